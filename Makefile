@@ -1,0 +1,39 @@
+# The two commands a newcomer needs are `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench test-slow lock clean
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "numerai_lab needs Python 3.11 or newer; run make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(READY)
+	$(BIN)/numerai-lab train $(or $(wildcard configs/xgb_ttt.yaml),configs/xgb.yaml)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -n 2
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow -n 1
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+# Pinned versions for every platform, without index addresses.
+lock: $(READY)
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-emit-index-url \
+		--no-annotate --custom-compile-command 'make lock' -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,270 @@
+"""What a person may write in an experiment: the pydantic schema of the YAML.
+
+Every section is strict: unknown keys are errors, and a string never becomes a number. The
+model's own parameters (`model.params`) are checked later by the model they belong to.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Auto = Literal["auto"]
+NonNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, strict types, unknown keys rejected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class EraRange(Section):
+    """A run of era numbers, both ends included; a bound left out is open."""
+
+    from_: int | None = Field(None, alias="from", description="first era number")
+    to: int | None = Field(None, description="last era number, included")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> EraRange:
+        if self.from_ is not None and self.to is not None and self.from_ > self.to:
+            raise ValueError(f"from {self.from_} is after to {self.to}")
+        return self
+
+
+class EraSelection(EraRange):
+    """Which eras to load at all."""
+
+    step: Positive = Field(1, description="keep every step-th era, by era number")
+    offset: NonNegative = Field(0, description="keep eras with (number - 1) % step == offset")
+
+    @model_validator(mode="after")
+    def _offset_below_step(self) -> EraSelection:
+        if self.offset >= self.step:
+            raise ValueError(f"offset {self.offset} must be below step {self.step}")
+        return self
+
+
+class Columns(Section):
+    """Names of columns in files that are not Numerai's own (source: parquet)."""
+
+    era: str = Field("era", description="column with the era: a number, or text like '0575'")
+    id: str = Field("id", description="column or index level with the row's id")
+    data_type: str | None = Field(None, description="column with train/validation/test/live")
+    keep_data_types: list[str] | None = Field(
+        None, description="rows to read, by data_type; all if left out"
+    )
+    features: str | list[str] = Field(
+        "feature", description="prefix of the feature columns, or their list"
+    )
+    targets: dict[str, str] = Field(
+        default_factory=dict, description="name used here -> column in the file"
+    )
+
+
+class Missing(Section):
+    """What happens to missing feature values; nothing is filled unless it says so here."""
+
+    policy: Literal["keep", "constant", "median_per_era"] = "keep"
+    value: int | float = Field(2, description="the value for policy: constant")
+    all_twos_is_missing: bool = Field(
+        False, description="v5: a feature that is 2 on a whole era counts as missing there"
+    )
+    max_row_missing: Fraction | None = Field(
+        None, description="drop rows with a larger share of missing features"
+    )
+    max_feature_missing: Fraction | None = Field(
+        None, description="drop features with a larger share of missing rows (training rows)"
+    )
+
+
+class Synthetic(Section):
+    """The embedded tournament: Numerai's v5 layout, made from a seed."""
+
+    n_eras: Annotated[int, Field(ge=8)] = 480
+    rows_per_era: Annotated[int, Field(ge=20)] = 400
+    n_features: Annotated[int, Field(ge=8)] = 60
+    n_regimes: Positive = Field(3, description="how often the factor structure changes, plus one")
+    signal: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="strength of the planted signal; 0 gives labels without any skill"
+    )
+    seed: int = 0
+
+
+class Data(Section):
+    """Where rows come from and which of them are used."""
+
+    source: Literal["auto", "numerai", "parquet", "synthetic"] = Field(
+        "auto", description="auto: Numerai files in dir if they are there, else synthetic"
+    )
+    dir: Path = Field(Path("data"), strict=False, description="folder in Numerai's layout")
+    files: list[Annotated[Path, Field(strict=False)]] = Field(
+        default_factory=list, description="parquet files (source: parquet)"
+    )
+    columns: Columns = Field(default_factory=Columns)
+    feature_set: str = Field("all", description="a set of features.json, or all")
+    features: list[str] | None = Field(None, description="explicit list, instead of feature_set")
+    feature_sets: dict[str, Literal["all"] | list[str]] = Field(
+        default_factory=dict, description="sets defined here, on top of features.json"
+    )
+    targets: Annotated[list[str], Field(min_length=1)] = Field(
+        default_factory=lambda: ["target"], description="targets to train on, the main one first"
+    )
+    optional_targets: list[str] = Field(
+        default_factory=list, description="more targets to train on where the data has them"
+    )
+    horizons: dict[str, Positive] = Field(
+        default_factory=dict,
+        description="horizon in trading days of targets whose name does not end in _20 or _60",
+    )
+    eras: EraSelection = Field(default_factory=EraSelection)
+    missing: Missing = Field(default_factory=Missing)
+    synthetic: Synthetic = Field(default_factory=Synthetic)
+
+
+class _Split(Section):
+    purge_eras: Auto | NonNegative = Field(
+        "auto", description="eras dropped before the judged ones; auto: from the longest horizon"
+    )
+    train_step: Positive = Field(1, description="train on every step-th era only")
+    train_offset: NonNegative = 0
+
+    @model_validator(mode="after")
+    def _offset_below_step(self) -> _Split:
+        if self.train_offset >= self.train_step:
+            raise ValueError(
+                f"train_offset {self.train_offset} must be below train_step {self.train_step}"
+            )
+        return self
+
+
+class OfficialSplit(_Split):
+    """Numerai's walk-forward protocol: chunks of 156 eras, expanding window."""
+
+    type: Literal["official"]
+    chunk_eras: Positive = 156
+    partial_chunk: bool = Field(False, description="also judge the last, incomplete chunk")
+
+
+class WalkForwardSplit(_Split):
+    """Walk forward with an expanding or rolling training window."""
+
+    type: Literal["walk_forward"]
+    window: Literal["expanding", "rolling"] = "expanding"
+    first_train_eras: Positive = Field(156, description="era numbers before the first judged era")
+    chunk_eras: Positive = Field(52, description="era numbers judged by one model")
+    partial_chunk: bool = True
+
+
+class BlockedSplit(_Split):
+    """Contiguous blocks, each judged by a model trained before AND after it (optimistic)."""
+
+    type: Literal["blocked"]
+    n_blocks: Annotated[int, Field(ge=2)] = 5
+    embargo_eras: Auto | NonNegative = Field(
+        "auto", description="eras dropped after the judged ones; auto: as the purge"
+    )
+
+
+class HoldoutSplit(_Split):
+    """One fold; a bound left out is open (train.to: up to the purge before validate.from)."""
+
+    type: Literal["holdout"]
+    train: EraRange = Field(default_factory=EraRange)
+    validate_: EraRange = Field(default_factory=EraRange, alias="validate")
+
+
+Split = Annotated[
+    OfficialSplit | WalkForwardSplit | BlockedSplit | HoldoutSplit, Field(discriminator="type")
+]
+
+
+class Weights(Section):
+    """Sample weights of the training rows."""
+
+    type: Literal["none", "era_equal", "era_decay"] = "none"
+    half_life_eras: Annotated[float, Field(gt=0)] = Field(
+        200.0, description="era_decay: an era this much older counts half"
+    )
+
+
+class EarlyStopping(Section):
+    """Stop adding trees when mean per-era corr of an inner, purged slice stops rising."""
+
+    rounds: Positive = Field(50, description="trees without a new best before stopping")
+    eras: Positive = Field(40, description="length of the slice, era numbers at the end of train")
+    purge_eras: Auto | NonNegative = "auto"
+
+
+class ModelChoice(Section):
+    """Which model learns, and its parameters (`numerai-lab models NAME` explains them)."""
+
+    type: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class Neutralize(Section):
+    """Post-processing: take features or a benchmark out of the predictions, era by era."""
+
+    against: Literal["features", "benchmark"] = "features"
+    feature_set: str | None = Field(None, description="against features; all loaded if left out")
+    benchmark: str | None = Field(None, description="benchmark column; the first if left out")
+    proportion: Fraction = 0.5
+
+
+class Payout(Section):
+    """clip(factor * (corr * corr_multiplier + mmc * mmc_multiplier), -limit, limit) per era.
+
+    auto takes Numerai's rule for the horizon of the target scored: `scoring.payout_rule`.
+    """
+
+    factor: Auto | Annotated[float, Field(gt=0)] = Field("auto", description="payout factor")
+    corr_multiplier: Auto | float = "auto"
+    mmc_multiplier: Auto | float = "auto"
+    limit: Auto | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="largest payout or burn, as a share of the stake"
+    )
+
+
+class Bootstrap(Section):
+    """Block bootstrap of the mean over eras."""
+
+    samples: Annotated[int, Field(ge=100)] = 2000
+    block_eras: Auto | Positive = Field("auto", description="auto: four times the label overlap")
+
+
+class Scoring(Section):
+    """How predictions are judged."""
+
+    targets: list[str] = Field(
+        default_factory=list, description="more targets to score against, besides the main one"
+    )
+    benchmark: str = Field("auto", description="benchmark column for bmc; auto: the first; none")
+    fnc_feature_set: str = Field("auto", description="auto: fncv3_features if there, else loaded")
+    exposure: bool = True
+    bootstrap: Bootstrap = Field(default_factory=Bootstrap)
+    payout: Payout = Field(default_factory=Payout)
+
+
+class Experiment(Section):
+    """One experiment: what learns from which rows, and how it is judged."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    question: str = Field("", description="what this experiment is to find out")
+    seed: NonNegative = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: NonNegative = Field(0, description="0: all cores")
+    data: Data = Field(default_factory=Data)
+    split: Split
+    weights: Weights = Field(default_factory=Weights)
+    early_stopping: EarlyStopping | None = None
+    model: ModelChoice
+    neutralize: Neutralize | None = None
+    scoring: Scoring = Field(default_factory=Scoring)
+    compare_to: list[str] = Field(
+        default_factory=list, description="other experiments beside this config file, by name"
+    )

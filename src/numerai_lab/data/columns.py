@@ -1,0 +1,129 @@
+"""Which columns are read: feature sets, explicit lists, targets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from numerai_lab.config.schema import Columns, Data
+from numerai_lab.errors import DataError, did_you_mean
+
+
+def feature_columns(names: Sequence[str], columns: Columns) -> tuple[str, ...]:
+    """Return the feature columns among a file's columns, in the file's order (or as listed)."""
+    if isinstance(columns.features, list):
+        return tuple(columns.features)
+    other = {columns.era, columns.id, columns.data_type, *columns.targets.values()}
+    return tuple(n for n in names if n.startswith(columns.features) and n not in other)
+
+
+def known_sets(
+    config: Data, folder: Path | None, there: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return every feature set by name, as written: features.json, then data.feature_sets.
+
+    `all` is what the files have, whatever features.json calls so.
+
+    Raises
+    ------
+    DataError : features.json cannot be read.
+    """
+    sets: dict[str, tuple[str, ...]] = {}
+    path = folder / "features.json" if folder else None
+    if path is not None and path.is_file():
+        try:
+            # Numerai's file holds bare NaN, which json accepts and the JSON standard does not.
+            for name, features in json.loads(path.read_text("utf-8"))["feature_sets"].items():
+                sets[name] = tuple(features)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"the feature sets cannot be read ({type(error).__name__}: {error})",
+                where=str(path),
+                fix="download it again, or remove it and use feature_set: all",
+            ) from None
+    sets["all"] = tuple(there)
+    for name, listed in config.feature_sets.items():
+        sets[name] = tuple(there) if listed == "all" else tuple(listed)
+    return sets
+
+
+def choose_features(
+    config: Data,
+    sets: dict[str, tuple[str, ...]],
+    there: Sequence[str],
+    *,
+    where: str,
+    asked: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """Return the features to load: `asked`, else data.features, else data.feature_set.
+
+    Parameters
+    ----------
+    there : feature columns of the files.
+    where : the files, for messages.
+
+    Raises
+    ------
+    DataError : an unknown set; features that are not in the files; a feature listed twice.
+    """
+    listed = list(asked) if asked is not None else config.features
+    if listed is not None:
+        chosen, what, place = tuple(listed), "the list of features", "data.features"
+    else:
+        place = "data.feature_set"
+        if config.feature_set not in sets:
+            raise DataError(
+                f"unknown feature set '{config.feature_set}'"
+                + did_you_mean(config.feature_set, sets)
+                + f" (known: {', '.join(sorted(sets))})",
+                where=place,
+                fix="choose one of these, or define it in data.feature_sets",
+            )
+        chosen, what = sets[config.feature_set], f"feature set '{config.feature_set}'"
+    if not chosen:
+        raise DataError(
+            f"{what} is empty (no feature column)", where=where, fix="check data.columns.features"
+        )
+    known = set(there)
+    absent = [name for name in chosen if name not in known]
+    if absent:
+        raise DataError(
+            f"{what} has {len(absent)} features that are not in the files, first '{absent[0]}'"
+            + did_you_mean(absent[0], there),
+            where=f"{place} ({where})",
+            fix="correct the names, or use feature_set: all",
+        )
+    if len(set(chosen)) < len(chosen):
+        twice = next(name for name in chosen if chosen.count(name) > 1)
+        raise DataError(f"{what} has '{twice}' twice", where=place, fix="remove one of them")
+    return chosen
+
+
+def choose_targets(
+    config: Data,
+    columns: Columns,
+    schemas: Iterable[pa.Schema],
+    extra: Sequence[str],
+    say: Callable[[str], None],
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the targets to train on, and {name: column} of all targets to load.
+
+    Optional targets that a file lacks are left out, and said. The others are checked with the
+    rest of the columns, when the files are read.
+    """
+    names = [set(schema.names) for schema in schemas]
+    train = list(dict.fromkeys(config.targets))
+    absent = []
+    for name in config.optional_targets:
+        if all(columns.targets.get(name, name) in there for there in names):
+            train.append(name)
+        else:
+            absent.append(name)
+    if absent:
+        say(f"optional targets that the data does not have are left out: {', '.join(absent)}")
+    train = list(dict.fromkeys(train))
+    loaded = list(dict.fromkeys([*train, *extra]))
+    return tuple(train), {name: columns.targets.get(name, name) for name in loaded}

@@ -1,0 +1,78 @@
+"""What the data room hands out: labelled rows, and what happened on the way to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import DataError
+
+SourceKind = Literal["numerai", "parquet", "synthetic"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that was read; `rows` counts all of its rows, `bytes` its size on disk."""
+
+    path: Path
+    bytes: int
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Labelled rows with their origin.
+
+    Attributes
+    ----------
+    frame : the rows, sorted by era; inside an era in the order of the files.
+    source : what the rows are; `synthetic` scores say nothing about Numerai.
+    folder : the folder in Numerai's layout, None for source: parquet.
+    notice : what the user must not miss about the choice of the source, or None.
+    files : the files that were read, in reading order.
+    counts : number of rows, features or values by what happened to them (`rows_in_files`,
+        `rows_without_target`, `features_missing_dropped`, ...); only what did happen is there,
+        except for `rows_in_files` and `rows`.
+    feature_sets : every known set, cut to the features that the files have.
+    train_targets : the targets to train on, the main one first.
+    horizons : horizon in trading days of every loaded target.
+    """
+
+    frame: EraFrame
+    source: SourceKind
+    folder: Path | None
+    notice: str | None
+    files: tuple[SourceFile, ...]
+    counts: dict[str, int]
+    feature_sets: dict[str, tuple[str, ...]]
+    train_targets: tuple[str, ...]
+    horizons: dict[str, int] = field(default_factory=dict)
+
+
+def horizon_days(target: str, horizons: Mapping[str, int]) -> int:
+    """Return how many trading days ahead a target looks.
+
+    `horizons` (data.horizons) wins, then the suffix `_20` or `_60` of Numerai's names; plain
+    `target` is the alias of a 20-day target.
+
+    Raises
+    ------
+    DataError : the name tells nothing and `horizons` does not have it.
+    """
+    if target in horizons:
+        return horizons[target]
+    if target == "target":
+        return 20
+    suffix = re.search(r"_(20|60)$", target)
+    if suffix is None:
+        raise DataError(
+            f"the horizon of target '{target}' is not known (its name does not end in _20 or _60)",
+            where=f"data.horizons.{target}",
+            fix=f"give it in trading days, as in horizons: {{{target}: 20}}",
+        )
+    return int(suffix[1])

@@ -1,0 +1,152 @@
+"""From a data section to labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.config.schema import Data
+from numerai_lab.data import columns as columns_
+from numerai_lab.data.dataset import Dataset, horizon_days
+from numerai_lab.data.files import id_column, need_columns, open_parquet, source_file
+from numerai_lab.data.missing import apply_missing
+from numerai_lab.data.rows import RowFilter, RowPlan, check_unique, plan_rows
+from numerai_lab.data.source import find_source
+from numerai_lab.data.values import Encoding, read_features, read_targets
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import DataError, did_you_mean
+
+
+def load_data(
+    config: Data,
+    *,
+    say: Callable[[str], None],
+    eras: Sequence[int] | None = None,
+    features: Literal["configured", "none"] | list[str] = "configured",
+    targets: Sequence[str] | None = None,
+    require_label: bool = True,
+) -> Dataset:
+    """Read the rows that a data section describes.
+
+    Parameters
+    ----------
+    say : called with every sentence the user must see: the source chosen, what was dropped.
+    eras : era numbers to read, within those of `config.eras`; None: all of these.
+    features : names to read instead of the configured ones, or "none" for no features.
+    targets : more targets to read besides those trained on; they must be in the files.
+    require_label : drop rows without the main target.
+
+    Raises
+    ------
+    DataError : whatever is wrong with files, columns, rows or values.
+    MachineError : not enough memory or disk.
+    """
+    source = find_source(config)
+    for sentence in (source.notice, *source.notices):
+        if sentence:
+            say(sentence)
+    names = source.columns
+    paths = source.files
+    text = [name for name in (names.era, names.data_type) if name]
+    files = [open_parquet(path, dictionary=text) for path in paths]
+    schemas = [file.schema_arrow for file in files]
+    where = ", ".join(str(path) for path in paths)
+
+    there = columns_.feature_columns(schemas[0].names, names)
+    sets = columns_.known_sets(config, source.folder, there)
+    chosen: tuple[str, ...] = ()
+    if features != "none":
+        asked = None if features == "configured" else features
+        chosen = columns_.choose_features(config, sets, there, where=where, asked=asked)
+    train_targets, target_columns = columns_.choose_targets(
+        config, names, schemas, targets or (), say
+    )
+    horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
+    for path, file in zip(paths, files, strict=True):
+        typed = [names.data_type] if names.data_type and source.kind == "parquet" else []
+        needed = [names.era, id_column(file, names.id), *typed, *target_columns.values(), *chosen]
+        need_columns(file, path, needed)
+
+    main = target_columns[train_targets[0]]
+    rule = RowFilter(
+        era=names.era,
+        id=names.id,
+        data_type=names.data_type,
+        keep_data_types=names.keep_data_types,
+        wanted=_wanted(config, eras),
+        label=main if require_label else None,
+    )
+    plan = plan_rows(paths, files, rule, where=where)
+    if plan.counts["rows_without_target"]:
+        say(
+            f"dropped {plan.counts['rows_without_target']:,} of {plan.counts['rows_in_files']:,} "
+            f"rows: no '{train_targets[0]}'"
+        )
+    check_unique(plan.ids, where)
+
+    values = read_targets(paths, files, plan, list(target_columns.values()))
+    if require_label:
+        _check_targets(values, tuple(target_columns), where)
+    matrix, encoding = read_features(paths, files, plan, chosen)
+    if encoding is Encoding.QUARTERS:
+        say("features stored as 0, .25, .5, .75, 1 were multiplied by four to int8 bins")
+    elif encoding is Encoding.FLOATS:
+        say("the features are not five bins: kept as float32, which takes four times the memory")
+    frame = EraFrame(
+        features=matrix,
+        eras=plan.eras,
+        offsets=plan.offsets,
+        ids=plan.ids,
+        targets=values,
+        feature_names=chosen,
+        target_names=tuple(target_columns),
+    )
+    counts = plan.counts
+    if chosen:
+        frame, of_missing = apply_missing(frame, config.missing, plan.training, say)
+        counts |= of_missing
+        counts["rows"] = frame.n_rows
+    known = set(there)
+    return Dataset(
+        frame=frame,
+        source=source.kind,
+        folder=source.folder,
+        notice=source.notice,
+        files=tuple(source_file(path, file) for path, file in zip(paths, files, strict=True)),
+        counts=dict(counts),
+        feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
+        train_targets=train_targets,
+        horizons=horizons,
+    )
+
+
+def _wanted(
+    config: Data, eras: Sequence[int] | None
+) -> Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]:
+    choice = config.eras
+
+    def wanted(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        keep = (numbers - 1) % choice.step == choice.offset
+        if choice.from_ is not None:
+            keep &= numbers >= choice.from_
+        if choice.to is not None:
+            keep &= numbers <= choice.to
+        if eras is not None:
+            keep &= np.isin(numbers, np.asarray(eras, dtype=np.int32))
+        return keep
+
+    return wanted
+
+
+def _check_targets(values: npt.NDArray[np.float32], names: tuple[str, ...], where: str) -> None:
+    for name, column in zip(names, values.T, strict=True):
+        if np.isnan(column).all():
+            raise DataError(
+                f"target '{name}' has no value on any of the {len(column):,} rows kept",
+                where=where,
+                fix="choose another target or other eras",
+            )

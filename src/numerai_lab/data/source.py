@@ -1,0 +1,97 @@
+"""Which files the rows come from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from numerai_lab.config.schema import Columns, Data
+from numerai_lab.data.dataset import SourceKind
+from numerai_lab.data.tournament import cached_tournament
+from numerai_lab.errors import DataError
+
+LABELLED = ("train.parquet", "validation.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files to read, in order, and how their columns are called."""
+
+    kind: SourceKind
+    folder: Path | None
+    files: tuple[Path, ...]
+    columns: Columns
+    notices: tuple[str, ...] = ()
+    notice: str | None = None
+
+
+def numerai_folder(folder: Path) -> Path | None:
+    """Return the folder with train or validation files: `folder`, or its newest `vX.Y`."""
+    candidates = [folder]
+    if folder.is_dir():
+        versions = [p for p in folder.iterdir() if re.fullmatch(r"v\d+(\.\d+)*", p.name)]
+        candidates += sorted(
+            versions, key=lambda p: [int(part) for part in p.name[1:].split(".")], reverse=True
+        )
+    for candidate in candidates:
+        if any((candidate / name).is_file() for name in LABELLED):
+            return candidate
+    return None
+
+
+def find_source(config: Data) -> Source:
+    """Decide where rows come from; makes the synthetic tournament when it is not there yet.
+
+    Raises
+    ------
+    DataError : the files that `source` asks for are not there.
+    MachineError : the synthetic tournament could not be written.
+    """
+    if config.source == "parquet":
+        if not config.files:
+            raise DataError(
+                "source: parquet needs at least one file",
+                where="data.files",
+                fix="list the files, as in files: [prices.parquet]",
+            )
+        return Source("parquet", None, tuple(config.files), config.columns)
+
+    notices = []
+    if config.columns != Columns():
+        notices.append("data.columns is for source: parquet only, and not used here")
+    folder = None if config.source == "synthetic" else numerai_folder(config.dir)
+    if folder is not None:
+        files = tuple(folder / name for name in LABELLED if (folder / name).is_file())
+        if len(files) == 1:
+            absent = next(name for name in LABELLED if not (folder / name).is_file())
+            notices.append(f"{folder} has no {absent}: reading {files[0].name} alone")
+        return Source("numerai", folder, files, _columns(), tuple(notices))
+    if config.source == "numerai":
+        what = (
+            f"has neither {LABELLED[0]} nor {LABELLED[1]} (nor a vX.Y folder with them)"
+            if config.dir.is_dir()
+            else "there is no such folder"
+        )
+        raise DataError(
+            what,
+            where=str(config.dir),
+            fix="download them there with numerapi "
+            '(NumerAPI().download_dataset("v5.3/train.parquet")), or use --data synthetic',
+        )
+    folder = cached_tournament(config.dir / "synthetic", config.synthetic)
+    made = config.synthetic
+    notice = None
+    if config.source == "auto":
+        notice = (
+            f"SYNTHETIC DATA: there are no Numerai files in '{config.dir}', so this is an invented "
+            f"tournament ({made.n_eras} eras x {made.rows_per_era} rows x {made.n_features} "
+            f"features, seed {made.seed}). Its scores say nothing about Numerai. For real data put "
+            f"train.parquet, validation.parquet and features.json there, or use --data FOLDER."
+        )
+    files = tuple(folder / name for name in LABELLED)
+    return Source("synthetic", folder, files, _columns(), tuple(notices), notice)
+
+
+def _columns() -> Columns:
+    return Columns(data_type="data_type")

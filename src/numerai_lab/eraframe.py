@@ -1,0 +1,158 @@
+"""EraFrame: the one data structure that flows through the lab.
+
+Rows are sorted by era, so an era, a run of eras or an expanding window is a view of the
+same memory, never a copy. It is deliberately not a DataFrame: one contiguous array of
+features is what the libraries read, and it stays int8 from disk to tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from numerai_lab.errors import DataError, did_you_mean
+
+MISSING_INT8 = -1
+"""How a missing value is written in int8 features; float32 features use NaN."""
+
+FeatureArray = npt.NDArray[np.int8] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EraFrame:
+    """Rows of one or more eras, sorted by era.
+
+    Attributes
+    ----------
+    features : int8 [n_rows, n_features], C-order; values 0..4 in Numerai's files and
+        `MISSING_INT8` where missing. float32 (NaN where missing) only for sources that are
+        not binned.
+    eras : int32 [n_eras], strictly increasing era numbers.
+    offsets : int64 [n_eras + 1]; rows of `eras[i]` are `offsets[i]:offsets[i + 1]`.
+    ids : pyarrow string array [n_rows], unique.
+    targets : float32 [n_rows, n_targets], NaN where there is no label.
+    feature_names, target_names : column names of `features` and `targets`.
+    """
+
+    features: FeatureArray
+    eras: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    ids: pa.Array
+    targets: npt.NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        if self.features.dtype not in (np.int8, np.float32):
+            raise DataError(f"features are {self.features.dtype}, they must be int8 or float32")
+        if self.features.shape != (n, len(self.feature_names)):
+            raise DataError(
+                f"features have shape {self.features.shape}, ids and names say "
+                f"{(n, len(self.feature_names))}"
+            )
+        if self.targets.shape != (n, len(self.target_names)):
+            raise DataError(
+                f"targets have shape {self.targets.shape}, ids and names say "
+                f"{(n, len(self.target_names))}"
+            )
+        if len(self.offsets) != len(self.eras) + 1 or self.offsets[0] != 0 or self.offsets[-1] != n:
+            raise DataError(f"offsets do not cover the {n} rows of {len(self.eras)} eras")
+        if len(self.eras) > 1 and not bool(np.all(np.diff(self.eras) > 0)):
+            raise DataError("eras are not strictly increasing")
+        if not bool(np.all(np.diff(self.offsets) > 0)):
+            raise DataError("an era has no rows")
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.ids)
+
+    @property
+    def n_features(self) -> int:
+        """Number of feature columns."""
+        return len(self.feature_names)
+
+    @property
+    def n_eras(self) -> int:
+        """Number of eras."""
+        return len(self.eras)
+
+    @property
+    def row_eras(self) -> npt.NDArray[np.int32]:
+        """The era number of each row, int32 [n_rows] (a new array)."""
+        return np.repeat(self.eras, np.diff(self.offsets))
+
+    def target(self, name: str) -> npt.NDArray[np.float32]:
+        """Return one target, float32 [n_rows], as a view. Raises DataError if it is not loaded."""
+        if name not in self.target_names:
+            raise DataError(
+                f"target '{name}' is not loaded (loaded: {', '.join(self.target_names) or 'none'})"
+                + did_you_mean(name, self.target_names)
+            )
+        column: npt.NDArray[np.float32] = self.targets[:, self.target_names.index(name)]
+        return column
+
+    def iter_eras(self) -> Iterator[tuple[int, slice]]:
+        """Yield (era number, slice of its rows) in order."""
+        for era, start, stop in zip(self.eras, self.offsets[:-1], self.offsets[1:], strict=True):
+            yield int(era), slice(int(start), int(stop))
+
+    def _between_positions(self, first: int, stop: int) -> EraFrame:
+        a, b = int(self.offsets[first]), int(self.offsets[stop])
+        return replace(
+            self,
+            features=self.features[a:b],
+            eras=self.eras[first:stop],
+            offsets=self.offsets[first : stop + 1] - a,
+            ids=self.ids.slice(a, b - a),
+            targets=self.targets[a:b],
+        )
+
+    def between(self, first: int, last: int) -> EraFrame:
+        """Return the eras numbered first..last (both included) as a view; may be empty."""
+        i, j = np.searchsorted(self.eras, [first, last + 1])
+        return self._between_positions(int(i), max(int(i), int(j)))
+
+    def select_eras(self, eras: Sequence[int] | npt.NDArray[np.int32]) -> EraFrame:
+        """Return the given eras: a view when they are neighbours here, else a copy.
+
+        Raises DataError when one of them is not in the frame.
+        """
+        wanted = np.unique(np.asarray(eras, dtype=np.int32))
+        positions = np.searchsorted(self.eras, wanted)
+        found = positions < self.n_eras
+        if not found.all() or not np.array_equal(self.eras[positions], wanted):
+            absent = sorted(set(wanted.tolist()) - set(self.eras.tolist()))
+            raise DataError(f"eras {absent[:5]} are not in the frame")
+        if len(wanted) == 0 or positions[-1] - positions[0] + 1 == len(wanted):
+            first = int(positions[0]) if len(wanted) else 0
+            return self._between_positions(first, first + len(wanted))
+        mask = np.zeros(self.n_eras, dtype=bool)
+        mask[positions] = True
+        return self.take(np.flatnonzero(np.repeat(mask, np.diff(self.offsets))))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> EraFrame:
+        """Return the given rows (increasing row numbers) as a copy; empty eras disappear."""
+        counts = np.bincount(
+            np.searchsorted(self.offsets, rows, side="right") - 1, minlength=self.n_eras
+        )
+        kept = counts > 0
+        return replace(
+            self,
+            features=self.features[rows],
+            eras=self.eras[kept],
+            offsets=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
+            ids=self.ids.take(pa.array(rows)),
+            targets=self.targets[rows],
+        )
+
+    def without_targets(self) -> EraFrame:
+        """Return the same rows with no target columns: all that a model may see at prediction."""
+        return replace(
+            self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=()
+        )

@@ -1,0 +1,64 @@
+"""One family of errors that a person reads: what is wrong, where, and the way out.
+
+Anything raised from here is printed as one sentence without a traceback, and its class
+decides the exit code: 2 is the user's to mend, 1 is not, 130 is Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LabError(Exception):
+    """Something that stopped a command, told in one sentence.
+
+    Parameters
+    ----------
+    what : the rule that was broken, with the value that broke it.
+    where : the place (`configs/x.yaml:14 model.params.eat`, a file, a run directory).
+    fix : the way out, as an imperative ("give data.horizons", "run with --resume").
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.what, self.where, self.fix = what, where, fix
+        text = f"{where}: {what}" if where else what
+        super().__init__(f"{text}; {fix}" if fix else text)
+
+
+class UserError(LabError):
+    """A mistake the user can mend; exit code 2."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A config that cannot be read, or does not fit the schema."""
+
+
+class DataError(UserError):
+    """Rows, columns or files that are missing, damaged or break a rule of the data."""
+
+
+class SplitError(UserError):
+    """Folds that would leak, or that have nothing to train on or to judge."""
+
+
+class ModelError(UserError):
+    """An unknown model, wrong parameters, or input that a model cannot take."""
+
+
+class RunError(UserError):
+    """A run directory that is locked, unfinished, damaged or made by another config."""
+
+
+class MachineError(LabError):
+    """The machine's fault, not the user's: a full disk, no memory, no permission. Exit code 1."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `", did you mean 'x'?"` for the nearest known name, else an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f", did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,59 @@
+"""compare_to: the same rows, folds and scoring, with another experiment's model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from numerai_lab.config import Resolved
+from numerai_lab.data import Dataset
+from numerai_lab.errors import ConfigError, did_you_mean
+from numerai_lab.experiment.plan import read_experiment
+
+
+def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
+    """Read the experiment `name` beside the parent's config and set it on the parent's rows.
+
+    Its model, weights, early stopping and additional targets stay its own; data, main target,
+    split, seed, device and scoring become the parent's, so that only the model differs.
+    """
+    folder = parent.path.parent
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob("*.yaml"))
+        raise ConfigError(
+            f"no experiment '{name}' beside {parent.path}" + did_you_mean(name, known),
+            where=f"{parent.places.get('compare_to', str(parent.path))} compare_to",
+            fix="name a config in the same folder, without .yaml",
+        )
+    other = read_experiment(str(path), data, ())
+    mine, theirs = parent.experiment, other.experiment
+    rows = mine.data.model_copy(
+        update={
+            "targets": [mine.data.targets[0], *theirs.data.targets[1:]],
+            "optional_targets": theirs.data.optional_targets,
+        }
+    )
+    aligned = theirs.model_copy(
+        update={
+            "data": rows,
+            "split": mine.split,
+            "seed": mine.seed,
+            "device": mine.device,
+            "threads": mine.threads,
+            "scoring": mine.scoring,
+            "compare_to": [],
+        }
+    )
+    return replace(other, experiment=aligned)
+
+
+def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:
+    """The parent's rows as the baseline trains on them; None when it needs targets not loaded."""
+    wanted = baseline.experiment.data
+    optional = [name for name in wanted.optional_targets if name in loaded.frame.target_names]
+    names = tuple(dict.fromkeys([*wanted.targets, *optional]))
+    if len(optional) < len(wanted.optional_targets) or any(
+        name not in loaded.frame.target_names for name in names
+    ):
+        return None
+    return replace(loaded, train_targets=names)

@@ -1,0 +1,230 @@
+"""`evaluate`: judge a run's predictions, or anybody's predictions file, on labelled data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from numerai_lab.config import Data, Experiment, Scoring, data_section
+from numerai_lab.data import Dataset, References, load_data, load_references
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import RunError
+from numerai_lab.experiment.judge import MAIN, Judged, judge
+from numerai_lab.experiment.predictions import Predictions, read_predictions
+from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.files import write_aside, write_json
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to judge on, where it differs from the run's own config.
+
+    Attributes
+    ----------
+    data : --data as for train. targets : score these instead; the first is the headline.
+    benchmark : benchmark column. first, last : era numbers, both included.
+    """
+
+    runs_dir: Path
+    data: str | None = None
+    targets: tuple[str, ...] = ()
+    benchmark: str | None = None
+    first: int | None = None
+    last: int | None = None
+
+    @property
+    def as_trained(self) -> bool:
+        """Whether nothing differs, so that the scores belong into the run directory."""
+        return (self.data, self.targets, self.benchmark, self.first, self.last) == (
+            None,
+            (),
+            None,
+            None,
+            None,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One judged thing: a run or a predictions file."""
+
+    name: str
+    path: Path
+    judged: Judged
+    run: RunDir | None
+
+
+def judge_run(
+    run: RunDir,
+    experiment: Experiment,
+    dataset: Dataset,
+    references: References,
+    baselines: Mapping[str, RunDir],
+    say: Callable[[str], None],
+) -> Judged:
+    """Score a run's predictions beside its baselines and write the tables into the run."""
+    judged = judge_predictions(
+        read_predictions(run.predictions_path),
+        baselines,
+        experiment.scoring,
+        dataset.train_targets[0],
+        experiment.seed,
+        dataset,
+        references,
+        say,
+    )
+    summary = {
+        **judged.summary,
+        "baselines": {name: str(other.path.resolve()) for name, other in baselines.items()},
+    }
+    with write_aside(run.per_era_path) as part:
+        pq.write_table(pa.Table.from_pandas(judged.per_era, preserve_index=False), part)
+    write_json(run.scores_path, summary)
+    return Judged(judged.per_era, summary)
+
+
+def judge_predictions(
+    predictions: Predictions,
+    baselines: Mapping[str, RunDir],
+    scoring: Scoring,
+    target: str,
+    seed: int,
+    dataset: Dataset,
+    references: References,
+    say: Callable[[str], None],
+    first: int | None = None,
+    last: int | None = None,
+) -> Judged:
+    """Align predictions and baselines with labelled rows, then score them."""
+    rows, mine, unmatched = predictions.align(dataset.frame)
+    if unmatched:
+        say(f"{unmatched} of {len(predictions.ids)} predictions have no labelled row: not judged")
+    if first is not None or last is not None:
+        rows = rows.between(first or int(rows.eras[0]), last or int(rows.eras[-1]))
+        if rows.n_eras == 0:
+            raise RunError(
+                f"no predictions between eras {first} and {last}", where=predictions.source
+            )
+        rows, mine, _ = predictions.align(rows)
+    columns = dict(mine.columns)
+    for name, run in baselines.items():
+        theirs = read_predictions(run.predictions_path)
+        values = theirs.values_for(rows)
+        absent = int(np.count_nonzero(np.isnan(values)))
+        if absent:
+            say(f"baseline {name} has no prediction for {absent} of {rows.n_rows} judged rows")
+        columns[name] = values
+    judged = judge(
+        rows,
+        columns,
+        dataset=dataset,
+        references=references,
+        target=target,
+        scoring=scoring,
+        baselines=list(baselines),
+        seed=seed,
+        say=say,
+    )
+    era_folds = dict(zip(mine.eras.tolist(), mine.folds.tolist(), strict=True))
+    judged.per_era.insert(1, "fold", judged.per_era["era"].map(era_folds).astype(np.int32))
+    return judged
+
+
+def evaluate(
+    spec: str | None, options: EvaluateOptions, say: Callable[[str], None]
+) -> Evaluated:
+    """Judge one thing a person named: a run, an experiment's last run, or a predictions file.
+
+    Without differing options a run's own tables are written anew; otherwise nothing is written.
+    """
+    path = None if spec is None else Path(spec)
+    if path is not None and path.suffix in {".parquet", ".csv"}:
+        return evaluate_file(path, options, say)
+    run = find_run(spec, options.runs_dir)
+    experiment = resolved_experiment(run)
+    if options.data is not None:
+        experiment = experiment.model_copy(
+            update={"data": data_section(experiment.data, options.data)}
+        )
+    scoring = with_options(experiment.scoring, options)
+    targets = list(options.targets) or [experiment.data.targets[0], *scoring.targets]
+    dataset = load_data(experiment.data, say=say, targets=targets)
+    references = load_references(dataset)
+    baselines = {
+        name: RunDir(Path(folder))
+        for name, folder in run.scores().get("baselines", {}).items()
+        if (Path(folder) / "predictions.parquet").exists()
+    }
+    if options.as_trained:
+        judged = judge_run(run, experiment, dataset, references, baselines, say)
+    else:
+        judged = judge_predictions(
+            read_predictions(run.predictions_path),
+            baselines,
+            scoring,
+            targets[0],
+            experiment.seed,
+            dataset,
+            references,
+            say,
+            options.first,
+            options.last,
+        )
+    return Evaluated(experiment.name, run.path, judged, run)
+
+
+def evaluate_file(
+    path: Path, options: EvaluateOptions, say: Callable[[str], None]
+) -> Evaluated:
+    """Judge a predictions file (id, era, columns of numbers) on `--data`."""
+    predictions = read_predictions(path)
+    if MAIN not in predictions.columns:
+        first = next(iter(predictions.columns))
+        predictions.columns[MAIN] = predictions.columns.pop(first)
+        say(f"{path}: judging column '{first}' as the prediction")
+    data = data_section(Data(), options.data) if options.data else Data()
+    targets = list(options.targets) or list(data.targets)
+    dataset = load_data(data.model_copy(update={"targets": targets}), say=say)
+    judged = judge_predictions(
+        predictions,
+        {},
+        with_options(Scoring(), options),
+        targets[0],
+        0,
+        dataset,
+        load_references(dataset),
+        say,
+        options.first,
+        options.last,
+    )
+    return Evaluated(path.stem, path, judged, None)
+
+
+def with_options(scoring: Scoring, options: EvaluateOptions) -> Scoring:
+    """Lay the command's targets and benchmark over the config's scoring section."""
+    changes: dict[str, Any] = {}
+    if options.targets:
+        changes["targets"] = list(options.targets[1:])
+    if options.benchmark is not None:
+        changes["benchmark"] = options.benchmark
+    return scoring.model_copy(update=changes)
+
+
+def resolved_experiment(run: RunDir) -> Experiment:
+    """Read back the config a run was made from."""
+    path = run.path / "resolved.yaml"
+    try:
+        return Experiment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(
+            f"cannot be read back ({str(error).splitlines()[0]})",
+            where=str(path),
+            fix="train this experiment again",
+        ) from None

@@ -1,0 +1,136 @@
+"""One fit: training rows, weights and an early-stopping slice in; a model and its facts out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
+from numerai_lab.experiment.judge import MAIN
+from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.experiment.postprocess import BEFORE, neutralized
+from numerai_lab.experiment.predictions import write_predictions
+from numerai_lab.experiment.reporter import Reporter, Stopwatch
+from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.data import References
+from numerai_lab.files import folder_aside, write_json
+from numerai_lab.models import FitContext, Model
+from numerai_lab.seeds import child_seed
+from numerai_lab.splits import Fold, inner_slice, sample_weights
+
+Float32 = npt.NDArray[np.float32]
+
+
+def run_fold(
+    run: RunDir, fold: Fold, prepared: Prepared, references: References, reporter: Reporter
+) -> None:
+    """Fit on a fold's training eras, predict its judged eras, keep both; whole or not at all."""
+    with folder_aside(run.fold_dir(fold.index)) as folder:
+        label = f"fold {fold.index}/{len(prepared.plan.folds)}"
+        model, facts = fit_and_save(folder, fold.train, label, prepared, reporter)
+        rows = prepared.dataset.frame.select_eras(fold.judged)
+        watch = Stopwatch()
+        values = checked_predict(model, rows)
+        facts["predict_seconds"] = watch.seconds
+        columns = {MAIN: values}
+        if prepared.experiment.neutralize is not None:
+            columns = {
+                MAIN: neutralized(
+                    values, rows, prepared.experiment.neutralize, prepared.dataset, references
+                ),
+                BEFORE: values,
+            }
+        write_predictions(
+            folder / "predictions.parquet",
+            rows,
+            np.full(rows.n_rows, fold.index, dtype=np.int32),
+            columns,
+        )
+        write_json(folder / "fit.json", {"fold": fold.index, **facts})
+        (folder / "DONE").touch()
+    reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"] + facts["predict_seconds"])
+
+
+def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
+    """Fit on every labelled era: the model that goes live. It is judged by nothing here."""
+    frame = prepared.dataset.frame
+    with folder_aside(run.final_dir) as folder:
+        _, facts = fit_and_save(folder, frame.eras, "final fit", prepared, reporter)
+        facts |= {"first_era": int(frame.eras[0]), "last_era": int(frame.eras[-1])}
+        facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
+        write_json(folder / "fit.json", facts)
+        (folder / "DONE").touch()
+    reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"])
+
+
+def fit_and_save(
+    folder: Path,
+    eras: npt.NDArray[np.int32],
+    label: str,
+    prepared: Prepared,
+    reporter: Reporter,
+) -> tuple[Model, dict[str, Any]]:
+    """Fit on the given eras and save the model under `folder/model`."""
+    reporter.work(label)
+    experiment = prepared.experiment
+    stop: EraFrame | None = None
+    if experiment.early_stopping is not None:
+        eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
+        stop = prepared.dataset.frame.select_eras(stop_eras)
+    train = prepared.dataset.frame.select_eras(eras)
+    model = prepared.model_class(prepared.params)
+    watch = Stopwatch()
+    report = model.fit(
+        train,
+        FitContext(
+            # the seed does not depend on the fold: two runs that share a fold share its model
+            seed=child_seed(experiment.seed, "model"),
+            target=prepared.target,
+            targets=prepared.trained,
+            purge_eras=purge_eras(prepared),
+            weights=sample_weights(experiment.weights, train),
+            stop=stop,
+            stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
+            device=experiment.device,
+            n_threads=experiment.threads,
+            progress=reporter.trees,
+            say=reporter.warn,
+        ),
+    )
+    facts = {
+        "train": {
+            "first": int(eras[0]),
+            "last": int(eras[-1]),
+            "n_eras": len(eras),
+            "n_rows": train.n_rows,
+        },
+        "stop": None
+        if stop is None
+        else {"first": int(stop.eras[0]), "last": int(stop.eras[-1]), "n_eras": stop.n_eras},
+        "fit_seconds": watch.seconds,
+        **asdict(report),
+    }
+    (folder / "model").mkdir()
+    model.save(folder / "model")
+    return model, facts
+
+
+def checked_predict(model: Model, rows: EraFrame) -> Float32:
+    """Predict without showing targets. Raises ModelError on a wrong shape, NaN or infinity."""
+    values = np.asarray(model.predict(rows.without_targets()), dtype=np.float32)
+    if values.shape != (rows.n_rows,):
+        raise ModelError(
+            f"{type(model).__name__}.predict returned shape {values.shape} for {rows.n_rows} rows"
+        )
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        raise ModelError(
+            f"{type(model).__name__} predicted NaN or infinity in {bad} of {rows.n_rows} rows",
+            fix="a smaller learning rate (eta) is the usual way out",
+        )
+    return values

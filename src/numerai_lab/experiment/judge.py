@@ -1,0 +1,210 @@
+"""Scores of predictions that are already made: needs predictions and data, never a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from numerai_lab.config import Scoring
+from numerai_lab.data import Dataset, References
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.scoring import paired, score_predictions, summarize
+from numerai_lab.seeds import child_seed
+
+MAIN = "prediction"
+"""Name of the judged model's own predictions in every table."""
+
+METRICS = (
+    "corr",
+    "mmc",
+    "bmc",
+    "fnc",
+    "spearman",
+    "benchmark_corr",
+    "exposure_max",
+    "exposure_rms",
+    "payout",
+)
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What judging gives: the long per-era table and its JSON-able summary."""
+
+    per_era: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def judge(
+    rows: EraFrame,
+    columns: Mapping[str, Float64],
+    *,
+    dataset: Dataset,
+    references: References,
+    target: str,
+    scoring: Scoring,
+    baselines: Sequence[str],
+    seed: int,
+    say: Callable[[str], None],
+) -> Judged:
+    """Score prediction columns on judged rows, beside the benchmark, and summarise them.
+
+    Parameters
+    ----------
+    rows : the judged eras, with features (for fnc and exposure) and targets.
+    columns : name -> float64 [n_rows]; `MAIN` is the model, `baselines` names the experiments
+        it is compared with.
+    """
+    warnings: list[str] = []
+
+    def warn(sentence: str) -> None:
+        if sentence not in warnings:
+            warnings.append(sentence)
+            say(sentence)
+
+    aligned = references.align(rows.ids)
+    benchmark = choose_benchmark(scoring.benchmark, references.benchmark_names, warn)
+    shown = dict(columns)
+    if benchmark is not None:
+        shown.setdefault(benchmark, aligned[benchmark])
+    meta = references.meta_model_name
+    neutral = neutral_features(scoring.fnc_feature_set, rows, dataset)
+    targets = list(dict.fromkeys([target, *scoring.targets]))
+    per_era = score_predictions(
+        shown,
+        {name: rows.target(name) for name in targets},
+        rows.eras,
+        rows.offsets,
+        features=rows.features,
+        fnc_features=neutral,
+        exposure=scoring.exposure,
+        benchmark=None if benchmark is None else (benchmark, aligned[benchmark]),
+        meta_model=None if meta is None else aligned[meta],
+        payout=scoring.payout,
+        say=warn,
+    )
+    by_target = {
+        name: summaries(per_era, name, dataset.horizons[name], scoring, seed) for name in targets
+    }
+    comparisons = [
+        compare_columns(per_era, MAIN, name, target, dataset.horizons[target], scoring, seed)
+        for name in baselines
+    ]
+    summary = {
+        "target": target,
+        "targets": targets,
+        "benchmark": benchmark,
+        "meta_model": meta,
+        "horizon_days": dataset.horizons[target],
+        "eras": {"first": int(rows.eras[0]), "last": int(rows.eras[-1]), "n": rows.n_eras},
+        "warnings": warnings,
+        "scores": by_target[target],
+        "scores_by_target": by_target,
+        "comparisons": comparisons,
+    }
+    return Judged(per_era, summary)
+
+
+def choose_benchmark(
+    setting: str, names: Sequence[str], say: Callable[[str], None]
+) -> str | None:
+    """Pick the benchmark column: a given one, the first (auto), or none.
+
+    Raises DataError when a given one is not there.
+    """
+    if setting == "none" or (setting == "auto" and not names):
+        return None
+    if setting == "auto":
+        return names[0]
+    if setting not in names:
+        raise DataError(
+            f"benchmark '{setting}' is not in the data (there: {', '.join(names) or 'none'})"
+            + did_you_mean(setting, names),
+            where="scoring.benchmark",
+            fix="name one of those, or write benchmark: none",
+        )
+    return setting
+
+
+def neutral_features(setting: str, rows: EraFrame, dataset: Dataset) -> npt.NDArray[np.int64] | None:
+    """Columns of `rows.features` that fnc neutralises to; None for fnc_feature_set: none.
+
+    auto is Numerai's `fncv3_features` where all of it is loaded, else every loaded feature.
+    """
+    if setting == "none":
+        return None
+    loaded = {name: i for i, name in enumerate(rows.feature_names)}
+    if setting == "auto":
+        names = dataset.feature_sets.get("fncv3_features", ())
+        if not names or any(name not in loaded for name in names):
+            names = rows.feature_names
+    elif setting in dataset.feature_sets:
+        names = dataset.feature_sets[setting]
+    else:
+        raise DataError(
+            f"unknown feature set '{setting}' (there: {', '.join(dataset.feature_sets)})"
+            + did_you_mean(setting, dataset.feature_sets),
+            where="scoring.fnc_feature_set",
+        )
+    absent = [name for name in names if name not in loaded]
+    if absent:
+        raise DataError(
+            f"{len(absent)} features of set '{setting}' are not loaded (first: {absent[0]})",
+            where="scoring.fnc_feature_set",
+            fix="load them with data.feature_set, or choose a smaller set",
+        )
+    return np.array([loaded[name] for name in names], dtype=np.int64)
+
+
+def summaries(
+    per_era: pd.DataFrame, target: str, horizon_days: int, scoring: Scoring, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Summarise every metric of every prediction column for one target."""
+    rows = per_era[per_era["target"] == target]
+    found: dict[str, dict[str, Any]] = {}
+    for name, part in rows.groupby("prediction", sort=False):
+        eras = part["era"].to_numpy(dtype=np.int32)
+        found[str(name)] = {
+            metric: summarize(
+                part[metric].to_numpy(dtype=np.float64),
+                eras,
+                horizon_days,
+                scoring.bootstrap,
+                child_seed(seed, "bootstrap"),
+            ).as_dict()
+            for metric in METRICS
+            if part[metric].notna().any()
+        }
+    return found
+
+
+def compare_columns(
+    per_era: pd.DataFrame,
+    name: str,
+    baseline: str,
+    target: str,
+    horizon_days: int,
+    scoring: Scoring,
+    seed: int,
+    metric: str = "corr",
+) -> dict[str, Any]:
+    """Paired per-era difference of two prediction columns, `name` minus `baseline`."""
+    rows = per_era[per_era["target"] == target]
+    wide = rows.pivot(index="era", columns="prediction", values=metric)
+    result = paired(
+        wide[name].to_numpy(dtype=np.float64),
+        wide[baseline].to_numpy(dtype=np.float64),
+        wide.index.to_numpy(dtype=np.int32),
+        horizon_days,
+        scoring.bootstrap,
+        child_seed(seed, "paired"),
+    )
+    return {"prediction": name, "baseline": baseline, "metric": metric, **result.as_dict()}

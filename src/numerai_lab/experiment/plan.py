@@ -1,0 +1,107 @@
+"""From a resolved config to everything that is decided before the first tree grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
+from numerai_lab.data import Dataset, load_data
+from numerai_lab.models import Model, get_model
+from numerai_lab.splits import Fold, Plan, plan_folds, purge_for
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before it begins.
+
+    Attributes
+    ----------
+    trained : targets the model learns from, the main one first.
+    horizon_days : the longest horizon among them, in trading days; the purge follows it.
+    """
+
+    experiment: Experiment
+    model_class: type[Model]
+    params: BaseModel
+    dataset: Dataset
+    trained: tuple[str, ...]
+    horizon_days: int
+    plan: Plan
+
+    @property
+    def target(self) -> str:
+        """The main target: trained on first, and judged."""
+        return self.trained[0]
+
+
+def read_experiment(path: str, data: str | None, overrides: tuple[str, ...]) -> Resolved:
+    """Read a config with its model's parameters checked; all errors in one ConfigError."""
+    return load_experiment(
+        path, data=data, overrides=overrides, params_of=lambda name: get_model(name).Params
+    )
+
+
+def prepare(resolved: Resolved, say: Callable[[str], None]) -> Prepared:
+    """Load the data and plan the folds.
+
+    Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
+    """
+    experiment = resolved.experiment
+    model_class = get_model(experiment.model.type)
+    params = validate_params(model_class.Params, resolved)
+    dataset = load_data(experiment.data, say=say, targets=experiment.scoring.targets)
+    trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
+    horizon = max(dataset.horizons[name] for name in trained)
+    plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
+    for note in plan.notes:
+        say(note)
+    return Prepared(experiment, model_class, params, dataset, trained, horizon, plan)
+
+
+def purge_eras(prepared: Prepared) -> int:
+    """The purge this run works with, in era numbers, for splits inside the training eras."""
+    setting = prepared.experiment.split.purge_eras
+    return purge_for(prepared.horizon_days) if setting == "auto" else setting
+
+
+def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
+    """One fold as it is written to the manifest: eras, rows and the gaps between them."""
+    frame = prepared.dataset.frame
+    rows = dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
+
+    def span(eras: npt.NDArray[np.int32]) -> dict[str, int]:
+        return {
+            "first": int(eras[0]),
+            "last": int(eras[-1]),
+            "n_eras": len(eras),
+            "n_rows": sum(rows[era] for era in eras.tolist()),
+        }
+
+    return {
+        "fold": fold.index,
+        "train": span(fold.train),
+        "judged": span(fold.judged),
+        "purge_eras": fold.purge_eras,
+        "embargo_eras": fold.embargo_eras,
+        "train_eras": era_runs(fold.train, frame.eras),
+        "judged_eras": era_runs(fold.judged, frame.eras),
+        "dropped_eras": era_runs(fold.dropped, frame.eras),
+    }
+
+
+def era_runs(
+    eras: npt.NDArray[np.int32], among: npt.NDArray[np.int32]
+) -> list[tuple[int, int]]:
+    """Group eras into (first, last) runs that have no other era of `among` between them."""
+    if len(eras) == 0:
+        return []
+    positions = np.searchsorted(among, eras)
+    starts = np.flatnonzero(np.diff(positions, prepend=positions[0] - 2) > 1)
+    stops = np.append(starts[1:], len(eras)) - 1
+    return [(int(eras[a]), int(eras[b])) for a, b in zip(starts, stops, strict=True)]

@@ -1,0 +1,158 @@
+"""What a person (or a log collector) sees while a run works: bars on a terminal, lines elsewhere.
+
+Everything goes to stderr, so that stdout stays free for one result or one JSON object. Every
+sentence is also appended to the run's log.jsonl once the run directory is known.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from numerai_lab.files import write_errors
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Reporter:
+    """Tell what happens: `say` for sentences, `fold` and `trees` for progress.
+
+    Parameters
+    ----------
+    quiet : only warnings and errors reach stderr (the log file still gets everything).
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._log: Path | None = None
+        self._early: list[dict[str, Any]] = []
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+        self._label = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop_bars()
+
+    def child(self) -> Reporter:
+        """Return a reporter for a run within this one: the same screen, its own log."""
+        return Reporter(quiet=self.quiet)
+
+    def log_to(self, path: Path | None) -> None:
+        """Append events to this log.jsonl from now on; those told earlier are written first."""
+        self._log = path
+        if path is not None:
+            early, self._early = self._early, []
+            for event in early:
+                self._write(event)
+
+    def say(self, sentence: str) -> None:
+        """Tell one sentence that the user should read."""
+        self._event("say", text=sentence)
+        if not self.quiet:
+            self._print(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Tell one sentence that the user must read, even when quiet."""
+        self._event("warning", text=sentence)
+        self._print(f"warning: {sentence}")
+
+    def event(self, kind: str, **facts: Any) -> None:
+        """Record facts in the log only."""
+        self._event(kind, **facts)
+
+    def work(self, label: str) -> None:
+        """Begin a piece of work ("fold 2/4"); `trees` then reports its progress."""
+        self._label = label
+        self._event("work", label=label)
+        if self.quiet:
+            return
+        if not sys.stderr.isatty():
+            self._print(label)
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        if self._bars is None:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("trees"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bars.start()
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(label, total=None)
+
+    def trees(self, done: int, total: int) -> None:
+        """Report trees done of all trees of the current piece of work."""
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done, total=total)
+
+    def done(self, summary: str, seconds: float) -> None:
+        """End the current piece of work."""
+        self._event("done", label=self._label, text=summary, seconds=round(seconds, 3))
+        if not self.quiet:
+            self._print(f"{self._label}: {summary} ({seconds:.1f} s)")
+        self._stop_bars()
+
+    def _stop_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars, self._task = None, None
+
+    def _print(self, text: str) -> None:
+        if self._bars is not None:
+            self._bars.console.print(text, markup=False, highlight=False)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def _event(self, kind: str, **facts: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._write({"time": now, "event": kind, **facts})
+
+    def _write(self, event: dict[str, Any]) -> None:
+        if self._log is None:
+            self._early.append(event)
+            return
+        with write_errors(self._log), self._log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+
+class Stopwatch:
+    """Wall seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds passed so far."""
+        return time.perf_counter() - self._start

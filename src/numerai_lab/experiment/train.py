@@ -1,0 +1,259 @@
+"""`train`: plan, folds, predictions, scores - one run directory, resumable after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numerai_lab.config import Resolved, config_hash, resolved_yaml
+from numerai_lab.data import Dataset, load_references
+from numerai_lab.errors import RunError
+from numerai_lab.experiment.baselines import aligned_baseline, dataset_for
+from numerai_lab.experiment.evaluate import judge_run
+from numerai_lab.experiment.fitting import run_final, run_fold
+from numerai_lab.experiment.plan import Prepared, fold_facts, prepare
+from numerai_lab.experiment.predictions import merge_predictions
+from numerai_lab.experiment.provenance import git_state, machine, versions
+from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
+from numerai_lab.files import exclusive_lock, write_json, write_text
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Where a run goes and how far.
+
+    Attributes
+    ----------
+    runs_dir : parent of all runs. run_dir : an explicit directory instead of a new one in it.
+    resume : continue an unfinished run (of `run_dir`, or the last one of this experiment).
+    final : also fit on every labelled era.
+    data : the --data the config was read with, for the experiments it is compared to.
+    command : the command line, for the manifest.
+    """
+
+    runs_dir: Path
+    run_dir: Path | None = None
+    resume: bool = False
+    final: bool = False
+    data: str | None = None
+    command: str = ""
+
+
+def ensure_baselines(
+    resolved: Resolved, prepared: Prepared, options: TrainOptions, reporter: Reporter
+) -> dict[str, RunDir]:
+    """Find, or train, the experiments named in compare_to on the same rows and folds."""
+    found: dict[str, RunDir] = {}
+    for name in prepared.experiment.compare_to:
+        baseline = aligned_baseline(resolved, name, options.data)
+        digest = config_hash(baseline.experiment)
+        for run in iter_runs(options.runs_dir, baseline.experiment.name):
+            if run.finished and run.manifest()["config_hash"] == digest and same_data(
+                run, prepared.dataset
+            ):
+                found[name] = run
+        if name not in found:
+            reporter.say(f"compare_to: {name} has no run on these rows and folds yet, training it")
+            found[name] = train(
+                baseline,
+                replace(options, run_dir=None, resume=False, final=False),
+                reporter.child(),
+                dataset_for(baseline, prepared.dataset),
+            )
+        else:
+            reporter.say(f"compare_to: {name} from {found[name].path}")
+    return found
+
+
+def train(
+    resolved: Resolved,
+    options: TrainOptions,
+    reporter: Reporter,
+    dataset: Dataset | None = None,
+) -> RunDir:
+    """Run an experiment to its scores and return its directory.
+
+    Raises
+    ------
+    RunError : the directory is in use, holds another config's or other data's run, or holds a
+        run already and `resume` was not asked for.
+    ConfigError, DataError, SplitError, ModelError, MachineError : see the rooms.
+    """
+    digest = config_hash(resolved.experiment)
+    with contextlib.ExitStack() as held:
+        run = existing_run(resolved, options, digest)
+        if run is not None:
+            held.enter_context(locked(run))
+            if options.resume:
+                check_same_config(run, digest)
+            elif (run.path / "manifest.json").exists():
+                raise RunError(
+                    "already holds a run",
+                    where=str(run.path),
+                    fix="continue it with --resume, or choose another directory",
+                )
+        prepared = prepare(resolved, reporter.say, dataset)
+        if run is None:
+            run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
+            held.enter_context(locked(run))
+        if run.manifest_path.exists():
+            check_same_data(run, prepared.dataset)
+            warn_other_versions(run, reporter)
+            remove_leftovers(run)
+        else:
+            begin(run, resolved, prepared, digest, options)
+        reporter.log_to(run.path / "log.jsonl")
+        held.callback(reporter.log_to, None)
+        references = load_references(prepared.dataset)
+        baselines = ensure_baselines(resolved, prepared, options, reporter)
+        for fold in prepared.plan.folds:
+            if not (run.fold_dir(fold.index) / "DONE").exists():
+                run_fold(run, fold, prepared, references, reporter)
+        if options.final and not (run.final_dir / "DONE").exists():
+            run_final(run, prepared, reporter)
+        merge_predictions(
+            [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
+            run.predictions_path,
+        )
+        judge_run(run, prepared.experiment, prepared.dataset, references, baselines, reporter.warn)
+        write_text(run.path / "DONE", "")
+        return run
+
+
+def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunDir | None:
+    """The directory that was asked for, or the unfinished run to resume; None for a new one."""
+    if options.run_dir is not None:
+        if options.resume and not (options.run_dir / "manifest.json").exists():
+            raise RunError(
+                "holds no run to resume",
+                where=str(options.run_dir),
+                fix="leave --resume out to begin one there",
+            )
+        if options.run_dir.exists() and not options.run_dir.is_dir():
+            raise RunError("is a file, not a directory", where=str(options.run_dir))
+        if not options.resume and options.run_dir.is_dir():
+            strangers = [p.name for p in options.run_dir.iterdir() if p.name != ".lock"]
+            if strangers and "manifest.json" not in strangers:
+                raise RunError(
+                    f"is not empty and not a run directory (it holds {strangers[0]})",
+                    where=str(options.run_dir),
+                    fix="choose an empty or a new directory",
+                )
+        return RunDir(options.run_dir)
+    if not options.resume:
+        return None
+    name = resolved.experiment.name
+    runs = list(iter_runs(options.runs_dir, name))
+    for run in reversed(runs):
+        same = run.manifest().get("config_hash") == digest
+        if same and (not run.finished or (options.final and not run.final_dir.exists())):
+            return run
+    raise RunError(
+        f"no unfinished run of '{name}' with this config (hash {digest}) to resume",
+        where=str(options.runs_dir / name),
+        fix="leave --resume out to begin a new run, or name one with --run-dir",
+    )
+
+
+@contextlib.contextmanager
+def locked(run: RunDir) -> Iterator[None]:
+    """Hold the run's lock; an explicit directory that stays empty is removed again."""
+    with exclusive_lock(run.path / ".lock", "another process is working in this run directory"):
+        try:
+            yield
+        finally:
+            if [path.name for path in run.path.iterdir()] == [".lock"]:
+                shutil.rmtree(run.path)
+
+
+def check_same_config(run: RunDir, digest: str) -> None:
+    """Refuse to resume a run that was made from another config."""
+    theirs = run.manifest().get("config_hash")
+    if theirs != digest:
+        raise RunError(
+            f"was made from another config (hash {theirs}, this one is {digest})",
+            where=str(run.path),
+            fix="compare its resolved.yaml with `numerai-lab config show`, or begin a new run",
+        )
+
+
+def same_data(run: RunDir, dataset: Dataset) -> bool:
+    """Whether a run was made from files with the same bytes."""
+    return {f["sha256"] for f in run.manifest()["data"]["files"]} == {
+        f.sha256 for f in dataset.files
+    }
+
+
+def check_same_data(run: RunDir, dataset: Dataset) -> None:
+    """Refuse to resume a run when a data file has other bytes than at its beginning."""
+    if not same_data(run, dataset):
+        before = {f["sha256"] for f in run.manifest()["data"]["files"]}
+        changed = [str(f.path) for f in dataset.files if f.sha256 not in before]
+        raise RunError(
+            f"was begun on other data ({', '.join(changed) or 'a file that is gone'} differs)",
+            where=str(run.path),
+            fix="begin a new run",
+        )
+
+
+def warn_other_versions(run: RunDir, reporter: Reporter) -> None:
+    """Say so when a run is resumed with other library versions."""
+    before, now = run.manifest()["versions"], versions()
+    for name, version in now.items():
+        if before.get(name) != version:
+            reporter.warn(f"resuming with {name} {version}, the run began with {before.get(name)}")
+
+
+def remove_leftovers(run: RunDir) -> None:
+    """Remove what a killed process wrote aside and never renamed."""
+    for part in [*run.path.glob(".*.part"), *(run.path / "folds").glob(".*.part")]:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
+
+
+def begin(
+    run: RunDir, resolved: Resolved, prepared: Prepared, digest: str, options: TrainOptions
+) -> None:
+    """Write the config as written and as resolved, then the manifest."""
+    write_text(run.path / "config.yaml", resolved.raw)
+    write_text(run.path / "resolved.yaml", resolved_yaml(resolved.experiment))
+    experiment, dataset = prepared.experiment, prepared.dataset
+    frame = dataset.frame
+    manifest: dict[str, Any] = {
+        "experiment": experiment.name,
+        "question": experiment.question,
+        "config_hash": digest,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": options.command,
+        "seed": experiment.seed,
+        "git": git_state(),
+        "versions": versions(),
+        "machine": machine(),
+        "data": {
+            "source": dataset.source,
+            "notice": dataset.notice,
+            "folder": None if dataset.folder is None else str(dataset.folder),
+            "files": [{**asdict(f), "path": str(f.path)} for f in dataset.files],
+            "counts": dataset.counts,
+            "n_rows": frame.n_rows,
+            "n_features": frame.n_features,
+            "targets": list(prepared.trained),
+            "horizon_days": prepared.horizon_days,
+            "first_era": int(frame.eras[0]),
+            "last_era": int(frame.eras[-1]),
+            "n_eras": frame.n_eras,
+        },
+        "model": {"type": experiment.model.type, "params": experiment.model.params},
+        "split": experiment.split.model_dump(mode="json", by_alias=True),
+        "notes": list(prepared.plan.notes),
+        "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
+    }
+    write_json(run.manifest_path, manifest)

@@ -1,0 +1,20 @@
+"""What learns: the Model protocol, the registry, the conformance check, and two models."""
+
+from numerai_lab.models.base import FitContext, FitReport, Model, ModelInfo, Params
+from numerai_lab.models.conformance import check_model
+from numerai_lab.models.describe import ParamRow, describe_params
+from numerai_lab.models.registry import ModelEntry, get_model, list_models
+
+__all__ = [
+    "FitContext",
+    "FitReport",
+    "Model",
+    "ModelEntry",
+    "ModelInfo",
+    "ParamRow",
+    "Params",
+    "check_model",
+    "describe_params",
+    "get_model",
+    "list_models",
+]

@@ -1,0 +1,129 @@
+"""What a model is: the protocol, what it is told at fit, and what it reports back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from numerai_lab.eraframe import EraFrame
+
+Float32 = npt.NDArray[np.float32]
+
+
+class Params(BaseModel):
+    """Base of every model's parameters: unknown keys rejected, strict types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model declares about itself.
+
+    Attributes
+    ----------
+    summary : one line for `numerai-lab models`.
+    multi_target : trains on every loaded target, not on the main one only; the purge then
+        follows the longest horizon among all of them.
+    transductive : reads the whole unlabelled era at prediction.
+    stateful : a prediction may depend on eras predicted before it.
+    exportable : can be bundled for Numerai's model upload.
+    """
+
+    summary: str
+    multi_target: bool = False
+    transductive: bool = False
+    stateful: bool = False
+    exportable: bool = False
+
+
+def _silent(*_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What the run tells a model besides the training rows.
+
+    Attributes
+    ----------
+    seed : derive every use of randomness from it with `seeds.child_seed`.
+    target : the main target; its NaN rows have been dropped from the training rows.
+    targets : all targets this model may train on, the main one first. Others may hold NaN:
+        drop those rows for that target and count them in the report's notes.
+    purge_eras : era numbers between training and judged eras; inner splits need as many.
+    weights : float32 [n_rows] of the training frame, or None for equal weights.
+    stop : labelled, purged eras for early stopping, or None.
+    stop_rounds : trees without a new best before stopping.
+    device, n_threads : where to compute; 0 threads means all cores.
+    progress : call with (trees done, trees in all).
+    say : call with a sentence the user must see (a fall-back, a dropped column).
+    """
+
+    seed: int
+    target: str
+    targets: tuple[str, ...]
+    purge_eras: int
+    weights: Float32 | None = None
+    stop: EraFrame | None = None
+    stop_rounds: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    n_threads: int = 0
+    progress: Callable[[int, int], None] = _silent
+    say: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a fit tells the run; stored as JSON in fit.json.
+
+    Attributes
+    ----------
+    n_trees : trees kept in the end, over all members.
+    library_seconds : wall time spent inside the library's own training calls.
+    importance : total gain by feature name (not normalised), empty if the model has none.
+    notes : sentences about what happened (dropped constant features, fall-backs).
+    details : whatever else the model wants to record; must be JSON-serialisable.
+    """
+
+    n_trees: int
+    library_seconds: float
+    importance: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What learns. See CONTRIBUTING.md; `check_model` tests all that is promised here."""
+
+    info: ClassVar[ModelInfo]
+    Params: ClassVar[type[Params]]
+
+    def __init__(self, params: Any) -> None:
+        """Take a validated instance of `Params`; no work, no randomness."""
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Learn from labelled rows."""
+        ...
+
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict float32 [n_rows] in row order, whole eras, never NaN; targets are not there.
+
+        Raises ModelError when the frame's features are not those trained on, in order.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing empty folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; predictions are byte-equal on the same machine."""
+        ...

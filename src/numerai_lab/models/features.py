@@ -1,0 +1,106 @@
+"""What tree libraries need to know about a feature array, and the check of its names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.errors import ModelError, did_you_mean
+
+_CACHE_BYTES = 1 << 20
+
+
+def check_features(names: Sequence[str], dtype: np.dtype[Any], frame: EraFrame) -> None:
+    """Check that a frame holds the features a model was trained on, in their order and type.
+
+    Parameters
+    ----------
+    names, dtype : feature names and array type the model was trained on.
+    frame : the rows to predict.
+
+    Raises
+    ------
+    ModelError
+        A feature is absent, unknown, out of order, or of the other type.
+    """
+    if frame.feature_names != tuple(names):
+        absent = [name for name in names if name not in set(frame.feature_names)]
+        extra = [name for name in frame.feature_names if name not in set(names)]
+        if absent:
+            what = (
+                f"{len(absent)} features the model was trained on are absent, first '{absent[0]}'"
+            )
+            what += did_you_mean(absent[0], extra)
+        elif extra:
+            what = f"{len(extra)} features were not there in training, first '{extra[0]}'"
+        else:
+            what = "features are not in the order of training"
+        raise ModelError(what, fix="predict rows loaded with the feature set of the run")
+    if frame.features.dtype != dtype:
+        raise ModelError(
+            f"features are {frame.features.dtype}, the model was trained on {dtype}",
+            fix="load both from the same kind of source",
+        )
+
+
+def distinct_values(
+    features: FeatureArray,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+    """Find which values each feature takes.
+
+    Works through pieces that fit the processor's cache and stops looking for a value that
+    every feature has shown, so on Numerai's data it costs one pass for the range.
+
+    Parameters
+    ----------
+    features : int8 [n_rows, n_features], at least one row.
+
+    Returns
+    -------
+    values : int8 [n_values], all from the lowest to the highest.
+    present : bool [n_values, n_features], whether the feature takes the value.
+    """
+    values = np.arange(int(features.min()), int(features.max()) + 1).astype(np.int8)
+    present = np.zeros((len(values), features.shape[1]), dtype=bool)
+    open_values = list(range(len(values)))
+    for piece in pieces(len(features), features.shape[1]):
+        for k in open_values:
+            present[k] |= (features[piece] == values[k]).any(axis=0)
+        open_values = [k for k in open_values if not present[k].all()]
+        if not open_values:
+            break
+    return values, present
+
+
+def reference_rows(
+    values: npt.NDArray[np.int8], present: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int8]:
+    """Make the smallest rows in which every feature takes exactly its values.
+
+    XGBoost and LightGBM find the same bin edges in them as in all training rows, in no time,
+    and a constant feature stays recognisable as one.
+
+    Parameters
+    ----------
+    values, present : as `distinct_values` returns them.
+
+    Returns
+    -------
+    int8 [largest number of values of a feature, n_features].
+    """
+    counts = present.sum(axis=0)
+    present_first = np.argsort(~present, axis=0, kind="stable")
+    turns = np.arange(counts.max())[:, None] % counts
+    rows: npt.NDArray[np.int8] = values[np.take_along_axis(present_first, turns, axis=0)]
+    return rows
+
+
+def pieces(n_rows: int, row_bytes: int, piece_bytes: int = _CACHE_BYTES) -> Iterator[slice]:
+    """Cut rows into neighbouring slices of about `piece_bytes`, at least one row each."""
+    step = max(1, piece_bytes // max(1, row_bytes))
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))

@@ -1,0 +1,132 @@
+"""One binned LightGBM Dataset of the training rows, on which all members train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
+from numerai_lab.errors import ModelError
+from numerai_lab.models.base import Float32
+from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.lgbm_ensemble.params import BINNING
+
+_BATCH_BYTES = 16 << 20
+
+
+def as_float(features: FeatureArray) -> Float32:
+    """Return features as LightGBM wants them: float32, NaN where missing.
+
+    int8 rows are copied piece by piece only. LightGBM knows missing values as NaN and learns
+    for each split on which side they go.
+    """
+    if features.dtype == np.float32:
+        return np.ascontiguousarray(features)
+    result = features.astype(np.float32)
+    missing = features == MISSING_INT8
+    if missing.any():
+        result[missing] = np.nan
+    return result
+
+
+class _Rows(lightgbm.Sequence):  # type: ignore[misc]  # LightGBM is untyped
+    """int8 rows that become float32 batch by batch, never as a whole."""
+
+    def __init__(self, features: FeatureArray) -> None:
+        self.features = features
+        self.batch_size = max(1, _BATCH_BYTES // (4 * features.shape[1]))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: Any) -> Float32:
+        return as_float(self.features[index])
+
+
+class BinnedRows:
+    """Training rows binned once, lent to one member after another.
+
+    Each value of an int8 feature is given its own bin through a reference of a few rows: the
+    same trees as LightGBM grows on its own bins, without its sample of float64 values.
+    Features constant over the training rows are left out by LightGBM itself.
+
+    Parameters
+    ----------
+    train : rows to bin.
+    weights : float32 [n_rows] or None.
+    params : LightGBM parameters by first names; those of `BINNING` apply.
+    """
+
+    def __init__(self, train: EraFrame, weights: Float32 | None, params: dict[str, Any]) -> None:
+        self._weights = weights
+        self._n_rows = train.n_rows
+        own = {key: value for key, value in params.items() if key in BINNING}
+        self.params = {
+            # Members with larger leaves must be able to use all bins of the one Dataset.
+            "feature_pre_filter": False,
+            "verbosity": -1,
+            "num_threads": params["num_threads"],
+            **own,
+        }
+        label = np.zeros(train.n_rows, np.float32)
+        reference = None
+        data: Any = train.features
+        with library_errors():
+            if train.features.dtype == np.int8:
+                values, present = distinct_values(train.features)
+                self.n_constant = int(np.count_nonzero(present.sum(axis=0) == 1))
+                data = _Rows(train.features)
+                if not own:
+                    self.params |= {"min_data_in_bin": 1, "max_bin": max(2, len(values))}
+                    known = as_float(reference_rows(values, present))
+                    reference = lightgbm.Dataset(
+                        known, label=np.zeros(len(known), np.float32), params=self.params
+                    )
+            else:
+                low, high = train.features.min(axis=0), train.features.max(axis=0)
+                self.n_constant = int(np.count_nonzero(low == high))
+            self._all = lightgbm.Dataset(
+                data, label=label, weight=weights, reference=reference, params=self.params
+            ).construct()
+
+    def lend(self, label: Float32, rows: npt.NDArray[np.int32] | None) -> Any:
+        """Return a Dataset with these labels, valid until the next call.
+
+        Parameters
+        ----------
+        label : float32 [n_rows] of all training rows; only those of `rows` are used.
+        rows : int32, increasing row numbers to train on, or None for all.
+        """
+        with library_errors():
+            if rows is None:
+                return self._all.set_label(np.ascontiguousarray(label))
+            part = self._all.subset(rows).construct()
+            part.set_label(label[rows])
+            if self._weights is not None:
+                part.set_weight(self._weights[rows])
+            return part
+
+    def judged(self, frame: EraFrame, label: Float32) -> Any:
+        """Return a Dataset of rows that members are judged on while they grow."""
+        data = _Rows(frame.features) if frame.features.dtype == np.int8 else frame.features
+        with library_errors():
+            return lightgbm.Dataset(
+                data,
+                label=np.ascontiguousarray(label),
+                reference=self._all,
+                params=self.params,
+            ).construct()
+
+
+@contextmanager
+def library_errors() -> Iterator[None]:
+    """Turn an error of LightGBM into a ModelError."""
+    try:
+        yield
+    except lightgbm.basic.LightGBMError as error:
+        raise ModelError(f"LightGBM refuses: {error}", where="model.params") from error

@@ -1,0 +1,195 @@
+"""`lgbm_ensemble`: LightGBM models over targets, eras, parameters and seeds, blended by rank."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import lightgbm
+import numpy as np
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
+from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.features import check_features
+from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
+from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
+from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
+from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
+from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
+
+
+class LGBMEnsemble:
+    """LightGBM members over targets x era offsets x parameter sets x seeds.
+
+    Each member's predictions are gaussian-ranked within each era, combined by weights, and
+    ranked into (0, 1). All members train on one binned copy of the rows. With `nnls`, the
+    default, the weights come from an inner purged walk-forward over the training eras, which
+    trains every member `oof_folds` times more on parts of them; with two folds that doubles
+    the work.
+    """
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
+        multi_target=True,
+    )
+    Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
+
+    def __init__(self, params: LGBMEnsembleParams) -> None:
+        self.params = params
+        self._boosters: list[lightgbm.Booster] = []
+        self._weights: Float64 = np.empty(0)
+        self._feature_names: tuple[str, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Train all members, and find their weights.
+
+        Raises
+        ------
+        ModelError
+            LightGBM refuses the parameters, a target is not there, the weights do not fit the
+            members, or the training eras are too few for nnls.
+        """
+        notes: list[str] = []
+
+        def note(sentence: str) -> None:
+            notes.append(sentence)
+            ctx.say(sentence)
+
+        members = list_members(self.params, ctx.targets)
+        weights = self._given_weights(members)
+        parts = inner_parts(train, self.params.oof_folds, ctx.purge_eras) if weights is None else []
+        if ctx.device == "cuda":
+            note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
+        for target in dict.fromkeys(member.target for member in members):
+            unlabelled = int(np.count_nonzero(np.isnan(train.target(target))))
+            if unlabelled:
+                note(f"{target}: {unlabelled} of {train.n_rows} training rows have no label")
+
+        start = time.perf_counter()
+        shared = self.params.library_params(0) | {"num_threads": ctx.n_threads}
+        binned = BinnedRows(train, ctx.weights, shared)
+        binning_seconds = time.perf_counter() - start
+        if binned.n_constant:
+            note(f"{binned.n_constant} features are constant over the training rows: unused")
+
+        trainer = Trainer(self.params, ctx, train, binned, len(members) * (1 + len(parts)))
+        boosters = list(trainer.fit(members))
+        n_trees = [booster.num_trees() for booster in boosters]
+        for member, booster in zip(members, boosters, strict=True):
+            if booster.feature_importance("split").sum() == 0:
+                note(f"member {member} has not a single split: is min_data_in_leaf too large?")
+
+        oof_corr: list[float] | None = None
+        if weights is None:
+            weights, oof_corr = fit_weights(trainer, members, n_trees, parts)
+        if weights is None:
+            note("nnls finds no member of any use: equal weights are taken")
+            weights = np.full(len(members), 1 / len(members))
+        self._boosters, self._weights = boosters, weights
+        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        return FitReport(
+            n_trees=sum(n_trees),
+            library_seconds=trainer.seconds,
+            importance=self._importance(),
+            notes=tuple(notes),
+            details={
+                "binning_seconds": binning_seconds,
+                "oof_parts": [asdict(part) for part in parts],
+                "members": [
+                    {
+                        "member": str(member),
+                        "trees": n_trees[i],
+                        "weight": float(weights[i]),
+                        "oof_corr": oof_corr[i] if oof_corr else None,
+                    }
+                    for i, member in enumerate(members)
+                ],
+            },
+        )
+
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict float32 [n_rows], ranks in (0, 1) within each era.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        predictions = np.empty(frame.n_rows, dtype=np.float32)
+        for _, rows in frame.iter_eras():
+            members = predict_members(self._boosters, frame.features[rows])
+            predictions[rows] = blend(members, self._weights)
+        return predictions
+
+    def save(self, folder: Path) -> None:
+        """Write `members/NN.txt`, LightGBM's own format, and `meta.json` with the weights."""
+        (folder / "members").mkdir()
+        for i, booster in enumerate(self._boosters):
+            booster.save_model(_member_file(folder, i))
+        meta = {
+            "params": self.params.model_dump(mode="json"),
+            "weights": self._weights.tolist(),
+            "feature_names": self._feature_names,
+            "dtype": self._dtype.name,
+        }
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        meta = json.loads((folder / "meta.json").read_text())
+        model = cls(cls.Params.model_validate(meta["params"]))
+        model._weights = np.array(meta["weights"])
+        model._boosters = [
+            lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))
+        ]
+        model._feature_names = tuple(meta["feature_names"])
+        model._dtype = np.dtype(meta["dtype"])
+        return model
+
+    def _given_weights(self, members: list[Member]) -> Float64 | None:
+        """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""
+        written = self.params.weights
+        if len(members) == 1 or written == "equal":
+            return np.full(len(members), 1 / len(members))
+        if isinstance(written, str):
+            return None
+        if isinstance(written, dict):
+            targets = [member.target for member in members]
+            wrong = set(targets) ^ set(written)
+            if wrong:
+                raise ModelError(
+                    f"weights name the targets {sorted(written)}, members learn "
+                    f"{sorted(set(targets))}",
+                    where="model.params.weights",
+                    fix=f"mend '{min(wrong)}'",
+                )
+            written = [written[target] / targets.count(target) for target in targets]
+        if len(written) != len(members):
+            raise ModelError(
+                f"{len(written)} weights are given for {len(members)} members: "
+                + ", ".join(map(str, members)),
+                where="model.params.weights",
+            )
+        return np.array(written) / sum(written)
+
+    def _importance(self) -> dict[str, float]:
+        """Return the members' total gain by feature, weighted as the members are."""
+        gain = np.zeros(len(self._feature_names))
+        for booster, weight in zip(self._boosters, self._weights, strict=True):
+            gain += weight * booster.feature_importance("gain")
+        return {
+            name: float(value)
+            for name, value in zip(self._feature_names, gain, strict=True)
+            if value > 0
+        }
+
+
+def _member_file(folder: Path, position: int) -> Path:
+    return folder / "members" / f"{position:02d}.txt"

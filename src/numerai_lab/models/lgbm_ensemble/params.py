@@ -1,0 +1,195 @@
+"""What an experiment may write under `model.params` of `lgbm_ensemble`."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from lightgbm.basic import _ConfigAliases
+from pydantic import AfterValidator, Field, field_validator
+
+from numerai_lab.errors import did_you_mean
+from numerai_lab.models.base import Params
+
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Value = bool | int | float | str | list[int] | list[float]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "standard": {
+        "num_iterations": 20_000,
+        "learning_rate": 0.001,
+        "max_depth": 6,
+        "num_leaves": 2**6,
+        "feature_fraction": 0.1,
+    },
+    "deep": {
+        "num_iterations": 30_000,
+        "learning_rate": 0.001,
+        "max_depth": 10,
+        "num_leaves": 1024,
+        "feature_fraction": 0.1,
+        "min_data_in_leaf": 10_000,
+    },
+    "example": {
+        "num_iterations": 2_000,
+        "learning_rate": 0.01,
+        "max_depth": 5,
+        "num_leaves": 2**5 - 1,
+        "feature_fraction": 0.1,
+    },
+    "custom": {},
+}
+"""Numerai's published parameters, by LightGBM's first names.
+
+`standard` and `deep` are the benchmark models' "standard large" and "deep" parameters, source:
+https://docs.numer.ai/numerai-tournament/models. `example` is the model of the tutorial
+https://numer.ai/tutorial/hello-numerai, a tenth of the work. `custom` starts from LightGBM's
+own defaults.
+"""
+
+BINNING = frozenset(
+    {"bin_construct_sample_cnt", "data_random_seed", "enable_bundle", "is_enable_sparse"}
+    | {"feature_pre_filter", "max_bin", "max_bin_by_feature", "min_data_in_bin"}
+    | {"use_missing", "zero_as_missing"}
+)
+"""LightGBM parameters that shape the binned rows, which all members share."""
+
+_SET_ELSEWHERE = {
+    "seed": "write `seed` at the top of the experiment",
+    "num_threads": "write `threads` at the top of the experiment",
+    "device_type": "members train on the CPU, LightGBM's wheels have no CUDA",
+    "early_stopping_round": "write an `early_stopping` section in the experiment",
+    "early_stopping_min_delta": "early stopping is always on mean per-era corr",
+    "first_metric_only": "early stopping is always on mean per-era corr",
+    "metric": "early stopping is always on mean per-era corr",
+    "verbosity": "the run says itself what happens",
+    "deterministic": "it is always true",
+    "linear_tree": "it needs a float copy of the features beside the bins",
+    "num_class": "a prediction is one value a row",
+    "categorical_feature": "features are ordered bins",
+}
+_FILES_AND_CLUSTERS = frozenset(
+    {"config", "task", "data", "valid", "input_model", "output_model", "output_result"}
+    | {"convert_model", "convert_model_language", "snapshot_freq", "saved_feature_importance_type"}
+    | {"save_binary", "header", "label_column", "weight_column", "group_column", "ignore_column"}
+    | {"two_round", "pre_partition", "parser_config_file", "precise_float_parser"}
+    | {"num_machines", "local_listen_port", "time_out", "machine_list_filename", "machines"}
+    | {"tree_learner", "gpu_platform_id", "gpu_device_id", "gpu_use_dp", "num_gpu"}
+)
+
+
+@cache
+def _first_names() -> dict[str, str]:
+    """Map every name and alias of a LightGBM parameter to its first name."""
+    table: dict[str, list[str]] = _ConfigAliases._get_all_param_aliases()
+    return {alias: name for name, aliases in table.items() for alias in aliases}
+
+
+def by_first_name(written: dict[str, Any]) -> dict[str, Any]:
+    """Replace aliases (`colsample_bytree`) by LightGBM's first names (`feature_fraction`)."""
+    return {_first_names()[name]: value for name, value in written.items()}
+
+
+def _known(written: dict[str, Any]) -> dict[str, Any]:
+    problems, seen = [], dict[str, str]()
+    for name in written:
+        first = _first_names().get(name)
+        if first is None:
+            problems.append(f"unknown key '{name}'" + did_you_mean(name, _first_names()))
+        elif first in _SET_ELSEWHERE:
+            problems.append(f"'{name}' is not a parameter here: {_SET_ELSEWHERE[first]}")
+        elif first in _FILES_AND_CLUSTERS:
+            problems.append(f"'{name}' is for LightGBM's command line or clusters, not for a run")
+        elif first in seen:
+            problems.append(f"'{name}' and '{seen[first]}' are the same parameter: give one")
+        else:
+            seen[first] = name
+    if problems:
+        raise ValueError("; ".join(problems))
+    return written
+
+
+LightGBMParams = Annotated[dict[str, Value], AfterValidator(_known)]
+
+
+class LGBMEnsembleParams(Params):
+    """Parameters of `lgbm_ensemble`.
+
+    Members are made for every target x era offset x parameter set x seed, nested in that order.
+    """
+
+    preset: Literal["standard", "deep", "example", "custom"] = Field(
+        "standard", description="Numerai's parameters to start from; custom: LightGBM's defaults"
+    )
+    n_estimators: Positive | None = Field(None, description="trees a member, over the preset's")
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="step size of a tree, over the preset's"
+    )
+    lightgbm: LightGBMParams = Field(
+        default_factory=dict, description="any LightGBM parameters, over the preset's"
+    )
+    parameter_sets: Annotated[list[LightGBMParams], Field(min_length=1)] = Field(
+        default_factory=lambda: [dict[str, Value]()],
+        description="LightGBM parameters that differ between members, over all of the above",
+    )
+    targets: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="targets members train on; all of data.targets if left out"
+    )
+    seeds: Positive = Field(1, description="members that differ in nothing but the seed")
+    era_step: Positive = Field(1, description="a member sees every era_step-th era only")
+    era_offsets: Literal["all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        "all", description="a member for each: eras with (number - 1) % era_step == offset"
+    )
+    weights: Literal["nnls", "equal"] | list[NonNegative] | dict[str, NonNegative] = Field(
+        "nnls",
+        description="nnls: fitted on out-of-fold ranks of the training eras; equal; one for each "
+        "member in order; or one for each target, shared by its members",
+    )
+    oof_folds: Positive = Field(
+        2, description="walk-forward folds inside the training eras that nnls is fitted on"
+    )
+
+    @field_validator("era_offsets")
+    @classmethod
+    def _offsets_below_step(cls, offsets: str | list[int], info: Any) -> str | list[int]:
+        step = info.data.get("era_step", 1)
+        if isinstance(offsets, list):
+            if not offsets or len(set(offsets)) < len(offsets):
+                raise ValueError(f"{offsets} must hold at least one offset, each once")
+            if max(offsets) >= step:
+                raise ValueError(f"offset {max(offsets)} must be below era_step {step}")
+        return offsets
+
+    @field_validator("parameter_sets")
+    @classmethod
+    def _one_binning(cls, sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for one in sets:
+            shared = BINNING & set(by_first_name(one))
+            if shared:
+                raise ValueError(
+                    f"'{min(shared)}' cannot differ between members, which share their bins: "
+                    "write it under lightgbm"
+                )
+        return sets
+
+    @field_validator("weights")
+    @classmethod
+    def _some_weight(cls, weights: Any) -> Any:
+        values = weights.values() if isinstance(weights, dict) else weights
+        if not isinstance(weights, str) and not sum(values) > 0:
+            raise ValueError("weights must hold at least one above 0")
+        return weights
+
+    def library_params(self, parameter_set: int) -> dict[str, Any]:
+        """Return LightGBM's parameters of one parameter set, by their first names."""
+        params = dict(PRESETS[self.preset])
+        if self.n_estimators is not None:
+            params["num_iterations"] = self.n_estimators
+        if self.learning_rate is not None:
+            params["learning_rate"] = self.learning_rate
+        params |= by_first_name(self.lightgbm)
+        params |= by_first_name(self.parameter_sets[parameter_set])
+        params.setdefault("num_iterations", 100)
+        params.setdefault("objective", "regression")
+        return params

@@ -1,0 +1,127 @@
+"""Which models there are: a literal table of built-ins, and plugins through entry points.
+
+A plugin is any installed package with
+
+    [project.entry-points."numerai_lab.models"]
+    my_model = "my_package.my_module:MyModel"
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from pydantic import BaseModel
+
+from numerai_lab.errors import ModelError, did_you_mean
+from numerai_lab.models.base import Model, ModelInfo
+
+GROUP = "numerai_lab.models"
+BUILT_IN = {
+    "xgb": "numerai_lab.models.xgb:XGB",
+    "lgbm_ensemble": "numerai_lab.models.lgbm_ensemble:LGBMEnsemble",
+}
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One line of `numerai-lab models`.
+
+    Attributes
+    ----------
+    name : what an experiment writes as `model.type`.
+    summary : the model's own one line; empty when it is not available.
+    where : `module:Class`, followed by the package for a plugin.
+    available, reason : whether it can be used, and if not, why.
+    """
+
+    name: str
+    summary: str
+    where: str
+    available: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    name: str
+    where: str
+    target: str
+    refused: str | None = None
+
+
+def _find() -> list[_Found]:
+    found = [_Found(name, target, target) for name, target in BUILT_IN.items()]
+    owners = dict(BUILT_IN)
+    plugins = entry_points(group=GROUP)
+    for plugin in sorted(plugins, key=lambda p: (p.name, p.value, p.dist.name if p.dist else "")):
+        where = f"{plugin.value} ({plugin.dist.name})" if plugin.dist else plugin.value
+        if plugin.name in BUILT_IN:
+            refused = f"the name belongs to the built-in {BUILT_IN[plugin.name]}"
+        elif plugin.name in owners:
+            refused = f"the name is taken by {owners[plugin.name]}"
+        else:
+            refused = None
+            owners[plugin.name] = where
+        found.append(_Found(plugin.name, where, plugin.value, refused))
+    return found
+
+
+@cache
+def _load(target: str) -> type[Model] | str:
+    """Return the class behind `module:Class`, or the reason why there is none."""
+    module, _, attribute = target.partition(":")
+    try:
+        loaded: object = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # noqa: BLE001 - a plugin's import may fail in any way
+        return f"{type(error).__name__}: {error}"
+    if not isinstance(loaded, type):
+        return f"{target} is not a class"
+    missing = [name for name in ("fit", "predict", "save", "load") if not hasattr(loaded, name)]
+    if not isinstance(getattr(loaded, "info", None), ModelInfo):
+        missing.append("info (a ModelInfo)")
+    params = getattr(loaded, "Params", None)
+    if not (isinstance(params, type) and issubclass(params, BaseModel)):
+        missing.append("Params (a pydantic model)")
+    if missing:
+        return f"{target} is not a model: it lacks {', '.join(missing)}"
+    return loaded
+
+
+def get_model(name: str) -> type[Model]:
+    """Return the class of a model by its name in `model.type`.
+
+    Raises
+    ------
+    ModelError
+        The name is unknown, or the model cannot be imported here.
+    """
+    found = _find()
+    for entry in found:
+        if entry.name == name and entry.refused is None:
+            loaded = _load(entry.target)
+            if isinstance(loaded, str):
+                raise ModelError(
+                    f"model '{name}' is not available: {loaded}",
+                    where=entry.where,
+                    fix="mend or reinstall the package it comes from",
+                )
+            return loaded
+    known = sorted({entry.name for entry in found})
+    raise ModelError(
+        f"there is no model '{name}'{did_you_mean(name, known)} (models: {', '.join(known)})"
+    )
+
+
+def list_models() -> list[ModelEntry]:
+    """List built-in models and plugins, also those that cannot be used, with the reason."""
+    entries = []
+    for entry in _find():
+        loaded = entry.refused or _load(entry.target)
+        if isinstance(loaded, str):
+            entries.append(ModelEntry(entry.name, "", entry.where, False, loaded))
+        else:
+            entries.append(ModelEntry(entry.name, loaded.info.summary, entry.where, True))
+    return entries

@@ -1,0 +1,80 @@
+"""Small frames on which `check_model` tries a model out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from numerai_lab.eraframe import MISSING_INT8, EraFrame
+
+TARGETS = ("target", "target_other")
+
+
+def toy_frame(
+    seed: int,
+    *,
+    rows_per_era: npt.NDArray[np.int64] | None = None,
+    first_era: int = 1,
+    n_features: int = 8,
+    dtype: type[np.int8] | type[np.float32] = np.int8,
+    missing: float = 0.0,
+    constant: int = 0,
+) -> EraFrame:
+    """Make a labelled frame with a signal that a model of any kind can find.
+
+    Parameters
+    ----------
+    seed : the same seed gives the same frame.
+    rows_per_era : int64 [n_eras]; by default 30 eras of 40 to 50 rows.
+    first_era : number of the first era; the others follow without gaps.
+    n_features : number of features, the first of which carry the signal.
+    dtype : int8 with values 0..4, or float32 with values 0..1.
+    missing : share of feature values that are missing.
+    constant : how many of the last features are constant.
+
+    Returns
+    -------
+    Targets are `TARGETS` in five bins; the second is NaN in a tenth of the rows.
+    """
+    rng = np.random.default_rng(seed)
+    counts = 40 + np.arange(30) % 11 if rows_per_era is None else rows_per_era
+    n = int(counts.sum())
+    values = rng.integers(0, 5, size=(n, n_features))
+    values[:, n_features - constant :] = 2
+    signal = values[:, 0] - values[:, 1] + (values[:, 2] > 2)
+    noisy = signal[:, None] + rng.normal(scale=2.0, size=(n, 2))
+    edges = np.quantile(noisy, [0.05, 0.25, 0.75, 0.95])
+    targets = (np.searchsorted(edges, noisy) / 4).astype(np.float32)
+    targets[rng.random(n) < 0.1, 1] = np.nan
+    absent = rng.random((n, n_features)) < missing
+    if dtype is np.int8:
+        features = np.where(absent, MISSING_INT8, values).astype(np.int8)
+    else:
+        features = np.where(absent, np.nan, values / 4).astype(np.float32)
+    return EraFrame(
+        features=features,
+        eras=(first_era + np.arange(len(counts))).astype(np.int32),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        ids=pa.array([f"n{seed:x}{first_era:x}{i:08x}" for i in range(n)]),
+        targets=targets,
+        feature_names=tuple(f"feature_{i}" for i in range(n_features)),
+        target_names=TARGETS,
+    )
+
+
+def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.int64]]:
+    """Shuffle the rows inside each era; return the frame and the order, int64 [n_rows]."""
+    rng = np.random.default_rng(seed)
+    order = np.concatenate(
+        [rows.start + rng.permutation(rows.stop - rows.start) for _, rows in frame.iter_eras()]
+    ).astype(np.int64)
+    shuffled = replace(
+        frame,
+        features=frame.features[order],
+        ids=frame.ids.take(pa.array(order)),
+        targets=frame.targets[order],
+    )
+    return shuffled, order

@@ -1,0 +1,119 @@
+"""From an EraFrame to XGBoost's binned rows, without a float copy of the features."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import xgboost
+
+from numerai_lab.eraframe import MISSING_INT8, EraFrame
+from numerai_lab.errors import ModelError
+from numerai_lab.models.base import Float32
+from numerai_lab.models.features import distinct_values, reference_rows
+
+_FEWEST_BINS, _MOST_BINS = 16, 256
+
+
+def missing_marker(dtype: np.dtype[Any]) -> float:
+    """Return how a missing value is written in features of this type, for XGBoost."""
+    return MISSING_INT8 if dtype == np.int8 else np.nan
+
+
+def takes_quantile_matrix(params: dict[str, Any]) -> bool:
+    """Tell whether these parameters train on a QuantileDMatrix, as only `hist` does."""
+    return params.get("booster") != "gblinear" and params.get("tree_method") not in (
+        "approx",
+        "exact",
+    )
+
+
+def bin_training_rows(
+    train: EraFrame, target: str, weights: Float32 | None, params: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Bin the training rows.
+
+    int8 features take few values, so each value is given its own bin through a reference of
+    a few rows instead of a quantile search: the same model in less time, and 16 bins take
+    less memory than 256.
+
+    Parameters
+    ----------
+    train : rows with labels.
+    target : which target to learn.
+    weights : float32 [n_rows] or None.
+    params : XGBoost parameters; `max_bin` there switches the reference off.
+
+    Returns
+    -------
+    The DMatrix, and the parameters to train on it with.
+    """
+    rows: dict[str, Any] = {
+        "data": train.features,
+        "label": train.target(target),
+        "missing": missing_marker(train.features.dtype),
+        "nthread": params["nthread"],
+    }
+    if params["objective"].startswith("rank:"):
+        rows["group"] = np.diff(train.offsets)
+    if weights is not None:
+        rows["weight"] = library_weights(weights, train, params)
+    if not takes_quantile_matrix(params):
+        return xgboost.DMatrix(**rows), params
+    if train.features.dtype != np.int8 or "max_bin" in params:
+        return xgboost.QuantileDMatrix(max_bin=params.get("max_bin", _MOST_BINS), **rows), params
+    reference = reference_rows(*distinct_values(train.features))
+    max_bin = max(_FEWEST_BINS, len(reference))
+    known = xgboost.QuantileDMatrix(reference, missing=rows["missing"], max_bin=max_bin)
+    binned = xgboost.QuantileDMatrix(ref=known, max_bin=max_bin, **rows)
+    return binned, {**params, "max_bin": max_bin}
+
+
+def bin_judged_rows(frame: EraFrame, training: Any, params: dict[str, Any]) -> Any:
+    """Bin rows that the trees are judged on while they grow, with the training rows' bins."""
+    missing = missing_marker(frame.features.dtype)
+    if isinstance(training, xgboost.QuantileDMatrix):
+        max_bin = params.get("max_bin", _MOST_BINS)
+        return xgboost.QuantileDMatrix(
+            frame.features,
+            ref=training,
+            max_bin=max_bin,
+            missing=missing,
+            nthread=params["nthread"],
+        )
+    return xgboost.DMatrix(frame.features, missing=missing, nthread=params["nthread"])
+
+
+def library_weights(weights: Float32, frame: EraFrame, params: dict[str, Any]) -> Float32:
+    """Return row weights as XGBoost wants them: one a row, or one an era for `rank:*`."""
+    if not params["objective"].startswith("rank:"):
+        return weights
+    sums = np.add.reduceat(weights, frame.offsets[:-1], dtype=np.float64)
+    means: Float32 = (sums / np.diff(frame.offsets)).astype(np.float32)
+    return means
+
+
+@contextmanager
+def library_talk(say: Callable[[str], None]) -> Iterator[None]:
+    """Say what XGBoost warns about, and turn its errors into a ModelError of one sentence."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except xgboost.core.XGBoostError as error:
+            raise ModelError(f"XGBoost refuses: {_plain(str(error))}") from error
+    for warning in caught:
+        say(f"XGBoost: {_plain(str(warning.message))}")
+
+
+def _plain(text: str) -> str:
+    """Take the time stamp, source place and stack trace out of a message of XGBoost."""
+    text = text.split("Stack trace:")[0]
+    if text.startswith("["):
+        text = text.split("] ", 1)[-1].removeprefix("WARNING: ")
+        place, separator, rest = text.partition(": ")
+        text = rest if separator and "/xgboost/" in place else text
+    return " ".join(text.split())

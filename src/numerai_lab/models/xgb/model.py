@@ -1,0 +1,187 @@
+"""`xgb`: gradient boosted trees by XGBoost, the baseline of every experiment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xgboost
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError, did_you_mean
+from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.features import check_features, pieces
+from numerai_lab.models.xgb.binning import missing_marker
+from numerai_lab.models.xgb.boosting import cuda_problem, grow
+from numerai_lab.models.xgb.params import XGBParams
+from numerai_lab.seeds import child_seed
+
+_PIECE_BYTES = 64 << 20
+
+
+class XGB:
+    """Gradient boosted trees by XGBoost on binned features.
+
+    int8 features go to XGBoost as they are, for training and for prediction. Early stopping
+    keeps the trees with the best mean per-era corr. With `booster: gblinear` the updater is
+    `coord_descent` unless another is written, because XGBoost's default (shotgun) gives a
+    different model each time.
+    """
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting"
+    )
+    Params: ClassVar[type[XGBParams]] = XGBParams
+
+    def __init__(self, params: XGBParams) -> None:
+        self.params = params
+        self._booster: Any = None
+        self._feature_names: tuple[str, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Train on `ctx.target` of the labelled rows.
+
+        Raises
+        ------
+        ModelError
+            XGBoost refuses the parameters or the rows, or a constraint names no feature.
+        """
+        notes: list[str] = []
+        params = self._library_params(train.feature_names, ctx)
+        if ctx.device == "cuda":
+            problem = cuda_problem()
+            if problem is not None:
+                notes.append(f"device cuda was asked for but {problem}: trained on the CPU")
+                ctx.say(notes[-1])
+                params["device"] = "cpu"
+        if params.get("booster") == "gblinear" and ctx.stop is not None:
+            raise ModelError(
+                "early stopping needs trees to cut back to, booster gblinear has none",
+                fix="leave early_stopping out",
+            )
+        growth = grow(train, ctx, params, self.params.num_boost_round, self.params.era_boosting)
+        # Predicting on the CPU takes int8 rows as they are, and is the same on every machine.
+        growth.booster.set_param({"device": "cpu"})
+        self._booster = growth.booster
+        self._feature_names = train.feature_names
+        self._dtype = train.features.dtype
+        self._predict_piece(train.features[:1])
+
+        details: dict[str, Any] = {
+            "binning_seconds": growth.binning_seconds,
+            "device": params["device"],
+        }
+        if growth.stop_corr:
+            best = int(np.argmax(growth.stop_corr))
+            details["early_stopping"] = {
+                "rounds_trained": len(growth.stop_corr),
+                "best_round": best + 1,
+                "best_corr": growth.stop_corr[best],
+                "corr_by_round": growth.stop_corr,
+            }
+            notes.append(
+                f"early stopping kept {best + 1} of {len(growth.stop_corr)} rounds "
+                f"(corr {growth.stop_corr[best]:.4f})"
+            )
+        if growth.worst_eras:
+            details["era_boosting"] = {"worst_eras": growth.worst_eras}
+        rounds = growth.booster.num_boosted_rounds()
+        return FitReport(
+            n_trees=rounds * (self.params.num_parallel_tree or 1),
+            library_seconds=growth.train_seconds,
+            importance=self._importance(),
+            notes=tuple(notes),
+            details=details,
+        )
+
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict float32 [n_rows].
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or the model gives more than one value a row.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        predictions = np.empty(frame.n_rows, dtype=np.float32)
+        row_bytes = frame.n_features * frame.features.itemsize
+        for piece in pieces(frame.n_rows, row_bytes, _PIECE_BYTES):
+            predictions[piece] = self._predict_piece(frame.features[piece])
+        return predictions
+
+    def save(self, folder: Path) -> None:
+        """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
+        self._booster.save_model(folder / "booster.ubj")
+        meta = {
+            "params": self.params.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "feature_names": self._feature_names,
+            "dtype": self._dtype.name,
+        }
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        meta = json.loads((folder / "meta.json").read_text())
+        model = cls(cls.Params.model_validate(meta["params"]))
+        model._booster = xgboost.Booster(model_file=folder / "booster.ubj")
+        model._feature_names = tuple(meta["feature_names"])
+        model._dtype = np.dtype(meta["dtype"])
+        return model
+
+    def _predict_piece(self, features: Any) -> Float32:
+        missing = missing_marker(self._dtype)
+        if self.params.booster == "gblinear":
+            rows = xgboost.DMatrix(features, missing=missing)
+            values: Float32 = self._booster.predict(rows)
+        else:
+            values = self._booster.inplace_predict(features, missing=missing)
+        if values.ndim != 1:
+            raise ModelError(
+                f"objective '{self.params.objective}' gives {values.shape[1]} values a row, "
+                "a prediction is one",
+                fix="choose another objective",
+            )
+        return values
+
+    def _importance(self) -> dict[str, float]:
+        if self.params.booster == "gblinear":
+            return {}
+        gains = self._booster.get_score(importance_type="total_gain")
+        return {self._feature_names[int(key[1:])]: float(gain) for key, gain in gains.items()}
+
+    def _library_params(self, feature_names: tuple[str, ...], ctx: FitContext) -> dict[str, Any]:
+        params = {
+            **self.params.library_params(),
+            "seed": child_seed(ctx.seed, "xgb"),
+            "nthread": ctx.n_threads,
+            "device": ctx.device,
+            "disable_default_eval_metric": 1,
+        }
+        if params.get("booster") == "gblinear":
+            params.setdefault("updater", "coord_descent")
+
+        def position(name: str) -> int:
+            if name not in feature_names:
+                raise ModelError(
+                    f"'{name}' is not a feature of the training rows"
+                    + did_you_mean(name, feature_names),
+                    where="model.params",
+                )
+            return feature_names.index(name)
+
+        signs = self.params.monotone_constraints
+        if isinstance(signs, dict):
+            by_position = {position(name): sign for name, sign in signs.items()}
+            signs = [by_position.get(i, 0) for i in range(len(feature_names))]
+        if signs is not None:
+            params["monotone_constraints"] = tuple(signs)
+        groups = self.params.interaction_constraints
+        if groups is not None:
+            params["interaction_constraints"] = json.dumps(
+                [[position(name) for name in group] for group in groups]
+            )
+        return params

@@ -1,0 +1,213 @@
+"""Line and bar charts over eras: plotly figures as plain dicts, each with its words.
+
+The page's own CSS gives text and grid their colours, so that one figure serves light, dark
+and print; the trace colours keep a contrast of at least 3 on both backgrounds and differ for
+colour-blind readers (Okabe and Ito's palette), and dashes differ as well.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numerai_lab.report import curves, figures
+from numerai_lab.report.curves import Curve
+from numerai_lab.report.record import MODEL, Record
+
+MODEL_COLOUR, LOSS_COLOUR, BENCHMARK_COLOUR = "#1a7cc4", "#d55e00", "#7f8790"
+BASELINE_COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1")
+BASELINE_DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
+GRID = "#8884"
+"""Replaced by the page's CSS; stands where a chart is seen without it."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure of the page.
+
+    Attributes
+    ----------
+    key : its id in the page.
+    title, words : heading, and what the chart shows in a sentence, for every reader.
+    figure : plotly's `data` and `layout`.
+    wide : takes the whole width of the page.
+    """
+
+    key: str
+    title: str
+    words: str
+    figure: dict[str, Any]
+    wide: bool = False
+
+
+def line_style(record: Record, name: str) -> dict[str, Any]:
+    """Return the line of a prediction; the same in every chart and in the tables' swatches."""
+    if name == MODEL:
+        return {"color": MODEL_COLOUR, "width": 2.5, "dash": "solid"}
+    if name == record.scores.benchmark:
+        return {"color": BENCHMARK_COLOUR, "width": 2, "dash": "solid"}
+    others = [n for n in record.scores.names() if n not in (MODEL, record.scores.benchmark)]
+    place = others.index(name)
+    return {
+        "color": BASELINE_COLOURS[place % len(BASELINE_COLOURS)],
+        "width": 1.8,
+        "dash": BASELINE_DASHES[place % len(BASELINE_DASHES)],
+    }
+
+
+def _numbers(values: Any) -> list[float]:
+    return [float(f"{value:.6g}") for value in values]
+
+
+def _line(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
+    # plotly reads names as markup of its own, so they are escaped here.
+    return {
+        "type": "scatter",
+        "mode": "lines" if len(curve) > 1 else "markers",
+        "name": html.escape(name),
+        "x": curve.eras.tolist(),
+        "y": _numbers(curve.values),
+        **more,
+    }
+
+
+def _layout(
+    record: Record, *, height: int = 300, legend: bool = True, tickformat: str = ""
+) -> dict[str, Any]:
+    starts = curves.fold_starts(record)
+    axis = {"gridcolor": GRID, "zeroline": False, "automargin": True}
+    return {
+        "height": height,
+        "margin": {"l": 52, "r": 10, "t": 30 if legend else 12, "b": 40},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 12},
+        "hovermode": "x unified",
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
+        "xaxis": {**axis, "title": {"text": "era", "standoff": 6}, "tickformat": "d"},
+        "yaxis": {**axis, "zeroline": True, "zerolinecolor": GRID, "tickformat": tickformat},
+        "shapes": [
+            {
+                "type": "line",
+                "x0": era - 0.5,
+                "x1": era - 0.5,
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": GRID, "width": 1, "dash": "dot"},
+            }
+            for _, era in starts[1:]
+        ],
+    }
+
+
+def _compared(
+    record: Record,
+    shape: Callable[[Curve], Curve],
+    hover: str = "%{y:.4f}",
+) -> list[dict[str, Any]]:
+    traces = []
+    # The run's own line is drawn last, above the others, and named first.
+    for rank, name in reversed(list(enumerate(record.scores.names()))):
+        curve = shape(curves.per_era(record, name))
+        if len(curve):
+            style = line_style(record, name)
+            more = {"line": style, "marker": {"color": style["color"]}, "legendrank": rank + 1}
+            traces.append(_line(curve, record.label(name), hovertemplate=hover, **more))
+    return traces
+
+
+def _cumulative(record: Record) -> Chart:
+    traces = _compared(record, curves.cumulative, "%{y:.3f}")
+    ends = (f"{html.unescape(t['name'])} {figures.number(t['y'][-1], 2)}" for t in traces[::-1])
+    words = f"Sum of corr over the judged eras. At the end: {'; '.join(ends)}."
+    layout = _layout(record, height=380)
+    return Chart("cumulative", "Cumulative corr", words, {"data": traces, "layout": layout}, True)
+
+
+def _per_era(record: Record, own: Curve) -> Chart:
+    best, worst = int(np.argmax(own.values)), int(np.argmin(own.values))
+    words = (
+        f"corr of each era. Positive in {figures.percent(float(np.mean(own.values > 0)))} of "
+        f"{figures.count(len(own))} eras; best {figures.number(own.values[best])} in era "
+        f"{own.eras[best]}, worst {figures.number(own.values[worst])} in era {own.eras[worst]}."
+    )
+    colours = [MODEL_COLOUR if value >= 0 else LOSS_COLOUR for value in own.values]
+    bars = _line(own, "corr", hovertemplate="%{y:.4f}")
+    bars = {**bars, "type": "bar", "marker": {"color": colours, "line": {"width": 0}}}
+    del bars["mode"]
+    layout = {**_layout(record, legend=False, height=260), "bargap": 0.1}
+    return Chart("per-era", "corr per era", words, {"data": [bars], "layout": layout}, True)
+
+
+def _drawdown(record: Record, own: Curve) -> Chart:
+    depth = curves.drawdown(own)
+    low = int(np.argmin(depth.values))
+    if depth.values[low] < 0:
+        top = int(np.flatnonzero(depth.values[:low] == 0)[-1])
+        after = np.flatnonzero(depth.values[low:] == 0)
+        back = f"made good by era {own.eras[low + after[0]]}" if len(after) else "not made good yet"
+        words = (
+            f"How far cumulative corr lies below its highest point so far. Deepest: "
+            f"{figures.number(-depth.values[low], 3)} from era {own.eras[top]} to era "
+            f"{own.eras[low]}, {back}."
+        )
+    else:
+        words = "Cumulative corr never fell below an earlier point."
+    traces = _compared(record, curves.drawdown, "%{y:.3f}")
+    if traces:
+        traces[-1] |= {"fill": "tozeroy", "fillcolor": MODEL_COLOUR + "30"}
+    return Chart("drawdown", "Drawdown", words, {"data": traces, "layout": _layout(record)})
+
+
+def _rolling(record: Record, own: Curve, window: int) -> Chart:
+    mean = curves.rolling(own, window)
+    title = f"Rolling mean of corr, {window} eras"
+    low, high = int(np.argmin(mean.values)), int(np.argmax(mean.values))
+    words = (
+        f"Mean of the last {window} scored eras: lowest {figures.number(mean.values[low])} at era "
+        f"{mean.eras[low]}, highest {figures.number(mean.values[high])} at era {mean.eras[high]}, "
+        f"last {figures.number(mean.values[-1])}."
+    )
+    traces = _compared(record, lambda curve: curves.rolling(curve, window))
+    return Chart(f"rolling-{window}", title, words, {"data": traces, "layout": _layout(record)})
+
+
+def _exposure(record: Record) -> Chart | None:
+    largest = curves.per_era(record, MODEL, "exposure_max")
+    spread = curves.per_era(record, MODEL, "exposure_rms")
+    if not len(largest) and not len(spread):
+        return None
+    traces, parts = [], []
+    for curve, name, colour, dash in (
+        (largest, "largest", MODEL_COLOUR, "solid"),
+        (spread, "root mean square", BASELINE_COLOURS[1], "dash"),
+    ):
+        if len(curve):
+            line = {"color": colour, "width": 1.6, "dash": dash}
+            more = {"line": line, "marker": {"color": colour}, "hovertemplate": "%{y:.3f}"}
+            traces.append(_line(curve, name, **more))
+            parts.append(f"{name} {figures.number(float(curve.values.mean()), 3)}")
+    words = (
+        "Correlation of the prediction with single features, per era. "
+        f"On average: {', '.join(parts)}."
+    )
+    figure = {"data": traces, "layout": _layout(record)}
+    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    return Chart("exposure", "Feature exposure", words, figure)
+
+
+def draw(record: Record) -> Sequence[Chart]:
+    """Draw every chart that the run has scores for, in the order of the page."""
+    own = curves.per_era(record, MODEL)
+    if not len(own):
+        return ()
+    charts = [_cumulative(record), _per_era(record, own), _drawdown(record, own)]
+    charts += [_rolling(record, own, n) for n in (20, 50) if len(own) >= n]
+    exposure = _exposure(record)
+    return [*charts, exposure] if exposure else charts

@@ -1,0 +1,60 @@
+"""Lines over eras for the charts, from the per-era scores of the main target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.report.record import Record
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A value per era: eras int64 [n] rising, values float64 [n] without NaN."""
+
+    eras: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.eras)
+
+
+def per_era(record: Record, name: str, metric: str = "corr") -> Curve:
+    """Return one score of one prediction by era; eras without that score are left out."""
+    data = record.per_era
+    rows = (data["prediction"] == name) & (data["target"] == record.scores.target)
+    if metric not in data:
+        rows = np.zeros_like(rows)
+    rows = rows & np.isfinite(data.get(metric, data["corr"]))
+    order = np.argsort(data["era"][rows], kind="stable")
+    values = data[metric][rows][order] if metric in data else np.empty(0)
+    return Curve(data["era"][rows][order].astype(np.int64), values.astype(np.float64))
+
+
+def cumulative(curve: Curve) -> Curve:
+    """Return the running sum."""
+    return Curve(curve.eras, np.cumsum(curve.values))
+
+
+def drawdown(curve: Curve) -> Curve:
+    """Return how far the running sum lies below its highest point so far: 0 or negative."""
+    total = np.cumsum(curve.values)
+    return Curve(curve.eras, total - np.maximum.accumulate(total))
+
+
+def rolling(curve: Curve, window_eras: int) -> Curve:
+    """Return the mean of the last `window_eras` scored eras, from the first full window on."""
+    if len(curve) < window_eras:
+        return Curve(curve.eras[:0], curve.values[:0])
+    windows = np.lib.stride_tricks.sliding_window_view(curve.values, window_eras)
+    return Curve(curve.eras[window_eras - 1 :], windows.mean(axis=1))
+
+
+def fold_starts(record: Record) -> list[tuple[int, int]]:
+    """Return (fold, first judged era) of each fold that was judged, in order of eras."""
+    return sorted(
+        ((f.fold, f.judged.first) for f in record.manifest.folds if f.judged.first is not None),
+        key=lambda pair: pair[1],
+    )

@@ -1,0 +1,81 @@
+"""Which features the model leans on: by gain inside the trees, by exposure of its predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numerai_lab.report.figures import number, percent
+from numerai_lab.report.markup import Html, h, table
+from numerai_lab.report.record import Record
+
+TOP = 20
+
+
+def importance_shares(record: Record) -> dict[str, list[float]]:
+    """Return each feature's share of the total gain, by fold, the highest mean share first.
+
+    A feature that a fold's trees never used has the share 0 there; folds whose model reports
+    no gain are left out.
+    """
+    gains = [
+        {name: gain for name, gain in fit.importance.items() if gain is not None}
+        for fit in record.fits.values()
+    ]
+    totals = [(fold, sum(fold.values())) for fold in gains]
+    used = [(fold, total) for fold, total in totals if total > 0]
+    names = dict.fromkeys(name for fold, _ in used for name in fold)
+    shares = {name: [fold.get(name, 0.0) / total for fold, total in used] for name in names}
+    return dict(sorted(shares.items(), key=lambda item: -float(np.mean(item[1]))))
+
+
+def _bar(share: float, class_: str = "") -> Html:
+    style = f"width:{100 * min(share, 1):.1f}%"
+    return h("span", h("i", style=style, class_=class_ or None), class_="bar", aria_hidden="true")
+
+
+def _by_importance(record: Record) -> Html:
+    shares = importance_shares(record)
+    if not shares:
+        return h("p", "The model reports no importance.", class_="note")
+    top = [(name, by_fold) for name, by_fold in list(shares.items())[:TOP]]
+    largest = max(float(np.mean(by_fold)) for _, by_fold in top)
+    rows = [
+        [
+            h("code", name),
+            _bar(float(np.mean(by_fold)) / largest),
+            percent(float(np.mean(by_fold)), 1),
+            f"{percent(min(by_fold), 1)} to {percent(max(by_fold), 1)}",
+        ]
+        for name, by_fold in top
+    ]
+    shown = min(TOP, len(shares))
+    caption = f"Top {shown} of {len(shares)} features by share of total gain, mean over folds"
+    return table(caption, ["feature", "", "share", "over folds"], rows, class_="features")
+
+
+def _by_exposure(record: Record) -> Html:
+    known = {name: value for name, value in record.exposure.items() if value is not None}
+    if not known:
+        return h("p", "The run has no exposure by feature.", class_="note")
+    top = sorted(known.items(), key=lambda item: -abs(item[1]))[:TOP]
+    largest = abs(top[0][1]) or 1.0
+    rows = [
+        [
+            h("code", name),
+            _bar(abs(v) / largest, "loss" if v < 0 else ""),
+            number(v, 3, signed=True),
+        ]
+        for name, v in top
+    ]
+    caption = f"Top {len(top)} of {len(known)} features by exposure, mean over eras"
+    return table(caption, ["feature", "", "exposure"], rows, class_="features")
+
+
+def features_section(record: Record) -> Html:
+    """Build the section with the two rankings of features."""
+    return h(
+        "section",
+        h("h2", "Features"),
+        h("div", _by_importance(record), _by_exposure(record), class_="pair"),
+        id="features",
+    )

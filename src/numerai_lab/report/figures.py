@@ -1,0 +1,106 @@
+"""How a number is written for a person: enough digits to decide, none that are noise."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+ABSENT = "–"
+"""Stands wherever a value is null, NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One per-era score: its key in scores.json, and what it says in a sentence."""
+
+    key: str
+    meaning: str
+
+
+METRICS = (
+    Metric("corr", "Numerai's correlation with the target"),
+    Metric("mmc", "contribution beyond the meta model"),
+    Metric("bmc", "contribution beyond the benchmark"),
+    Metric("fnc", "corr of the part that no single feature explains"),
+    Metric("spearman", "rank correlation with the target"),
+    Metric("benchmark_corr", "correlation with the benchmark's predictions"),
+    Metric("exposure_max", "largest correlation with one feature"),
+    Metric("exposure_rms", "root mean square of the correlations with all features"),
+    Metric("payout", "share of the stake paid per round, were it staked"),
+)
+"""Per-era scores in the order they are shown."""
+
+
+def number(value: float | None, decimals: int = 4, *, signed: bool = False) -> str:
+    """Write a score with fixed decimals; a rounded zero has no sign."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def interval(low: float | None, high: float | None, decimals: int = 4) -> str:
+    """Write a confidence interval as `[low, high]`."""
+    if number(low) == ABSENT or number(high) == ABSENT:
+        return ABSENT
+    return f"[{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def percent(value: float | None, decimals: int = 0) -> str:
+    """Write a share as a percentage; never "100 %" or "0 %" for what is only near it."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    half = 0.5 * 10.0**-decimals / 100
+    if 1 - half <= value < 1:
+        return f">{100 - 10.0**-decimals:.{decimals}f} %"
+    if 0 < value < half:
+        return f"<{10.0**-decimals:.{decimals}f} %"
+    return f"{100 * value:.{decimals}f} %"
+
+
+def count(value: float | None) -> str:
+    """Write a whole number with thousands separated by commas."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:,.0f}"
+
+
+def seconds(value: float | None) -> str:
+    """Write a duration: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if value < 9.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(n_bytes: float | None) -> str:
+    """Write a file's size in decimal units."""
+    if n_bytes is None or not math.isfinite(n_bytes):
+        return ABSENT
+    if n_bytes < 1000:
+        return f"{n_bytes:.0f} B"
+    value = n_bytes
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.5 or unit == "GB":
+            break
+    return f"{value:.{0 if value >= 99.5 else 1}f} {unit}"
+
+
+def eras(first: int | None, last: int | None) -> str:
+    """Write a run of eras, both ends included: `157-312`."""
+    if first is None or last is None:
+        return ABSENT
+    return f"{first}" if first == last else f"{first}-{last}"
+
+
+def verdict(low: float | None, high: float | None) -> str:
+    """Say which way a difference of two models goes, when its interval is clear of zero."""
+    if number(low) == ABSENT or number(high) == ABSENT or low is None or high is None:
+        return "unknown"
+    return "better" if low > 0 else "worse" if high < 0 else "no clear difference"

@@ -1,0 +1,81 @@
+"""HTML from Python values: whatever is not `Html` already is escaped, so nothing slips through."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+VOID = frozenset({"br", "meta"})
+
+
+class Html(str):
+    """Text that is HTML already and goes into the page as it stands."""
+
+    __slots__ = ()
+
+
+def escape(value: object) -> Html:
+    """Return a value as HTML: unchanged if it is `Html`, else escaped text."""
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def join(parts: Iterable[object], between: str = "") -> Html:
+    """Put parts one after another, each escaped unless it is `Html`."""
+    return Html(between.join(escape(part) for part in parts))
+
+
+def h(tag: str, *children: object, **attributes: object) -> Html:
+    """Build an element; `class_` and `aria_label` become `class` and `aria-label`.
+
+    Attributes that are None or False are left out, True stands without a value.
+    """
+    written = ""
+    for name, value in attributes.items():
+        if value is None or value is False:
+            continue
+        key = name.rstrip("_").replace("_", "-")
+        written += f" {key}" if value is True else f' {key}="{html.escape(str(value))}"'
+    return Html(f"<{tag}{written}>" + ("" if tag in VOID else f"{join(children)}</{tag}>"))
+
+
+def table(
+    caption: object,
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    text_columns: int = 1,
+    class_: str = "",
+) -> Html:
+    """Build a table with headers for its columns and for the first cell of each row.
+
+    Parameters
+    ----------
+    text_columns : how many columns from the left hold text; the others are aligned as numbers.
+    """
+
+    def side(column: int) -> str | None:
+        return None if column < text_columns else "number"
+
+    body = [
+        h(
+            "tr",
+            h("th", row[0], scope="row"),
+            *(h("td", cell, class_=side(i)) for i, cell in enumerate(row[1:], start=1)),
+        )
+        for row in rows
+    ]
+    heads = (h("th", cell, scope="col", class_=side(i)) for i, cell in enumerate(head))
+    inner = h(
+        "table",
+        h("caption", caption),
+        h("thead", h("tr", *heads)),
+        h("tbody", *body),
+        class_=class_ or None,
+    )
+    # A wide table scrolls inside its own box; tabindex lets the keyboard scroll it too.
+    return h("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption)
+
+
+def facts(pairs: Iterable[tuple[object, object]]) -> Html:
+    """Build a list of names and values."""
+    return h("dl", *(h("div", h("dt", name), h("dd", value)) for name, value in pairs))

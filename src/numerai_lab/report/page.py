@@ -1,0 +1,178 @@
+"""report.html: one file that holds all it needs and asks the network for nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from numerai_lab.errors import MachineError
+from numerai_lab.report import charts, figures
+from numerai_lab.report.charts import Chart
+from numerai_lab.report.facts_section import facts_section, fold_notes
+from numerai_lab.report.features_section import features_section
+from numerai_lab.report.folds_section import folds_section
+from numerai_lab.report.markup import Html, h, join
+from numerai_lab.report.record import MODEL, Record, read_record
+from numerai_lab.report.scores_section import cards, scores_section
+
+# The browser itself refuses every request, whatever a file of the run may have put in the page.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+
+
+def _asset(name: str) -> Html:
+    return Html(resources.files("numerai_lab.report").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _messages(record: Record) -> Html:
+    manifest = record.manifest
+    parts = []
+    synthetic = manifest.data.source == "synthetic"
+    if synthetic or manifest.data.notice:
+        title = "Synthetic data" if synthetic else "About the data"
+        text = manifest.data.notice or (
+            "These rows were made by the lab itself. The scores show that everything works; "
+            "they say nothing about the tournament."
+        )
+        parts.append(h("div", h("strong", title), h("p", text), class_="banner", role="note"))
+    if record.scores.warnings:
+        said = h("ul", *(h("li", warning) for warning in record.scores.warnings))
+        parts.append(h("div", h("strong", "Warnings"), said, class_="warnings", role="note"))
+    notes = [*manifest.notes, *fold_notes(record)]
+    if notes:
+        said = h("ul", *(h("li", note) for note in notes))
+        parts.append(h("div", h("strong", "Notes"), said, class_="notes", role="note"))
+    return join(parts)
+
+
+def _header(record: Record) -> Html:
+    manifest, scores = record.manifest, record.scores
+    judged = scores.eras
+    line = [
+        f"model {manifest.model.type}",
+        f"target {scores.target} ({figures.count(scores.horizon_days)} days)",
+        f"{manifest.split.type} split, {len(manifest.folds)} folds",
+        f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})",
+        manifest.created_utc or "",
+        record.folder.name,
+    ]
+    return h(
+        "header",
+        h("h1", manifest.experiment),
+        h("p", manifest.question, class_="question") if manifest.question else "",
+        h("ul", *(h("li", part) for part in line if part), class_="meta"),
+    )
+
+
+def _figure(chart: Chart) -> Html:
+    plot = h("div", id=f"chart-{chart.key}", class_="chart", role="img", aria_label=chart.words)
+    return h(
+        "figure",
+        h("h3", chart.title),
+        plot,
+        h("figcaption", chart.words),
+        class_="wide" if chart.wide else None,
+    )
+
+
+def _charts_section(drawn: list[Chart]) -> Html:
+    if not drawn:
+        words = "No era has a corr of this run, so there is nothing to draw."
+        return h("section", h("h2", "Eras"), h("p", words, class_="note"), id="eras")
+    hint = "Drag across a chart to zoom all of them to those eras, double-click to go back; "
+    hint += "dotted lines are where a new fold begins."
+    return h(
+        "section",
+        h("h2", "Eras"),
+        h("p", hint, class_="note screen"),
+        h("noscript", h("p", "The charts need JavaScript; the sentences below them do not.")),
+        h("div", *(_figure(chart) for chart in drawn), class_="charts"),
+        id="eras",
+    )
+
+
+def _script_json(value: object) -> Html:
+    """Write JSON so that nothing in it can end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Html(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def render_page(record: Record) -> Html:
+    """Render the whole page of a run."""
+    from plotly.offline import get_plotlyjs
+
+    drawn = list(charts.draw(record))
+    specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
+    sections = ("scores", "eras", "features", "folds", "facts")
+    links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
+    body = h(
+        "body",
+        _header(record),
+        _messages(record),
+        cards(record),
+        h("nav", *links, aria_label="Sections", class_="screen"),
+        h(
+            "main",
+            scores_section(record),
+            _charts_section(drawn),
+            features_section(record),
+            folds_section(record),
+            facts_section(record),
+        ),
+        h("script", _script_json(specs), type="application/json", id="charts"),
+        h("script", Html(get_plotlyjs()), id="plotly") if drawn else "",
+        h("script", _asset("page.js")) if drawn else "",
+    )
+    head = h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        h(
+            "title",
+            f"{record.label(MODEL)}: corr {figures.number(record.scores.stats(MODEL).mean)}",
+        ),
+        h("style", _asset("page.css")),
+    )
+    return Html("<!doctype html>\n" + h("html", head, body, lang="en"))
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into a finished run directory, about 5 MB with the charts' library.
+
+    Returns
+    -------
+    The path of the report.
+
+    Raises
+    ------
+    RunError
+        The run directory is missing a file, or one of its files is damaged.
+    MachineError
+        The report cannot be written; an earlier report stays as it was.
+    """
+    page = render_page(read_record(run_dir))
+    path = run_dir / "report.html"
+    aside: str | None = None
+    try:
+        handle, aside = tempfile.mkstemp(dir=run_dir, prefix=".report-", suffix=".html")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        Path(aside).chmod(0o644)
+        Path(aside).replace(path)
+        aside = None
+    except OSError as error:
+        raise MachineError(
+            f"the report cannot be written ({error.strerror})",
+            where=str(path),
+            fix="make room or give write permission, then run `numerai-lab evaluate` again",
+        ) from error
+    finally:
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)
+    return path

@@ -1,0 +1,253 @@
+"""The page's first look: headline cards, the table with intervals, and the comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from numerai_lab.report import curves, figures
+from numerai_lab.report.charts import line_style
+from numerai_lab.report.figures import ABSENT, METRICS, interval, number, percent
+from numerai_lab.report.markup import Html, h, join, table
+from numerai_lab.report.record import MODEL, Comparison, Record, Stats
+
+
+def _card(name: object, value: str, *below: object) -> Html:
+    return h(
+        "div",
+        h("dt", name),
+        h("dd", h("strong", value), *(h("span", line) for line in below)),
+        class_="card",
+    )
+
+
+def cards(record: Record) -> Html:
+    """Build the five numbers to look at first, and the difference to each baseline."""
+    scores = record.scores
+    corr, mmc, bmc = (scores.stats(MODEL, key) for key in ("corr", "mmc", "bmc"))
+    shown = [
+        _card(
+            "corr, mean per era", number(corr.mean), f"95 % {interval(corr.ci_low, corr.ci_high)}"
+        ),
+        _card(
+            "sharpe", number(corr.sharpe, 2), f"{number(corr.sharpe_hac, 2)} without overlap (hac)"
+        ),
+    ]
+    if mmc.mean is not None:
+        shown.append(_card("mmc", number(mmc.mean), f"95 % {interval(mmc.ci_low, mmc.ci_high)}"))
+    if bmc.mean is not None:
+        shown.append(
+            _card(
+                "bmc",
+                number(bmc.mean),
+                f"95 % {interval(bmc.ci_low, bmc.ci_high)}",
+                f"beyond {scores.benchmark or 'the benchmark'}",
+            )
+        )
+    shown.append(
+        _card(
+            "max drawdown",
+            number(corr.max_drawdown, 3),
+            f"{percent(corr.hit_rate)} of eras positive",
+        )
+    )
+    for c in scores.comparisons:
+        if c.metric == "corr":
+            shown.append(
+                _card(
+                    f"corr against {c.baseline}",
+                    number(c.mean_difference, signed=True),
+                    f"95 % {interval(c.ci_low, c.ci_high)}",
+                    figures.verdict(c.ci_low, c.ci_high),
+                )
+            )
+    return h("dl", *shown, class_="cards")
+
+
+def _swatch(record: Record, name: str) -> Html:
+    style = line_style(record, name)
+    kind = (
+        "solid" if style["dash"] == "solid" else "dashed" if "dash" in style["dash"] else "dotted"
+    )
+    return h(
+        "span", class_="swatch", style=f"border-top:3px {kind} {style['color']}", aria_hidden="true"
+    )
+
+
+def _role(record: Record, name: str) -> str | None:
+    if name == MODEL:
+        return None
+    return "benchmark" if name == record.scores.benchmark else "baseline"
+
+
+def _named(record: Record, name: str) -> Html:
+    role = _role(record, name)
+    label = h("strong", record.label(name)) if role is None else record.label(name)
+    return join([_swatch(record, name), label, h("small", role) if role else ""], " ")
+
+
+def _whiskers(record: Record) -> dict[str, Html]:
+    """Draw each interval of mean corr on one common scale that includes zero."""
+    stats = {name: record.scores.stats(name) for name in record.scores.names()}
+    ends = [v for s in stats.values() for v in (s.ci_low, s.ci_high, s.mean) if v is not None]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    if high <= low:
+        return {}
+
+    def place(value: float) -> str:
+        return f"{100 * (value - low) / (high - low):.2f}%"
+
+    drawn = {}
+    for name, s in stats.items():
+        colour = f"background:{line_style(record, name)['color']}"
+        parts = [h("i", class_="zero", style=f"left:{place(0.0)}")]
+        if s.ci_low is not None and s.ci_high is not None:
+            width = f"width:{100 * (s.ci_high - s.ci_low) / (high - low):.2f}%"
+            parts.append(h("i", class_="range", style=f"left:{place(s.ci_low)};{width};{colour}"))
+        if s.mean is not None:
+            parts.append(h("i", class_="dot", style=f"left:{place(s.mean)};{colour}"))
+        drawn[name] = h("span", h("span", *parts), class_="whisker", aria_hidden="true")
+    return drawn
+
+
+def _headline(record: Record) -> Html:
+    scores, names = record.scores, record.scores.names()
+    whiskers = _whiskers(record)
+    contributions = [
+        key
+        for key in ("mmc", "bmc", "fnc")
+        if any(scores.stats(name, key).mean is not None for name in names)
+    ]
+    head = ["prediction", "corr", "95 % interval", "", "sharpe", "sharpe hac", *contributions]
+    head += ["max drawdown", "hit rate", "last 50", "eras"]
+    rows = []
+    for name in names:
+        corr = scores.stats(name)
+        rows.append(
+            [
+                _named(record, name),
+                h("strong", number(corr.mean)),
+                interval(corr.ci_low, corr.ci_high),
+                whiskers.get(name, ""),
+                number(corr.sharpe, 2),
+                number(corr.sharpe_hac, 2),
+                *(number(scores.stats(name, key).mean) for key in contributions),
+                number(corr.max_drawdown, 3),
+                percent(corr.hit_rate),
+                number(corr.last_50),
+                figures.count(corr.n_eras),
+            ]
+        )
+    return table(f"Scores on {scores.target}, mean per era", head, rows, class_="headline")
+
+
+def _reading(record: Record) -> Html:
+    scores = record.scores
+    sentences = [
+        "Intervals are 95 % block-bootstrap intervals of the mean over eras.",
+        "sharpe is mean / std; labels of neighbouring eras overlap, which flatters it, "
+        "and sharpe hac (Newey-West) takes that out.",
+    ]
+    if scores.benchmark:
+        sentences.append(f"bmc is the contribution beyond the benchmark {scores.benchmark}.")
+    else:
+        sentences.append("No benchmark was scored, so there is no bmc.")
+    if not scores.meta_model:
+        sentences.append("No meta model was scored, so there is no mmc.")
+    unscored = [
+        f"{record.label(name)} has {stats.n_nan}"
+        for name in scores.names()
+        if (stats := scores.stats(name)).n_nan
+    ]
+    if unscored:
+        sentences.append(f"Eras without a corr, left out of every mean: {', '.join(unscored)}.")
+    return h("p", " ".join(sentences), class_="note")
+
+
+def _comparison(record: Record, c: Comparison) -> Html:
+    way = {
+        "better": "is better than",
+        "worse": "is worse than",
+        "no clear difference": "is not clearly different from",
+        "unknown": "could not be compared with certainty to",
+    }[figures.verdict(c.ci_low, c.ci_high)]
+    return h(
+        "li",
+        h("strong", f"{record.label(MODEL)} {way} {c.baseline}"),
+        f": {c.metric} {number(c.mean_difference, signed=True)} per era, "
+        f"95 % {interval(c.ci_low, c.ci_high)}, probability of improvement "
+        f"{percent(c.probability_of_improvement)}, {figures.count(c.n_eras)} paired eras.",
+    )
+
+
+def _summary_row(name: object, s: Stats) -> list[object]:
+    row: list[object] = [name, number(s.mean), interval(s.ci_low, s.ci_high), number(s.std)]
+    row += [number(s.sharpe, 2), number(s.sharpe_hac, 2), number(s.max_drawdown, 3)]
+    row += [percent(s.hit_rate), number(s.last_20), number(s.last_50), number(s.last_100)]
+    return [*row, figures.count(s.n_eras), figures.count(s.n_nan)]
+
+
+SUMMARY_HEAD = ["mean", "95 % interval", "std", "sharpe", "sharpe hac", "max drawdown"]
+SUMMARY_HEAD += ["hit rate", "last 20", "last 50", "last 100", "eras", "unscored"]
+
+
+def _all_metrics(record: Record) -> Iterable[Html]:
+    scores = record.scores
+    for metric in METRICS:
+        summaries = [
+            (name, stats)
+            for name in scores.names()
+            if (stats := scores.stats(name, metric.key)).mean is not None
+        ]
+        if summaries:
+            rows = [_summary_row(_named(record, name), stats) for name, stats in summaries]
+            title = f"{metric.key}: {metric.meaning}"
+            yield table(title, ["prediction", *SUMMARY_HEAD], rows)
+
+
+def _other_targets(record: Record) -> Html:
+    scores = record.scores
+    rows = []
+    for target, by_name in scores.scores_by_target.items():
+        if target == scores.target:
+            continue
+        for name in (name for name in scores.names() if name in by_name):
+            stats = by_name[name].get("corr") or Stats()
+            rows.append([target, _named(record, name), *_summary_row("", stats)[1:]])
+    if not rows:
+        return Html("")
+    head = ["target", "prediction", *SUMMARY_HEAD]
+    return table("corr on the other targets", head, rows, text_columns=2)
+
+
+def _by_fold(record: Record) -> Html:
+    starts = curves.fold_starts(record)
+    if len(starts) < 2:
+        return Html("")
+    names = record.scores.names()
+    by_name = {name: curves.per_era(record, name) for name in names}
+    rows = []
+    bounds = [first for _, first in starts[1:]] + [None]
+    for (fold, first), end in zip(starts, bounds, strict=True):
+        row: list[object] = [f"fold {fold}, from era {first}"]
+        for curve in by_name.values():
+            inside = (curve.eras >= first) & (end is None or curve.eras < end)
+            row.append(number(float(curve.values[inside].mean())) if inside.any() else ABSENT)
+        rows.append(row)
+    return table("Mean corr by fold", ["fold", *map(record.label, names)], rows)
+
+
+def scores_section(record: Record) -> Html:
+    """Build the section with every table of scores."""
+    comparisons = [_comparison(record, c) for c in record.scores.comparisons]
+    details = [*_all_metrics(record)]
+    return h(
+        "section",
+        h("h2", "Scores"),
+        _headline(record),
+        h("ul", *comparisons, class_="comparisons") if comparisons else "",
+        _reading(record),
+        _by_fold(record),
+        _other_targets(record),
+        h("details", h("summary", "Every score, every summary"), *details) if details else "",
+        id="scores",
+    )

@@ -1,0 +1,159 @@
+"""Tables for the terminal: aligned, within 80 columns, plain text where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numerai_lab.report import figures
+from numerai_lab.report.figures import ABSENT, count, interval, number, percent
+from numerai_lab.report.record import MODEL, Comparison, Fold, Scores
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+WIDTH = 80
+MODELS_ABREAST = 3
+"""Predictions beside each other; more go into further tables below."""
+
+
+def to_text(renderable: RenderableType, width: int = WIDTH) -> str:
+    """Return what a renderable looks like as plain text, without colours or trailing blanks."""
+    from rich.console import Console
+
+    console = Console(width=width, color_system=None, legacy_windows=False, force_terminal=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=None if title is None else Text(title),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        show_edge=False,
+    )
+    for name, is_number in columns:
+        justify = "right" if is_number else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return table
+
+
+def _row(table: Table, cells: Sequence[str], style: str | None = None) -> None:
+    from rich.text import Text
+
+    # Text, not str: rich would read brackets in a name or an interval as markup.
+    table.add_row(*(Text(cell) for cell in cells), style=style)
+
+
+def _score_rows(scores: Scores, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    corr = [scores.stats(name) for name in names]
+    rows = [
+        ("corr", [number(s.mean) for s in corr]),
+        ("  95 % interval", [interval(s.ci_low, s.ci_high) for s in corr]),
+        ("sharpe", [number(s.sharpe, 2) for s in corr]),
+        ("sharpe hac", [number(s.sharpe_hac, 2) for s in corr]),
+    ]
+    for key in ("mmc", "bmc", "fnc"):
+        stats = [scores.stats(name, key) for name in names]
+        if any(scores.stats(name, key).mean is not None for name in scores.names()):
+            rows.append((key, [number(s.mean) for s in stats]))
+            rows.append(("  95 % interval", [interval(s.ci_low, s.ci_high) for s in stats]))
+    return [
+        *rows,
+        ("max drawdown", [number(s.max_drawdown, 3) for s in corr]),
+        ("hit rate", [percent(s.hit_rate) for s in corr]),
+        ("last 50 eras", [number(s.last_50) for s in corr]),
+        ("eras", [count(s.n_eras) for s in corr]),
+    ]
+
+
+def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> RenderableType:
+    """Render scores.json: one column per prediction, the run's own first, intervals beneath.
+
+    Parameters
+    ----------
+    scores : what scores.json holds.
+    experiment : what the run's own prediction is called.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    shown = Scores.model_validate(dict(scores))
+    names = shown.names()
+    if not names:
+        return Text("no prediction was scored")
+    parts: list[RenderableType] = []
+    own, others = names[:1], names[1:]
+    step = MODELS_ABREAST - 1
+    for start in range(0, max(len(others), 1), step):
+        abreast = own + others[start : start + step]
+        title = None if start else f"target {shown.target}, mean per era"
+        heads = [(experiment if name == MODEL else name, True) for name in abreast]
+        table = _table([("", False), *heads], title)
+        for name, cells in _score_rows(shown, abreast):
+            _row(table, [name, *cells], "bold" if name == "corr" else None)
+        parts += [table, Text("")]
+    if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
+        parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
+    parts += [Text(f"warning: {text}", style="yellow") for text in shown.warnings]
+    return Group(*parts)
+
+
+def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Render paired differences to baselines (`comparisons` of scores.json), one row each."""
+    columns = [("against", False), ("difference", True), ("95 % interval", True)]
+    columns += [("improves", True), ("eras", True), ("", False)]
+    table = _table(columns, "paired difference per era")
+    for c in (Comparison.model_validate(dict(item)) for item in comparisons):
+        cells = [f"{c.baseline} ({c.metric})", number(c.mean_difference, signed=True)]
+        cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
+        cells += [count(c.n_eras), figures.verdict(c.ci_low, c.ci_high)]
+        _row(table, cells)
+    return table
+
+
+def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Render a list of runs with their headline numbers, one row each.
+
+    Parameters
+    ----------
+    runs : mappings with `experiment`, `run` (the directory's name), `state` (finished, or how
+        far it got), and `corr`, `ci_low`, `ci_high`, `sharpe`; any may be absent or None.
+    """
+    from rich.text import Text
+
+    if not runs:
+        return Text("no runs yet")
+    columns = [("run", False), ("state", False), ("corr", True), ("95 % interval", True)]
+    table = _table([*columns, ("sharpe", True)])
+    for run in runs:
+        place = f"{run.get('experiment') or ABSENT}/{run.get('run') or ABSENT}"
+        cells = [place, str(run.get("state") or ABSENT), number(run.get("corr"))]
+        cells += [interval(run.get("ci_low"), run.get("ci_high")), number(run.get("sharpe"), 2)]
+        _row(table, cells)
+    return table
+
+
+def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Render the folds (`folds` of manifest.json) before they are trained, one row each."""
+    columns = [("fold", True), ("train eras", True), ("rows", True), ("purge", True)]
+    shown = [Fold.model_validate(dict(fold)) for fold in folds]
+    embargo = any(fold.embargo_eras for fold in shown)
+    columns += [("embargo", True)] if embargo else []
+    table = _table([*columns, ("judged eras", True), ("eras", True), ("rows", True)])
+    for fold in shown:
+        train, judged = fold.train, fold.judged
+        cells = [str(fold.fold), figures.eras(train.first, train.last), count(train.n_rows)]
+        cells += [str(fold.purge_eras)] + ([str(fold.embargo_eras)] if embargo else [])
+        cells += [figures.eras(judged.first, judged.last), count(judged.n_eras)]
+        _row(table, [*cells, count(judged.n_rows)])
+    return table

@@ -1,0 +1,72 @@
+"""Feature exposure: how strongly predictions follow single features, era by era."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.errors import DataError
+from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
+from numerai_lab.scoring.neutral import Neutralizers, centred_era
+
+_FEATURES_AT_ONCE = 512
+"""Features turned into float64 at a time: 6,500 rows of them are 27 MB."""
+
+
+def exposure_per_era(
+    predictions: FloatArray, features: Neutralizers, offsets: Offsets
+) -> tuple[Float64, Float64, npt.NDArray[np.int64]]:
+    """Pearson correlation of each feature with the raw predictions, summed up per era.
+
+    Parameters
+    ----------
+    predictions : float [n_rows] or [n_rows, n_columns]; rows with NaN are left out, per column.
+    features : int8 (missing: `MISSING_INT8`) or float (missing: NaN) [n_rows, n_features]. A
+        missing value counts as the feature's mean of the era.
+    offsets : int64 [n_eras + 1].
+
+    Returns
+    -------
+    max_abs : float64 [n_eras, n_columns], the largest absolute correlation.
+    rms : float64 [n_eras, n_columns], the root mean square over features that vary in the era.
+    feature : int64 [n_eras, n_columns], the index of the feature with the largest, or -1 where
+        there is none (constant predictions, no varying feature).
+
+    Source: `max_feature_correlation` of numerai_tools.scoring, which takes raw predictions too.
+    """
+    columns = as_columns(predictions, offsets).astype(np.float64, copy=False)
+    if features.ndim != 2 or len(features) != len(columns):
+        raise DataError(f"features have shape {features.shape}, predictions {len(columns)} rows")
+    shape = (len(offsets) - 1, columns.shape[1])
+    largest, rms = np.full(shape, np.nan), np.full(shape, np.nan)
+    feature = np.full(shape, -1, dtype=np.int64)
+    for i, era in era_slices(offsets):
+        present = ~np.isnan(columns[era])
+        patterns = np.unique(present.T, axis=0) if not present.all() else present.T[:1]
+        for rows in patterns:
+            chosen = np.flatnonzero((present == rows[:, None]).all(axis=0))
+            block = features[era] if rows.all() else features[era][rows]
+            exposures = _correlations(columns[era][rows][:, chosen], block)
+            for j, values in zip(chosen, exposures, strict=True):
+                if np.isnan(values).all():
+                    continue
+                at = int(np.nanargmax(np.abs(values)))
+                largest[i, j], feature[i, j] = abs(values[at]), at
+                rms[i, j] = np.sqrt(np.nanmean(values**2))
+    return largest, rms, feature
+
+
+def _correlations(y: Float64, block: Neutralizers) -> Float64:
+    """Return the correlations [k, n_features] of y [n, k] with one era's features."""
+    result = np.full((y.shape[1], block.shape[1]), np.nan)
+    if len(y) < 2:
+        return result
+    centred = y - y.mean(axis=0)
+    norms = np.sqrt(np.einsum("ij,ij->j", centred, centred))
+    norms[y.min(axis=0) == y.max(axis=0)] = np.nan
+    for start in range(0, block.shape[1], _FEATURES_AT_ONCE):
+        x, _, kept = centred_era(block[:, start : start + _FEATURES_AT_ONCE])
+        result[:, start + kept] = (centred.T @ x) / (
+            norms[:, None] * np.sqrt(np.einsum("ij,ij->j", x, x))
+        )
+    return result

@@ -1,0 +1,240 @@
+"""All scores of all predictions against all targets, one row per era, and what must be said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from numerai_lab.config.schema import Payout
+from numerai_lab.errors import DataError
+from numerai_lab.scoring.arrays import (
+    MIN_OVERLAP,
+    Float64,
+    FloatArray,
+    Offsets,
+    as_columns,
+    era_slices,
+)
+from numerai_lab.scoring.correlation import (
+    contribution_per_era,
+    corr_per_era,
+    pearson_per_era,
+    spearman_per_era,
+)
+from numerai_lab.scoring.exposure import exposure_per_era
+from numerai_lab.scoring.neutral import Neutralizers, count_missing, neutral_gaussian_per_era
+from numerai_lab.scoring.payout import payout_per_era, payout_rule
+
+SUSPICIOUS_CORR = 0.05
+"""A mean corr above this on real data means a leak; honest values lie at .01 to .03."""
+
+COLUMNS = (
+    "era",
+    "prediction",
+    "target",
+    "n_rows",
+    "corr",
+    "spearman",
+    "bmc",
+    "mmc",
+    "fnc",
+    "benchmark_corr",
+    "exposure_max",
+    "exposure_rms",
+    "payout",
+)
+
+Say = Callable[[str], None]
+
+
+def score_predictions(
+    predictions: Mapping[str, FloatArray],
+    targets: Mapping[str, FloatArray],
+    eras: npt.NDArray[np.int32],
+    offsets: Offsets,
+    *,
+    horizons: Mapping[str, int],
+    payout: Payout,
+    say: Say,
+    features: Neutralizers | None = None,
+    fnc_columns: npt.NDArray[np.intp] | None = None,
+    exposure: bool = True,
+    benchmark: tuple[str, FloatArray] | None = None,
+    meta_model: FloatArray | None = None,
+) -> pd.DataFrame:
+    """Score every prediction against every target, era by era.
+
+    Parameters
+    ----------
+    predictions, targets : name -> float [n_rows]; NaN where there is none.
+    eras : int32 [n_eras] era numbers; offsets : int64 [n_eras + 1], rows of each era.
+    horizons : target name -> horizon in trading days; decides its payout rule.
+    payout : the config of the payout rule.
+    say : called with each sentence the user must see: constant or missing predictions, eras
+        without enough reference rows, missing features, a corr too good to be true.
+    features : int8 or float32 [n_rows, n_features] for fnc and exposure; None leaves them NaN.
+    fnc_columns : indices of the features that fnc neutralises to; None: all.
+    exposure : whether to compute the exposure to all features.
+    benchmark : (name, float [n_rows]) for bmc and benchmark_corr; NaN where it has none.
+    meta_model : float [n_rows] for mmc; NaN where it has none.
+
+    Returns
+    -------
+    One row per prediction, target and era (in this order), columns `COLUMNS`: era int32,
+    n_rows int64 (rows with prediction and target), scores float64 with NaN where one is not
+    available. Spearman, corr, bmc, mmc, fnc and payout belong to the target; benchmark_corr and
+    exposure do not depend on it. payout follows the prediction's corr and mmc.
+
+    Raises
+    ------
+    DataError
+        When something does not have one value per row, or there is nothing to score.
+    """
+    if not predictions or not targets:
+        raise DataError(
+            f"{len(predictions)} predictions and {len(targets)} targets to score, "
+            "at least one of each is needed"
+        )
+    columns = _stack(predictions, offsets)
+    n_eras = len(offsets) - 1
+    if len(eras) != n_eras:
+        raise DataError(f"{len(eras)} era numbers for {n_eras} eras")
+    nothing = np.full((n_eras, len(predictions)), np.nan)
+    _say_constants(predictions, columns, eras, offsets, say)
+
+    shared = dict.fromkeys(("benchmark_corr", "exposure_max", "exposure_rms"), nothing)
+    neutral: Float64 | None = None
+    if benchmark is not None:
+        shared["benchmark_corr"] = pearson_per_era(columns, benchmark[1], offsets)
+    if features is not None:
+        _say_missing_features(features, offsets, say)
+        if exposure:
+            largest, rms, _ = exposure_per_era(columns, features, offsets)
+            shared |= {"exposure_max": largest, "exposure_rms": rms}
+        chosen = features if fnc_columns is None else features[:, fnc_columns]
+        neutral = neutral_gaussian_per_era(columns, chosen, offsets)
+
+    frames = []
+    for target, values in targets.items():
+        scores: dict[str, Float64] = {
+            "corr": corr_per_era(columns, values, offsets),
+            "spearman": spearman_per_era(columns, values, offsets),
+            "bmc": nothing,
+            "mmc": nothing,
+            "fnc": nothing if neutral is None else corr_per_era(neutral, values, offsets),
+            **shared,
+        }
+        for name, reference in (("bmc", benchmark), ("mmc", ("meta model", meta_model))):
+            if reference is not None and reference[1] is not None:
+                scores[name] = contribution_per_era(columns, reference[1], values, offsets)
+                _say_uncovered(name, reference[0], reference[1], values, eras, offsets, say)
+        rule = payout_rule(payout, horizons[target])
+        scores["payout"] = payout_per_era(scores["corr"], scores["mmc"], rule)
+        _say_suspicious(list(predictions), target, scores["corr"], say)
+        n_rows = _count_rows(columns, values, offsets)
+        frames += [
+            pd.DataFrame(
+                {
+                    "era": eras.astype(np.int32),
+                    "prediction": name,
+                    "target": target,
+                    "n_rows": n_rows[:, j],
+                    **{score: values[:, j] for score, values in scores.items()},
+                }
+            )
+            for j, name in enumerate(predictions)
+        ]
+    return _order(pd.concat(frames, ignore_index=True), list(predictions))
+
+
+def _order(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Put the targets of one prediction next to each other, eras and targets as they came."""
+    position = table["prediction"].map({name: i for i, name in enumerate(names)})
+    order = np.argsort(position.to_numpy(), kind="stable")
+    return table.iloc[order].reset_index(drop=True)[list(COLUMNS)]
+
+
+def _stack(predictions: Mapping[str, FloatArray], offsets: Offsets) -> FloatArray:
+    for name, values in predictions.items():
+        as_columns(values, offsets, f"predictions '{name}'")
+    return np.column_stack([np.asarray(values) for values in predictions.values()])
+
+
+def _count_rows(columns: FloatArray, target: FloatArray, offsets: Offsets) -> npt.NDArray[np.int64]:
+    scored = ~np.isnan(columns) & ~np.isnan(target)[:, None]
+    running = np.concatenate([np.zeros((1, columns.shape[1]), np.int64), scored.cumsum(axis=0)])
+    return np.asarray(running[offsets[1:]] - running[offsets[:-1]])
+
+
+def _say_constants(
+    predictions: Mapping[str, FloatArray],
+    columns: FloatArray,
+    eras: npt.NDArray[np.int32],
+    offsets: Offsets,
+    say: Say,
+) -> None:
+    constant = np.zeros((len(eras), columns.shape[1]), dtype=bool)
+    for i, era in era_slices(offsets):
+        block = columns[era]
+        if len(block):
+            constant[i] = np.fmax.reduce(block, axis=0) == np.fmin.reduce(block, axis=0)
+    missing = np.count_nonzero(np.isnan(columns), axis=0)
+    for j, name in enumerate(predictions):
+        if constant[:, j].any():
+            say(
+                f"prediction '{name}' is constant in {_eras_of(constant[:, j], eras)}: "
+                "no score there"
+            )
+        if missing[j]:
+            say(
+                f"prediction '{name}' is missing in {missing[j]:,} of {len(columns):,} rows: "
+                "they are not scored, nor is an era with less than 80 % of its rows"
+            )
+
+
+def _say_missing_features(features: Neutralizers, offsets: Offsets, say: Say) -> None:
+    n_missing = count_missing(features, offsets)
+    if n_missing:
+        say(
+            f"{n_missing:,} of {features.size:,} feature values are missing: fnc and exposure "
+            "take the feature's mean of the era for them"
+        )
+
+
+def _say_uncovered(
+    score: str,
+    name: str,
+    reference: FloatArray,
+    target: FloatArray,
+    eras: npt.NDArray[np.int32],
+    offsets: Offsets,
+    say: Say,
+) -> None:
+    uncovered = np.zeros(len(eras), dtype=bool)
+    for i, era in era_slices(offsets):
+        labelled = ~np.isnan(target[era])
+        known = reference[era][labelled & ~np.isnan(reference[era])]
+        enough = len(known) >= MIN_OVERLAP * np.count_nonzero(labelled)
+        uncovered[i] = labelled.any() and not (enough and known.min() < known.max())
+    if uncovered.any():
+        say(
+            f"{name} covers less than 80 % of the rows, or is constant, in "
+            f"{_eras_of(uncovered, eras)}: no {score} there"
+        )
+
+
+def _say_suspicious(names: list[str], target: str, corr: Float64, say: Say) -> None:
+    for name, scores in zip(names, corr.T, strict=True):
+        known = scores[~np.isnan(scores)]
+        if len(known) and known.mean() > SUSPICIOUS_CORR:
+            say(
+                f"suspicious: mean corr of '{name}' with {target} is {known.mean():.3f}, above "
+                f"{SUSPICIOUS_CORR} there is possibly a leak; check purge and features"
+            )
+
+
+def _eras_of(which: npt.NDArray[np.bool_], eras: npt.NDArray[np.int32]) -> str:
+    return f"{np.count_nonzero(which)} of {len(eras)} eras (first: {eras[which][0]:04d})"

@@ -1,0 +1,131 @@
+"""A fold: which eras train, which are judged, and the gaps between them.
+
+Gaps are counted in era NUMBERS. With every 4th era present, a purge of 8 takes away the one or
+two eras inside the gap, not the eight nearest ones.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.errors import SplitError
+
+Eras = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """One model's eras.
+
+    Attributes
+    ----------
+    index : number of the fold, from 0.
+    train : int32, sorted era numbers to train on.
+    judged : int32, sorted era numbers to predict and score.
+    purge_eras : era numbers left out before every judged era.
+    embargo_eras : era numbers left out after every judged era.
+    dropped : int32, the eras of the data that lie in these gaps.
+    """
+
+    index: int
+    train: Eras
+    judged: Eras
+    purge_eras: int
+    embargo_eras: int
+    dropped: Eras
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The folds of a run, in order, and sentences about them that a person must see."""
+
+    folds: tuple[Fold, ...]
+    notes: tuple[str, ...]
+
+
+def overlap_eras(horizon_days: int) -> int:
+    """Return how many weekly eras a label of `horizon_days` trading days reaches ahead."""
+    return math.ceil(horizon_days / 5)
+
+
+def purge_for(horizon_days: int) -> int:
+    """Return the purge, in eras, that Numerai's protocol uses for a horizon.
+
+    The label of an era reaches `ceil(days / 5)` weekly eras ahead; four more keep apart what
+    moves slowly. This gives Numerai's 8 for 20 trading days and 16 for 60.
+
+    Source: Numerai's walk-forward protocol for its benchmark models.
+
+    Examples
+    --------
+    >>> purge_for(20), purge_for(60)
+    (8, 16)
+    """
+    return overlap_eras(horizon_days) + 4
+
+
+def in_gap(eras: Eras, judged: Eras, purge_eras: int, embargo_eras: int) -> npt.NDArray[np.bool_]:
+    """Say which eras are too near to a judged one to be trained on, bool [len(eras)].
+
+    An era t is, when it is judged itself, or t + purge_eras >= j > t for a judged era j, or
+    t > j >= t - embargo_eras.
+    """
+    following = np.searchsorted(judged, eras, side="left")
+    # One column of padding on each side: nothing judged before the first, after the last.
+    padded = np.concatenate([[-(2**40)], judged.astype(np.int64), [2**40]])
+    ahead = padded[following + 1] - eras
+    behind = eras - padded[np.searchsorted(judged, eras, side="right")]
+    near: npt.NDArray[np.bool_] = (ahead <= purge_eras) | (behind <= embargo_eras)
+    return near
+
+
+def make_fold(
+    index: int, eras: Eras, window: Eras, judged: Eras, purge_eras: int, embargo_eras: int = 0
+) -> Fold:
+    """Take the gaps around the judged eras out of a training window.
+
+    Parameters
+    ----------
+    eras : all eras of the data.
+    window : the eras that may train, before the gaps are taken out.
+    """
+    gap = in_gap(eras, judged, purge_eras, embargo_eras)
+    train = window[~in_gap(window, judged, purge_eras, embargo_eras)]
+    dropped = eras[gap & ~np.isin(eras, judged)]
+    return Fold(index, train, judged, purge_eras, embargo_eras, dropped)
+
+
+def check_fold(fold: Fold) -> None:
+    """Check that nothing trained on can know what is judged.
+
+    Raises
+    ------
+    SplitError
+        When a fold has nothing to train on or to judge, when an era is on both sides, or when a
+        training era lies within the purge before or the embargo after a judged one.
+    """
+    where = f"fold {fold.index}"
+    for eras, purpose in ((fold.train, "train on"), (fold.judged, "judge")):
+        if len(eras) == 0:
+            raise SplitError(f"there are no eras to {purpose}", where=where)
+    bad = fold.train[in_gap(fold.train, fold.judged, fold.purge_eras, fold.embargo_eras)]
+    if len(bad) == 0:
+        return
+    both = np.intersect1d(bad, fold.judged)
+    if len(both):
+        what = f"era {both[0]} is trained on and judged ({len(both)} such eras)"
+        raise SplitError(what, where=where, fix="take it out of one of the two")
+    era = int(bad[0])
+    nearest = int(fold.judged[np.argmin(np.abs(fold.judged - era))])
+    side, gap = ("before", "purge") if era < nearest else ("after", "embargo")
+    width = fold.purge_eras if era < nearest else fold.embargo_eras
+    raise SplitError(
+        f"training era {era} is {abs(era - nearest)} eras {side} judged era {nearest}, inside "
+        f"the {gap} of {width} ({len(bad)} such eras)",
+        where=where,
+        fix=f"take the eras of the {gap} out of the training eras",
+    )

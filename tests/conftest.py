@@ -1,0 +1,79 @@
+"""What many tests need: a small tournament on disk, a small config, the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from numerai_lab.cli import run
+from numerai_lab.config import Synthetic
+from numerai_lab.data import generate_tournament
+
+SMALL = Synthetic(n_eras=60, rows_per_era=60, n_features=12, n_regimes=2, seed=1)
+
+TINY_CONFIG = """\
+name: tiny
+data: {{source: numerai, dir: "{folder}"}}
+split: {{type: walk_forward, first_train_eras: 30, chunk_eras: 10, purge_eras: 4}}
+scoring: {{bootstrap: {{samples: 200}}}}
+threads: 1
+model:
+  type: xgb
+  params: {{num_boost_round: 8, max_depth: 2, eta: 0.1}}
+"""
+
+
+@pytest.fixture(scope="session")
+def tournament(tmp_path_factory) -> Path:
+    """A small synthetic tournament; read it, never write to it."""
+    folder = tmp_path_factory.mktemp("tournament") / "data"
+    generate_tournament(folder, SMALL)
+    return folder
+
+
+@pytest.fixture
+def tiny_config(tmp_path, tournament) -> Path:
+    """An experiment that trains in well under a second."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY_CONFIG.format(folder=tournament))
+    return path
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def lab(capsys):
+    """Run one command in this process and return exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> Result:
+        capsys.readouterr()
+        code = run([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+def lab_process(*arguments: object, **options) -> subprocess.Popen:
+    """Start the command line as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "from numerai_lab.cli import main; main()", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        **options,
+    )

@@ -1,0 +1,76 @@
+"""Rooms import one way only, as ARCHITECTURE.md draws it."""
+
+import ast
+from pathlib import Path
+
+import numerai_lab
+
+ROOT = Path(numerai_lab.__file__).parent
+
+# room -> rooms it may import
+BASE = {"errors", "seeds", "files", "eraframe", "__init__"}
+MAY_IMPORT = {
+    "errors": set(),
+    "seeds": set(),
+    "files": {"errors"},
+    "eraframe": {"errors"},
+    "config": BASE,
+    "data": BASE | {"config"},
+    "splits": BASE | {"config"},
+    "scoring": BASE | {"config"},
+    "models": BASE | {"config", "data", "splits", "scoring"},
+    "experiment": BASE | {"config", "data", "splits", "scoring", "models"},
+    "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
+}
+MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
+
+
+def imports_of(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(f"relative import in {path}")
+    return found
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [
+        (path.relative_to(ROOT).parts[0].removesuffix(".py"), path)
+        for path in sorted(ROOT.rglob("*.py"))
+        if path != ROOT / "__init__.py"
+    ]
+
+
+def test_every_room_is_known():
+    assert {room for room, _ in modules()} <= set(MAY_IMPORT)
+
+
+def test_imports_go_one_way():
+    wrong = []
+    for room, path in modules():
+        for name in imports_of(path):
+            assert not name.startswith("relative"), name
+            if not name.startswith("numerai_lab."):
+                continue
+            other = name.split(".")[1]
+            if other != room and other not in MAY_IMPORT[room]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_other_rooms_are_entered_by_their_door():
+    wrong = []
+    for room, path in modules():
+        for name in imports_of(path):
+            parts = name.split(".")
+            is_package = len(parts) > 2 and (ROOT / parts[1]).is_dir()
+            if parts[0] != "numerai_lab" or not is_package or parts[1] == room:
+                continue
+            inner = ROOT / parts[1]
+            if (inner / f"{parts[2]}.py").exists() or (inner / parts[2]).is_dir():
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
