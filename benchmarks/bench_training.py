@@ -65,7 +65,9 @@ def main() -> None:
     peaks = [[r.peak_mb for r in runs] for runs in (lab, script)]
     print(f"wall s: lab {spread(walls[0])}, script {spread(walls[1])}, lab/script {ratio(*walls)}")
     print(f"peak MiB: lab {spread(peaks[0], 0)}, script {spread(peaks[1], 0)}")
-    print(f"peak lab/script {ratio(*peaks)}; target <= 2.2 raw + 400 = {2.2 * raw_mb + 400:.0f} MiB")
+    print(
+        f"peak lab/script {ratio(*peaks)}; target <= 2.2 raw + 400 = {2.2 * raw_mb + 400:.0f} MiB"
+    )
     print(f"everything but the library's training, over it: {spread(overhead)} (target < .10)")
 
 

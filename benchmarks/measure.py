@@ -1,4 +1,4 @@
-"""Shared by the benchmarks: run a command as a whole process, and print ratios with their spread."""
+"""Shared by the benchmarks: run a command as a whole process, print ratios with their spread."""
 
 from __future__ import annotations
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from numerai_lab.cli import run
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
+
+settings.register_profile("lab", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("lab")
 
 SMALL = Synthetic(n_eras=60, rows_per_era=60, n_features=12, n_regimes=2, seed=1)
 

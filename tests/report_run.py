@@ -120,9 +120,7 @@ def make_run(
             "meta_model": "numerai_meta_model",
             "horizon_days": 20,
             "eras": {"first": int(eras[0]), "last": int(eras[-1]), "n": len(eras)},
-            "warnings": [
-                "prediction 'xgb' is constant in 3 of 80 eras (first: 31): no score there"
-            ],
+            "warnings": ["prediction 'xgb' is constant in 3 of 80 eras: no score there"],
             "scores": scores,
             "scores_by_target": {
                 "target": scores,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -162,8 +163,9 @@ def evaluate(
     from numerai_lab.report import write_report
 
     options = EvaluateOptions(runs_dir, data, tuple(target or ()), benchmark, first, last)
+    specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:
-        found = [judge_again(spec, options, reporter.say) for spec in (what or [None])]
+        found = [judge_again(spec, options, reporter.say) for spec in specs]
         if options.as_trained:
             for item in found:
                 if item.run is not None:
@@ -249,7 +251,7 @@ def models(
     if name is None:
         entries = list_models()
         if as_json:
-            emit({"models": [entry.as_dict() for entry in entries]})
+            emit({"models": [asdict(entry) for entry in entries]})
             return
         for entry in entries:
             state = entry.summary if entry.available else f"unavailable: {entry.reason}"
@@ -263,7 +265,7 @@ def models(
         return
     rows = describe_params(name)
     if as_json:
-        emit({"model": name, "params": [row.as_dict() for row in rows]})
+        emit({"model": name, "params": [row._asdict() for row in rows]})
         return
     for row in rows:
         sys.stdout.write(f"{row.key}: {row.type} = {row.default}\n    {row.description}\n")
@@ -341,10 +343,10 @@ def run(arguments: list[str]) -> int:
     except LabError as error:
         return fail(str(error), error.exit_code, arguments)
     except MemoryError:
-        error = MachineError(
+        full = MachineError(
             "not enough memory", fix="load fewer features or eras (data.feature_set, data.eras)"
         )
-        return fail(str(error), error.exit_code, arguments)
+        return fail(str(full), full.exit_code, arguments)
     except BrokenPipeError:
         sys.stderr.close()
         return 1

@@ -153,6 +153,4 @@ class EraFrame:
 
     def without_targets(self) -> EraFrame:
         """Return the same rows with no target columns: all that a model may see at prediction."""
-        return replace(
-            self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=()
-        )
+        return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())

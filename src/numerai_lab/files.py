@@ -27,7 +27,7 @@ def write_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _DISK_FULL or "No space left" in str(error):
             raise MachineError(
-                "the disk is full (or the file is over a size limit); nothing half-written was kept",
+                "the disk is full or a size limit is reached; nothing half-written was kept",
                 where=str(path),
                 fix="free some space and run again with --resume",
             ) from error
@@ -111,7 +111,9 @@ def exclusive_lock(path: Path, busy: str) -> Iterator[None]:
         file = path.open("a+b")
     with file:
         if not _try_lock(file):
-            raise RunError(busy, where=str(path.parent), fix="wait for it, or choose another folder")
+            raise RunError(
+                busy, where=str(path.parent), fix="wait for it, or choose another folder"
+            )
         yield
 
 

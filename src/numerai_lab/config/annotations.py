@@ -24,6 +24,13 @@ WORDS: dict[type, str] = {
     set: "a list",
     frozenset: "a list",
 }
+PLURALS = {
+    "a whole number": "whole numbers",
+    "a number": "numbers",
+    "a path": "paths",
+    "a mapping (key: value)": "mappings",
+    "a list": "lists",
+}
 LISTS = (list, tuple, set, frozenset)
 BOUNDS = {
     "ge": ">= {}",
@@ -40,17 +47,19 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     annotation, found = unwrap(annotation, tuple(metadata))
     arguments = get_args(annotation)
     if get_origin(annotation) is Literal:
-        return choices([f"'{v}'" if isinstance(v, str) else str(v) for v in arguments])
+        return choices(_words(annotation))
     if is_tagged(annotation):
         return f"a mapping with type {choices(all_tags(annotation))}"
     if is_union(annotation):
-        words = [describe(member) for member in members(annotation)]
+        words = [word for member in members(annotation) for word in _words(member)]
         return choices(list(dict.fromkeys(words))) if all(words) else ""
     if is_model(annotation):
         return WORDS[dict]
     kind = get_origin(annotation) or annotation
     word = WORDS.get(kind, "") if isinstance(kind, type) else ""
     if kind in LISTS and arguments and (of := describe(arguments[0])):
+        for singular, plural in PLURALS.items():
+            of = of.replace(singular, plural)
         word += f" of {of}"
     bounds = [
         text.format(limit)
@@ -59,6 +68,13 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         if (limit := getattr(item, name, None)) is not None
     ]
     return f"{word} {' and '.join(bounds)}" if word and bounds else word
+
+
+def _words(annotation: Any) -> list[str]:
+    """Say what one member of a union takes, each literal by itself."""
+    if get_origin(annotation) is Literal:
+        return [f"'{v}'" if isinstance(v, str) else str(v) for v in get_args(annotation)]
+    return [describe(annotation)]
 
 
 def choices(words: Sequence[str]) -> str:

@@ -154,9 +154,7 @@ def read_profile(named: str, beside: Path = PROFILES) -> Layer:
         )
     if path.is_file():
         if path.suffix not in SUFFIXES:
-            what = (
-                f"expected a folder, a YAML file or a profile, got a {path.suffix or 'plain'} file"
-            )
+            what = f"expected a folder, a YAML file or a profile, got the file {path.name}"
             raise ConfigError(what, where=f"--data {named}")
         return _data_section(path)
     folders = [beside, PROFILES]

@@ -67,21 +67,20 @@ def load_experiment(
         layer = lay(layer, read_profile(data, path.parent / "data"))
     layer = lay(layer, read_overrides(overrides))
 
-    places = {(): Place(str(path))} | layer.places
-    problems = list(layer.problems)
-    reported = {(problem.place, problem.key) for problem in problems}
-    experiment = None
+    places = _by_name(layer, Place(str(path)))
+    experiment, found = None, []
     try:
         experiment = Experiment.model_validate(layer.value, by_alias=True, by_name=False)
     except ValidationError as error:
-        problems += _problems(error, Experiment, (), places)
+        found += _problems(error, Experiment, (), places)
     if params_of is not None:
-        problems += _params_problems(layer.value.get("model"), params_of, places)
-    fresh = [p for p in problems[len(layer.problems) :] if (p.place, p.key) not in reported]
-    problems = [*layer.problems, *fresh]
+        found += _params_problems(layer.value.get("model"), params_of, places)
+    # What the YAML itself got wrong is told once: the schema trips over the same value.
+    known = {(problem.place, problem.key) for problem in layer.problems}
+    problems = [*layer.problems, *(p for p in found if (p.place, p.key) not in known)]
     if problems or experiment is None:
         raise ConfigError(_tell(problems, str(path)))
-    told = {dotted(key): str(place) for key, place in layer.places.items() if key}
+    told = {name: str(place) for name, place in places.items() if name}
     return Resolved(experiment, path, raw, told)
 
 
@@ -96,13 +95,10 @@ def validate_params(params_class: type[BaseModel], resolved: Resolved) -> BaseMo
     try:
         return params_class.model_validate(resolved.experiment.model.params)
     except ValidationError as error:
-        lines = []
-        for inner, text in explain(error.errors(), params_class):
-            key: Key = ("model", "params", *inner)
-            held = [dotted(key[:n]) for n in range(len(key), 0, -1)]
-            place = next((resolved.places[k] for k in held if k in resolved.places), resolved.path)
-            lines.append(f"{place} {dotted(key)}: {text}")
-        raise ConfigError(_join(lines)) from None
+        read = {name: _read_place(text) for name, text in resolved.places.items()}
+        places = {"": Place(str(resolved.path))} | read
+        problems = _problems(error, params_class, ("model", "params"), places)
+        raise ConfigError(_tell(problems, str(resolved.path))) from None
 
 
 def data_section(base: Data, named: str) -> Data:
@@ -125,7 +121,7 @@ def data_section(base: Data, named: str) -> Data:
     try:
         section = Data.model_validate(layer.value["data"], by_alias=True, by_name=False)
     except ValidationError as error:
-        places = {(): Place(f"--data {named}")} | layer.places
+        places = _by_name(layer, Place(f"--data {named}"))
         problems += _problems(error, Data, ("data",), places)
     if problems:
         raise ConfigError(_tell(problems, named))
@@ -133,7 +129,7 @@ def data_section(base: Data, named: str) -> Data:
 
 
 def _params_problems(
-    model: Any, params_of: ParamsOf, places: Mapping[Key, Place]
+    model: Any, params_of: ParamsOf, places: Mapping[str, Place]
 ) -> Iterable[Problem]:
     name = model.get("type") if isinstance(model, dict) else None
     params = model.get("params", {}) if isinstance(model, dict) else None
@@ -155,15 +151,25 @@ def _problems(
     error: ValidationError,
     model: type[BaseModel],
     prefix: Key,
-    places: Mapping[Key, Place],
+    places: Mapping[str, Place],
 ) -> list[Problem]:
     keys = [(prefix + key, text) for key, text in explain(error.errors(), model)]
     return [Problem(_place(key, places), key, text) for key, text in keys]
 
 
-def _place(key: Key, places: Mapping[Key, Place]) -> Place:
+def _by_name(layer: Layer, whole: Place) -> dict[str, Place]:
+    return {"": whole} | {dotted(key): place for key, place in layer.places.items()}
+
+
+def _read_place(text: str) -> Place:
+    source, _, line = text.rpartition(":")
+    return Place(source, int(line)) if source and line.isdigit() else Place(text)
+
+
+def _place(key: Key, places: Mapping[str, Place]) -> Place:
     """Where a key was written, or the nearest section around it that was."""
-    return next(places[key[:n]] for n in range(len(key), -1, -1) if key[:n] in places)
+    names = [dotted(key[:n]) for n in range(len(key), -1, -1)]
+    return next(places[name] for name in names if name in places)
 
 
 def _tell(problems: Sequence[Problem], first: str) -> str:
@@ -173,10 +179,7 @@ def _tell(problems: Sequence[Problem], first: str) -> str:
         place = problem.place
         return place.source != first, place.source, place.line, dotted(problem.key)
 
-    return _join([str(problem) for problem in sorted(problems, key=order)])
-
-
-def _join(lines: Sequence[str]) -> str:
+    lines = [str(problem) for problem in sorted(problems, key=order)]
     if len(lines) == 1:
         return lines[0]
     return "\n  ".join([f"{len(lines)} errors:", *lines])

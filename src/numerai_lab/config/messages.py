@@ -24,6 +24,9 @@ from numerai_lab.config.annotations import (
 from numerai_lab.config.strict_yaml import Key, read_plain
 from numerai_lab.errors import did_you_mean
 
+MAX_LISTED = 20
+"""How many known keys a message still lists."""
+
 
 class Spot(NamedTuple):
     """What pydantic's `loc` points at.
@@ -141,6 +144,8 @@ def _unknown_key(spot: Spot) -> str:
     for section, field in known.items():
         if any(name in fields(m) for m in models(field.annotation)):
             return f"unknown key, did you mean '{section}.{name}'?"
+    if len(known) > MAX_LISTED:
+        return "unknown key"
     return f"unknown key (known: {', '.join(known) or 'none'})"
 
 

@@ -1,0 +1,17 @@
+"""Where rows come from: Numerai's files, any parquet, the synthetic tournament."""
+
+from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
+from numerai_lab.data.load import load_data
+from numerai_lab.data.references import META_MODEL, References, load_references
+from numerai_lab.data.tournament import generate_tournament
+
+__all__ = [
+    "META_MODEL",
+    "Dataset",
+    "References",
+    "SourceFile",
+    "generate_tournament",
+    "horizon_days",
+    "load_data",
+    "load_references",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from numerai_lab.config.schema import Columns, Data
+from numerai_lab.config import Columns, Data
 from numerai_lab.errors import DataError, did_you_mean
 
 

@@ -1,12 +1,12 @@
-"""Opening and writing files, with damage and full disks told in one sentence."""
+"""Opening parquet files, with whatever is wrong told in one sentence."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.errors import DataError, MachineError, did_you_mean
+from numerai_lab.files import sha256_of
 
 
 @contextmanager
@@ -43,20 +44,6 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk, or a place that cannot be written, into a MachineError."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]
-        raise MachineError(
-            f"could not be written: {reason}",
-            where=str(path),
-            fix="free some space, or give another data.dir",
-        ) from None
-
-
 def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a parquet file and read its footer.
 
@@ -72,7 +59,14 @@ def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFil
     with reading(path):
         if path.stat().st_size == 0:
             raise DataError("the file is empty (0 bytes)", where=str(path), fix="download it again")
-        return pq.ParquetFile(path, pre_buffer=False, read_dictionary=list(dictionary))
+        footer = pq.read_metadata(path)
+        there = set(footer.schema.names)
+        return pq.ParquetFile(
+            path,
+            metadata=footer,
+            pre_buffer=False,
+            read_dictionary=[name for name in dictionary if name in there],
+        )
 
 
 def read_columns(file: pq.ParquetFile, path: Path, group: int, columns: Sequence[str]) -> pa.Table:
@@ -106,27 +100,15 @@ def id_column(file: pq.ParquetFile, name: str) -> str:
     return name
 
 
-def values_of(column: pa.ChunkedArray, null: float | None = None) -> npt.NDArray[np.generic]:
-    """Return a fixed-width column as an array without a copy, nulls replaced by `null`.
-
-    Not `to_numpy()`: that imports pandas, .2 s in a process that needs no pandas.
-    """
+def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
+    """Return a column of numbers as an array, nulls replaced by `null`; without them no copy."""
     array = column.combine_chunks()
     if array.null_count:
         array = array.fill_null(pa.scalar(null, type=array.type))
-    dtype = np.dtype(array.type.to_pandas_dtype())
-    if len(array) == 0:
-        return np.empty(0, dtype=dtype)
-    data = np.frombuffer(array.buffers()[1], dtype=dtype)
-    return data[array.offset : array.offset + len(array)]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with reading(path), path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
 def source_file(path: Path, file: pq.ParquetFile) -> SourceFile:
-    """Describe a file that is being read."""
-    return SourceFile(path, path.stat().st_size, file.metadata.num_rows, sha256_of(path))
+    """Describe a file that was read."""
+    with reading(path):
+        return SourceFile(path, path.stat().st_size, file.metadata.num_rows, sha256_of(path))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from numerai_lab.config.schema import Data
+from numerai_lab.config import Data
 from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, horizon_days
 from numerai_lab.data.files import id_column, need_columns, open_parquet, source_file
 from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.rows import RowFilter, RowPlan, check_unique, plan_rows
+from numerai_lab.data.rows import RowFilter, check_unique, plan_rows
 from numerai_lab.data.source import find_source
 from numerai_lab.data.values import Encoding, read_features, read_targets
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.errors import DataError
 
 
 def load_data(
@@ -87,6 +87,8 @@ def load_data(
             f"rows: no '{train_targets[0]}'"
         )
     check_unique(plan.ids, where)
+    # What decoding the ids took would otherwise stay beside the features.
+    pa.default_memory_pool().release_unused()
 
     values = read_targets(paths, files, plan, list(target_columns.values()))
     if require_label:
@@ -137,7 +139,7 @@ def _wanted(
             keep &= numbers <= choice.to
         if eras is not None:
             keep &= np.isin(numbers, np.asarray(eras, dtype=np.int32))
-        return keep
+        return np.asarray(keep)
 
     return wanted
 

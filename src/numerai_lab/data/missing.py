@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config.schema import Missing
+from numerai_lab.config import Missing
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
 from numerai_lab.errors import DataError
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from numerai_lab.config.schema import Columns, Data
+from numerai_lab.config import Columns, Data
 from numerai_lab.data.dataset import SourceKind
 from numerai_lab.data.tournament import cached_tournament
 from numerai_lab.errors import DataError

@@ -62,8 +62,8 @@ def compare(
         left_out = len(base.scores.index.union(other.scores.index)) - len(eras)
         if left_out:
             say(f"{left_out} eras are judged in only one of {base.label}, {other.label}: left out")
-        a = other.scores.loc[eras].to_numpy(dtype=np.float64)
-        b = base.scores.loc[eras].to_numpy(dtype=np.float64)
+        a = np.asarray(other.scores.loc[eras], dtype=np.float64)
+        b = np.asarray(base.scores.loc[eras], dtype=np.float64)
         difference = paired(
             a,
             b,
@@ -127,8 +127,9 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
         }
         if run.finished:
             summary = run.scores()
-            row["target"] = summary["target"]
-            row["eras"] = summary["eras"]["n"]
-            row["scores"] = summary["scores"][MAIN]
+            corr = summary["scores"][MAIN].get("corr", {})
+            headline = ("mean", "ci_low", "ci_high", "sharpe", "sharpe_hac")
+            row |= {"target": summary["target"], "n_eras": summary["eras"]["n"]}
+            row |= {"corr" if key == "mean" else key: corr.get(key) for key in headline}
         rows.append(row)
     return rows

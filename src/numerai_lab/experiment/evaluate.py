@@ -14,7 +14,6 @@ import yaml
 
 from numerai_lab.config import Data, Experiment, Scoring, data_section
 from numerai_lab.data import Dataset, References, load_data, load_references
-from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judge import MAIN, Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
@@ -137,9 +136,7 @@ def judge_predictions(
     return judged
 
 
-def evaluate(
-    spec: str | None, options: EvaluateOptions, say: Callable[[str], None]
-) -> Evaluated:
+def evaluate(spec: str | None, options: EvaluateOptions, say: Callable[[str], None]) -> Evaluated:
     """Judge one thing a person named: a run, an experiment's last run, or a predictions file.
 
     Without differing options a run's own tables are written anew; otherwise nothing is written.
@@ -180,9 +177,7 @@ def evaluate(
     return Evaluated(experiment.name, run.path, judged, run)
 
 
-def evaluate_file(
-    path: Path, options: EvaluateOptions, say: Callable[[str], None]
-) -> Evaluated:
+def evaluate_file(path: Path, options: EvaluateOptions, say: Callable[[str], None]) -> Evaluated:
     """Judge a predictions file (id, era, columns of numbers) on `--data`."""
     predictions = read_predictions(path)
     if MAIN not in predictions.columns:

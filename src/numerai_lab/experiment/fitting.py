@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.experiment.judge import MAIN
@@ -17,7 +18,6 @@ from numerai_lab.experiment.postprocess import BEFORE, neutralized
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
-from numerai_lab.data import References
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import FitContext, Model
 from numerai_lab.seeds import child_seed

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from numerai_lab.config import Scoring
-from numerai_lab.data import Dataset, References
+from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 from numerai_lab.scoring import paired, score_predictions, summarize
@@ -70,12 +70,12 @@ def judge(
             warnings.append(sentence)
             say(sentence)
 
-    aligned = references.align(rows.ids)
-    benchmark = choose_benchmark(scoring.benchmark, references.benchmark_names, warn)
+    benchmark = choose_benchmark(scoring.benchmark, references.benchmarks)
+    meta = META_MODEL if references.has_meta_model else None
+    aligned = references.align(rows.ids, [name for name in (benchmark, meta) if name])
     shown = dict(columns)
     if benchmark is not None:
         shown.setdefault(benchmark, aligned[benchmark])
-    meta = references.meta_model_name
     neutral = neutral_features(scoring.fnc_feature_set, rows, dataset)
     targets = list(dict.fromkeys([target, *scoring.targets]))
     per_era = score_predictions(
@@ -89,6 +89,7 @@ def judge(
         benchmark=None if benchmark is None else (benchmark, aligned[benchmark]),
         meta_model=None if meta is None else aligned[meta],
         payout=scoring.payout,
+        horizons=dataset.horizons,
         say=warn,
     )
     by_target = {
@@ -113,9 +114,7 @@ def judge(
     return Judged(per_era, summary)
 
 
-def choose_benchmark(
-    setting: str, names: Sequence[str], say: Callable[[str], None]
-) -> str | None:
+def choose_benchmark(setting: str, names: Sequence[str]) -> str | None:
     """Pick the benchmark column: a given one, the first (auto), or none.
 
     Raises DataError when a given one is not there.
@@ -134,7 +133,9 @@ def choose_benchmark(
     return setting
 
 
-def neutral_features(setting: str, rows: EraFrame, dataset: Dataset) -> npt.NDArray[np.int64] | None:
+def neutral_features(
+    setting: str, rows: EraFrame, dataset: Dataset
+) -> npt.NDArray[np.int64] | None:
     """Columns of `rows.features` that fnc neutralises to; None for fnc_feature_set: none.
 
     auto is Numerai's `fncv3_features` where all of it is loaded, else every loaded feature.

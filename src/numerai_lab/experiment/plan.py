@@ -47,15 +47,18 @@ def read_experiment(path: str, data: str | None, overrides: tuple[str, ...]) -> 
     )
 
 
-def prepare(resolved: Resolved, say: Callable[[str], None]) -> Prepared:
-    """Load the data and plan the folds.
+def prepare(
+    resolved: Resolved, say: Callable[[str], None], dataset: Dataset | None = None
+) -> Prepared:
+    """Load the data (or take rows that are loaded already) and plan the folds.
 
     Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
     """
     experiment = resolved.experiment
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
-    dataset = load_data(experiment.data, say=say, targets=experiment.scoring.targets)
+    if dataset is None:
+        dataset = load_data(experiment.data, say=say, targets=experiment.scoring.targets)
     trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
@@ -95,9 +98,7 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def era_runs(
-    eras: npt.NDArray[np.int32], among: npt.NDArray[np.int32]
-) -> list[tuple[int, int]]:
+def era_runs(eras: npt.NDArray[np.int32], among: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
     """Group eras into (first, last) runs that have no other era of `among` between them."""
     if len(eras) == 0:
         return []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.config import Neutralize
 from numerai_lab.data import Dataset, References
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.experiment.judge import choose_benchmark, neutral_features
 from numerai_lab.errors import DataError
+from numerai_lab.experiment.judge import choose_benchmark, neutral_features
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 
 BEFORE = "before_neutralization"
@@ -36,14 +38,16 @@ def neutralized(
     ranked = gaussian_rank_per_era(values, rows.offsets)
     if how.against == "features":
         columns = neutral_features(how.feature_set or "all", rows, dataset)
-        neutralizers = rows.features if columns is None else rows.features[:, columns]
+        neutralizers: npt.NDArray[Any] = (
+            rows.features if columns is None else rows.features[:, columns]
+        )
     else:
-        name = choose_benchmark(how.benchmark or "auto", references.benchmark_names)
+        name = choose_benchmark(how.benchmark or "auto", references.benchmarks)
         if name is None:
             raise DataError(
                 "the data has no benchmark model to neutralise against", where="neutralize.against"
             )
-        benchmark = references.align(rows.ids)[name]
+        benchmark = references.align(rows.ids, [name])[name]
         absent = int(np.count_nonzero(np.isnan(benchmark)))
         if absent:
             raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class Predictions:
             raise RunError("has no column 'prediction'", where=self.source)
         positions = pc.index_in(rows.ids, value_set=self.ids)
         order = positions.fill_null(0).to_numpy()
-        values = self.columns["prediction"][order]
+        values: npt.NDArray[np.float64] = self.columns["prediction"][order]
         values[pc.is_null(positions).to_numpy(zero_copy_only=False)] = np.nan
         return values
 
@@ -94,7 +95,10 @@ def merge_predictions(paths: list[Path], into: Path) -> None:
 
 
 def write_predictions(
-    path: Path, rows: EraFrame, folds: npt.NDArray[np.int32], columns: dict[str, npt.NDArray]
+    path: Path,
+    rows: EraFrame,
+    folds: npt.NDArray[np.int32],
+    columns: Mapping[str, npt.NDArray[np.float32]],
 ) -> None:
     """Write id, era, fold and prediction columns, whole or not at all."""
     table = pa.table(
@@ -136,8 +140,9 @@ def read_predictions(path: Path) -> Predictions:
     try:
         eras = table["era"].cast(pa.string()).cast(pa.int32()).to_numpy()
     except pa.ArrowInvalid as error:
-        raise RunError(f"column 'era' holds a value that is no era number ({error})", where=where)\
-            from None
+        raise RunError(
+            f"column 'era' holds a value that is no era number ({error})", where=where
+        ) from None
     columns = {
         name: table[name].cast(pa.float64()).to_numpy()
         for name in table.column_names

@@ -1,10 +1,10 @@
 """The run directory: where it is, what state it is in, and how a person names one.
 
-    runs/<experiment>/<UTC stamp>-<config hash>/
-        config.yaml  resolved.yaml  manifest.json  log.jsonl
-        folds/01/{model/, predictions.parquet, fit.json, DONE}
-        final/{model/, fit.json, DONE}                       (with --final)
-        predictions.parquet  scores_per_era.parquet  scores.json  report.html  DONE
+runs/<experiment>/<UTC stamp>-<config hash>/
+    config.yaml  resolved.yaml  manifest.json  log.jsonl
+    folds/01/{model/, predictions.parquet, fit.json, DONE}
+    final/{model/, fit.json, DONE}                       (with --final)
+    predictions.parquet  scores_per_era.parquet  scores.json  report.html  DONE
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ def find_run(spec: str | None, runs_dir: Path) -> RunDir:
     names = sorted({run.path.parent.name for run in iter_runs(runs_dir) if run.finished})
     what = "no finished run" + (f" named '{name}'" if name else "")
     raise RunError(
-        what + did_you_mean(name or "", names) + (f" (there are: {', '.join(names)})" if names else ""),
+        what
+        + did_you_mean(name or "", names)
+        + (f" (there are: {', '.join(names)})" if names else ""),
         where=str(runs_dir),
         fix="train one with `numerai-lab train configs/xgb.yaml`, or name another --runs-dir",
     )

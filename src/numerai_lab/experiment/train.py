@@ -54,8 +54,10 @@ def ensure_baselines(
         baseline = aligned_baseline(resolved, name, options.data)
         digest = config_hash(baseline.experiment)
         for run in iter_runs(options.runs_dir, baseline.experiment.name):
-            if run.finished and run.manifest()["config_hash"] == digest and same_data(
-                run, prepared.dataset
+            if (
+                run.finished
+                and run.manifest()["config_hash"] == digest
+                and same_data(run, prepared.dataset)
             ):
                 found[name] = run
         if name not in found:

@@ -32,7 +32,7 @@ def toy_frame(
     first_era : number of the first era; the others follow without gaps.
     n_features : number of features, the first of which carry the signal.
     dtype : int8 with values 0..4, or float32 with values 0..1.
-    missing : share of feature values that are missing.
+    missing : share of the values of features that are not constant that are missing.
     constant : how many of the last features are constant.
 
     Returns
@@ -50,6 +50,7 @@ def toy_frame(
     targets = (np.searchsorted(edges, noisy) / 4).astype(np.float32)
     targets[rng.random(n) < 0.1, 1] = np.nan
     absent = rng.random((n, n_features)) < missing
+    absent[:, n_features - constant :] = False
     if dtype is np.int8:
         features = np.where(absent, MISSING_INT8, values).astype(np.int8)
     else:

@@ -75,11 +75,9 @@ def _line(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _layout(
-    record: Record, *, height: int = 300, legend: bool = True, tickformat: str = ""
-) -> dict[str, Any]:
-    starts = curves.fold_starts(record)
-    axis = {"gridcolor": GRID, "zeroline": False, "automargin": True}
+def _layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
+    starts, own = curves.fold_starts(record), curves.per_era(record, MODEL).eras
+    axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "automargin": True}
     return {
         "height": height,
         "margin": {"l": 52, "r": 10, "t": 30 if legend else 12, "b": 40},
@@ -89,8 +87,14 @@ def _layout(
         "hovermode": "x unified",
         "showlegend": legend,
         "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
-        "xaxis": {**axis, "title": {"text": "era", "standoff": 6}, "tickformat": "d"},
-        "yaxis": {**axis, "zeroline": True, "zerolinecolor": GRID, "tickformat": tickformat},
+        "xaxis": {
+            **axis,
+            "title": {"text": "era", "standoff": 6},
+            "tickformat": "d",
+            "range": [int(own.min()) - 0.5, int(own.max()) + 0.5],
+        },
+        # A drag chooses eras only, the same ones in every chart.
+        "yaxis": {**axis, "zeroline": True, "zerolinecolor": GRID, "fixedrange": True},
         "shapes": [
             {
                 "type": "line",
@@ -128,6 +132,27 @@ def _cumulative(record: Record) -> Chart:
     words = f"Sum of corr over the judged eras. At the end: {'; '.join(ends)}."
     layout = _layout(record, height=380)
     return Chart("cumulative", "Cumulative corr", words, {"data": traces, "layout": layout}, True)
+
+
+def _lead(record: Record, own: Curve) -> Chart | None:
+    traces, parts = [], []
+    others = [name for name in record.scores.names() if name != MODEL]
+    for rank, name in reversed(list(enumerate(others))):
+        lead = curves.cumulative(curves.difference(own, curves.per_era(record, name)))
+        if len(lead):
+            line = line_style(record, name)
+            more = {"line": line, "marker": {"color": line["color"]}, "legendrank": rank + 1}
+            against = f"against {name}"
+            traces.append(_line(lead, against, hovertemplate="%{y:+.3f}", **more))
+            parts.append(f"{against} {figures.number(lead.values[-1], 2, signed=True)}")
+    if not traces:
+        return None
+    words = (
+        "Sum of the per-era difference in corr; where a line rises, "
+        f"{record.label(MODEL)} wins. At the end: {'; '.join(reversed(parts))}."
+    )
+    title = f"Lead of {record.label(MODEL)}"
+    return Chart("lead", title, words, {"data": traces, "layout": _layout(record)})
 
 
 def _per_era(record: Record, own: Curve) -> Chart:
@@ -197,8 +222,9 @@ def _exposure(record: Record) -> Chart | None:
         "Correlation of the prediction with single features, per era. "
         f"On average: {', '.join(parts)}."
     )
-    figure = {"data": traces, "layout": _layout(record)}
-    figure["layout"]["yaxis"]["rangemode"] = "tozero"
+    layout = _layout(record)
+    layout["yaxis"]["rangemode"] = "tozero"
+    figure = {"data": traces, "layout": layout}
     return Chart("exposure", "Feature exposure", words, figure)
 
 
@@ -207,7 +233,12 @@ def draw(record: Record) -> Sequence[Chart]:
     own = curves.per_era(record, MODEL)
     if not len(own):
         return ()
-    charts = [_cumulative(record), _per_era(record, own), _drawdown(record, own)]
-    charts += [_rolling(record, own, n) for n in (20, 50) if len(own) >= n]
-    exposure = _exposure(record)
-    return [*charts, exposure] if exposure else charts
+    charts = [
+        _cumulative(record),
+        _per_era(record, own),
+        _lead(record, own),
+        _drawdown(record, own),
+        *(_rolling(record, own, window) for window in (20, 50) if len(own) >= window),
+        _exposure(record),
+    ]
+    return [chart for chart in charts if chart]

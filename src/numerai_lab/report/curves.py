@@ -33,6 +33,12 @@ def per_era(record: Record, name: str, metric: str = "corr") -> Curve:
     return Curve(data["era"][rows][order].astype(np.int64), values.astype(np.float64))
 
 
+def difference(curve: Curve, other: Curve) -> Curve:
+    """Return `curve - other` on the eras that both have."""
+    eras, mine, theirs = np.intersect1d(curve.eras, other.eras, return_indices=True)
+    return Curve(eras, curve.values[mine] - other.values[theirs])
+
+
 def cumulative(curve: Curve) -> Curve:
     """Return the running sum."""
     return Curve(curve.eras, np.cumsum(curve.values))

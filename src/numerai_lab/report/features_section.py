@@ -62,10 +62,10 @@ def _by_exposure(record: Record) -> Html:
     rows = [
         [
             h("code", name),
-            _bar(abs(v) / largest, "loss" if v < 0 else ""),
-            number(v, 3, signed=True),
+            _bar(abs(value) / largest, "loss" if value < 0 else ""),
+            number(value, 3, signed=True),
         ]
-        for name, v in top
+        for name, value in top
     ]
     caption = f"Top {len(top)} of {len(known)} features by exposure, mean over eras"
     return table(caption, ["feature", "", "exposure"], rows, class_="features")

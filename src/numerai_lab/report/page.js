@@ -13,15 +13,11 @@
   // All charts share the eras: zooming one zooms the others.
   let following = false;
   const follow = (source) => (change) => {
-    const reset = change["xaxis.autorange"];
-    const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-    if (following || (!reset && range[0] === undefined)) return;
+    if (following || !Object.keys(change).some((key) => key.startsWith("xaxis."))) return;
     following = true;
-    const update = reset
-      ? { "xaxis.autorange": true, "yaxis.autorange": true }
-      : { "xaxis.range": range };
+    const range = [...source.layout.xaxis.range];
     const others = charts.filter((chart) => chart !== source);
-    Promise.all(others.map((chart) => Plotly.relayout(chart, update))).finally(() => {
+    Promise.all(others.map((chart) => Plotly.relayout(chart, { "xaxis.range": range }))).finally(() => {
       following = false;
     });
   };

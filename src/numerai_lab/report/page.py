@@ -54,7 +54,7 @@ def _header(record: Record) -> Html:
     judged = scores.eras
     line = [
         f"model {manifest.model.type}",
-        f"target {scores.target} ({figures.count(scores.horizon_days)} days)",
+        f"scored on {scores.target} ({figures.count(scores.horizon_days)} trading days)",
         f"{manifest.split.type} split, {len(manifest.folds)} folds",
         f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})",
         manifest.created_utc or "",
@@ -127,16 +127,14 @@ def render_page(record: Record) -> Html:
         h("script", Html(get_plotlyjs()), id="plotly") if drawn else "",
         h("script", _asset("page.js")) if drawn else "",
     )
+    corr = figures.number(record.scores.stats(MODEL).mean)
     head = h(
         "head",
         h("meta", charset="utf-8"),
         h("meta", name="viewport", content="width=device-width, initial-scale=1"),
         h("meta", name="color-scheme", content="light dark"),
         h("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        h(
-            "title",
-            f"{record.label(MODEL)}: corr {figures.number(record.scores.stats(MODEL).mean)}",
-        ),
+        h("title", f"{record.label(MODEL)}: corr {corr}"),
         h("style", _asset("page.css")),
     )
     return Html("<!doctype html>\n" + h("html", head, body, lang="en"))

@@ -12,65 +12,44 @@ from numerai_lab.report.record import MODEL, Comparison, Record, Stats
 
 
 def _card(name: object, value: str, *below: object) -> Html:
-    return h(
-        "div",
-        h("dt", name),
-        h("dd", h("strong", value), *(h("span", line) for line in below)),
-        class_="card",
-    )
+    lines = (h("span", line) for line in below)
+    return h("div", h("dt", name), h("dd", h("strong", value), *lines), class_="card")
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"95 % {interval(low, high)}"
 
 
 def cards(record: Record) -> Html:
-    """Build the five numbers to look at first, and the difference to each baseline."""
+    """Build the numbers to look at first, and the difference to each baseline."""
     scores = record.scores
     corr, mmc, bmc = (scores.stats(MODEL, key) for key in ("corr", "mmc", "bmc"))
+    hac = f"{number(corr.sharpe_hac, 2)} corrected for overlap"
     shown = [
-        _card(
-            "corr, mean per era", number(corr.mean), f"95 % {interval(corr.ci_low, corr.ci_high)}"
-        ),
-        _card(
-            "sharpe", number(corr.sharpe, 2), f"{number(corr.sharpe_hac, 2)} without overlap (hac)"
-        ),
+        _card("corr, mean per era", number(corr.mean), _range(corr.ci_low, corr.ci_high)),
+        _card("sharpe", number(corr.sharpe, 2), hac),
     ]
     if mmc.mean is not None:
-        shown.append(_card("mmc", number(mmc.mean), f"95 % {interval(mmc.ci_low, mmc.ci_high)}"))
+        shown.append(_card("mmc", number(mmc.mean), _range(mmc.ci_low, mmc.ci_high)))
     if bmc.mean is not None:
+        name = f"bmc, {scores.benchmark or 'benchmark'}"
+        shown.append(_card(name, number(bmc.mean), _range(bmc.ci_low, bmc.ci_high)))
+    positive = f"{percent(corr.hit_rate)} of eras positive"
+    shown.append(_card("max drawdown", number(corr.max_drawdown, 3), positive))
+    for c in (c for c in scores.comparisons if c.metric == "corr"):
+        difference = number(c.mean_difference, signed=True)
+        way = figures.verdict(c.ci_low, c.ci_high)
         shown.append(
-            _card(
-                "bmc",
-                number(bmc.mean),
-                f"95 % {interval(bmc.ci_low, bmc.ci_high)}",
-                f"beyond {scores.benchmark or 'the benchmark'}",
-            )
+            _card(f"corr against {c.baseline}", difference, _range(c.ci_low, c.ci_high), way)
         )
-    shown.append(
-        _card(
-            "max drawdown",
-            number(corr.max_drawdown, 3),
-            f"{percent(corr.hit_rate)} of eras positive",
-        )
-    )
-    for c in scores.comparisons:
-        if c.metric == "corr":
-            shown.append(
-                _card(
-                    f"corr against {c.baseline}",
-                    number(c.mean_difference, signed=True),
-                    f"95 % {interval(c.ci_low, c.ci_high)}",
-                    figures.verdict(c.ci_low, c.ci_high),
-                )
-            )
     return h("dl", *shown, class_="cards")
 
 
 def _swatch(record: Record, name: str) -> Html:
-    style = line_style(record, name)
-    kind = (
-        "solid" if style["dash"] == "solid" else "dashed" if "dash" in style["dash"] else "dotted"
-    )
-    return h(
-        "span", class_="swatch", style=f"border-top:3px {kind} {style['color']}", aria_hidden="true"
-    )
+    line = line_style(record, name)
+    kind = {"solid": "solid", "dot": "dotted"}.get(line["dash"], "dashed")
+    style = f"border-top:3px {kind} {line['color']}"
+    return h("span", class_="swatch", style=style, aria_hidden="true")
 
 
 def _role(record: Record, name: str) -> str | None:
@@ -82,7 +61,8 @@ def _role(record: Record, name: str) -> str | None:
 def _named(record: Record, name: str) -> Html:
     role = _role(record, name)
     label = h("strong", record.label(name)) if role is None else record.label(name)
-    return join([_swatch(record, name), label, h("small", role) if role else ""], " ")
+    parts = [_swatch(record, name), label, h("small", role) if role else ""]
+    return h("span", join(parts, " "), class_="named")
 
 
 def _whiskers(record: Record) -> dict[str, Html]:

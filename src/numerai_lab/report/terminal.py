@@ -38,6 +38,7 @@ def _table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Tab
         title=None if title is None else Text(title),
         title_justify="left",
         title_style="bold",
+        padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )
@@ -133,13 +134,14 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
 
     if not runs:
         return Text("no runs yet")
-    columns = [("run", False), ("state", False), ("corr", True), ("95 % interval", True)]
-    table = _table([*columns, ("sharpe", True)])
+    columns = [("experiment", False), ("run", False), ("corr", True)]
+    table = _table([*columns, ("95 % interval", True), ("sharpe", True)])
     for run in runs:
-        place = f"{run.get('experiment') or ABSENT}/{run.get('run') or ABSENT}"
-        cells = [place, str(run.get("state") or ABSENT), number(run.get("corr"))]
-        cells += [interval(run.get("ci_low"), run.get("ci_high")), number(run.get("sharpe"), 2)]
-        _row(table, cells)
+        # A run that is not finished has no interval; its state stands there.
+        state = str(run.get("state") or "finished")
+        range_ = interval(run.get("ci_low"), run.get("ci_high")) if state == "finished" else state
+        cells = [str(run.get("experiment") or ABSENT), str(run.get("run") or ABSENT)]
+        _row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
     return table
 
 

@@ -22,6 +22,11 @@ Source: `DEFAULT_MAX_FILTERED_INDEX_RATIO` = 0.2 of numerai_tools.scoring.
 """
 
 
+_VALUES_AT_ONCE = 32_768
+"""Values sorted in one go. Temporary arrays beyond some hundred kB are mapped and unmapped anew
+by the allocator each time, which takes longer than the arithmetic."""
+
+
 def as_columns(values: FloatArray, offsets: Offsets, name: str = "predictions") -> FloatArray:
     """View values as [n_rows, n_columns].
 
@@ -72,19 +77,24 @@ def apply_by_completeness(
     required : a column with fewer rows than this gets NaN; at least two are always needed.
     kernel : takes columns [k, n] without NaN and their rows [n]; returns float64 [k].
     """
-    columns = np.ascontiguousarray((block if len(rows) == len(block) else block[rows]).T)
-    scores = np.full(len(columns), np.nan)
     required = max(required, 2)
+    scores = np.full(block.shape[1], np.nan)
     if len(rows) < required:
         return scores
-    present = ~np.isnan(columns)
-    complete = present.all(axis=1)
-    if complete.all():
-        return kernel(columns, rows)
-    if complete.any():
-        scores[complete] = kernel(columns[complete], rows)
-    for j in np.flatnonzero(~complete):
-        kept = present[j]
-        if np.count_nonzero(kept) >= required:
-            scores[j] = kernel(columns[j : j + 1, kept], rows[kept])[0]
+    scorable = block if len(rows) == len(block) else block[rows]
+    step = max(1, _VALUES_AT_ONCE // len(rows))
+    for start in range(0, len(scores), step):
+        columns = np.ascontiguousarray(scorable[:, start : start + step].T)
+        part = scores[start : start + step]
+        present = ~np.isnan(columns)
+        complete = present.all(axis=1)
+        if complete.all():
+            part[:] = kernel(columns, rows)
+            continue
+        if complete.any():
+            part[complete] = kernel(columns[complete], rows)
+        for j in np.flatnonzero(~complete):
+            kept = present[j]
+            if np.count_nonzero(kept) >= required:
+                part[j] = kernel(columns[j : j + 1, kept], rows[kept])[0]
     return scores

@@ -7,6 +7,8 @@ predictions on fewer than 80 % of the rows that could be scored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from numerai_lab.scoring.arrays import (
@@ -20,9 +22,11 @@ from numerai_lab.scoring.arrays import (
     era_slices,
 )
 from numerai_lab.scoring.ranks import (
+    centred_table,
     doubled_ranks,
     gaussian_power_table,
     gaussian_table,
+    order_rows,
     signed_power,
 )
 
@@ -51,14 +55,13 @@ def corr_per_era(predictions: FloatArray, target: FloatArray, offsets: Offsets) 
     scores = np.full((len(offsets) - 1, columns.shape[1]), np.nan)
     for i, era in era_slices(offsets):
         rows = np.flatnonzero(~np.isnan(labels[era]))
-        if _is_constant(labels[era][rows]):
+        if len(rows) < 2:
             continue
         centred = labels[era] - labels[era][rows].mean()
         power = signed_power(centred)
 
         def kernel(block: FloatArray, rows: Rows, power: Float64 = power) -> Float64:
-            gaussian = gaussian_power_table(block.shape[1])[doubled_ranks(block)]
-            return pearson_rows(gaussian, power[rows])
+            return _pearson_of_ranks(block, gaussian_power_table(len(rows)), power[rows])
 
         scores[i] = apply_by_completeness(columns[era], rows, MIN_OVERLAP * len(rows), kernel)
     return scores
@@ -92,23 +95,10 @@ def contribution_per_era(
     other = _one_column(reference, offsets, "reference")
     scores = np.full((len(offsets) - 1, columns.shape[1]), np.nan)
     for i, era in era_slices(offsets):
-        has_target = ~np.isnan(labels[era])
-        rows = np.flatnonzero(has_target & ~np.isnan(other[era]))
-
-        def kernel(block: FloatArray, rows: Rows, era: slice = era) -> Float64:
-            n = len(rows)
-            y, m = labels[era][rows], _gaussian(other[era][rows])
-            y = y * 4 if y.min() >= 0 and y.max() <= 1 else y
-            y = y - y.mean()
-            p = gaussian_table(n)[doubled_ranks(block)]
-            norm = m @ m
-            if norm == 0:
-                return np.full(len(block), np.nan)
-            contribution: Float64 = (p @ y - (p @ m) * ((m @ y) / norm)) / n
-            return np.where(np.any(p != 0, axis=1), contribution, np.nan)
-
-        required = MIN_OVERLAP * np.count_nonzero(has_target)
-        scores[i] = apply_by_completeness(columns[era], rows, required, kernel)
+        y, m = labels[era], other[era]
+        rows = np.flatnonzero(~np.isnan(y) & ~np.isnan(m))
+        required = MIN_OVERLAP * np.count_nonzero(~np.isnan(y))
+        scores[i] = apply_by_completeness(columns[era], rows, required, _contribution(y, m, rows))
     return scores
 
 
@@ -131,51 +121,75 @@ def pearson_per_era(predictions: FloatArray, reference: FloatArray, offsets: Off
     return _ranked_pearson(predictions, reference, offsets, gaussian=True)
 
 
-def pearson_rows(block: Float64, y: Float64) -> Float64:
-    """Pearson correlation of each row of block [k, n] with y [n]; NaN where either is constant.
-
-    Rows of block must have a mean near 0 compared with their spread, which ranks and gaussian
-    ranks have: the variance is taken without a centred copy.
-    """
-    y = y - y.mean()
-    variance = np.einsum("ij,ij->i", block, block) - block.sum(axis=1) ** 2 / block.shape[1]
-    product = variance * (y @ y)
-    scores = np.full(len(block), np.nan)
-    np.divide(block @ y, np.sqrt(np.maximum(product, 0)), out=scores, where=product > 0)
-    return np.clip(scores, -1, 1)
-
-
 def _ranked_pearson(
     predictions: FloatArray, other: FloatArray, offsets: Offsets, *, gaussian: bool
 ) -> Float64:
     columns = as_columns(predictions, offsets)
     reference = _one_column(other, offsets, "target or reference")
     scores = np.full((len(offsets) - 1, columns.shape[1]), np.nan)
-
-    def ranks(block: FloatArray) -> Float64:
-        n = block.shape[1]
-        doubled = doubled_ranks(block)
-        # Ranks around 0: integers, so a constant row is exactly 0.
-        return np.asarray(gaussian_table(n)[doubled] if gaussian else doubled - (n - 1.0))
-
     for i, era in era_slices(offsets):
         rows = np.flatnonzero(~np.isnan(reference[era]))
 
         def kernel(block: FloatArray, rows: Rows, era: slice = era) -> Float64:
-            return pearson_rows(ranks(block), ranks(reference[era][rows][None])[0])
+            table = gaussian_table(len(rows)) if gaussian else centred_table(len(rows))
+            return _pearson_of_ranks(
+                block, table, table[doubled_ranks(reference[era][rows][None])[0]]
+            )
 
         scores[i] = apply_by_completeness(columns[era], rows, MIN_OVERLAP * len(rows), kernel)
     return scores
 
 
+def _pearson_of_ranks(block: FloatArray, table: Float64, y: Float64) -> Float64:
+    """Pearson correlation of table[rank] of each row of block [k, n] with y [n].
+
+    NaN where either is constant. The table is odd around its middle, so a constant row is
+    exactly 0, and its mean is small enough to take the variance without a centred copy.
+    """
+    if y.min() == y.max():  # its centred values could be rounding instead of 0
+        return np.full(len(block), np.nan)
+    order, ranks = order_rows(block)
+    x, y = table[ranks], y - y.mean()
+    product = (_dot_rows(x, x) - x.sum(axis=1) ** 2 / len(y)) * (y @ y)
+    scores = np.full(len(block), np.nan)
+    norm = np.sqrt(np.maximum(product, 0))
+    np.divide(_dot_rows(x, y[order]), norm, out=scores, where=product > 0)
+    return np.asarray(np.clip(scores, -1, 1))
+
+
+def _contribution(y: Float64, m: Float64, rows: Rows) -> Callable[[FloatArray, Rows], Float64]:
+    """Make the kernel of one era; what does not depend on the columns is computed once."""
+    for_all = _target_beside(y[rows], m[rows])
+
+    def kernel(block: FloatArray, some: Rows) -> Float64:
+        beside = for_all if len(some) == len(rows) else _target_beside(y[some], m[some])
+        order, ranks = order_rows(block)
+        p = gaussian_table(len(some))[ranks]
+        scores = _dot_rows(p, beside[order]) / len(some)
+        return np.where(np.any(p != 0, axis=1), scores, np.nan)
+
+    return kernel
+
+
+def _target_beside(y: Float64, m: Float64) -> Float64:
+    """Centre the target and project the reference's gaussian ranks out of it, float64 [n].
+
+    Projecting here instead of in every prediction gives the same product. NaN everywhere when
+    the target or the reference is constant.
+    """
+    if len(y) == 0 or y.min() == y.max() or m.min() == m.max():
+        return np.full(len(y), np.nan)
+    gaussian = gaussian_table(len(m))[doubled_ranks(m[None])[0]]
+    y = y * 4 if y.min() >= 0 and y.max() <= 1 else y
+    y = y - y.mean()
+    return np.asarray(y - gaussian * ((gaussian @ y) / (gaussian @ gaussian)))
+
+
+def _dot_rows(x: Float64, y: Float64) -> Float64:
+    """Row-wise dot products of x [k, n] or [1, n] with y [k, n], float64 [k]."""
+    return y @ x[0] if len(x) == 1 else np.asarray(np.einsum("ij,ij->i", x, y))
+
+
 def _one_column(values: FloatArray, offsets: Offsets, name: str) -> Float64:
     column = as_columns(values.reshape(-1), offsets, name)[:, 0]
     return np.asarray(column, dtype=np.float64)
-
-
-def _gaussian(values: Float64) -> Float64:
-    return np.asarray(gaussian_table(len(values))[doubled_ranks(values[None])[0]])
-
-
-def _is_constant(values: Float64) -> bool:
-    return len(values) < 2 or bool(values.min() == values.max())

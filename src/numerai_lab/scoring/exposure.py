@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from numerai_lab.errors import DataError
 from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
-from numerai_lab.scoring.neutral import Neutralizers, centred_era
+from numerai_lab.scoring.least_squares import Neutralizers, centred_era
 
 _FEATURES_AT_ONCE = 512
 """Features turned into float64 at a time: 6,500 rows of them are 27 MB."""

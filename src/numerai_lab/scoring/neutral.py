@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import blas, lapack
 
-from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
+from numerai_lab.scoring.arrays import (
+    Float64,
+    FloatArray,
+    Offsets,
+    as_columns,
+    check_offsets,
+    era_slices,
+)
 from numerai_lab.scoring.correlation import corr_per_era
+from numerai_lab.scoring.least_squares import Neutralizers, fit_era, missing_values
 from numerai_lab.scoring.ranks import gaussian_rank_per_era
-
-Neutralizers = npt.NDArray[np.int8] | FloatArray
-
-_RCOND = 1e-6
-"""Singular values below this share of the largest are dropped; source: numerai_tools.neutralize."""
-
-_SAFE_GRAM_RCOND = 1e-8
-"""Normal equations square the condition: below this, one step of refinement no longer brings
-them to the accuracy of a singular value decomposition."""
-
-_SAFE_SQUARED_RATIO = 1e-11
-"""Ten times the squared cut-off: above it no singular value is dropped."""
 
 _NOTHING_LEFT = 1e-8
 """A residual smaller than this share of the prediction is rounding, not a prediction."""
@@ -70,25 +64,37 @@ def neutralize_per_era(
                 y = columns[era][np.ix_(rows, chosen)]
                 block = against[era] if rows.all() else against[era][rows]
                 cells = np.ix_(np.flatnonzero(rows) + era.start, np.flatnonzero(chosen))
-                result[cells] = y - proportion * _fit(block, y)
+                result[cells] = y - proportion * fit_era(block, y)
     return result.reshape(predictions.shape)
 
 
 def neutral_gaussian_per_era(
-    predictions: FloatArray, features: Neutralizers, offsets: Offsets
+    predictions: FloatArray,
+    features: Neutralizers,
+    offsets: Offsets,
+    chosen: npt.NDArray[np.int64] | None = None,
 ) -> Float64:
     """Gaussian-rank and neutralise to the features: the predictions that fnc ranks and scores.
 
     Where the features explain a prediction completely (an era with fewer rows than features)
     nothing but rounding is left, and the era is NaN for it.
 
+    Parameters
+    ----------
+    predictions, features, offsets : as in `fnc_per_era`.
+    chosen : int64, indices of the features to use; None: all. Picked era by era, so a subset
+        of a large array is never copied as a whole.
+
     Returns
     -------
     float64 [n_rows, n_columns].
     """
-    gaussian = as_columns(gaussian_rank_per_era(predictions, offsets), offsets)
-    left = neutralize_per_era(gaussian, features, offsets)
+    gaussian = gaussian_rank_per_era(as_columns(predictions, offsets), offsets)
+    check_offsets(offsets, len(features), "features")
+    left = np.empty_like(gaussian)
     for _, era in era_slices(offsets):
+        block = features[era] if chosen is None else features[era][:, chosen]
+        left[era] = neutralize_per_era(gaussian[era], block, np.array([0, len(block)]))
         size, before = np.nansum(left[era] ** 2, axis=0), np.nansum(gaussian[era] ** 2, axis=0)
         left[era, size <= _NOTHING_LEFT**2 * before] = np.nan
     return left
@@ -117,86 +123,9 @@ def fnc_per_era(
 
 def count_missing(features: Neutralizers, offsets: Offsets) -> int:
     """Count missing feature values, one era at a time."""
-    return sum(int(np.count_nonzero(_missing(features[era]))) for _, era in era_slices(offsets))
-
-
-def centred_era(block: Neutralizers) -> tuple[Float64, Float64, npt.NDArray[np.intp]]:
-    """Centre one era's features, a missing value being its feature's mean.
-
-    Features that are constant in the era (or missing in all of it) are left out: next to a
-    constant they add nothing.
-
-    Returns
-    -------
-    centred : float64 [n_rows, n_kept], 0 where the value is missing.
-    means : float64 [n_kept], over the values that are there.
-    kept : the feature indices, increasing.
-    """
-    missing = _missing(block)
-    if not missing.any():
-        varies = block.min(axis=0) != block.max(axis=0) if len(block) else np.zeros(0, bool)
-        kept = np.flatnonzero(varies)
-        centred = (block if varies.all() else block[:, kept]).astype(np.float64)
-        means = centred.mean(axis=0) if len(kept) else np.zeros(0)
-        centred -= means
-        return centred, means, kept
-    values = block.astype(np.float64)
-    lowest = np.where(missing, np.inf, values).min(axis=0)
-    highest = np.where(missing, -np.inf, values).max(axis=0)
-    kept = np.flatnonzero(lowest < highest)
-    values, missing = values[:, kept], missing[:, kept]
-    means = np.where(missing, 0, values).sum(axis=0) / (~missing).sum(axis=0)
-    return np.where(missing, 0, values - means), means, kept
-
-
-def _missing(block: Neutralizers) -> npt.NDArray[np.bool_]:
-    return block == MISSING_INT8 if block.dtype == np.int8 else np.isnan(block)
-
-
-def _fit(block: Neutralizers, y: Float64) -> Float64:
-    """Return the least-squares fit of y [n, k] on one era's neutralizers and a constant, [n, k].
-
-    All linear algebra here is scipy's: NumPy brings a BLAS of its own, and the two thread pools
-    keep each other from working (measured: twice the time).
-
-    Normal equations of the centred design. They are trusted only where no singular value of the
-    design with its constant can lie near the cut-off, else the design itself is decomposed.
-    """
-    x, means, kept = centred_era(block)
-    offset = y.mean(axis=0)
-    if not len(kept):
-        return np.broadcast_to(offset, y.shape)
-    gram = _gram(block, x, means, kept)
-    size = np.abs(gram)
-    norm = float((size.sum(axis=0) + size.sum(axis=1) - size.diagonal()).max())
-    factor, info = lapack.dpotrf(gram, lower=1, overwrite_a=1)
-    rcond = float(lapack.dpocon(factor, norm, uplo="L")[0]) if info == 0 else 0.0
-    # With m = means, the uncentred design has squared singular values of at least
-    # smallest / (1 + m @ m), and at most total.
-    smallest, spread = rcond * norm, float(means @ means)
-    total = float(size.diagonal().sum()) + len(x) * (1 + spread)
-    if rcond > _SAFE_GRAM_RCOND and smallest / (1 + spread) > _SAFE_SQUARED_RATIO * total:
-        residual = y - offset
-        fit = np.zeros_like(residual)
-        for _ in range(2):  # the second round is the refinement
-            moment = blas.dgemm(1.0, x.T, residual - fit)
-            fit += blas.dgemm(1.0, x.T, lapack.dpotrs(factor, moment, lower=1)[0], trans_a=1)
-        return np.asarray(fit + offset)
-    design = np.column_stack([x + means, np.ones(len(x))])
-    return np.asarray(design @ np.linalg.lstsq(design, y, rcond=_RCOND)[0])
-
-
-def _gram(block: Neutralizers, x: Float64, means: Float64, kept: npt.NDArray[np.intp]) -> Float64:
-    """Return the lower triangle of x.T @ x, float64 [n_kept, n_kept]."""
-    if block.dtype == np.int8 and block.min() >= 0:
-        peak = int(block.max())
-        # Sums of products of small integers are exact in float32, at half the time.
-        if peak * peak * len(block) < 2**24:
-            raw = (block if len(kept) == block.shape[1] else block[:, kept]).astype(np.float32)
-            gram = blas.ssyrk(1.0, raw.T, lower=1).astype(np.float64)
-            gram -= len(block) * np.tril(np.outer(means, means))
-            return np.asarray(gram)
-    return np.asarray(blas.dsyrk(1.0, x.T, lower=1))
+    return sum(
+        int(np.count_nonzero(missing_values(features[era]))) for _, era in era_slices(offsets)
+    )
 
 
 def _varies(block: Float64, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -14,34 +14,47 @@ from scipy.special import ndtri
 
 from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
 
+Ranks = npt.NDArray[np.intp]
 
-def doubled_ranks(columns: FloatArray) -> npt.NDArray[np.intp]:
-    """Return twice the zero-based average rank of each value within its row.
+
+def order_rows(columns: FloatArray) -> tuple[Ranks, Ranks]:
+    """Sort each row and rank it, ties sharing the mean of their ranks.
 
     Parameters
     ----------
-    columns : float [k, n], C-order, no NaN; one prediction column per row.
+    columns : float [k, n], no NaN; one prediction column per row.
 
     Returns
     -------
-    Integers 0 .. 2n - 2, [k, n]; ties share the mean of their ranks.
+    order : [k, n], the positions of each row's values from lowest to highest.
+    ranks : twice the zero-based average rank, 0 .. 2n - 2, in that order: [k, n], or [1, n] for
+        all rows alike where no row has ties.
     """
     k, n = columns.shape
     order = np.argsort(columns, axis=1)
-    order += (np.arange(k) * n)[:, None]
-    flat = order.ravel()
-    ordered = columns.ravel()[flat].reshape(k, n)
+    ordered = columns.ravel()[_flat(order)]
     is_new = ordered[:, 1:] != ordered[:, :-1]
-    ranks = np.empty(k * n, dtype=np.intp)
     if is_new.all():
-        ranks[flat] = np.broadcast_to(np.arange(0, 2 * n, 2), (k, n)).ravel()
-    else:
-        first = np.ones((k, n), dtype=bool)
-        first[:, 1:] = is_new
-        starts = np.flatnonzero(first)
-        counts = np.diff(starts, append=k * n)
-        ranks[flat] = np.repeat(2 * (starts % n) + counts - 1, counts)
-    return ranks.reshape(k, n)
+        return order, np.arange(0, 2 * n, 2)[None]
+    first = np.ones((k, n), dtype=bool)
+    first[:, 1:] = is_new
+    starts = np.flatnonzero(first)
+    counts = np.diff(starts, append=k * n)
+    return order, np.repeat(2 * (starts % n) + counts - 1, counts).reshape(k, n)
+
+
+def doubled_ranks(columns: FloatArray) -> Ranks:
+    """Return the ranks of `order_rows` at the place of their values, [k, n]."""
+    order, ranks = order_rows(columns)
+    placed = np.empty(columns.size, dtype=np.intp)
+    placed[_flat(order)] = np.broadcast_to(ranks, order.shape)
+    return placed.reshape(columns.shape)
+
+
+def _flat(order: Ranks) -> Ranks:
+    """Turn positions within rows into positions in the flat array (take_along_axis is slow)."""
+    k, n = order.shape
+    return np.asarray(order + (np.arange(k) * n)[:, None])
 
 
 @lru_cache(maxsize=256)
@@ -53,6 +66,14 @@ def gaussian_table(n: int) -> Float64:
     lower = ndtri(np.arange(1, n) / (2 * n))
     # The quantile is odd around the middle: half of the costly calls are enough.
     table = np.concatenate([lower, [0.0], -lower[::-1]])
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=256)
+def centred_table(n: int) -> Float64:
+    """Return every doubled rank minus the middle one, float64 [2n - 1]: exact integers."""
+    table = np.arange(1.0 - n, n)
     table.flags.writeable = False
     return table
 
@@ -107,15 +128,10 @@ def _map_ranks(values: FloatArray, offsets: Offsets, *, gaussian: bool) -> Float
         ranks = doubled_ranks(block)
         return gaussian_table(n)[ranks] if gaussian else (ranks + 1) / (2 * n)
 
-    for _, rows in era_slices(offsets):
-        block = np.ascontiguousarray(columns[rows].T)
-        present = ~np.isnan(block)
-        complete = present.all(axis=1)
-        if block.shape[1] == 0:
-            continue
-        if complete.any():
-            result[rows, complete] = ranked(block[complete]).T
-        for j in np.flatnonzero(~complete & present.any(axis=1)):
-            kept = present[j]
-            result[rows, j][kept] = ranked(block[j : j + 1, kept])[0]
+    for _, era in era_slices(offsets):
+        for j in range(columns.shape[1]):
+            kept = np.flatnonzero(~np.isnan(columns[era, j]))
+            if len(kept):
+                values_there = np.ascontiguousarray(columns[era, j][kept][None])
+                result[era, j][kept] = ranked(values_there)[0]
     return result.reshape(values.shape)

@@ -25,7 +25,8 @@ from numerai_lab.scoring.correlation import (
     spearman_per_era,
 )
 from numerai_lab.scoring.exposure import exposure_per_era
-from numerai_lab.scoring.neutral import Neutralizers, count_missing, neutral_gaussian_per_era
+from numerai_lab.scoring.least_squares import Neutralizers
+from numerai_lab.scoring.neutral import count_missing, neutral_gaussian_per_era
 from numerai_lab.scoring.payout import payout_per_era, payout_rule
 
 SUSPICIOUS_CORR = 0.05
@@ -56,11 +57,11 @@ def score_predictions(
     eras: npt.NDArray[np.int32],
     offsets: Offsets,
     *,
-    horizons: Mapping[str, int],
     payout: Payout,
     say: Say,
+    horizons: Mapping[str, int] | None = None,
     features: Neutralizers | None = None,
-    fnc_columns: npt.NDArray[np.intp] | None = None,
+    fnc_features: npt.NDArray[np.int64] | None = None,
     exposure: bool = True,
     benchmark: tuple[str, FloatArray] | None = None,
     meta_model: FloatArray | None = None,
@@ -71,12 +72,13 @@ def score_predictions(
     ----------
     predictions, targets : name -> float [n_rows]; NaN where there is none.
     eras : int32 [n_eras] era numbers; offsets : int64 [n_eras + 1], rows of each era.
-    horizons : target name -> horizon in trading days; decides its payout rule.
     payout : the config of the payout rule.
     say : called with each sentence the user must see: constant or missing predictions, eras
         without enough reference rows, missing features, a corr too good to be true.
+    horizons : target name -> horizon in trading days, which decides its payout rule; a target
+        without one gets no payout.
     features : int8 or float32 [n_rows, n_features] for fnc and exposure; None leaves them NaN.
-    fnc_columns : indices of the features that fnc neutralises to; None: all.
+    fnc_features : int64, column indices of the features that fnc neutralises to; None: no fnc.
     exposure : whether to compute the exposure to all features.
     benchmark : (name, float [n_rows]) for bmc and benchmark_corr; NaN where it has none.
     meta_model : float [n_rows] for mmc; NaN where it has none.
@@ -114,8 +116,8 @@ def score_predictions(
         if exposure:
             largest, rms, _ = exposure_per_era(columns, features, offsets)
             shared |= {"exposure_max": largest, "exposure_rms": rms}
-        chosen = features if fnc_columns is None else features[:, fnc_columns]
-        neutral = neutral_gaussian_per_era(columns, chosen, offsets)
+        if fnc_features is not None:
+            neutral = neutral_gaussian_per_era(columns, features, offsets, fnc_features)
 
     frames = []
     for target, values in targets.items():
@@ -131,8 +133,10 @@ def score_predictions(
             if reference is not None and reference[1] is not None:
                 scores[name] = contribution_per_era(columns, reference[1], values, offsets)
                 _say_uncovered(name, reference[0], reference[1], values, eras, offsets, say)
-        rule = payout_rule(payout, horizons[target])
-        scores["payout"] = payout_per_era(scores["corr"], scores["mmc"], rule)
+        scores["payout"] = nothing
+        if horizons is not None and target in horizons:
+            rule = payout_rule(payout, horizons[target])
+            scores["payout"] = payout_per_era(scores["corr"], scores["mmc"], rule)
         _say_suspicious(list(predictions), target, scores["corr"], say)
         n_rows = _count_rows(columns, values, offsets)
         frames += [

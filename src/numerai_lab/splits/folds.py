@@ -23,7 +23,7 @@ class Fold:
 
     Attributes
     ----------
-    index : number of the fold, from 0.
+    index : number of the fold, from 1.
     train : int32, sorted era numbers to train on.
     judged : int32, sorted era numbers to predict and score.
     purge_eras : era numbers left out before every judged era.

@@ -79,7 +79,7 @@ def _official(split: OfficialSplit, eras: Eras, purge: int, notes: list[str]) ->
     first = int(eras[0])
     needs = f"2 chunks of {split.chunk_eras}"
     starts = _chunk_starts(split, eras, first + split.chunk_eras, needs, notes)
-    for index, start in enumerate(starts):
+    for index, start in enumerate(starts, start=1):
         judged = _between(eras, start, start + split.chunk_eras - 1)
         yield _past_fold(split, index, eras, (first, start), judged, purge)
 
@@ -90,7 +90,7 @@ def _walk_forward(
     first = int(eras[0])
     needs = f"first_train_eras {split.first_train_eras} and a chunk of {split.chunk_eras}"
     starts = _chunk_starts(split, eras, first + split.first_train_eras, needs, notes)
-    for index, start in enumerate(starts):
+    for index, start in enumerate(starts, start=1):
         judged = _between(eras, start, start + split.chunk_eras - 1)
         begin = start - split.first_train_eras if split.window == "rolling" else first
         yield _past_fold(split, index, eras, (begin, start), judged, purge)
@@ -172,7 +172,7 @@ def _blocked(
             where="split.n_blocks",
             fix="give fewer blocks",
         )
-    for index, judged in enumerate(np.array_split(eras, split.n_blocks)):
+    for index, judged in enumerate(np.array_split(eras, split.n_blocks), start=1):
         fold = make_fold(index, eras, eras, judged, purge, embargo)
         if len(fold.train) == 0:
             raise SplitError(
@@ -194,7 +194,7 @@ def _holdout(split: HoldoutSplit, eras: Eras, purge: int, notes: list[str]) -> F
             fix="choose a range that the data covers",
         )
     window = _between(eras, begin, end)
-    fold = make_fold(0, eras, window, judged, purge)
+    fold = make_fold(1, eras, window, judged, purge)
     if len(fold.train) == 0:
         raise SplitError(
             f"no eras to train on: the data has {len(window)} eras in {begin}-{end} and a purge "

@@ -16,7 +16,7 @@ from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.params import BINNING
 
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 4 << 20
 
 
 def as_float(features: FeatureArray) -> Float32:
@@ -44,8 +44,10 @@ class _Rows(lightgbm.Sequence):  # type: ignore[misc]  # LightGBM is untyped
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, index: Any) -> Float32:
-        return as_float(self.features[index])
+    def __getitem__(self, index: Any) -> npt.NDArray[np.floating[Any]]:
+        rows = as_float(self.features[index])
+        # LightGBM reads single rows only to find its own bins, and wants them as float64.
+        return rows if rows.ndim == 2 else rows.astype(np.float64)
 
 
 class BinnedRows:
@@ -105,7 +107,9 @@ class BinnedRows:
         with library_errors():
             if rows is None:
                 return self._all.set_label(np.ascontiguousarray(label))
-            part = self._all.subset(rows).construct()
+            part = self._all.subset([])
+            part.used_indices = rows  # given to subset(), they would be sorted as Python integers
+            part.construct()
             part.set_label(label[rows])
             if self._weights is not None:
                 part.set_weight(self._weights[rows])

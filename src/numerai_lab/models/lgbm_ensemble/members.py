@@ -109,7 +109,7 @@ class Trainer:
     ----------
     params, ctx : of the ensemble and of the run.
     train : all training rows; `binned` holds the same rows.
-    n_jobs : members to train in all, for the progress.
+    n_trees : trees to train in all, for the progress.
     seconds : spent inside LightGBM's training so far.
     """
 
@@ -117,7 +117,7 @@ class Trainer:
     ctx: FitContext
     train: EraFrame
     binned: BinnedRows
-    n_jobs: int
+    n_trees: int
     seconds: float = 0.0
     _done: int = 0
     _stop: Any = None
@@ -160,11 +160,9 @@ class Trainer:
             "metric": "None",
             **self.binned.params,
         }
-        total = self.n_jobs * rounds
-        before = self._done * rounds
 
         def progress(env: Any) -> None:
-            self.ctx.progress(before + env.iteration + 1, total)
+            self.ctx.progress(self._done + env.iteration + 1, self.n_trees)
 
         callbacks: list[Callable[..., Any]] = [progress]
         judged: dict[str, Any] = {}
@@ -177,8 +175,8 @@ class Trainer:
                 library, rows, num_boost_round=n_trees or rounds, callbacks=callbacks, **judged
             )
         self.seconds += time.perf_counter() - start
-        self._done += 1
-        self.ctx.progress(self._done * rounds, total)
+        self._done += rounds
+        self.ctx.progress(self._done, self.n_trees)
         return booster
 
     def _stop_rows(self, stop: EraFrame) -> Any:

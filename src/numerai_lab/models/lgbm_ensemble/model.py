@@ -77,7 +77,10 @@ class LGBMEnsemble:
         if binned.n_constant:
             note(f"{binned.n_constant} features are constant over the training rows: unused")
 
-        trainer = Trainer(self.params, ctx, train, binned, len(members) * (1 + len(parts)))
+        once = sum(
+            self.params.library_params(member.parameter_set)["num_iterations"] for member in members
+        )
+        trainer = Trainer(self.params, ctx, train, binned, once * (1 + len(parts)))
         boosters = list(trainer.fit(members))
         n_trees = [booster.num_trees() for booster in boosters]
         for member, booster in zip(members, boosters, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 import xgboost
 
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
 from numerai_lab.models.base import FitContext, Float32
 from numerai_lab.models.xgb.binning import (
     bin_judged_rows,
@@ -77,7 +78,7 @@ def grow(
     start = time.perf_counter()
     with library_talk(ctx.say):
         rows, params = bin_training_rows(train, ctx.target, ctx.weights, params)
-        stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop else None
+        stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
     growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
     total = rounds + (era_boosting.rounds if era_boosting else 0)
@@ -137,8 +138,11 @@ def cuda_problem() -> str | None:
     if not xgboost.build_info().get("USE_CUDA", False):
         return "this build of XGBoost has no CUDA"
     said: list[str] = []
-    with library_talk(said.append):
-        toy = xgboost.DMatrix(np.zeros((4, 1), np.float32), label=np.arange(4))
-        booster = xgboost.train({"device": "cuda", "max_depth": 1}, toy, num_boost_round=1)
+    try:
+        with library_talk(said.append):
+            toy = xgboost.DMatrix(np.zeros((4, 1), np.float32), label=np.arange(4))
+            booster = xgboost.train({"device": "cuda", "max_depth": 1}, toy, num_boost_round=1)
+    except ModelError as error:
+        return str(error)
     device = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     return None if device.startswith("cuda") else "XGBoost finds no GPU"

@@ -1,0 +1,53 @@
+"""Small parquet files for the tests of the data room."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from numerai_lab.config import Data
+from numerai_lab.data import Dataset, load_data
+
+
+def table(n_eras=6, rows=10, n_features=4, first_era=1, seed=0, data_type=None):
+    """Rows in Numerai's layout as a DataFrame with `id` as index."""
+    draw = np.random.default_rng(seed)
+    n = n_eras * rows
+    eras = [f"{first_era + i // rows:04d}" for i in range(n)]
+    data = {"era": eras}
+    if data_type:
+        data["data_type"] = data_type
+    for number in range(n_features):
+        data[f"feature_{number}"] = draw.integers(0, 5, n).astype(np.int8)
+    data["target"] = (draw.integers(0, 5, n) / 4).astype(np.float32)
+    data["target_ender_60"] = (draw.integers(0, 5, n) / 4).astype(np.float32)
+    index = pd.Index([f"n{seed:03x}{i:012x}" for i in range(n)], name="id")
+    return pd.DataFrame(data, index=index)
+
+
+def numerai_folder(folder: Path, train=None, validation=None, sets=None) -> Path:
+    """Write a folder in Numerai's layout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    train = table() if train is None else train
+    train.to_parquet(folder / "train.parquet")
+    if validation is not None:
+        validation.to_parquet(folder / "validation.parquet")
+    names = [name for name in train.columns if name.startswith("feature")]
+    sets = {"small": names[:2], "all": names} if sets is None else sets
+    (folder / "features.json").write_text(json.dumps({"feature_sets": sets, "targets": []}))
+    return folder
+
+
+def parquet(path: Path, frame: pd.DataFrame, **options) -> dict:
+    """Write one file, and return the data section that reads it."""
+    frame.to_parquet(path, **options)
+    return {"source": "parquet", "files": [path]}
+
+
+def load(said: list | None = None, *, arguments: dict | None = None, **data) -> Dataset:
+    """Load a data section given as keywords; sentences said go to `said`."""
+    lines = [] if said is None else said
+    return load_data(Data.model_validate(data), say=lines.append, **(arguments or {}))

@@ -1,0 +1,164 @@
+"""evaluate, compare, runs and report, through the command line."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def runs_dir(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def trained(lab, tiny_config, runs_dir):
+    result = lab("train", tiny_config, "--runs-dir", runs_dir, "--json")
+    assert result.code == 0, result.err
+    return result.json
+
+
+def test_evaluate_gives_the_scores_train_gave(lab, trained, runs_dir):
+    before = (Path(trained["run_dir"]) / "scores_per_era.parquet").read_bytes()
+    result = lab("evaluate", "--runs-dir", runs_dir, "--json")
+    assert result.code == 0, result.err
+    assert result.json["scores"] == trained["scores"]
+    assert result.json["folds"] == trained["folds"]
+    assert (Path(trained["run_dir"]) / "scores_per_era.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("by", ["directory", "name", "latest:"])
+def test_a_run_is_found_by_directory_or_name(lab, trained, runs_dir, by):
+    spec = {"directory": trained["run_dir"], "name": "tiny", "latest:": "latest:tiny"}[by]
+    result = lab("evaluate", spec, "--runs-dir", runs_dir, "--json")
+    assert result.json["run_dir"] == trained["run_dir"]
+
+
+def test_evaluate_other_target_and_eras_writes_nothing(lab, trained, runs_dir):
+    run = Path(trained["run_dir"])
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    result = lab(
+        *("evaluate", "--runs-dir", runs_dir, "--json"),
+        *("--target", "target_ender_60", "--from", 35, "--to", 44, "--benchmark", "none"),
+    ).json
+    assert result["target"] == "target_ender_60"
+    assert result["eras"] == {"first": 35, "last": 44, "n": 10}
+    assert result["benchmark"] is None
+    assert "bmc" not in result["scores"]["prediction"]
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_evaluate_any_predictions_file(lab, trained, tournament, tmp_path, suffix):
+    mine = pd.read_parquet(Path(trained["run_dir"]) / "predictions.parquet")
+    mine = mine.sample(frac=1.0, random_state=0)[["id", "era", "prediction"]]
+    path = tmp_path / f"mine{suffix}"
+    if suffix == ".csv":
+        mine["era"] = mine["era"].map("{:04d}".format)
+        mine.to_csv(path, index=False)
+    else:
+        mine.to_parquet(path)
+    result = lab("evaluate", path, "--data", tournament, "--json")
+    assert result.code == 0, result.err
+    wanted = trained["scores"]["prediction"]["corr"]["mean"]
+    assert result.json["scores"]["prediction"]["corr"]["mean"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_evaluate_counts_predictions_without_a_label(lab, trained, tournament, tmp_path):
+    mine = pd.read_parquet(Path(trained["run_dir"]) / "predictions.parquet")
+    mine.loc[:4, "id"] = [f"stranger{i}" for i in range(5)]
+    mine.to_parquet(tmp_path / "mine.parquet")
+    result = lab("evaluate", tmp_path / "mine.parquet", "--data", tournament, "--json")
+    assert result.code == 0
+    assert f"5 of {len(mine)} predictions have no labelled row" in result.err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d.drop(columns="era"), "no column 'era'"),
+        (lambda d: d.drop(columns="prediction").drop(columns="fold"), "no column of numbers"),
+        (lambda d: pd.concat([d, d.head(1)]), "more than once"),
+        (lambda d: d.assign(era="X"), "no era number"),
+        (lambda d: d.assign(era=d["era"] + 1), "is in era"),
+        (lambda d: d.assign(id="q" + d["id"]), "no id of these predictions"),
+        (lambda d: d.head(0), "holds no predictions"),
+    ],
+)
+def test_bad_predictions_files(lab, trained, tournament, tmp_path, change, says):
+    change(pd.read_parquet(Path(trained["run_dir"]) / "predictions.parquet")).to_parquet(
+        tmp_path / "bad.parquet"
+    )
+    result = lab("evaluate", tmp_path / "bad.parquet", "--data", tournament)
+    assert result.code == 2
+    assert says in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_constant_predictions_give_no_score_and_a_warning(lab, trained, tournament, tmp_path):
+    mine = pd.read_parquet(Path(trained["run_dir"]) / "predictions.parquet")
+    mine["prediction"] = 0.5
+    mine.to_parquet(tmp_path / "flat.parquet")
+    result = lab("evaluate", tmp_path / "flat.parquet", "--data", tournament, "--json")
+    assert result.code == 0, result.err
+    assert "constant" in result.err
+    assert "corr" not in result.json["scores"]["prediction"]
+
+
+def test_compare_is_the_paired_difference(lab, trained, tiny_config, runs_dir):
+    other = lab(
+        *("train", tiny_config, "--runs-dir", runs_dir, "--json"),
+        *("--set", "name=other", "--set", "model.params.max_depth=3"),
+    ).json
+    result = lab("compare", "tiny", "other", "--runs-dir", runs_dir, "--json").json
+    (row,) = result["comparisons"]
+    difference = (
+        other["scores"]["prediction"]["corr"]["mean"]
+        - trained["scores"]["prediction"]["corr"]["mean"]
+    )
+    assert row["mean_difference"] == pytest.approx(difference, abs=1e-12)
+    assert row["ci_low"] < row["mean_difference"] < row["ci_high"]
+    assert 0 <= row["probability_of_improvement"] <= 1
+    swapped = lab("compare", "other", "tiny", "--runs-dir", runs_dir, "--json").json
+    assert swapped["comparisons"][0]["mean_difference"] == pytest.approx(-difference, abs=1e-12)
+    table = lab("compare", "tiny", "other", "--runs-dir", runs_dir)
+    assert table.code == 0
+    assert "tiny" in table.out
+
+
+def test_compare_needs_two_runs(lab, trained, runs_dir):
+    result = lab("compare", "tiny", "--runs-dir", runs_dir)
+    assert result.code == 2
+    assert "two runs" in result.err
+
+
+def test_runs_lists_headline_numbers_and_unfinished_ones(lab, trained, tiny_config, runs_dir):
+    lab("train", tiny_config, "--runs-dir", runs_dir)
+    first, second = lab("runs", "--runs-dir", runs_dir, "--json").json["runs"]
+    assert {first["state"], second["state"]} == {"finished"}
+    assert first["corr"] == trained["scores"]["prediction"]["corr"]["mean"]
+    (Path(second["run"]) / "DONE").unlink()
+    listed = lab("runs", "--runs-dir", runs_dir)
+    assert "unfinished" in listed.out
+    assert f"{trained['scores']['prediction']['corr']['mean']:.4f}" in listed.out
+
+
+def test_no_runs_yet(lab, tmp_path):
+    assert lab("runs", "--runs-dir", tmp_path).code == 0
+    result = lab("evaluate", "--runs-dir", tmp_path)
+    assert result.code == 2
+    assert "numerai-lab train" in result.err
+
+
+def test_an_unknown_run_names_those_there_are(lab, trained, runs_dir):
+    result = lab("evaluate", "tinny", "--runs-dir", runs_dir)
+    assert result.code == 2
+    assert "did you mean 'tiny'" in result.err
+
+
+def test_report_is_written_anew(lab, trained, runs_dir):
+    path = Path(trained["report"])
+    path.unlink()
+    result = lab("report", "tiny", "--runs-dir", runs_dir)
+    assert result.out.strip() == str(path)
+    assert path.stat().st_size > 10_000

@@ -1,0 +1,50 @@
+"""Zero-skill labels that overlap: with the purge the interval covers 0, without it it does not."""
+
+import pytest
+
+CANARY = """\
+name: canary
+data:
+  source: synthetic
+  dir: "{folder}"
+  synthetic: {{n_eras: 200, rows_per_era: 150, n_features: 20, signal: 0, seed: 3}}
+split: {{type: walk_forward, first_train_eras: 60, chunk_eras: 4}}
+scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 1000}}}}
+model:
+  type: xgb
+  params: {{num_boost_round: 60, max_depth: 6, eta: 0.1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    import json
+
+    from conftest import lab_process
+
+    folder = tmp_path_factory.mktemp("canary")
+    config = folder / "canary.yaml"
+    config.write_text(CANARY.format(folder=folder / "data"))
+    found = {}
+    for purge in ("auto", 0):
+        process = lab_process(
+            *("train", config, "--runs-dir", folder / "runs", "--json", "--quiet"),
+            *("--set", f"split.purge_eras={purge}"),
+        )
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == 0, err
+        found[purge] = json.loads(out)["scores"]["prediction"]["corr"]
+    return found
+
+
+def finds_no_leak(corr) -> bool:
+    return corr["ci_low"] <= 0 <= corr["ci_high"]
+
+
+def test_purged_scores_cover_zero(scores):
+    assert finds_no_leak(scores["auto"]), scores["auto"]
+
+
+def test_the_same_run_without_purge_is_caught(scores):
+    assert not finds_no_leak(scores[0]), scores[0]
+    assert scores[0]["ci_low"] > 0

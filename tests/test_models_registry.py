@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+
+from numerai_lab.errors import ModelError
+from numerai_lab.models import describe_params, get_model, list_models
+
+PLUGIN = """
+from numerai_lab.models import ModelInfo, Params
+
+class Mine:
+    info = ModelInfo(summary="a plugin's model")
+    Params = Params
+    def fit(self, train, ctx): ...
+    def predict(self, frame): ...
+    def save(self, folder): ...
+    @classmethod
+    def load(cls, folder): ...
+
+class Half:
+    info = "a model without parts"
+    def fit(self, train, ctx): ...
+"""
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a package with entry points, as pip would, and return nothing."""
+
+    def install(package: str, source: str, entry_points: dict[str, str]) -> None:
+        (tmp_path / f"{package}.py").write_text(source)
+        info = tmp_path / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = "\n".join(f"{name} = {where}" for name, where in entry_points.items())
+        (info / "entry_points.txt").write_text(f"[numerai_lab.models]\n{lines}\n")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return install
+
+
+def entry(name: str, available: bool):
+    (found,) = [e for e in list_models() if e.name == name and e.available == available]
+    return found
+
+
+def test_built_ins_are_listed_and_available():
+    assert {"xgb", "lgbm_ensemble"} <= {e.name for e in list_models() if e.available}
+    assert entry("xgb", True).where == "numerai_lab.models.xgb:XGB"
+    assert "XGBoost" in entry("xgb", True).summary
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_and_all():
+    with pytest.raises(ModelError, match=r"no model 'xbg', did you mean 'xgb'\? .*lgbm_ensemble"):
+        get_model("xbg")
+
+
+def test_a_plugin_is_found(install):
+    install("good_plugin_a", PLUGIN, {"mine": "good_plugin_a:Mine"})
+    assert get_model("mine").info.summary == "a plugin's model"
+    assert "good_plugin_a" in entry("mine", True).where
+
+
+def test_a_plugin_that_fails_to_import_is_listed_with_its_reason(install):
+    install("broken_plugin_b", "import no_such_library_b", {"broken": "broken_plugin_b:Mine"})
+    assert "no_such_library_b" in entry("broken", False).reason
+    with pytest.raises(ModelError, match=r"'broken' is not available: .*no_such_library_b"):
+        get_model("broken")
+    assert get_model("xgb")
+
+
+def test_a_plugin_that_exits_at_import_is_listed_with_its_reason(install):
+    install("raising_plugin_c", "1 / 0", {"raising": "raising_plugin_c:Mine"})
+    assert "ZeroDivisionError" in entry("raising", False).reason
+
+
+def test_a_class_that_is_no_model_is_listed_with_what_it_lacks(install):
+    install("half_plugin_d", PLUGIN, {"half": "half_plugin_d:Half", "gone": "half_plugin_d:Gone"})
+    assert entry("half", False).reason.endswith(
+        "lacks predict, save, load, info (a ModelInfo), Params (a pydantic model)"
+    )
+    assert "Gone" in entry("gone", False).reason
+
+
+def test_a_plugin_cannot_take_the_name_of_a_built_in(install):
+    install("shadow_plugin_e", PLUGIN, {"xgb": "shadow_plugin_e:Mine"})
+    assert "belongs to the built-in" in entry("xgb", False).reason
+    assert get_model("xgb").__module__ == "numerai_lab.models.xgb.model"
+
+
+def test_the_second_plugin_of_a_name_is_refused(install):
+    install("first_plugin_f", PLUGIN, {"twice": "first_plugin_f:Mine"})
+    install("second_plugin_f", PLUGIN, {"twice": "second_plugin_f:Mine"})
+    assert "taken by first_plugin_f" in entry("twice", False).reason
+    assert get_model("twice").__module__ == "first_plugin_f"
+
+
+def test_params_are_described_as_they_are_written():
+    rows = {row.key: row for row in describe_params("xgb")}
+    assert rows["eta"].type == "number"
+    assert rows["lambda"].description.startswith("L2")
+    assert rows["num_boost_round"].default == "400"
+    assert rows["era_boosting.rounds"].default == "required"
+    assert rows["booster"].type == "gbtree | gblinear | dart"
+    assert "seed" not in rows
+    assert "lambda_" not in rows
+
+
+def test_every_model_describes_its_params():
+    for e in list_models():
+        if e.available:
+            assert describe_params(e.name)

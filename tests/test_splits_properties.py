@@ -1,0 +1,130 @@
+"""Folds on random eras with gaps: an oracle that looks at each pair of eras."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from numerai_lab.config import Split
+from numerai_lab.errors import SplitError
+from numerai_lab.splits import Fold, plan_folds
+
+SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
+
+
+def split_of(kind: str, **keys: object) -> Split:
+    return SPLIT.validate_python({"type": kind, **keys})
+
+
+def no_leak(fold: Fold) -> bool:
+    """The rule, pair by pair."""
+    return all(
+        t + fold.purge_eras < j if t < j else t > j + fold.embargo_eras and t != j
+        for t in fold.train.tolist()
+        for j in fold.judged.tolist()
+    )
+
+
+gaps = st.lists(st.sampled_from([1, 1, 1, 2, 5]), min_size=20, max_size=120)
+era_arrays = st.builds(
+    lambda first, steps: np.cumsum([first, *steps]).astype(np.int32), st.integers(1, 50), gaps
+)
+purges = st.just("auto") | st.integers(0, 9)
+thinning = st.integers(1, 4).flatmap(
+    lambda step: st.tuples(st.just(step), st.integers(0, step - 1))
+)
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> Split:
+    step, offset = draw(thinning)
+    common = {"purge_eras": draw(purges), "train_step": step, "train_offset": offset}
+    kind = draw(st.sampled_from(["official", "walk_forward", "blocked", "holdout"]))
+    if kind == "official":
+        return split_of(
+            "official",
+            chunk_eras=draw(st.integers(8, 40)),
+            partial_chunk=draw(st.booleans()),
+            **common,
+        )
+    if kind == "walk_forward":
+        return split_of(
+            "walk_forward",
+            window=draw(st.sampled_from(["expanding", "rolling"])),
+            first_train_eras=draw(st.integers(10, 60)),
+            chunk_eras=draw(st.integers(8, 40)),
+            partial_chunk=draw(st.booleans()),
+            **common,
+        )
+    if kind == "blocked":
+        return split_of(
+            "blocked", n_blocks=draw(st.integers(2, 6)), embargo_eras=draw(purges), **common
+        )
+    start = draw(st.integers(20, 120))
+    return split_of(
+        "holdout",
+        train={"to": start},
+        validate={"from": start + draw(st.integers(1, 20))},
+        **common,
+    )
+
+
+@settings(deadline=None, max_examples=200)
+@given(split=splits(), eras=era_arrays, days=st.sampled_from([20, 60]))
+def test_whatever_is_planned_does_not_leak(split, eras, days):
+    try:
+        plan = plan_folds(split, eras, days)
+    except SplitError:
+        return
+    judged = np.concatenate([f.judged for f in plan.folds])
+    assert plan.folds
+    assert len(np.unique(judged)) == len(judged)
+    assert np.all(np.diff(judged) > 0)
+    for index, each in enumerate(plan.folds, start=1):
+        assert each.index == index
+        assert no_leak(each)
+        assert np.isin(each.train, eras).all()
+        assert np.isin(each.judged, eras).all()
+        assert len(each.train)
+        assert len(each.judged)
+
+
+@settings(deadline=None)
+@given(eras=era_arrays, purge=st.integers(0, 12), chunk=st.integers(8, 40))
+def test_official_trains_on_all_that_the_rule_allows(eras, purge, chunk):
+    """The oracle: every era before a chunk that is far enough from it, and no other."""
+    try:
+        plan = plan_folds(
+            split_of("official", purge_eras=purge, chunk_eras=chunk, partial_chunk=True), eras, 20
+        )
+    except SplitError:
+        return
+    for each in plan.folds:
+        first = min(each.judged.tolist())
+        assert each.train.tolist() == [t for t in eras.tolist() if t + purge < first]
+    every = np.concatenate([f.judged for f in plan.folds]).tolist()
+    assert every == [e for e in eras.tolist() if e >= eras[0] + chunk]
+
+
+@settings(deadline=None)
+@given(eras=era_arrays, purge=st.integers(0, 8), embargo=st.integers(0, 8), n=st.integers(2, 6))
+def test_blocked_trains_on_all_that_the_rule_allows(eras, purge, embargo, n):
+    try:
+        plan = plan_folds(
+            split_of("blocked", purge_eras=purge, embargo_eras=embargo, n_blocks=n), eras, 20
+        )
+    except SplitError:
+        return
+    assert np.concatenate([f.judged for f in plan.folds]).tolist() == eras.tolist()
+    for each in plan.folds:
+        judged = each.judged.tolist()
+        allowed = [
+            t
+            for t in eras.tolist()
+            if t not in judged
+            and not any(t < j <= t + purge or t - embargo <= j < t for j in judged)
+        ]
+        assert each.train.tolist() == allowed
+        assert each.dropped.tolist() == sorted(set(eras.tolist()) - set(allowed) - set(judged))
