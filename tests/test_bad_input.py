@@ -180,7 +180,8 @@ def test_full_disk(lab, tiny_config, tmp_path, limit_kb):
     assert "Traceback" not in err
     assert not (run / "DONE").exists()
     assert not list(tmp_path.rglob("*.part"))
-    whole = lab("train", tiny_config, "--run-dir", run, *(["--resume"] if run.exists() else []))
+    begun = ["--resume"] if (run / "manifest.json").exists() else []
+    whole = lab("train", tiny_config, "--run-dir", run, *begun)
     assert whole.code == 0, whole.err
 
 

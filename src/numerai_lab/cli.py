@@ -39,6 +39,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="where runs are kept")
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="only warnings on stderr")]
 RUNS = Path("runs")
+INTERRUPTED = 130
 
 
 def emit(value: dict[str, Any]) -> None:
@@ -339,6 +340,9 @@ def run(arguments: list[str]) -> int:
             args=arguments, prog_name="numerai-lab", standalone_mode=True
         )
     except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            sentence = "stopped; what was finished is kept, train goes on with --resume"
+            return fail(sentence, INTERRUPTED, arguments)
         return int(stop.code or 0)
     except LabError as error:
         return fail(str(error), error.exit_code, arguments)
@@ -347,11 +351,8 @@ def run(arguments: list[str]) -> int:
             "not enough memory", fix="load fewer features or eras (data.feature_set, data.eras)"
         )
         return fail(str(full), full.exit_code, arguments)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        return fail("stopped; finished folds are kept, continue with --resume", 130, arguments)
+    except OSError as error:
+        return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
     return 0
 
 

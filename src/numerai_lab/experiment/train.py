@@ -23,6 +23,9 @@ from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
 from numerai_lab.files import exclusive_lock, write_json, write_text
 
+BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", ".lock")
+"""Files of a run that was stopped before its manifest was written: it never began."""
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -140,8 +143,10 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
         if options.run_dir.exists() and not options.run_dir.is_dir():
             raise RunError("is a file, not a directory", where=str(options.run_dir))
         if not options.resume and options.run_dir.is_dir():
-            strangers = [p.name for p in options.run_dir.iterdir() if p.name != ".lock"]
-            if strangers and "manifest.json" not in strangers:
+            mine = {*BEFORE_MANIFEST, "manifest.json"}
+            names = {p.name for p in options.run_dir.iterdir() if not p.name.endswith(".part")}
+            strangers = [] if "manifest.json" in names else sorted(names - mine)
+            if strangers:
                 raise RunError(
                     f"is not empty and not a run directory (it holds {strangers[0]})",
                     where=str(options.run_dir),
@@ -165,13 +170,16 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
 
 @contextlib.contextmanager
 def locked(run: RunDir) -> Iterator[None]:
-    """Hold the run's lock; an explicit directory that stays empty is removed again."""
+    """Hold the run's lock; a directory whose run never began is left as it was found."""
     with exclusive_lock(run.path / ".lock", "another process is working in this run directory"):
         try:
             yield
         finally:
-            if [path.name for path in run.path.iterdir()] == [".lock"]:
-                shutil.rmtree(run.path)
+            if not run.manifest_path.exists():
+                for path in [*run.path.glob(".*.part"), *map(run.path.joinpath, BEFORE_MANIFEST)]:
+                    path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty: it was not ours to begin with
+                    run.path.rmdir()
 
 
 def check_same_config(run: RunDir, digest: str) -> None:

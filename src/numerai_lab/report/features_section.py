@@ -44,7 +44,7 @@ def _by_importance(record: Record) -> Html:
             h("code", name),
             _bar(float(np.mean(by_fold)) / largest),
             percent(float(np.mean(by_fold)), 1),
-            f"{percent(min(by_fold), 1)} to {percent(max(by_fold), 1)}",
+            f"{100 * min(by_fold):.1f}-{percent(max(by_fold), 1)}",
         ]
         for name, by_fold in top
     ]

@@ -26,7 +26,7 @@
   // Paper is narrower than most windows, and a chart does not notice by itself.
   addEventListener("beforeprint", () => {
     for (const chart of charts) {
-      const wide = chart.parentElement.classList.contains("wide");
+      const wide = chart.offsetWidth > 0.7 * chart.closest(".charts").offsetWidth;
       Plotly.relayout(chart, { width: wide ? 690 : 335 });
     }
   });

@@ -42,11 +42,15 @@ def _messages(record: Record) -> Html:
     if record.scores.warnings:
         said = h("ul", *(h("li", warning) for warning in record.scores.warnings))
         parts.append(h("div", h("strong", "Warnings"), said, class_="warnings", role="note"))
-    notes = [*manifest.notes, *fold_notes(record)]
-    if notes:
-        said = h("ul", *(h("li", note) for note in notes))
-        parts.append(h("div", h("strong", "Notes"), said, class_="notes", role="note"))
     return join(parts)
+
+
+def _notes(record: Record) -> Html:
+    notes = [*record.manifest.notes, *fold_notes(record)]
+    if not notes:
+        return Html("")
+    said = h("ul", *(h("li", note) for note in notes))
+    return h("div", h("strong", "Notes"), said, class_="notes", role="note")
 
 
 def _header(record: Record) -> Html:
@@ -79,16 +83,21 @@ def _figure(chart: Chart) -> Html:
     )
 
 
-def _charts_section(drawn: list[Chart]) -> Html:
+def _charts_section(record: Record, drawn: list[Chart]) -> Html:
+    folds = record.manifest.folds
     if not drawn:
         words = "No era has a corr of this run, so there is nothing to draw."
         return h("section", h("h2", "Eras"), h("p", words, class_="note"), id="eras")
-    hint = "Drag across a chart to zoom all of them to those eras, double-click to go back; "
-    hint += "dotted lines are where a new fold begins."
+    zoom = "Drag across a chart to zoom all of them to those eras, double-click to go back. "
     return h(
         "section",
         h("h2", "Eras"),
-        h("p", hint, class_="note screen"),
+        h(
+            "p",
+            h("span", zoom, class_="mouse screen"),
+            "A dotted line is where the next fold begins." if len(folds) > 1 else "",
+            class_="note",
+        ),
         h("noscript", h("p", "The charts need JavaScript; the sentences below them do not.")),
         h("div", *(_figure(chart) for chart in drawn), class_="charts"),
         id="eras",
@@ -114,11 +123,12 @@ def render_page(record: Record) -> Html:
         _header(record),
         _messages(record),
         cards(record),
+        _notes(record),
         h("nav", *links, aria_label="Sections", class_="screen"),
         h(
             "main",
             scores_section(record),
-            _charts_section(drawn),
+            _charts_section(record, drawn),
             features_section(record),
             folds_section(record),
             facts_section(record),

@@ -200,17 +200,18 @@ def _other_targets(record: Record) -> Html:
 
 
 def _by_fold(record: Record) -> Html:
-    starts = curves.fold_starts(record)
-    if len(starts) < 2:
+    windows = [(fold.fold, fold.judged.first, fold.judged.last) for fold in record.manifest.folds]
+    if len(windows) < 2:
         return Html("")
     names = record.scores.names()
     by_name = {name: curves.per_era(record, name) for name in names}
     rows = []
-    bounds = [first for _, first in starts[1:]] + [None]
-    for (fold, first), end in zip(starts, bounds, strict=True):
-        row: list[object] = [f"fold {fold}, from era {first}"]
+    for fold, first, last in windows:
+        if first is None or last is None:
+            continue
+        row: list[object] = [f"fold {fold} ({figures.eras(first, last)})"]
         for curve in by_name.values():
-            inside = (curve.eras >= first) & (end is None or curve.eras < end)
+            inside = (curve.eras >= first) & (curve.eras <= last)
             row.append(number(float(curve.values[inside].mean())) if inside.any() else ABSENT)
         rows.append(row)
     return table("Mean corr by fold", ["fold", *map(record.label, names)], rows)

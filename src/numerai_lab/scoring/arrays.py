@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from numerai_lab.errors import DataError
 
@@ -98,3 +101,17 @@ def apply_by_completeness(
             if np.count_nonzero(kept) >= required:
                 part[j] = kernel(columns[j : j + 1, kept], rows[kept])[0]
     return scores
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Limit matrix products to one thread while the context lasts.
+
+    The problems of one era are small: a second thread gains little on an idle machine, and on a
+    busy one the threads wait for each other (measured: 66 eras of fnc in 39 s instead of 0.9 s).
+    """
+    return _thread_pools().limit(limits=1, user_api="blas")
+
+
+@lru_cache(maxsize=1)
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()

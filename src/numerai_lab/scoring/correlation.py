@@ -187,7 +187,10 @@ def _target_beside(y: Float64, m: Float64) -> Float64:
 
 def _dot_rows(x: Float64, y: Float64) -> Float64:
     """Row-wise dot products of x [k, n] or [1, n] with y [k, n], float64 [k]."""
-    return y @ x[0] if len(x) == 1 else np.asarray(np.einsum("ij,ij->i", x, y))
+    # Not a BLAS product: its threads would only wait for each other over so few numbers.
+    if len(x) == 1:
+        return np.asarray(np.einsum("ij,j->i", y, x[0]))
+    return np.asarray(np.einsum("ij,ij->i", x, y))
 
 
 def _one_column(values: FloatArray, offsets: Offsets, name: str) -> Float64:

@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
+from numerai_lab.scoring.arrays import (
+    Float64,
+    FloatArray,
+    Offsets,
+    as_columns,
+    era_slices,
+    one_blas_thread,
+)
 from numerai_lab.scoring.least_squares import Neutralizers, centred_era
 
 _FEATURES_AT_ONCE = 512
@@ -46,7 +53,8 @@ def exposure_per_era(
         for rows in patterns:
             chosen = np.flatnonzero((present == rows[:, None]).all(axis=0))
             block = features[era] if rows.all() else features[era][rows]
-            exposures = _correlations(columns[era][rows][:, chosen], block)
+            with one_blas_thread():
+                exposures = _correlations(columns[era][rows][:, chosen], block)
             for j, values in zip(chosen, exposures, strict=True):
                 if np.isnan(values).all():
                     continue

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import blas, eigh, lapack
+from scipy.linalg import eigh, lapack
 
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.scoring.arrays import Float64, FloatArray
@@ -24,7 +24,7 @@ _SAFE_SQUARED_RATIO = 1e-11
 """Ten times the squared cut-off: above it no singular value is dropped."""
 
 _NULL_GRAM_RCOND = 1e-13
-"""Below this share of the largest, an eigenvalue is rounding: columns that are exactly collinear."""
+"""Below this share of the largest, an eigenvalue is rounding: columns exactly collinear."""
 
 
 def missing_values(block: Neutralizers) -> npt.NDArray[np.bool_]:
@@ -68,9 +68,6 @@ def fit_era(block: Neutralizers, y: Float64) -> Float64:
     They are trusted only where no singular value of the design with its constant can lie near
     the cut-off, else the design itself is decomposed as numerai_tools does.
 
-    All linear algebra here is scipy's: NumPy brings a BLAS of its own, and the two thread pools
-    keep each other from working (measured: twice the time).
-
     Parameters
     ----------
     block : int8 or float [n_rows, n_neutralizers], missing values allowed.
@@ -91,22 +88,19 @@ def fit_era(block: Neutralizers, y: Float64) -> Float64:
     residual = y - offset
     fit = np.zeros_like(residual)
     for _ in range(2):  # the second round is the refinement
-        moment = blas.dgemm(1.0, x.T, residual - fit)
-        fit += blas.dgemm(1.0, x.T, solve(moment), trans_a=1)
+        fit += x @ solve(x.T @ (residual - fit))
     return np.asarray(fit + offset)
 
 
 def _gram(block: Neutralizers, x: Float64, means: Float64, kept: npt.NDArray[np.intp]) -> Float64:
-    """Return the lower triangle of x.T @ x, float64 [n_kept, n_kept]."""
+    """Return x.T @ x, float64 [n_kept, n_kept]."""
     if block.dtype == np.int8 and block.min() >= 0:
         peak = int(block.max())
         # Sums of products of small integers are exact in float32, at half the time.
         if peak * peak * len(block) < 2**24:
             raw = (block if len(kept) == block.shape[1] else block[:, kept]).astype(np.float32)
-            gram = blas.ssyrk(1.0, raw.T, lower=1).astype(np.float64)
-            gram -= len(block) * np.tril(np.outer(means, means))
-            return np.asarray(gram)
-    return np.asarray(blas.dsyrk(1.0, x.T, lower=1))
+            return np.asarray((raw.T @ raw) - len(block) * np.outer(means, means))
+    return np.asarray(x.T @ x)
 
 
 def _solver(gram: Float64, means: Float64, n_rows: int) -> Callable[[Float64], Float64] | None:
@@ -115,18 +109,15 @@ def _solver(gram: Float64, means: Float64, n_rows: int) -> Callable[[Float64], F
     # (smallest eigenvalue here) / (1 + m @ m), and at most this total.
     spread = 1 + float(means @ means)
     total = float(gram.diagonal().sum()) + n_rows * spread
-    size = np.abs(gram)
-    norm = float((size.sum(axis=0) + size.sum(axis=1) - size.diagonal()).max())
+    norm = float(np.abs(gram).sum(axis=0).max())
     safe = max(_SAFE_GRAM_RCOND * norm, _SAFE_SQUARED_RATIO * total * spread)
 
     factor, info = lapack.dpotrf(gram, lower=1)
     if info == 0 and lapack.dpocon(factor, norm, uplo="L")[0] * norm > safe:
         return lambda moment: np.asarray(lapack.dpotrs(factor, moment, lower=1)[0])
-    values, vectors = eigh(gram, lower=True, driver="evd")
+    values, vectors = eigh(gram, driver="evd")
     kept = values > safe
     if np.any(np.abs(values[~kept]) > _NULL_GRAM_RCOND * values[-1]):
         return None
-    basis = np.asfortranarray(vectors[:, kept])
-    return lambda moment: np.asarray(
-        blas.dgemm(1.0, basis, blas.dgemm(1.0, basis, moment, trans_a=1) / values[kept, None])
-    )
+    basis, scales = vectors[:, kept], values[kept, None]
+    return lambda moment: np.asarray(basis @ ((basis.T @ moment) / scales))

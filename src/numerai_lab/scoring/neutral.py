@@ -13,6 +13,7 @@ from numerai_lab.scoring.arrays import (
     as_columns,
     check_offsets,
     era_slices,
+    one_blas_thread,
 )
 from numerai_lab.scoring.correlation import corr_per_era
 from numerai_lab.scoring.least_squares import Neutralizers, fit_era, missing_values
@@ -64,7 +65,8 @@ def neutralize_per_era(
                 y = columns[era][np.ix_(rows, chosen)]
                 block = against[era] if rows.all() else against[era][rows]
                 cells = np.ix_(np.flatnonzero(rows) + era.start, np.flatnonzero(chosen))
-                result[cells] = y - proportion * fit_era(block, y)
+                with one_blas_thread():
+                    result[cells] = y - proportion * fit_era(block, y)
     return result.reshape(predictions.shape)
 
 
