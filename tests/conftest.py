@@ -7,6 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# Two test workers on two cores: one thread each, or the libraries' threads wait for one another.
+# Set before the libraries are imported; processes started by tests inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -9,6 +9,7 @@ data:
   dir: "{folder}"
   synthetic: {{n_eras: 200, rows_per_era: 150, n_features: 20, signal: 0, seed: 3}}
 split: {{type: walk_forward, first_train_eras: 60, chunk_eras: 4}}
+threads: 1
 scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 1000}}}}
 model:
   type: xgb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.scoring import paired, score_predictions, summarize
+from numerai_lab.scoring import paired, payout_rule, score_predictions, simulate_payout, summarize
 from numerai_lab.seeds import child_seed
 
 MAIN = "prediction"
@@ -95,6 +95,9 @@ def judge(
     by_target = {
         name: summaries(per_era, name, dataset.horizons[name], scoring, seed) for name in targets
     }
+    rule = payout_rule(scoring.payout, dataset.horizons[target])
+    own = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
+    payout = simulate_payout(own["payout"].to_numpy(dtype=np.float64), rule)
     comparisons = [
         compare_columns(per_era, MAIN, name, target, dataset.horizons[target], scoring, seed)
         for name in baselines
@@ -110,6 +113,7 @@ def judge(
         "scores": by_target[target],
         "scores_by_target": by_target,
         "comparisons": comparisons,
+        "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
     return Judged(per_era, summary)
 

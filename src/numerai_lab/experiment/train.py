@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
-from numerai_lab.data import Dataset, load_references
+from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.baselines import aligned_baseline, dataset_for
 from numerai_lab.experiment.evaluate import judge_run
@@ -107,15 +107,15 @@ def train(
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
             held.enter_context(locked(run))
+        references = load_references(prepared.dataset)
         if run.manifest_path.exists():
             check_same_data(run, prepared.dataset)
             warn_other_versions(run, reporter)
             remove_leftovers(run)
         else:
-            begin(run, resolved, prepared, digest, options)
+            begin(run, resolved, prepared, references, digest, options)
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
-        references = load_references(prepared.dataset)
         baselines = ensure_baselines(resolved, prepared, options, reporter)
         for fold in prepared.plan.folds:
             if not (run.fold_dir(fold.index) / "DONE").exists():
@@ -230,7 +230,12 @@ def remove_leftovers(run: RunDir) -> None:
 
 
 def begin(
-    run: RunDir, resolved: Resolved, prepared: Prepared, digest: str, options: TrainOptions
+    run: RunDir,
+    resolved: Resolved,
+    prepared: Prepared,
+    references: References,
+    digest: str,
+    options: TrainOptions,
 ) -> None:
     """Write the config as written and as resolved, then the manifest."""
     write_text(run.path / "config.yaml", resolved.raw)
@@ -252,6 +257,7 @@ def begin(
             "notice": dataset.notice,
             "folder": None if dataset.folder is None else str(dataset.folder),
             "files": [{**asdict(f), "path": str(f.path)} for f in dataset.files],
+            "references": [{**asdict(f), "path": str(f.path)} for f in references.files],
             "counts": dataset.counts,
             "n_rows": frame.n_rows,
             "n_features": frame.n_features,

@@ -16,7 +16,8 @@ import numpy as np
 
 from numerai_lab.report import curves, figures
 from numerai_lab.report.curves import Curve
-from numerai_lab.report.record import MODEL, Record
+from numerai_lab.report.record import Record
+from numerai_lab.report.shapes import MODEL
 
 MODEL_COLOUR, LOSS_COLOUR, BENCHMARK_COLOUR = "#1a7cc4", "#d55e00", "#7f8790"
 BASELINE_COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1")
@@ -34,7 +35,7 @@ class Chart:
     key : its id in the page.
     title, words : heading, and what the chart shows in a sentence, for every reader.
     figure : plotly's `data` and `layout`.
-    wide : takes the whole width of the page.
+    wide : takes the whole width of the page, always.
     """
 
     key: str
@@ -91,6 +92,9 @@ def _layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[s
             **axis,
             "title": {"text": "era", "standoff": 6},
             "tickformat": "d",
+            "spikecolor": GRID,
+            "spikethickness": 1,
+            "spikedash": "solid",
             "range": [int(own.min()) - 0.5, int(own.max()) + 0.5],
         },
         # A drag chooses eras only, the same ones in every chart.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count
 from numerai_lab.report.markup import Html, h, table
-from numerai_lab.report.record import MODEL, Eras, Fit, Fold, Record
+from numerai_lab.report.record import Record
+from numerai_lab.report.shapes import MODEL, Eras, Fit, Fold
 
 KINDS = {
     "train": "train",

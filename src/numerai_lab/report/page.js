@@ -6,9 +6,25 @@
   const touch = matchMedia("(pointer: coarse)").matches;
   const config = { responsive: true, displayModeBar: false, doubleClick: "reset" };
   for (const chart of charts) {
-    const { data, layout } = specs[chart.id];
+    // A copy, because Plotly changes what it is given and `fit` needs the first range.
+    const { data, layout } = structuredClone(specs[chart.id]);
     Plotly.newPlot(chart, data, { ...layout, dragmode: touch ? false : "zoom" }, config);
   }
+
+  // Plotly scales y to all points; the chosen eras shall fill the height.
+  const fit = (chart, [from, to]) => {
+    const first = specs[chart.id].layout.xaxis.range;
+    if (from <= first[0] && to >= first[1]) return { "yaxis.autorange": true };
+    const seen = chart.data.flatMap(({ x, y, type, visible }) => {
+      if (visible === "legendonly") return [];
+      const inside = y.filter((_, i) => x[i] >= from && x[i] <= to);
+      return type === "bar" ? [0, ...inside] : inside;
+    });
+    if (!seen.length) return {};
+    const low = Math.min(...seen), high = Math.max(...seen);
+    const margin = 0.06 * (high - low || Math.abs(high) || 1);
+    return { "yaxis.range": [low - margin, high + margin] };
+  };
 
   // All charts share the eras: zooming one zooms the others.
   let following = false;
@@ -16,8 +32,8 @@
     if (following || !Object.keys(change).some((key) => key.startsWith("xaxis."))) return;
     following = true;
     const range = [...source.layout.xaxis.range];
-    const others = charts.filter((chart) => chart !== source);
-    Promise.all(others.map((chart) => Plotly.relayout(chart, { "xaxis.range": range }))).finally(() => {
+    const zoom = (chart) => Plotly.relayout(chart, { "xaxis.range": range, ...fit(chart, range) });
+    Promise.all(charts.map(zoom)).finally(() => {
       following = false;
     });
   };
@@ -26,7 +42,7 @@
   // Paper is narrower than most windows, and a chart does not notice by itself.
   addEventListener("beforeprint", () => {
     for (const chart of charts) {
-      const wide = chart.offsetWidth > 0.7 * chart.closest(".charts").offsetWidth;
+      const wide = chart.parentElement.classList.contains("wide");
       Plotly.relayout(chart, { width: wide ? 690 : 335 });
     }
   });

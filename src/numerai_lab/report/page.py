@@ -15,8 +15,9 @@ from numerai_lab.report.facts_section import facts_section, fold_notes
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.markup import Html, h, join
-from numerai_lab.report.record import MODEL, Record, read_record
+from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.scores_section import cards, scores_section
+from numerai_lab.report.shapes import MODEL
 
 # The browser itself refuses every request, whatever a file of the run may have put in the page.
 POLICY = (
@@ -72,14 +73,14 @@ def _header(record: Record) -> Html:
     )
 
 
-def _figure(chart: Chart) -> Html:
+def _figure(chart: Chart, wide: bool) -> Html:
     plot = h("div", id=f"chart-{chart.key}", class_="chart", role="img", aria_label=chart.words)
     return h(
         "figure",
         h("h3", chart.title),
         plot,
         h("figcaption", chart.words),
-        class_="wide" if chart.wide else None,
+        class_="wide" if wide else None,
     )
 
 
@@ -88,6 +89,9 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
     if not drawn:
         words = "No era has a corr of this run, so there is nothing to draw."
         return h("section", h("h2", "Eras"), h("p", words, class_="note"), id="eras")
+    # Narrow charts stand in pairs; one left over takes the whole width.
+    unpaired = sum(not chart.wide for chart in drawn) % 2 == 1
+    plots = [_figure(c, c.wide or (unpaired and c is drawn[-1])) for c in drawn]
     zoom = "Drag across a chart to zoom all of them to those eras, double-click to go back. "
     return h(
         "section",
@@ -99,7 +103,7 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
             class_="note",
         ),
         h("noscript", h("p", "The charts need JavaScript; the sentences below them do not.")),
-        h("div", *(_figure(chart) for chart in drawn), class_="charts"),
+        h("div", *plots, class_="charts"),
         id="eras",
     )
 

@@ -8,7 +8,8 @@ from numerai_lab.report import curves, figures
 from numerai_lab.report.charts import line_style
 from numerai_lab.report.figures import ABSENT, METRICS, interval, number, percent
 from numerai_lab.report.markup import Html, h, join, table
-from numerai_lab.report.record import MODEL, Comparison, Record, Stats
+from numerai_lab.report.record import Record
+from numerai_lab.report.shapes import MODEL, Comparison, Stats
 
 
 def _card(name: object, value: str, *below: object) -> Html:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
-from numerai_lab.report.record import MODEL, Comparison, Fold, Scores
+from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config.schema import Bootstrap
+from numerai_lab.config import Bootstrap
 from numerai_lab.scoring.arrays import Float64
 from numerai_lab.seeds import child_seed
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from numerai_lab.config.schema import Payout
+from numerai_lab.config import Payout
 from numerai_lab.scoring.arrays import Float64
 
 

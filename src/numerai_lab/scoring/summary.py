@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config.schema import Bootstrap
+from numerai_lab.config import Bootstrap
 from numerai_lab.errors import DataError
 from numerai_lab.scoring.arrays import Float64
 from numerai_lab.scoring.bootstrap import block_length, bootstrap_means, overlap_eras

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from numerai_lab.config.schema import Payout
+from numerai_lab.config import Payout
 from numerai_lab.errors import DataError
 from numerai_lab.scoring.arrays import (
     MIN_OVERLAP,
@@ -163,7 +163,8 @@ def _order(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 def _stack(predictions: Mapping[str, FloatArray], offsets: Offsets) -> FloatArray:
     for name, values in predictions.items():
-        as_columns(values, offsets, f"predictions '{name}'")
+        if as_columns(values, offsets, f"predictions '{name}'").shape[1] != 1:
+            raise DataError(f"predictions '{name}' have {values.shape[1]} columns, give one a name")
     return np.column_stack([np.asarray(values) for values in predictions.values()])
 
 

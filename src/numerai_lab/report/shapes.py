@@ -1,0 +1,203 @@
+"""What the files of a run directory look like to the report, with every value optional."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+MODEL = "prediction"
+"""What scores.json calls the run's own predictions."""
+
+
+def _finite_or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _present(value: Any) -> Any:
+    """Leave nulls out of a mapping; a null in its place is an empty one."""
+    if value is None:
+        return {}
+    return {k: v for k, v in value.items() if v is not None} if type(value) is dict else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+Eras = tuple[int, int]
+
+
+class Shown(BaseModel):
+    """Base of all: a null counts as absent, and keys that are not shown are ignored."""
+
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return _present(value)
+
+
+class Stats(Shown):
+    """Summary over eras of one per-era score."""
+
+    mean: Number = None
+    std: Number = None
+    sharpe: Number = None
+    sharpe_hac: Number = None
+    max_drawdown: Number = None
+    hit_rate: Number = None
+    last_20: Number = None
+    last_50: Number = None
+    last_100: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    n_eras: int | None = None
+    n_nan: int = 0
+
+
+ByMetric = Annotated[dict[str, Stats], BeforeValidator(_present)]
+ByPrediction = Annotated[dict[str, ByMetric], BeforeValidator(_present)]
+ByTarget = Annotated[dict[str, ByPrediction], BeforeValidator(_present)]
+
+
+class Comparison(Shown):
+    """Paired per-era difference of the run to one baseline."""
+
+    baseline: str = "?"
+    metric: str = "corr"
+    mean_difference: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    probability_of_improvement: Number = None
+    n_eras: int | None = None
+
+
+class JudgedEras(Shown):
+    """The first and last judged era, and how many there are."""
+
+    first: int | None = None
+    last: int | None = None
+    n: int | None = None
+
+
+class Scores(Shown):
+    """scores.json."""
+
+    target: str = "target"
+    benchmark: str | None = None
+    meta_model: str | None = None
+    horizon_days: int | None = None
+    eras: JudgedEras = Field(default_factory=JudgedEras)
+    warnings: list[str] = Field(default_factory=list)
+    scores: ByPrediction = Field(default_factory=dict)
+    scores_by_target: ByTarget = Field(default_factory=dict)
+    comparisons: list[Comparison] = Field(default_factory=list)
+
+    def names(self) -> list[str]:
+        """Return the predictions' names: the run's own, the baselines, the benchmark last."""
+        others = [name for name in self.scores if name not in (MODEL, self.benchmark)]
+        ends = [self.benchmark] if self.benchmark in self.scores and self.benchmark else []
+        return [name for name in (MODEL,) if name in self.scores] + others + ends
+
+    def stats(self, name: str, metric: str = "corr") -> Stats:
+        """Return one summary; an empty one where there is none."""
+        return self.scores.get(name, {}).get(metric) or Stats()
+
+
+class Git(Shown):
+    """Where the code stood."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class DataFile(Shown):
+    """One file that was read."""
+
+    path: str = "?"
+    bytes: int | None = None
+    rows: int | None = None
+    sha256: str | None = None
+
+
+class DataFacts(Shown):
+    """Which rows the run saw."""
+
+    source: str = "?"
+    notice: str | None = None
+    folder: str | None = None
+    files: list[DataFile] = Field(default_factory=list)
+    counts: dict[str, Any] = Field(default_factory=dict)
+    n_features: int | None = None
+    n_rows: int | None = None
+    targets: list[str] = Field(default_factory=list)
+    horizon_days: int | None = None
+    first_era: int | None = None
+    last_era: int | None = None
+    n_eras: int | None = None
+
+
+class EraWindow(Shown):
+    """The eras and rows of one side of a fold."""
+
+    first: int | None = None
+    last: int | None = None
+    n_eras: int | None = None
+    n_rows: int | None = None
+
+
+class Fold(Shown):
+    """One fold; runs of eras hold both ends."""
+
+    fold: int = 0
+    train: EraWindow = Field(default_factory=EraWindow)
+    judged: EraWindow = Field(default_factory=EraWindow)
+    purge_eras: int = 0
+    embargo_eras: int = 0
+    train_eras: list[Eras] = Field(default_factory=list)
+    judged_eras: list[Eras] = Field(default_factory=list)
+    dropped_eras: list[Eras] = Field(default_factory=list)
+
+
+class Choice(Shown):
+    """A model or a split: its type, and whatever else it was given."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = "?"
+
+
+class Manifest(Shown):
+    """manifest.json."""
+
+    experiment: str = "?"
+    question: str = ""
+    config_hash: str | None = None
+    created_utc: str | None = None
+    git: Git = Field(default_factory=Git)
+    versions: dict[str, str | None] = Field(default_factory=dict)
+    machine: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    command: str | list[str] = ""
+    data: DataFacts = Field(default_factory=DataFacts)
+    model: Choice = Field(default_factory=Choice)
+    split: Choice = Field(default_factory=Choice)
+    notes: list[str] = Field(default_factory=list)
+    folds: list[Fold] = Field(default_factory=list)
+
+
+class Fit(Shown):
+    """fit.json of one fold; `importance` is the total gain by feature."""
+
+    fold: int = 0
+    n_trees: int | None = None
+    library_seconds: Number = None
+    fit_seconds: Number = None
+    predict_seconds: Number = None
+    importance: dict[str, Number] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+
+
+class Exposure(Shown):
+    """exposure.json: mean correlation over eras of each feature with the prediction."""
+
+    features: dict[str, Number] = Field(default_factory=dict)

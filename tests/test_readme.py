@@ -1,0 +1,68 @@
+"""The README's commands run as they stand, and its example experiment is valid."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """What the commands need of a checkout, with nothing in data/ yet."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_first_hour(lab, checkout):
+    (hour,) = [block for block in blocks("sh") if "--plan" in block]
+    commands = [shlex.split(line, comments=True) for line in hour.splitlines()]
+    assert len(commands) >= 8
+    for command in commands:
+        assert command[0] == "numerai-lab"
+        small = ["--set", "data.synthetic={n_eras: 330, rows_per_era: 60, n_features: 10}"]
+        small += ["--set", "model.params.num_boost_round=10"] if command[1] == "train" else []
+        result = lab(*command[1:], *(small if command[1] == "train" else []))
+        assert result.code == 0, (command, result.err)
+        assert result.out
+
+
+def test_the_example_experiment_is_valid(lab, checkout):
+    (example,) = [block for block in blocks("yaml") if "name: mine" in block]
+    (checkout / "configs" / "mine.yaml").write_text(example)
+    result = lab("config", "check", "configs/mine.yaml")
+    assert result.code == 0, result.err
+
+
+def test_every_shipped_config_is_valid(lab, checkout):
+    configs = sorted(Path("configs").glob("*.yaml"))
+    result = lab("config", "check", *configs)
+    assert result.code == 0, result.err
+
+
+def test_links_lead_somewhere():
+    for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
+            assert link.startswith("http") or (ROOT / link).exists(), (name, link)
+
+
+def test_the_model_of_the_contributing_guide_keeps_the_promises(tmp_path, monkeypatch):
+    from numerai_lab.models import check_model
+
+    guide = re.sub(r"^   ", "", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
+    (code,) = blocks("python", guide)
+    (tmp_path / "guide_model.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    import guide_model
+
+    check_model(guide_model.MeanModel)

@@ -1,0 +1,406 @@
+"""report.html: what it says, that it opens offline, and what it makes of poor input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from numerai_lab.errors import MachineError, RunError
+from numerai_lab.report import write_report
+from report_run import BENCHMARK, change_json, make_run, write_json
+
+VOID = {"meta", "br"}
+
+
+class Page(HTMLParser):
+    """Collects the elements, words and scripts, and insists that every element is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text, self.style, self.scripts = "", "", []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag == "script":
+            self.scripts.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        if inside == "script":
+            self.scripts[-1] += data
+        elif inside == "style":
+            self.style += data
+        else:
+            self.text += data + " "
+
+    def all(self, tag: str, having: str | None = None) -> list[dict[str, str]]:
+        return [a for t, a in self.elements if t == tag and (having is None or having in a)]
+
+    @property
+    def words(self) -> str:
+        return re.sub(r"\s+", " ", self.text)
+
+    @property
+    def figures(self) -> dict:
+        return json.loads(self.scripts[0])
+
+
+def report(run: Path) -> Page:
+    return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def scores_of(run: Path) -> dict:
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
+
+
+def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
+    run = make_run(tmp_path)
+    page = report(run)
+    scores = scores_of(run)["scores"]
+    for name in ("prediction", "xgb", BENCHMARK):
+        corr = scores[name]["corr"]
+        for key in ("mean", "last_50"):
+            assert f"{corr[key]:.4f}" in page.words
+        assert f"[{corr['ci_low']:.4f}, {corr['ci_high']:.4f}]" in page.words
+        assert f"{corr['sharpe']:.2f}" in page.words
+    for said in (
+        "Does adapting the trees to each unlabelled era raise corr",
+        "xgb_ttt is better than xgb",
+        "+0.0015",
+        "probability of improvement >99 %",
+        f"bmc, {BENCHMARK}",
+        "Synthetic data",
+        "so this run used the synthetic tournament",
+        "is constant in 3 of 80 eras",
+        "1,234 rows without target were dropped",
+        "folds 1, 2, 3, 4: 2 constant features were left out",
+        "with uncommitted changes",
+        "abababababababab",
+        "48.2 MB",
+        "numerai-lab train configs/xgb_ttt.yaml",
+        "params: {max_depth: 5}",
+        "target_cyrusd_20",
+        "10 min 49 s",
+    ):
+        assert said in page.words, said
+
+
+def test_real_data_has_no_synthetic_banner(tmp_path):
+    assert "Synthetic data" not in report(make_run(tmp_path, synthetic=False)).words
+
+
+def test_synthetic_data_has_its_banner_even_without_a_notice(tmp_path):
+    run = make_run(tmp_path)
+    change_json(run / "manifest.json", data={"source": "synthetic", "notice": None})
+    assert "say nothing about the tournament" in report(run).words
+
+
+def test_opens_offline(tmp_path):
+    page = report(make_run(tmp_path))
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "img", "iframe", "object", "base")
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")
+        assert "url(" not in attributes.get("style", "")
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+    # And the browser is told to refuse whatever would ask the network all the same.
+    (policy,) = (m["content"] for m in page.all("meta", "http-equiv"))
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert "*" not in policy
+
+
+def test_charts_draw_what_the_files_hold(tmp_path):
+    run = make_run(tmp_path)
+    figures = report(run).figures
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    own = table[table["prediction"] == "prediction"].sort_values("era")["corr"].to_numpy()
+
+    cumulative = {t["name"]: t for t in figures["chart-cumulative"]["data"]}
+    assert set(cumulative) == {"xgb_ttt", "xgb", BENCHMARK}
+    np.testing.assert_allclose(cumulative["xgb_ttt"]["y"], np.cumsum(own), rtol=1e-5)
+    np.testing.assert_allclose(figures["chart-per-era"]["data"][0]["y"], own, rtol=1e-5)
+
+    depth = next(t for t in figures["chart-drawdown"]["data"] if t["name"] == "xgb_ttt")["y"]
+    expected = scores_of(run)["scores"]["prediction"]["corr"]["max_drawdown"]
+    assert -min(depth) == pytest.approx(expected, rel=1e-5)
+
+    rolling = next(t for t in figures["chart-rolling-20"]["data"] if t["name"] == "xgb_ttt")
+    assert rolling["x"][0] == 21 + 19
+    assert rolling["y"][0] == pytest.approx(own[:20].mean(), rel=1e-5)
+
+    other = table[table["prediction"] == "xgb"].sort_values("era")["corr"].to_numpy()
+    lead = next(t for t in figures["chart-lead"]["data"] if t["name"] == "against xgb")
+    np.testing.assert_allclose(lead["y"], np.cumsum(own - other), rtol=1e-4, atol=1e-6)
+    assert len(figures["chart-exposure"]["data"]) == 2
+
+
+def test_charts_are_valid_plotly_figures(tmp_path):
+    import plotly.graph_objects as go
+
+    for figure in report(make_run(tmp_path)).figures.values():
+        go.Figure(figure)  # raises on a key or a value that plotly does not know
+
+
+def test_every_chart_has_its_words_and_every_table_its_headers(tmp_path):
+    page = report(make_run(tmp_path))
+    charts = [a for a in page.all("div", "role") if a["role"] == "img"]
+    assert {a["id"] for a in charts} == set(page.figures)
+    assert any("Positive in" in a["aria-label"] and "80 eras" in a["aria-label"] for a in charts)
+    assert len(page.all("figcaption")) == len(page.all("figure")) == len(page.figures)
+    assert len(page.all("table")) == len(page.all("caption")) == len(page.all("thead"))
+    assert page.all("th") == page.all("th", "scope")
+
+
+def test_folds_are_drawn_to_scale_with_their_purge(tmp_path):
+    page = report(make_run(tmp_path, n_folds=1, chunk=20))
+    spans = [(a["class"], a["style"], a["title"]) for a in page.all("i", "title")]
+    # Eras 1-12 train, 13-20 are purged, 21-40 judged: 30 %, 20 % and 50 % of the axis.
+    assert ("train", "left:0.000%;width:30.000%", "train: eras 1-12") in spans
+    assert ("purge", "left:30.000%;width:20.000%", "purge: eras 13-20") in spans
+    assert ("judged", "left:50.000%;width:50.000%", "judged: eras 21-40") in spans
+
+
+def test_blocked_folds_show_embargo_and_skipped_eras(tmp_path):
+    run = make_run(tmp_path, n_folds=1)
+    fold = {
+        "fold": 1,
+        "train": {"first": 5, "last": 100},
+        "judged": {"first": 41, "last": 60},
+        "purge_eras": 8,
+        "embargo_eras": 4,
+        "train_eras": [[5, 32], [65, 100]],
+        "judged_eras": [[41, 60]],
+        "dropped_eras": [[1, 4], [33, 40], [61, 64]],
+    }
+    change_json(run / "manifest.json", folds=[fold])
+    titles = {item["title"] for item in report(run).all("i", "title")}
+    assert {"unused: eras 1-4", "purge: eras 33-40", "embargo: eras 61-64"} <= titles
+
+
+def test_every_fourth_era_is_one_striped_span(tmp_path):
+    run = make_run(tmp_path, n_folds=1)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["folds"][0]["train_eras"] = [[e, e] for e in range(1, 400, 4)]
+    write_json(run / "manifest.json", manifest)
+    classes = [item["class"] for item in report(run).all("i", "title")]
+    assert classes.count("train sparse") == 1
+    assert "train" not in classes
+
+
+NASTY = "<script>alert('x')</script><b>&\"'"
+
+
+def test_escapes_whatever_comes_from_files(tmp_path):
+    run = make_run(tmp_path, features=(NASTY, "feature_größe_π", "</script><script>1"))
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    table["prediction"] = table["prediction"].replace("xgb", NASTY)
+    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
+    scores = scores_of(run)
+    scores["scores"][NASTY] = scores["scores"].pop("xgb")
+    scores["comparisons"][0]["baseline"] = NASTY
+    write_json(run / "scores.json", scores | {"warnings": [NASTY], "target": "target"})
+    change_json(run / "manifest.json", question=NASTY, notes=[NASTY], command=NASTY)
+    (run / "resolved.yaml").write_text(NASTY, encoding="utf-8")
+    page = report(run)
+    # Three scripts of our own: the figures, plotly and page.js. Nothing else runs.
+    assert len(page.all("script")) == 3
+    assert page.words.count(NASTY) >= 8
+    assert "feature_größe_π" in page.words
+    # plotly draws tags in names as markup, so its names are escaped once more.
+    names = {t["name"] for t in page.figures["chart-cumulative"]["data"]}
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&lt;b&gt;&amp;&quot;&#x27;" in names
+
+
+def clean(page: Page) -> None:
+    assert not re.search(r"\b(nan|none|null|inf|undefined)\b", page.words, re.IGNORECASE)
+
+
+def test_alone_without_benchmark_meta_model_or_baseline(tmp_path):
+    run = make_run(tmp_path, names=("prediction",))
+    scores = scores_of(run)
+    for key in ("bmc", "mmc", "fnc", "payout"):
+        del scores["scores"]["prediction"][key]
+    write_json(run / "scores.json", scores | {"meta_model": None, "warnings": None})
+    page = report(run)
+    clean(page)
+    assert "No benchmark was scored, so there is no bmc." in page.words
+    assert "No meta model was scored, so there is no mmc." in page.words
+    assert "chart-lead" not in page.figures
+
+
+def test_one_fold_of_one_era(tmp_path):
+    run = make_run(tmp_path, n_folds=1, chunk=1)
+    page = report(run)
+    clean(page)
+    assert "chart-rolling-20" not in page.figures
+    assert page.figures["chart-cumulative"]["data"][0]["mode"] == "markers"
+
+
+def test_nan_eras_are_left_out_and_counted(tmp_path):
+    run = make_run(tmp_path)
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    table.loc[(table["prediction"] == "prediction") & (table["era"] < 31), "corr"] = np.nan
+    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
+    scores = scores_of(run)
+    scores["scores"]["prediction"]["corr"] |= {"n_nan": 10, "n_eras": 70}
+    write_json(run / "scores.json", scores)
+    page = report(run)
+    clean(page)
+    assert "Eras without a corr, left out of every mean: xgb_ttt has 10." in page.words
+    assert page.figures["chart-per-era"]["data"][0]["x"][0] == 31
+
+
+def test_a_run_without_any_score_says_so(tmp_path):
+    run = make_run(tmp_path, names=("prediction",))
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    table["corr"] = np.nan
+    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
+    nothing = {"mean": float("nan"), "sharpe": float("inf"), "n_eras": 0, "n_nan": 80}
+    change_json(run / "scores.json", scores={"prediction": {"corr": nothing}}, comparisons=[])
+    page = report(run)
+    clean(page)
+    assert "there is nothing to draw" in page.words
+    assert "–" in page.words
+
+
+def test_nulls_everywhere_are_dashes(tmp_path):
+    run = make_run(tmp_path)
+
+    def emptied(value: object, depth: int) -> object:
+        if isinstance(value, dict):
+            return {k: emptied(v, depth - 1) if depth else None for k, v in value.items()}
+        if isinstance(value, list) and depth:
+            return [emptied(v, depth - 1) for v in value if isinstance(v, dict)]
+        return None
+
+    originals = {name: json.loads((run / name).read_text()) for name in ("manifest.json",)}
+    originals |= {"scores.json": scores_of(run)}
+    for name in originals:
+        for depth in (0, 1, 2, 3):
+            for other in originals:
+                write_json(run / other, originals[other])
+            write_json(run / name, emptied(originals[name], depth))
+            clean(report(run))
+
+
+def test_optional_files_may_be_absent(tmp_path):
+    run = make_run(tmp_path)
+    for name in ("exposure.json", "config.yaml", "resolved.yaml", "folds/02/fit.json"):
+        (run / name).unlink()
+    page = report(run)
+    clean(page)
+    assert "fold 2: no fit.json" in page.words
+    assert "The run has no exposure by feature." in page.words
+
+
+def test_a_baseline_with_the_same_name_is_told_apart(tmp_path):
+    run = make_run(tmp_path)
+    change_json(run / "manifest.json", experiment="xgb")
+    assert "xgb (this run) is better than xgb" in report(run).words
+
+
+def one_sentence(error: pytest.ExceptionInfo[Exception], *said: str) -> None:
+    text = str(error.value)
+    assert "\n" not in text
+    for part in said:
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "scores.json", "scores_per_era.parquet"])
+def test_a_missing_file_is_named(tmp_path, name):
+    run = make_run(tmp_path)
+    (run / name).unlink()
+    with pytest.raises(RunError) as error:
+        write_report(run)
+    one_sentence(error, name, "no such file", "numerai-lab evaluate")
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "scores.json", "exposure.json", "folds/01/fit.json"]
+)
+@pytest.mark.parametrize(
+    "text", ['{"folds": [', "[1, 2]", '{"folds": "four", "scores": 3}', "\xff"]
+)
+def test_a_damaged_json_file_is_named(tmp_path, name, text):
+    run = make_run(tmp_path, n_folds=1)
+    if text == "wrong types":
+        text = '{"folds": "four", "scores": 3, "features": 3, "fold": "one"}'
+    (run / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError) as error:
+        write_report(run)
+    one_sentence(error, name)
+
+
+def test_a_truncated_parquet_file_is_named(tmp_path):
+    run = make_run(tmp_path)
+    path = run / "scores_per_era.parquet"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(RunError) as error:
+        write_report(run)
+    one_sentence(error, "scores_per_era.parquet", "not a whole parquet file")
+
+
+def test_missing_and_wrong_columns_are_named(tmp_path):
+    run = make_run(tmp_path)
+    path = run / "scores_per_era.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["corr"]), path)
+    with pytest.raises(RunError, match="columns are missing: corr"):
+        write_report(run)
+    words = pa.array(["a"] * table.num_rows)
+    pq.write_table(table.set_column(table.column_names.index("corr"), "corr", words), path)
+    with pytest.raises(RunError, match="column 'corr' is string"):
+        write_report(run)
+
+
+def test_no_run_directory(tmp_path):
+    with pytest.raises(RunError, match="there is no run directory"):
+        write_report(tmp_path / "nowhere")
+
+
+def test_a_failed_write_leaves_the_earlier_report_and_nothing_half(tmp_path, monkeypatch):
+    run = make_run(tmp_path)
+    path = write_report(run)
+    before, names = path.read_bytes(), sorted(p.name for p in run.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(MachineError) as error:
+        write_report(run)
+    one_sentence(error, "No space left on device", "report.html")
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in run.iterdir()) == names
+
+
+def test_the_report_is_readable_like_any_file_and_the_same_each_time(tmp_path):
+    run = make_run(tmp_path)
+    first = write_report(run)
+    again = first.read_bytes()
+    assert write_report(run).read_bytes() == again
+    if os.name == "posix":
+        assert stat.S_IMODE(first.stat().st_mode) == 0o644
+    assert len(again) < 6_000_000

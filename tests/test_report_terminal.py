@@ -1,0 +1,136 @@
+"""The terminal's tables: aligned, within 80 columns, no false precision."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numerai_lab.report import (
+    render_comparison,
+    render_plan,
+    render_runs,
+    render_scores,
+    to_text,
+)
+from report_run import BENCHMARK, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def scores(run):
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
+
+
+def plain(text: str) -> None:
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def row(text: str, name: str) -> list[str]:
+    return next(line for line in text.splitlines() if line.startswith(name)).split()[1:]
+
+
+def test_scores_show_every_prediction_with_its_interval(scores):
+    text = to_text(render_scores(scores, "xgb_ttt"))
+    plain(text)
+    corr = {name: scores["scores"][name]["corr"] for name in ("prediction", "xgb", BENCHMARK)}
+    assert row(text, "corr") == [f"{c['mean']:.4f}" for c in corr.values()]
+    assert row(text, "sharpe ") == [f"{c['sharpe']:.2f}" for c in corr.values()]
+    for c in corr.values():
+        assert f"[{c['ci_low']:.4f}, {c['ci_high']:.4f}]" in text
+    assert row(text, "bmc")[2] == "–"
+    assert f"contribution beyond the benchmark {BENCHMARK}" in text
+    assert "warning: prediction 'xgb' is constant in 3 of 80 eras" in " ".join(text.split())
+
+
+def test_columns_are_aligned(scores):
+    lines = to_text(render_scores(scores, "xgb_ttt")).splitlines()
+    table = lines[1 : lines.index("")]
+    assert len({len(line) for line in table}) == 1
+
+
+def test_many_predictions_go_below_each_other_beside_the_run(scores):
+    names = [f"a_rather_long_baseline_name_{i}" for i in range(5)]
+    many = {"prediction": scores["scores"]["prediction"]}
+    many |= dict.fromkeys(names, scores["scores"]["xgb"])
+    text = to_text(render_scores(scores | {"scores": many, "benchmark": None}, "xgb_ttt"))
+    plain(text)
+    assert text.count("xgb_ttt") == 3
+    for name in names:
+        assert name[:15] in text
+
+
+def test_nothing_scored():
+    assert "no prediction was scored" in to_text(render_scores({}))
+
+
+def test_names_are_not_markup(scores):
+    renamed = {"[red]x[/red]": scores["scores"]["xgb"]}
+    assert "[red]x[/red]" in to_text(render_scores(scores | {"scores": renamed}))
+
+
+def test_comparison_says_which_way(scores):
+    base = scores["comparisons"][0]
+    worse = base | {
+        "baseline": "b",
+        "mean_difference": -0.0021,
+        "ci_low": -0.004,
+        "ci_high": -0.001,
+    }
+    unclear = base | {"baseline": "c", "ci_low": -0.0004, "probability_of_improvement": 0.871}
+    unknown = {"baseline": "d", "metric": "corr", "ci_low": None}
+    text = to_text(render_comparison([base, worse, unclear, unknown]))
+    plain(text)
+    lines = text.splitlines()
+    assert lines[-4].split()[-1] == "better"
+    assert "+0.0015" in lines[-4]
+    assert ">99 %" in lines[-4]
+    assert lines[-3].endswith("worse")
+    assert "-0.0021" in lines[-3]
+    assert lines[-2].endswith("no clear difference")
+    assert "87 %" in lines[-2]
+    assert lines[-1].endswith("unknown")
+
+
+def test_plan_shows_the_purge_and_embargo_only_where_there_is_one(run):
+    folds = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["folds"]
+    text = to_text(render_plan(folds))
+    plain(text)
+    assert text.splitlines()[2].split() == ["1", "1-12", "60,000", "8", "21-40", "20", "100,000"]
+    assert "embargo" not in text
+    blocked = to_text(render_plan([folds[0] | {"embargo_eras": 4}]))
+    plain(blocked)
+    assert "embargo" in blocked
+
+
+def test_runs_show_their_state_until_they_are_finished():
+    done = {"experiment": "xgb", "run": "20261122T083000Z-1a2b3c4d", "state": "finished"}
+    done |= {"corr": 0.02131, "ci_low": 0.0123, "ci_high": 0.0301, "sharpe": 1.024}
+    half = {"experiment": "lgbm_ensemble", "run": "20261122T093000Z-5e6f7a8b"}
+    text = to_text(render_runs([done, half | {"state": "2 of 4 folds"}]))
+    plain(text)
+    first, second = text.splitlines()[-2:]
+    assert first.split()[-4:] == ["0.0213", "[0.0123,", "0.0301]", "1.02"]
+    assert "20261122T083000Z-1a2b3c4d" in first
+    assert "2 of 4 folds" in second
+    assert "no runs yet" in to_text(render_runs([]))
+
+
+numbers = st.none() | st.floats(-1, 1) | st.just(float("nan")) | st.just(float("inf"))
+
+
+@given(mean=numbers, low=numbers, high=numbers, sharpe=numbers)
+def test_any_number_fits_80_columns_and_nan_never_shows(mean, low, high, sharpe):
+    stats = {"mean": mean, "ci_low": low, "ci_high": high, "sharpe": sharpe, "n_eras": None}
+    by_name = {name: {"corr": stats, "mmc": stats} for name in ("prediction", "xgb", BENCHMARK)}
+    text = to_text(render_scores({"scores": by_name, "benchmark": BENCHMARK}, "x" * 40))
+    plain(text)
+    assert "nan" not in text
+    assert "inf" not in text
