@@ -207,6 +207,13 @@ def test_cuda_without_a_gpu_falls_back_and_says_so(monkeypatch):
     assert report.details["device"] == "cpu"
 
 
+def test_cuda_trains_on_the_gpu_or_says_that_it_does_not():
+    said = []
+    model, report = fitted(toy_frame(0), {"num_boost_round": 2}, device="cuda", say=said.append)
+    assert bool(said) == (report.details["device"] == "cpu")
+    assert np.isfinite(model.predict(toy_frame(0))).all()
+
+
 def test_what_xgboost_warns_about_is_said_once():
     said = []
     fitted(toy_frame(0), {"num_boost_round": 3, "rate_drop": 0.1}, say=said.append)

@@ -11,6 +11,7 @@ from numerai_lab.scoring import (
     corr_per_era,
     exposure_per_era,
     fnc_per_era,
+    mean_exposure,
     payout_per_era,
     payout_rule,
     pearson_per_era,
@@ -160,3 +161,20 @@ def test_input_that_does_not_fit_is_refused(rows):
         score(rows, meta_model=np.zeros(149))
     with pytest.raises(DataError, match="features"):
         score(rows, features=np.zeros((149, 6), dtype=np.int8))
+
+
+def test_mean_exposure_is_the_mean_of_the_correlations_over_eras():
+    draw = np.random.default_rng(5)
+    features = draw.integers(0, 5, (90, 4)).astype(np.int8)
+    features[:, 3] = 2
+    offsets = np.array([0, 40, 90])
+    prediction = features[:, 0] + draw.normal(size=90)
+    wanted = [
+        np.mean(
+            [np.corrcoef(prediction[a:b], features[a:b, j])[0, 1] for a, b in ((0, 40), (40, 90))]
+        )
+        for j in range(3)
+    ]
+    found = mean_exposure(prediction, features, offsets)
+    np.testing.assert_allclose(found[:3], wanted, atol=1e-12)
+    assert np.isnan(found[3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,8 @@ def judge_run(
     with write_aside(run.per_era_path) as part:
         pq.write_table(pa.Table.from_pandas(judged.per_era, preserve_index=False), part)
     write_json(run.scores_path, summary)
-    return Judged(judged.per_era, summary)
+    write_json(run.path / "exposure.json", {"features": judged.exposure})
+    return replace(judged, summary=summary)
 
 
 def judge_predictions(

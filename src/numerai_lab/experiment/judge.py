@@ -14,7 +14,14 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.scoring import paired, payout_rule, score_predictions, simulate_payout, summarize
+from numerai_lab.scoring import (
+    mean_exposure,
+    paired,
+    payout_rule,
+    score_predictions,
+    simulate_payout,
+    summarize,
+)
 from numerai_lab.seeds import child_seed
 
 MAIN = "prediction"
@@ -37,10 +44,18 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """What judging gives: the long per-era table and its JSON-able summary."""
+    """What judging gives.
+
+    Attributes
+    ----------
+    per_era : the long table of `score_predictions`.
+    summary : what scores.json holds.
+    exposure : feature -> mean correlation with the model's predictions; empty if switched off.
+    """
 
     per_era: pd.DataFrame
     summary: dict[str, Any]
+    exposure: dict[str, float]
 
 
 def judge(
@@ -115,7 +130,12 @@ def judge(
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
-    return Judged(per_era, summary)
+    exposure: dict[str, float] = {}
+    if scoring.exposure:
+        means = mean_exposure(columns[MAIN], rows.features, rows.offsets)
+        named = zip(rows.feature_names, means.tolist(), strict=True)
+        exposure = {name: value for name, value in named if value == value}
+    return Judged(per_era, summary, exposure)
 
 
 def choose_benchmark(setting: str, names: Sequence[str]) -> str | None:

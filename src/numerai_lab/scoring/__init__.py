@@ -7,7 +7,7 @@ from numerai_lab.scoring.correlation import (
     pearson_per_era,
     spearman_per_era,
 )
-from numerai_lab.scoring.exposure import exposure_per_era
+from numerai_lab.scoring.exposure import exposure_per_era, mean_exposure
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
 from numerai_lab.scoring.payout import (
     PayoutRule,
@@ -32,6 +32,7 @@ __all__ = [
     "fnc_per_era",
     "gaussian_rank_per_era",
     "long_run_std",
+    "mean_exposure",
     "neutralize_per_era",
     "overlap_eras",
     "paired",

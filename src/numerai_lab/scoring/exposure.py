@@ -64,6 +64,31 @@ def exposure_per_era(
     return largest, rms, feature
 
 
+def mean_exposure(predictions: FloatArray, features: Neutralizers, offsets: Offsets) -> Float64:
+    """Return each feature's Pearson correlation with a prediction, averaged over eras.
+
+    Parameters
+    ----------
+    predictions : float [n_rows]; rows with NaN are left out.
+    features, offsets : as for `exposure_per_era`.
+
+    Returns
+    -------
+    float64 [n_features], signed; NaN for a feature that varies in no era.
+    """
+    y = as_columns(predictions, offsets).astype(np.float64, copy=False)
+    total, eras = np.zeros(features.shape[1]), np.zeros(features.shape[1])
+    for _, era in era_slices(offsets):
+        rows = ~np.isnan(y[era, 0])
+        block = features[era] if rows.all() else features[era][rows]
+        with one_blas_thread():
+            exposures = _correlations(y[era][rows], block)[0]
+        known = ~np.isnan(exposures)
+        total[known] += exposures[known]
+        eras += known
+    return np.divide(total, eras, out=np.full_like(total, np.nan), where=eras > 0)
+
+
 def _correlations(y: Float64, block: Neutralizers) -> Float64:
     """Return the correlations [k, n_features] of y [n, k] with one era's features."""
     result = np.full((y.shape[1], block.shape[1]), np.nan)

@@ -141,6 +141,7 @@ class Trainer:
         rows: Any = None
         for i, member in enumerate(members):
             if lent != (member.target, member.offset):
+                rows = None  # frees the rows lent before, ahead of the next
                 rows = self.binned.lend(
                     self.train.target(member.target),
                     member_rows(member, self.train, self.params.era_step, last_era),

@@ -68,7 +68,7 @@ class XGB:
         self._booster = growth.booster
         self._feature_names = train.feature_names
         self._dtype = train.features.dtype
-        self._predict_piece(train.features[:1])
+        self._predict_piece(train.features[:1])  # an objective with several values a row: now
 
         details: dict[str, Any] = {
             "binning_seconds": growth.binning_seconds,
