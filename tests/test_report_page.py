@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -92,7 +90,7 @@ def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
         "so this run used the synthetic tournament",
         "is constant in 3 of 80 eras",
         "1,234 rows without target were dropped",
-        "folds 1, 2, 3, 4: 2 constant features were left out",
+        "all 4 folds: 2 constant features were left out",
         "with uncommitted changes",
         "abababababababab",
         "48.2 MB",
@@ -389,16 +387,35 @@ def test_a_failed_write_leaves_the_earlier_report_and_nothing_half(tmp_path, mon
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(MachineError) as error:
         write_report(run)
-    one_sentence(error, "No space left on device", "report.html")
+    one_sentence(error, "disk is full", "report.html")
     assert path.read_bytes() == before
     assert sorted(p.name for p in run.iterdir()) == names
 
 
-def test_the_report_is_readable_like_any_file_and_the_same_each_time(tmp_path):
+def test_the_same_run_gives_the_same_bytes(tmp_path):
     run = make_run(tmp_path)
-    first = write_report(run)
-    again = first.read_bytes()
-    assert write_report(run).read_bytes() == again
-    if os.name == "posix":
-        assert stat.S_IMODE(first.stat().st_mode) == 0o644
-    assert len(again) < 6_000_000
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+    assert len(first) < 6_000_000
+
+
+def test_a_score_known_in_few_eras_says_so(tmp_path):
+    run = make_run(tmp_path)
+    scores = scores_of(run)
+    scores["scores"]["prediction"]["mmc"]["n_eras"] = 10
+    write_json(run / "scores.json", scores)
+    words = report(run).words
+    assert "mmc is known in 10 of 80 eras only" in words
+    assert "in 10 of 80 eras only" in words.split("mmc", 1)[1][:80]
+
+
+def test_payout_and_reference_files_are_shown(tmp_path):
+    run = make_run(tmp_path)
+    paid = {"n_rounds": 80, "mean": 0.00123, "compounded": -0.0456, "n_clipped": 2}
+    change_json(run / "scores.json", payout={"simulation": paid})
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["data"]["references"] = [{"path": "data/meta_model.parquet", "rows": 3000}]
+    write_json(run / "manifest.json", manifest)
+    words = report(run).words
+    assert "each of 80 eras it would have paid 0.12 % of the stake a round, -4.6 %" in words
+    assert "data/meta_model.parquet" in words

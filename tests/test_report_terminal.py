@@ -94,9 +94,29 @@ def test_comparison_says_which_way(scores):
     assert ">99 %" in lines[-4]
     assert lines[-3].endswith("worse")
     assert "-0.0021" in lines[-3]
-    assert lines[-2].endswith("no clear difference")
+    assert lines[-2].endswith("unclear")
     assert "87 %" in lines[-2]
     assert lines[-1].endswith("unknown")
+
+
+def test_runs_that_are_compared_stand_in_the_first_column(scores):
+    first, second = "xgb/20261122T083000Z-1a2b3c4d", "lgbm_ensemble/20261122T093000Z-5e6f7a8b"
+    rows = [
+        scores["comparisons"][0] | {"prediction": p, "baseline": "b/1"} for p in (first, second)
+    ]
+    text = to_text(render_comparison(rows))
+    plain(text)
+    assert "minus b/1" in text
+    for label in (first, second):
+        for piece in label.split("/"):
+            assert piece in text
+
+
+def test_a_score_known_in_few_eras_says_so(scores):
+    mmc = scores["scores"]["prediction"]["mmc"] | {"n_eras": 10}
+    own = scores["scores"]["prediction"] | {"mmc": mmc}
+    text = to_text(render_scores(scores | {"scores": {"prediction": own}}))
+    assert "mmc is known in 10 of 80 eras only" in text
 
 
 def test_plan_shows_the_purge_and_embargo_only_where_there_is_one(run):
@@ -111,7 +131,7 @@ def test_plan_shows_the_purge_and_embargo_only_where_there_is_one(run):
 
 
 def test_runs_show_their_state_until_they_are_finished():
-    done = {"experiment": "xgb", "run": "20261122T083000Z-1a2b3c4d", "state": "finished"}
+    done = {"experiment": "xgb", "run": "runs/xgb/20261122T083000Z-1a2b3c4d", "state": "finished"}
     done |= {"corr": 0.02131, "ci_low": 0.0123, "ci_high": 0.0301, "sharpe": 1.024}
     half = {"experiment": "lgbm_ensemble", "run": "20261122T093000Z-5e6f7a8b"}
     text = to_text(render_runs([done, half | {"state": "2 of 4 folds"}]))

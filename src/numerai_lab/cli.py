@@ -120,19 +120,19 @@ def train(
             }
         )
         return
-    show_scores(scores, manifest["experiment"], manifest["data"]["notice"])
+    show_scores(scores, manifest["experiment"])
     sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
 
 
-def show_scores(scores: dict[str, Any], name: str, notice: str | None = None) -> None:
-    """Print the score table, comparisons and the data's notice."""
+def show_scores(scores: dict[str, Any], name: str) -> None:
+    """Print the score table and comparisons; warnings have been said on stderr already."""
     from numerai_lab.report import render_comparison, render_scores
 
-    show(render_scores(scores, name))
+    show(render_scores({**scores, "warnings": []}, name))
     if scores["comparisons"]:
         show(render_comparison(scores["comparisons"]))
-    if notice:
-        sys.stdout.write(f"\n*** {notice} ***\n\n")
+    if scores["source"] == "synthetic":
+        sys.stdout.write("\n*** SYNTHETIC DATA: these scores say nothing about Numerai ***\n\n")
 
 
 @app.command()

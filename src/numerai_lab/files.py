@@ -29,7 +29,7 @@ def write_errors(path: Path) -> Iterator[None]:
             raise MachineError(
                 "the disk is full or a size limit is reached; nothing half-written was kept",
                 where=str(path),
-                fix="free some space and run again with --resume",
+                fix="free some space and run again (train goes on with --resume)",
             ) from error
         raise MachineError(
             f"cannot be written: {error.strerror or error}",

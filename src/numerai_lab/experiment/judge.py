@@ -118,6 +118,7 @@ def judge(
         for name in baselines
     ]
     summary = {
+        "source": dataset.source,
         "target": target,
         "targets": targets,
         "benchmark": benchmark,

@@ -37,10 +37,13 @@ def fold_notes(record: Record) -> list[str]:
     absent = [f.fold for f in record.manifest.folds if f.fold not in record.fits]
     if absent:
         said["no fit.json, so its trees, seconds and importance are not shown"] = absent
-    return [
-        f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}: {note}"
-        for note, folds in said.items()
-    ]
+    return [f"{_folds(folds, len(record.manifest.folds))}: {note}" for note, folds in said.items()]
+
+
+def _folds(folds: list[int], n_all: int) -> str:
+    if 1 < len(folds) == n_all:
+        return f"all {n_all} folds"
+    return f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
 
 
 def _data(record: Record) -> Html:
@@ -61,7 +64,7 @@ def _data(record: Record) -> Html:
             count(file.rows),
             h("code", file.sha256[:16], title=file.sha256) if file.sha256 else ABSENT,
         ]
-        for file in data.files
+        for file in [*data.files, *data.references]
     ]
     return join(
         [

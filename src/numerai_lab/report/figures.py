@@ -55,7 +55,7 @@ def percent(value: float | None, decimals: int = 0) -> str:
         return f">{100 - 10.0**-decimals:.{decimals}f} %"
     if 0 < value < half:
         return f"<{10.0**-decimals:.{decimals}f} %"
-    return f"{100 * value:.{decimals}f} %"
+    return f"{number(100 * value, decimals)} %"
 
 
 def count(value: float | None) -> str:

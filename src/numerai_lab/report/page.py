@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 
-from numerai_lab.errors import MachineError
+from numerai_lab.files import write_text
 from numerai_lab.report import charts, figures
 from numerai_lab.report.charts import Chart
 from numerai_lab.report.facts_section import facts_section, fold_notes
@@ -168,23 +166,6 @@ def write_report(run_dir: Path) -> Path:
     MachineError
         The report cannot be written; an earlier report stays as it was.
     """
-    page = render_page(read_record(run_dir))
     path = run_dir / "report.html"
-    aside: str | None = None
-    try:
-        handle, aside = tempfile.mkstemp(dir=run_dir, prefix=".report-", suffix=".html")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
-        aside = None
-    except OSError as error:
-        raise MachineError(
-            f"the report cannot be written ({error.strerror})",
-            where=str(path),
-            fix="make room or give write permission, then run `numerai-lab evaluate` again",
-        ) from error
-    finally:
-        if aside is not None:
-            Path(aside).unlink(missing_ok=True)
+    write_text(path, render_page(read_record(run_dir)))
     return path

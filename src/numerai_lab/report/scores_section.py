@@ -30,11 +30,18 @@ def cards(record: Record) -> Html:
         _card("corr, mean per era", number(corr.mean), _range(corr.ci_low, corr.ci_high)),
         _card("sharpe", number(corr.sharpe, 2), hac),
     ]
+
+    def part(stats: Stats) -> list[str]:
+        some, all_eras = stats.n_eras or 0, corr.n_eras or 0
+        return [f"in {some} of {all_eras} eras only"] if some < all_eras else []
+
     if mmc.mean is not None:
-        shown.append(_card("mmc", number(mmc.mean), _range(mmc.ci_low, mmc.ci_high)))
+        below = [_range(mmc.ci_low, mmc.ci_high), *part(mmc)]
+        shown.append(_card("mmc", number(mmc.mean), *below))
     if bmc.mean is not None:
         name = f"bmc, {scores.benchmark or 'benchmark'}"
-        shown.append(_card(name, number(bmc.mean), _range(bmc.ci_low, bmc.ci_high)))
+        below = [_range(bmc.ci_low, bmc.ci_high), *part(bmc)]
+        shown.append(_card(name, number(bmc.mean), *below))
     positive = f"{percent(corr.hit_rate)} of eras positive"
     shown.append(_card("max drawdown", number(corr.max_drawdown, 3), positive))
     for c in (c for c in scores.comparisons if c.metric == "corr"):
@@ -134,6 +141,7 @@ def _reading(record: Record) -> Html:
         sentences.append("No benchmark was scored, so there is no bmc.")
     if not scores.meta_model:
         sentences.append("No meta model was scored, so there is no mmc.")
+    sentences += [f"{sentence}." for sentence in scores.scored_in_part()]
     unscored = [
         f"{record.label(name)} has {stats.n_nan}"
         for name in scores.names()
@@ -142,6 +150,19 @@ def _reading(record: Record) -> Html:
     if unscored:
         sentences.append(f"Eras without a corr, left out of every mean: {', '.join(unscored)}.")
     return h("p", " ".join(sentences), class_="note")
+
+
+def _payout(record: Record) -> Html:
+    paid = record.scores.payout.simulation
+    if paid.mean is None:
+        return Html("")
+    return h(
+        "li",
+        f"Staked on each of {figures.count(paid.n_rounds)} eras it would have paid "
+        f"{percent(paid.mean, 2)} of the stake a round, {percent(paid.compounded, 1)} compounded; "
+        f"{figures.count(paid.n_clipped)} rounds at the limit. Good for comparing models, not a "
+        "forecast.",
+    )
 
 
 def _comparison(record: Record, c: Comparison) -> Html:
@@ -220,13 +241,13 @@ def _by_fold(record: Record) -> Html:
 
 def scores_section(record: Record) -> Html:
     """Build the section with every table of scores."""
-    comparisons = [_comparison(record, c) for c in record.scores.comparisons]
+    sentences = [_comparison(record, c) for c in record.scores.comparisons] + [_payout(record)]
     details = [*_all_metrics(record)]
     return h(
         "section",
         h("h2", "Scores"),
         _headline(record),
-        h("ul", *comparisons, class_="comparisons") if comparisons else "",
+        h("ul", *sentences, class_="comparisons") if any(sentences) else "",
         _reading(record),
         _by_fold(record),
         _other_targets(record),

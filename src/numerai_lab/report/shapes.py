@@ -63,6 +63,7 @@ ByTarget = Annotated[dict[str, ByPrediction], BeforeValidator(_present)]
 class Comparison(Shown):
     """Paired per-era difference of the run to one baseline."""
 
+    prediction: str = MODEL
     baseline: str = "?"
     metric: str = "corr"
     mean_difference: Number = None
@@ -70,6 +71,21 @@ class Comparison(Shown):
     ci_high: Number = None
     probability_of_improvement: Number = None
     n_eras: int | None = None
+
+
+class Simulation(Shown):
+    """One stake carried through the eras; payouts are shares of the stake."""
+
+    n_rounds: int = 0
+    mean: Number = None
+    compounded: Number = None
+    n_clipped: int | None = None
+
+
+class PayoutFacts(Shown):
+    """What the scores would have paid."""
+
+    simulation: Simulation = Field(default_factory=Simulation)
 
 
 class JudgedEras(Shown):
@@ -92,6 +108,7 @@ class Scores(Shown):
     scores: ByPrediction = Field(default_factory=dict)
     scores_by_target: ByTarget = Field(default_factory=dict)
     comparisons: list[Comparison] = Field(default_factory=list)
+    payout: PayoutFacts = Field(default_factory=PayoutFacts)
 
     def names(self) -> list[str]:
         """Return the predictions' names: the run's own, the baselines, the benchmark last."""
@@ -102,6 +119,16 @@ class Scores(Shown):
     def stats(self, name: str, metric: str = "corr") -> Stats:
         """Return one summary; an empty one where there is none."""
         return self.scores.get(name, {}).get(metric) or Stats()
+
+    def scored_in_part(self) -> list[str]:
+        """Say which of the run's contributions are known in fewer eras than its corr."""
+        all_eras = self.stats(MODEL).n_eras or 0
+        known = {key: self.stats(MODEL, key).n_eras for key in ("mmc", "bmc", "fnc")}
+        return [
+            f"{key} is known in {n} of {all_eras} eras only"
+            for key, n in known.items()
+            if n is not None and n < all_eras
+        ]
 
 
 class Git(Shown):
@@ -127,6 +154,7 @@ class DataFacts(Shown):
     notice: str | None = None
     folder: str | None = None
     files: list[DataFile] = Field(default_factory=list)
+    references: list[DataFile] = Field(default_factory=list)
     counts: dict[str, Any] = Field(default_factory=dict)
     n_features: int | None = None
     n_rows: int | None = None

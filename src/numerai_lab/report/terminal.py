@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
@@ -105,20 +106,35 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
         parts += [table, Text("")]
     if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
         parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
+    parts += [Text(sentence) for sentence in shown.scored_in_part()]
     parts += [Text(f"warning: {text}", style="yellow") for text in shown.warnings]
     return Group(*parts)
 
 
 def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Render paired differences to baselines (`comparisons` of scores.json), one row each."""
-    columns = [("against", False), ("difference", True), ("95 % interval", True)]
-    columns += [("improves", True), ("eras", True), ("", False)]
-    table = _table(columns, "paired difference per era")
-    for c in (Comparison.model_validate(dict(item)) for item in comparisons):
-        cells = [f"{c.baseline} ({c.metric})", number(c.mean_difference, signed=True)]
+    """Render paired differences of predictions to baselines, one row each.
+
+    Parameters
+    ----------
+    comparisons : `comparisons` of scores.json, where each is the run minus a baseline, or rows
+        that name a `prediction` of their own, each minus the same baseline.
+    """
+    shown = [Comparison.model_validate(dict(item)) for item in comparisons]
+    own = all(c.prediction == MODEL for c in shown)
+    metrics = ", ".join(dict.fromkeys(c.metric for c in shown))
+    title = f"paired difference of {metrics} per era"
+    if not own:
+        title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
+    columns = [("against" if own else "run", False), ("mean", True)]
+    columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
+    table = _table(columns, title)
+    for c in shown:
+        # A run's label is long: its directory goes below its experiment.
+        name = c.baseline if own else c.prediction.replace("/", "/\n")
+        cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
-        cells += [count(c.n_eras), figures.verdict(c.ci_low, c.ci_high)]
-        _row(table, cells)
+        way = figures.verdict(c.ci_low, c.ci_high).replace("no clear difference", "unclear")
+        _row(table, [*cells, count(c.n_eras), way])
     return table
 
 
@@ -127,8 +143,8 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
 
     Parameters
     ----------
-    runs : mappings with `experiment`, `run` (the directory's name), `state` (finished, or how
-        far it got), and `corr`, `ci_low`, `ci_high`, `sharpe`; any may be absent or None.
+    runs : mappings with `experiment`, `run` (its directory), `state` ("finished", or how far it
+        got), and `corr`, `ci_low`, `ci_high`, `sharpe`; any may be absent or None.
     """
     from rich.text import Text
 
@@ -140,7 +156,7 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
         # A run that is not finished has no interval; its state stands there.
         state = str(run.get("state") or "finished")
         range_ = interval(run.get("ci_low"), run.get("ci_high")) if state == "finished" else state
-        cells = [str(run.get("experiment") or ABSENT), str(run.get("run") or ABSENT)]
+        cells = [str(run.get("experiment") or ABSENT), Path(run.get("run") or ABSENT).name]
         _row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
     return table
 
