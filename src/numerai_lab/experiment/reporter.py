@@ -7,17 +7,44 @@ sentence is also appended to the run's log.jsonl once the run directory is known
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from numerai_lab.files import write_errors
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+class _Interrupt:
+    """Ctrl-C that cannot get lost.
+
+    A KeyboardInterrupt raised while a library calls back into Python, or inside a destructor, is
+    printed and forgotten by ctypes, and training would go on. So while a library is at work the
+    first Ctrl-C only leaves a mark, which the next report of progress acts on; a second one
+    stops at once.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self.at_work = False
+
+    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
+        first, self.pressed = not self.pressed, True
+        if first and self.at_work:
+            sys.stderr.write("stopping after this tree; Ctrl-C again stops at once\n")
+            return
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        if self.pressed:
+            raise KeyboardInterrupt
 
 
 class Reporter:
@@ -35,8 +62,12 @@ class Reporter:
         self._bars: Progress | None = None
         self._task: TaskID | None = None
         self._label = ""
+        self._interrupt = _Interrupt()
+        self._handler: Any = None
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(
@@ -46,10 +77,15 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._stop_bars()
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
 
     def child(self) -> Reporter:
         """Return a reporter for a run within this one: the same screen, its own log."""
-        return Reporter(quiet=self.quiet)
+        child = Reporter(quiet=self.quiet)
+        child._interrupt = self._interrupt
+        return child
 
     def log_to(self, path: Path | None) -> None:
         """Append events to this log.jsonl from now on; those told earlier are written first."""
@@ -76,6 +112,8 @@ class Reporter:
 
     def work(self, label: str) -> None:
         """Begin a piece of work ("fold 2/4"); `trees` then reports its progress."""
+        self._interrupt.check()
+        self._interrupt.at_work = True
         self._label = label
         self._event("work", label=label)
         if self.quiet:
@@ -112,11 +150,14 @@ class Reporter:
 
     def trees(self, done: int, total: int) -> None:
         """Report trees done of all trees of the current piece of work."""
+        self._interrupt.check()
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
 
     def done(self, summary: str, seconds: float) -> None:
         """End the current piece of work."""
+        self._interrupt.at_work = False
+        self._interrupt.check()
         self._event("done", label=self._label, text=summary, seconds=round(seconds, 3))
         if not self.quiet:
             self._print(f"{self._label}: {summary} ({seconds:.1f} s)")
