@@ -110,7 +110,11 @@ def judge_predictions(
     last: int | None = None,
 ) -> Judged:
     """Align predictions and baselines with labelled rows, then score them."""
-    rows, mine, unmatched = predictions.align(dataset.frame)
+    frame = dataset.frame
+    if predictions.eras is not None and np.isin(predictions.eras, frame.eras).any():
+        # neighbouring eras are a view; picking their rows out of all rows would be a copy
+        frame = frame.select_eras(np.intersect1d(predictions.eras, frame.eras))
+    rows, mine, unmatched = predictions.align(frame)
     if unmatched:
         say(f"{unmatched} of {len(predictions.ids)} predictions have no labelled row: not judged")
     if first is not None or last is not None:

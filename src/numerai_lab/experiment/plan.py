@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel
 
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
@@ -57,6 +58,8 @@ def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = No
     params = validate_params(model_class.Params, resolved)
     if dataset is None:
         dataset = load_data(experiment.data, say=reporter.say, targets=experiment.scoring.targets)
+        # arrow keeps what reading needed for the next reading; training needs it now
+        pa.default_memory_pool().release_unused()
     trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
