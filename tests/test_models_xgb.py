@@ -222,7 +222,7 @@ def test_what_xgboost_warns_about_is_said_once():
 
 
 def test_what_xgboost_refuses_is_one_sentence():
-    with pytest.raises(ModelError, match="XGBoost refuses: Unknown objective function") as caught:
+    with pytest.raises(ModelError, match="no objective 'reg:squarederor', did you mean") as caught:
         fitted(toy_frame(0), {"objective": "reg:squarederor"})
     assert "\n" not in str(caught.value)
     assert "Stack trace" not in str(caught.value)

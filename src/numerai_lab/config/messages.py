@@ -139,6 +139,9 @@ def _unknown_key(spot: Spot) -> str:
         return f"unknown key of this type, it belongs to type {choices(elsewhere)}"
     if "." in name:
         return "unknown key; write nested mappings, dots are for --set"
+    hint = getattr(spot.owner, "hint_unknown_key", None)  # a model's parameters may know it
+    if hint is not None and (said := hint(name)):
+        return f"unknown key, {said}"
     if near := did_you_mean(name, known):
         return f"unknown key{near}"
     for section, field in known.items():

@@ -107,7 +107,9 @@ class Data(Section):
     )
     columns: Columns = Field(default_factory=Columns)
     feature_set: str = Field("all", description="a set of features.json, or all")
-    features: list[str] | None = Field(None, description="explicit list, instead of feature_set")
+    features: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="explicit list, instead of feature_set"
+    )
     feature_sets: dict[str, Literal["all"] | list[str]] = Field(
         default_factory=dict, description="sets defined here, on top of features.json"
     )

@@ -85,7 +85,9 @@ def choose_features(
         chosen, what = sets[config.feature_set], f"feature set '{config.feature_set}'"
     if not chosen:
         raise DataError(
-            f"{what} is empty (no feature column)", where=where, fix="check data.columns.features"
+            f"{what} is empty (no feature column)",
+            where=where if chosen == tuple(there) else place,
+            fix="check data.columns.features" if chosen == tuple(there) else "list features in it",
         )
     known = set(there)
     absent = [name for name in chosen if name not in known]

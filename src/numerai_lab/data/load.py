@@ -65,11 +65,11 @@ def load_data(
     train_targets, target_columns = columns_.choose_targets(
         config, names, schemas, targets or (), say
     )
-    horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
     for path, file in zip(paths, files, strict=True):
         typed = [names.data_type] if names.data_type and source.kind == "parquet" else []
         needed = [names.era, id_column(file, names.id), *typed, *target_columns.values(), *chosen]
         need_columns(file, path, needed)
+    horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
     main = target_columns[train_targets[0]]
     rule = RowFilter(

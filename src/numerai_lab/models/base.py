@@ -21,6 +21,11 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    @classmethod
+    def hint_unknown_key(cls, name: str) -> str:  # noqa: ARG003 - for those that know
+        """Return where a key that is unknown here belongs, or an empty string."""
+        return ""
+
 
 @dataclass(frozen=True)
 class ModelInfo:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightgbm
@@ -11,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
-from numerai_lab.errors import ModelError
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.params import BINNING
 
 _BATCH_BYTES = 4 << 20
@@ -125,12 +123,3 @@ class BinnedRows:
                 reference=self._all,
                 params=self.params,
             ).construct()
-
-
-@contextmanager
-def library_errors() -> Iterator[None]:
-    """Turn an error of LightGBM into a ModelError."""
-    try:
-        yield
-    except lightgbm.basic.LightGBMError as error:
-        raise ModelError(f"LightGBM refuses: {error}", where="model.params") from error

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import FitContext
-from numerai_lab.models.lgbm_ensemble.binned import BinnedRows, library_errors
+from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
+from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed

@@ -17,6 +17,7 @@ from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
+from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
 from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
@@ -61,6 +62,7 @@ class LGBMEnsemble:
             ctx.say(sentence)
 
         members = list_members(self.params, ctx.targets)
+        check_with_library(self.params, train, {member.target for member in members})
         weights = self._given_weights(members)
         parts = inner_parts(train, self.params.oof_folds, ctx.purge_eras) if weights is None else []
         if ctx.device == "cuda":

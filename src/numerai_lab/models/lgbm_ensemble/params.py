@@ -69,6 +69,17 @@ _SET_ELSEWHERE = {
     "num_class": "a prediction is one value a row",
     "categorical_feature": "features are ordered bins",
 }
+_MORE_THAN_ROWS = {
+    **dict.fromkeys(
+        ("lambdarank", "rank_xendcg", "xendcg", "xe_ndcg", "xe_ndcg_mart", "xendcg_mart"),
+        "ranks within queries, which lgbm_ensemble does not support",
+    ),
+    **dict.fromkeys(
+        ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"),
+        "gives several values a row, a prediction is one",
+    ),
+}
+"""Objectives that cannot be trained here, and why."""
 _FILES_AND_CLUSTERS = frozenset(
     {"config", "task", "data", "valid", "input_model", "output_model", "output_result"}
     | {"convert_model", "convert_model_language", "snapshot_freq", "saved_feature_importance_type"}
@@ -105,6 +116,8 @@ def _known(written: dict[str, Any]) -> dict[str, Any]:
             problems.append(f"'{name}' and '{seen[first]}' are the same parameter: give one")
         else:
             seen[first] = name
+        if first == "objective" and (why := _MORE_THAN_ROWS.get(str(written[name]))):
+            problems.append(f"objective '{written[name]}' {why}: choose another, as regression")
     if problems:
         raise ValueError("; ".join(problems))
     return written
@@ -149,6 +162,13 @@ class LGBMEnsembleParams(Params):
     oof_folds: Positive = Field(
         2, description="walk-forward folds inside the training eras that nnls is fitted on"
     )
+
+    @classmethod
+    def hint_unknown_key(cls, name: str) -> str:
+        """Say where a LightGBM parameter goes."""
+        if name not in _first_names():
+            return ""
+        return "a LightGBM parameter goes under model.params.lightgbm"
 
     @field_validator("era_offsets")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import numpy as np
 import xgboost
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 
@@ -104,9 +105,21 @@ def library_talk(say: Callable[[str], None]) -> Iterator[None]:
         try:
             yield
         except xgboost.core.XGBoostError as error:
-            raise ModelError(f"XGBoost refuses: {_plain(str(error))}") from error
+            raise _refusal(_plain(str(error))) from error
     for warning in caught:
         say(f"XGBoost: {_plain(str(warning.message))}")
+
+
+def _refusal(text: str) -> ModelError:
+    unknown = re.match("Unknown objective function: `(.*?)`", text)
+    if unknown is None:
+        return ModelError(f"XGBoost refuses: {text}", where="model.params")
+    near = did_you_mean(unknown[1], re.findall(r"Objective candidate: (\S+)", text))
+    return ModelError(
+        f"XGBoost has no objective '{unknown[1]}'{near}",
+        where="model.params.objective",
+        fix=None if near else "choose one, as reg:squarederror or rank:pairwise",
+    )
 
 
 def _plain(text: str) -> str:

@@ -143,6 +143,6 @@ def cuda_problem() -> str | None:
             toy = xgboost.DMatrix(np.zeros((4, 1), np.float32), label=np.arange(4))
             booster = xgboost.train({"device": "cuda", "max_depth": 1}, toy, num_boost_round=1)
     except ModelError as error:
-        return str(error)
+        return error.what
     device = json.loads(booster.save_config())["learner"]["generic_param"]["device"]
     return None if device.startswith("cuda") else "XGBoost finds no GPU"

@@ -177,6 +177,12 @@ class XGB:
         if isinstance(signs, dict):
             by_position = {position(name): sign for name, sign in signs.items()}
             signs = [by_position.get(i, 0) for i in range(len(feature_names))]
+        if signs is not None and len(signs) != len(feature_names):
+            raise ModelError(
+                f"{len(signs)} constraints are given for {len(feature_names)} features",
+                where="model.params.monotone_constraints",
+                fix="give one for each feature, or name features: {feature: 1}",
+            )
         if signs is not None:
             params["monotone_constraints"] = tuple(signs)
         groups = self.params.interaction_constraints
