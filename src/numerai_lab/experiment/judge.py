@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.models import FROZEN, SHUFFLED
 from numerai_lab.scoring import (
     mean_exposure,
     paired,
@@ -113,9 +114,10 @@ def judge(
     rule = payout_rule(scoring.payout, dataset.horizons[target])
     own = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
     payout = simulate_payout(own["payout"].to_numpy(dtype=np.float64), rule)
+    pairs = [*variant_pairs(columns), *((MAIN, name) for name in baselines)]
     comparisons = [
-        compare_columns(per_era, MAIN, name, target, dataset.horizons[target], scoring, seed)
-        for name in baselines
+        compare_columns(per_era, name, other, target, dataset.horizons[target], scoring, seed)
+        for name, other in pairs
     ]
     summary = {
         "source": dataset.source,
@@ -137,6 +139,12 @@ def judge(
         named = zip(rows.feature_names, means.tolist(), strict=True)
         exposure = {name: value for name, value in named if value == value}
     return Judged(per_era, summary, exposure)
+
+
+def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair what is compared with the frozen variant of a model: its prediction, its control."""
+    there = set(names)
+    return [(name, FROZEN) for name in (MAIN, SHUFFLED) if {name, FROZEN} <= there]
 
 
 def choose_benchmark(setting: str, names: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from numerai_lab.models.base import (
     FROZEN,
+    SHUFFLED,
     Detailed,
     DetailedModel,
     FitContext,
@@ -19,6 +20,7 @@ from numerai_lab.models.registry import ModelEntry, get_model, list_models
 
 __all__ = [
     "FROZEN",
+    "SHUFFLED",
     "Detailed",
     "DetailedModel",
     "FitContext",

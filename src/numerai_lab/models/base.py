@@ -100,7 +100,9 @@ class FitReport:
 
 
 FROZEN = "frozen"
-"""Name of the variant that the prediction and all other variants are compared with."""
+"""Name of the variant that does not change from era to era; the others are compared with it."""
+SHUFFLED = "shuffled"
+"""Name of the control: the model changed for another era than the one it predicts."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Detailed:
     ----------
     predictions : float32 [n_rows], as `predict` gives them.
     variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
-        same model unchanged, and controls. The same names for every frame.
+        same model unchanged, `SHUFFLED`, or any other. The same names for every frame.
     per_era : name -> one number per era of the frame, None where there is none.
     notes : sentences about what happened (eras that could not be read).
     """
@@ -157,7 +159,7 @@ class DetailedModel(Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
     A run judges the variants as further predictions, and compares the prediction and the
-    controls with the variant `FROZEN`, era by era.
+    control `SHUFFLED` with the variant `FROZEN`, era by era.
     """
 
     def predict_in_detail(self, frame: EraFrame) -> Detailed:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.base import (
     FROZEN,
+    SHUFFLED,
     Detailed,
     FitContext,
     FitReport,
@@ -37,9 +38,6 @@ from numerai_lab.models.xgb_ttt.tasks import MIN_ERAS
 from numerai_lab.seeds import child_seed
 
 Float64 = npt.NDArray[np.float64]
-
-SHUFFLED = "shuffled"
-"""Name of the control: the same model with codes of other eras."""
 
 
 class XGBTTT:
