@@ -126,6 +126,13 @@ def _arrays(detail):
     return [detail.predictions, *detail.variants.values()]
 
 
+def test_a_second_fit_forgets_the_first(linked):
+    model, _ = fitted(linked.between(1, 60), strength=1.0)
+    model.fit(linked.between(1, 1), context())
+    judged = linked.between(63, 64)
+    assert np.array_equal(model.predict(judged), plain(linked.between(1, 1)).predict(judged))
+
+
 def test_facts_of_each_era(linked, auto):
     model, _ = auto
     detail = model.predict_in_detail(linked.between(113, 118))

@@ -65,6 +65,7 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     config.write_text(TTT.replace("{adapt}", json.dumps(ON)))
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert "minus frozen" in result.out
+    assert "strength 0.5 as written" in result.err
     (run,) = (tmp_path / "runs" / "ttt").iterdir()
     report = (run / "report.html").read_text()
     assert "strength 0.5 as written" in report
@@ -75,12 +76,24 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     assert len(fit["per_era"]["era"]) == len(fit["per_era"]["code_1"])
 
 
-def test_comparisons_with_two_baselines_are_told_apart(lab, tiny_config, tmp_path):
+def test_its_own_frozen_trees_are_not_trained_a_second_time(lab, tiny_config, tmp_path):
     config = tmp_path / "ttt.yaml"
     config.write_text(TTT.replace("{adapt}", json.dumps(ON)) + "compare_to: [tiny]\n")
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
-    for row in ("prediction - frozen", "shuffled - frozen", "prediction - tiny"):
+    assert "tiny is the same trees frozen" in result.err
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == ["ttt"]
+
+
+def test_another_baseline_is_trained_and_told_apart(lab, tiny_config, tmp_path):
+    (tmp_path / "deeper.yaml").write_text(
+        "extends: tiny.yaml\nname: deeper\nmodel: {params: {max_depth: 3}}\n"
+    )
+    config = tmp_path / "ttt.yaml"
+    config.write_text(TTT.replace("{adapt}", json.dumps(ON)) + "compare_to: [deeper]\n")
+    result = lab("train", config, "--runs-dir", tmp_path / "runs")
+    assert result.code == 0, result.err
+    for row in ("prediction - frozen", "shuffled - frozen", "prediction - deeper"):
         assert row in result.out
 
 

@@ -93,6 +93,12 @@ def fit_and_save(
         stop = prepared.dataset.frame.select_eras(stop_eras)
     train = prepared.dataset.frame.select_eras(eras)
     model = prepared.model_class(prepared.params)
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        reporter.warn(sentence)
+
     watch = Stopwatch()
     report = model.fit(
         train,
@@ -108,9 +114,12 @@ def fit_and_save(
             device=experiment.device,
             n_threads=experiment.threads,
             progress=reporter.trees,
-            say=reporter.warn,
+            say=say,
         ),
     )
+    for note in report.notes:
+        if note not in said:
+            reporter.say(note)
     facts = {
         "train": {
             "first": int(eras[0]),

@@ -13,7 +13,7 @@ from typing import Any
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.baselines import aligned_baseline, dataset_for
+from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fitting import run_final, run_fold
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare
@@ -22,6 +22,7 @@ from numerai_lab.experiment.provenance import git_state, machine, versions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
 from numerai_lab.files import exclusive_lock, write_json, write_text
+from numerai_lab.models import FROZEN
 
 BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", ".lock")
 """Files of a run that was stopped before its manifest was written: it never began."""
@@ -55,6 +56,9 @@ def ensure_baselines(
     found: dict[str, RunDir] = {}
     for name in prepared.experiment.compare_to:
         baseline = aligned_baseline(resolved, name, options.data)
+        if is_frozen_part(prepared, baseline):
+            reporter.say(f"compare_to: {name} is the same trees frozen, shown as '{FROZEN}'")
+            continue
         digest = config_hash(baseline.experiment)
         for run in iter_runs(options.runs_dir, baseline.experiment.name):
             if (

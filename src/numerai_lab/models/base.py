@@ -166,6 +166,15 @@ class DetailedModel(Protocol):
         """Predict as `predict` does, and show variants and facts beside."""
         ...
 
+    @classmethod
+    def frozen_as(cls, params: Any) -> tuple[str, Params] | None:
+        """Name the model and parameters whose prediction, with the same seed, is `FROZEN`.
+
+        A run that is to be compared with it does not train it a second time. None: there is
+        no such model.
+        """
+        ...
+
 
 @runtime_checkable
 class OnlineModel(Protocol):

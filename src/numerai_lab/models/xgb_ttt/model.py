@@ -22,7 +22,7 @@ from numerai_lab.models.base import (
     Float32,
     ModelInfo,
 )
-from numerai_lab.models.xgb import XGB
+from numerai_lab.models.xgb import XGB, XGBParams
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Reading
 from numerai_lab.models.xgb_ttt.guard import (
     Block,
@@ -78,6 +78,8 @@ class XGBTTT:
         """Grow the frozen trees, fit the adaptation, and let the guard choose its strength."""
         adapt = self.params.adapt
         self._seed, self._target, self._purge_eras = ctx.seed, ctx.target, ctx.purge_eras
+        self._adaptation, self._strength = None, 0.0
+        self._gain_eras, self._gains, self._known_codes = [], [], []
         trials = trial_blocks(train, ctx.purge_eras) if adapt.strength in ("auto", "online") else []
         count = _Count(ctx, self.params, len(trials))
         report = self._base.fit(train, replace(ctx, progress=count.base))
@@ -117,7 +119,7 @@ class XGBTTT:
         method = None if isinstance(adaptation, str) else adaptation.method
         return replace(
             report,
-            n_trees=report.n_trees + (method.n_trees if method else 0),
+            n_trees=report.n_trees + (method.n_trees if method and self._adaptation else 0),
             library_seconds=report.library_seconds + (method.library_seconds if method else 0.0),
             notes=tuple(notes),
             details={**details, "guard": decision.as_dict(), "strength": decision.strength},
@@ -174,6 +176,11 @@ class XGBTTT:
                 for reason, n in reasons.items()
             ),
         )
+
+    @classmethod
+    def frozen_as(cls, params: XGBTTTParams) -> tuple[str, XGBParams]:
+        """Name model `xgb` with the frozen trees' parameters."""
+        return "xgb", params.frozen()
 
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""
