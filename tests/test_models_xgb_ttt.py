@@ -237,3 +237,14 @@ def test_fit_reports_the_guard_as_json(auto):
 def test_wrong_parameters_are_refused(params, said):
     with pytest.raises(ValidationError, match=said):
         XGBTTT.Params.model_validate(params)
+
+
+def test_a_code_is_high_where_the_features_go_together(linked):
+    """The code of the toy world follows the era's own factor share, which no label tells."""
+    model, _ = fitted(linked.between(1, 110), strength=1.0)
+    judged = linked.between(113, 140)
+    codes = np.array(model.predict_in_detail(judged.without_targets()).per_era["code_1"])
+    together = [
+        np.abs(np.corrcoef(judged.features[rows].T)).mean() for _, rows in judged.iter_eras()
+    ]
+    assert np.corrcoef(codes, together)[0, 1] ** 2 > 0.8

@@ -80,8 +80,10 @@ class OnlineLinear:
             size, n = self.moments.size, max(self.n_eras, 1)
             left = self.gram.reshape(size, size) / n + self.params.ridge * np.eye(size)
             right = self.moments.reshape(size) / n
-            # lstsq: without a ridge a feature that never varied would make this singular.
-            flat = np.linalg.lstsq(left, right, rcond=None)[0]
+            if self.params.ridge > 0:
+                flat = np.linalg.solve(left, right)
+            else:  # a feature that never varied makes this singular: the smallest solution
+                flat = np.linalg.lstsq(left, right, rcond=None)[0]
             weights: Float64 = flat.astype(np.float64).reshape(self.moments.shape)
             variance = weights[0] @ (self.gram[0, :, 0] / n) @ weights[0]
             self._solved = weights, math.sqrt(max(float(variance), 0.0))
