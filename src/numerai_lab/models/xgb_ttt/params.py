@@ -70,7 +70,7 @@ class Adapt(_Section):
     max_features: Annotated[int, Field(ge=2)] = Field(
         200, description="features the code is read from; a seeded subset if there are more"
     )
-    trees: AdapterTrees = Field(default_factory=AdapterTrees)
+    trees: AdapterTrees = Field(default_factory=AdapterTrees, description="for code_leaves")
     window_eras: Positive = Field(
         104, description="strength online: the last eras with known labels that choose it"
     )
@@ -88,7 +88,7 @@ class Adapt(_Section):
 class XGBTTTParams(XGBParams):
     """Parameters of `xgb_ttt`: the frozen trees' as in `xgb`, and how they are adapted."""
 
-    adapt: Adapt = Field(default_factory=Adapt)
+    adapt: Adapt = Field(default_factory=Adapt, description="how eras change the predictions")
 
     @model_validator(mode="after")
     def _objective_on_targets_scale(self) -> XGBTTTParams:
