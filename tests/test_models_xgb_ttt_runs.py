@@ -53,7 +53,9 @@ def test_a_run_shows_the_frozen_trees_and_the_control(lab, tiny_config, tmp_path
     assert not np.array_equal(table["frozen"], table["prediction"])
     assert not np.array_equal(table["shuffled"], table["prediction"])
     pairs = {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}
-    assert set(pairs) == {("prediction", "frozen"), ("shuffled", "frozen")}
+    benchmark = result.json["benchmark"]
+    wanted = {("prediction", "frozen"), ("shuffled", "frozen"), ("prediction", benchmark)}
+    assert set(pairs) == wanted
     scores = result.json["scores"]
     for (name, other), comparison in pairs.items():
         difference = scores[name]["corr"]["mean"] - scores[other]["corr"]["mean"]
@@ -64,7 +66,7 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     config = tmp_path / "ttt.yaml"
     config.write_text(TTT.replace("{adapt}", json.dumps(ON)))
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
-    assert "minus frozen" in result.out
+    assert "prediction - frozen" in result.out
     assert "strength 0.5 as written" in result.err
     (run,) = (tmp_path / "runs" / "ttt").iterdir()
     report = (run / "report.html").read_text()

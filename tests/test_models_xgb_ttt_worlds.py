@@ -25,7 +25,8 @@ def judged(lab, tmp_path, world):
     config.write_text(CONFIG.format(folder=folder))
     result = lab("train", config, "--runs-dir", tmp_path / "runs", "--json")
     assert result.code == 0, result.err
-    return {c["prediction"]: c for c in result.json["comparisons"]}, result.err
+    against_frozen = [c for c in result.json["comparisons"] if c["baseline"] == "frozen"]
+    return {c["prediction"]: c for c in against_frozen}, result.err
 
 
 @pytest.mark.parametrize("world", ["linked_strong", "linked_weak"])

@@ -6,10 +6,12 @@ import json
 import shlex
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from numerai_lab.errors import ConfigError, LabError, MachineError
 
@@ -63,7 +65,23 @@ def show(*renderables: Any) -> None:
 
 def warn_on_stderr(sentence: str) -> None:
     """Say a sentence beside the result."""
-    sys.stderr.write(sentence + "\n")
+    sys.stderr.write(f"warning: {sentence}\n")
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and stop, for --version."""
+    if asked:
+        sys.stdout.write(f"numerai_lab {metadata.version('numerai_lab')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="the version")
+    ] = False,
+) -> None:
+    """Era-aware experiments for the Numerai tournament: from one YAML to a judged run."""
 
 
 @app.command()
@@ -93,9 +111,11 @@ def train(
     resolved = read_experiment(config, data, tuple(overrides or ()))
     with Reporter(quiet=quiet) as reporter:
         if plan:
-            prepared = prepare(resolved, reporter.say)
+            prepared = prepare(resolved, reporter)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
-            emit({"folds": folds}) if as_json else show(render_plan(folds))
+            emit({"folds": folds, "notes": list(prepared.plan.notes)}) if as_json else show(
+                render_plan(folds)
+            )
             return
         options = TrainOptions(
             runs_dir=runs_dir,
@@ -115,6 +135,7 @@ def train(
                 "report": str(report),
                 "final": (run.final_dir / "DONE").exists(),
                 "notice": manifest["data"]["notice"],
+                "notes": manifest["notes"],
                 "folds": manifest["folds"],
                 **scores,
             }
@@ -166,7 +187,7 @@ def evaluate(
     options = EvaluateOptions(runs_dir, data, tuple(target or ()), benchmark, first, last)
     specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:
-        found = [judge_again(spec, options, reporter.say) for spec in specs]
+        found = [judge_again(spec, options, reporter) for spec in specs]
         if options.as_trained:
             for item in found:
                 if item.run is not None:
@@ -175,6 +196,7 @@ def evaluate(
         {
             "run_dir": str(item.path),
             "folds": item.run.manifest()["folds"] if item.run else [],
+            "notes": item.run.manifest()["notes"] if item.run else [],
             **item.judged.summary,
         }
         for item in found
@@ -321,11 +343,12 @@ def config_check(
 
 
 @config_app.command("schema")
-def config_schema() -> None:
+def config_schema(as_json: Json = False) -> None:
     """Print the JSON schema of experiments, for editors."""
     from numerai_lab.config import json_schema
 
-    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    schema = json_schema()
+    emit(schema) if as_json else sys.stdout.write(json.dumps(schema, indent=2) + "\n")
 
 
 def main() -> NoReturn:
@@ -336,14 +359,14 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        typer.main.get_command(app).main(
-            args=arguments, prog_name="numerai-lab", standalone_mode=True
+        code = typer.main.get_command(app).main(
+            args=arguments, prog_name="numerai-lab", standalone_mode=False
         )
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
+        if code == INTERRUPTED:
             sentence = "stopped; what was finished is kept, train goes on with --resume"
             return fail(sentence, INTERRUPTED, arguments)
-        return int(stop.code or 0)
+    except TyperException as error:  # a wrong option or argument
+        return fail(error.format_message(), 2, arguments)
     except LabError as error:
         return fail(str(error), error.exit_code, arguments)
     except MemoryError:

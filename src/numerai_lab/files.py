@@ -20,8 +20,11 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def write_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing `path` into a MachineError of one sentence."""
+def write_errors(path: Path, *, only_full_disk: bool = False) -> Iterator[None]:
+    """Turn an OSError while writing `path` into a MachineError of one sentence.
+
+    With `only_full_disk` other errors pass: the work inside does more than write.
+    """
     try:
         yield
     except OSError as error:
@@ -31,6 +34,8 @@ def write_errors(path: Path) -> Iterator[None]:
                 where=str(path),
                 fix="free some space and run again (train goes on with --resume)",
             ) from error
+        if only_full_disk:
+            raise
         raise MachineError(
             f"cannot be written: {error.strerror or error}",
             where=str(path),
@@ -69,12 +74,14 @@ def folder_aside(path: Path) -> Iterator[Path]:
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-        try:
+    try:
+        with write_errors(path, only_full_disk=True):
             yield part
+        with write_errors(path):
             part.chmod(0o777 & ~_umask())
             part.rename(path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _umask() -> int:

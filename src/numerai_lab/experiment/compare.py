@@ -56,21 +56,24 @@ def compare(
                 f"{other.label} is judged on '{other.target}', {base.label} on '{base.target}'",
                 fix="evaluate both on one target with --target",
             )
+        check_same_rows(base, other, say)
         eras = base.scores.index.intersection(other.scores.index)
         if len(eras) == 0:
             raise RunError(f"{other.label} and {base.label} have no judged era in common")
         left_out = len(base.scores.index.union(other.scores.index)) - len(eras)
         if left_out:
             say(f"{left_out} eras are judged in only one of {base.label}, {other.label}: left out")
-        a = np.asarray(other.scores.loc[eras], dtype=np.float64)
-        b = np.asarray(base.scores.loc[eras], dtype=np.float64)
+        a = np.array(other.scores.loc[eras], dtype=np.float64)
+        b = np.array(base.scores.loc[eras], dtype=np.float64)
+        neither = np.isnan(a) | np.isnan(b)
+        a[neither], b[neither] = np.nan, np.nan
         difference = paired(
             a,
             b,
             eras.to_numpy(dtype=np.int32),
             base.horizon_days,
             Bootstrap(samples=samples),
-            child_seed(0, "compare"),
+            child_seed(0, "paired"),
         )
         rows.append(
             {
@@ -86,6 +89,21 @@ def compare(
             }
         )
     return rows
+
+
+def check_same_rows(base: Series, other: Series, say: Callable[[str], None]) -> None:
+    """Refuse to compare runs on data of different kinds; say so when files differ."""
+    one, two = base.run.manifest()["data"], other.run.manifest()["data"]
+    if one["source"] != two["source"]:
+        raise RunError(
+            f"{other.label} was judged on {two['source']} data, {base.label} on {one['source']}",
+            fix="train both on the same data",
+        )
+    if one["fingerprint"] != two["fingerprint"]:
+        say(
+            f"{other.label} and {base.label} were made from files or features that differ: "
+            "their eras are compared by number"
+        )
 
 
 def read_series(spec: str, runs_dir: Path, metric: str) -> Series:

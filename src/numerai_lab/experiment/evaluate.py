@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +16,10 @@ import yaml
 from numerai_lab.config import Data, Experiment, Scoring, data_section
 from numerai_lab.data import Dataset, References, load_data, load_references
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.guards import check_same_data, locked
 from numerai_lab.experiment.judge import MAIN, Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
+from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run
 from numerai_lab.files import write_aside, write_json
 
@@ -81,7 +84,11 @@ def judge_run(
     )
     summary = {
         **judged.summary,
-        "baselines": {name: str(other.path.resolve()) for name, other in baselines.items()},
+        "baselines": {
+            # relative, so that a folder of runs may move
+            name: os.path.relpath(other.path, run.path)
+            for name, other in baselines.items()
+        },
     }
     with write_aside(run.per_era_path) as part:
         pq.write_table(pa.Table.from_pandas(judged.per_era, preserve_index=False), part)
@@ -103,7 +110,11 @@ def judge_predictions(
     last: int | None = None,
 ) -> Judged:
     """Align predictions and baselines with labelled rows, then score them."""
-    rows, mine, unmatched = predictions.align(dataset.frame)
+    frame = dataset.frame
+    if predictions.eras is not None and np.isin(predictions.eras, frame.eras).any():
+        # neighbouring eras are a view; picking their rows out of all rows would be a copy
+        frame = frame.select_eras(np.intersect1d(predictions.eras, frame.eras))
+    rows, mine, unmatched = predictions.align(frame)
     if unmatched:
         say(f"{unmatched} of {len(predictions.ids)} predictions have no labelled row: not judged")
     if first is not None or last is not None:
@@ -137,31 +148,30 @@ def judge_predictions(
     return judged
 
 
-def evaluate(spec: str | None, options: EvaluateOptions, say: Callable[[str], None]) -> Evaluated:
+def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
     """Judge one thing a person named: a run, an experiment's last run, or a predictions file.
 
     Without differing options a run's own tables are written anew; otherwise nothing is written.
     """
     path = None if spec is None else Path(spec)
     if path is not None and path.suffix in {".parquet", ".csv"}:
-        return evaluate_file(path, options, say)
+        return evaluate_file(path, options, reporter)
     run = find_run(spec, options.runs_dir)
     experiment = resolved_experiment(run)
     if options.data is not None:
-        experiment = experiment.model_copy(
-            update={"data": data_section(experiment.data, options.data)}
-        )
+        section = data_section(experiment.data, options.data)
+    else:
+        section = data_as_read(experiment.data, run.manifest()["data"])
     scoring = with_options(experiment.scoring, options)
     targets = list(options.targets) or [experiment.data.targets[0], *scoring.targets]
-    dataset = load_data(experiment.data, say=say, targets=targets)
+    dataset = load_data(section, say=reporter.say, targets=targets)
     references = load_references(dataset)
-    baselines = {
-        name: RunDir(Path(folder))
-        for name, folder in run.scores().get("baselines", {}).items()
-        if (Path(folder) / "predictions.parquet").exists()
-    }
+    if options.data is None:
+        check_same_data(run, dataset, references, "judge it on the data there is now with --data")
+    baselines = baselines_of(run)
     if options.as_trained:
-        judged = judge_run(run, experiment, dataset, references, baselines, say)
+        with locked(run):
+            judged = judge_run(run, experiment, dataset, references, baselines, reporter.warn)
     else:
         judged = judge_predictions(
             read_predictions(run.predictions_path),
@@ -171,23 +181,49 @@ def evaluate(spec: str | None, options: EvaluateOptions, say: Callable[[str], No
             experiment.seed,
             dataset,
             references,
-            say,
+            reporter.warn,
             options.first,
             options.last,
         )
     return Evaluated(experiment.name, run.path, judged, run)
 
 
-def evaluate_file(path: Path, options: EvaluateOptions, say: Callable[[str], None]) -> Evaluated:
+def baselines_of(run: RunDir) -> dict[str, RunDir]:
+    """The runs this one was compared with. Raises RunError when one is gone."""
+    found = {}
+    for name, folder in run.scores().get("baselines", {}).items():
+        found[name] = RunDir(Path(os.path.normpath(run.path / folder)))
+        if not found[name].predictions_path.exists():
+            raise RunError(
+                f"was compared with {name} in {found[name].path}, which is gone",
+                where=str(run.path),
+                fix=f"bring it back, or judge {run.predictions_path} alone",
+            )
+    return found
+
+
+def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
+    """The data section with source and places as the run found them, wherever we are now."""
+    changes: dict[str, Any] = {"source": facts["source"]}
+    if facts["source"] == "parquet":
+        changes["files"] = [Path(file["path"]) for file in facts["files"]]
+    elif facts["source"] == "numerai":
+        changes["dir"] = Path(facts["folder"])
+    else:  # <dir>/synthetic/<hash>
+        changes["dir"] = Path(facts["folder"]).parent.parent
+    return section.model_copy(update=changes)
+
+
+def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
     """Judge a predictions file (id, era, columns of numbers) on `--data`."""
     predictions = read_predictions(path)
     if MAIN not in predictions.columns:
         first = next(iter(predictions.columns))
         predictions.columns[MAIN] = predictions.columns.pop(first)
-        say(f"{path}: judging column '{first}' as the prediction")
+        reporter.say(f"{path}: judging column '{first}' as the prediction")
     data = data_section(Data(), options.data) if options.data else Data()
     targets = list(options.targets) or list(data.targets)
-    dataset = load_data(data.model_copy(update={"targets": targets}), say=say)
+    dataset = load_data(data.model_copy(update={"targets": targets}), say=reporter.say)
     judged = judge_predictions(
         predictions,
         {},
@@ -196,7 +232,7 @@ def evaluate_file(path: Path, options: EvaluateOptions, say: Callable[[str], Non
         0,
         dataset,
         load_references(dataset),
-        say,
+        reporter.warn,
         options.first,
         options.last,
     )

@@ -21,7 +21,7 @@ from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import FitContext, Model
 from numerai_lab.seeds import child_seed
-from numerai_lab.splits import Fold, inner_slice, sample_weights
+from numerai_lab.splits import Fold, final_eras, inner_slice, sample_weights
 
 
 def run_fold(
@@ -66,11 +66,17 @@ def run_fold(
 
 
 def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
-    """Fit on every labelled era: the model that goes live. It is judged by nothing here."""
+    """Fit on every labelled era: the model that goes live. It is judged by nothing here.
+
+    A rolling window and train_step stay: what goes live is the recipe that was judged.
+    """
     frame = prepared.dataset.frame
+    eras = final_eras(prepared.experiment.split, frame.eras)
+    if len(eras) < frame.n_eras:
+        reporter.warn(f"final fit on {len(eras)} of {frame.n_eras} eras, as split trains its folds")
     with folder_aside(run.final_dir) as folder:
-        _, facts = fit_and_save(folder, frame.eras, "final fit", prepared, reporter)
-        facts |= {"first_era": int(frame.eras[0]), "last_era": int(frame.eras[-1])}
+        _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter)
+        facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
         write_json(folder / "fit.json", facts)
         (folder / "DONE").touch()

@@ -114,7 +114,10 @@ def judge(
     rule = payout_rule(scoring.payout, dataset.horizons[target])
     own = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
     payout = simulate_payout(own["payout"].to_numpy(dtype=np.float64), rule)
-    pairs = [*variant_pairs(columns), *((MAIN, name) for name in baselines)]
+    others = list(baselines)
+    if benchmark is not None and benchmark not in others:
+        others.append(benchmark)
+    pairs = [*variant_pairs(columns), *((MAIN, name) for name in others)]
     comparisons = [
         compare_columns(per_era, name, other, target, dataset.horizons[target], scoring, seed)
         for name, other in pairs
@@ -147,7 +150,9 @@ def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, FROZEN) for name in (MAIN, SHUFFLED) if {name, FROZEN} <= there]
 
 
-def choose_benchmark(setting: str, names: Sequence[str]) -> str | None:
+def choose_benchmark(
+    setting: str, names: Sequence[str], where: str = "scoring.benchmark"
+) -> str | None:
     """Pick the benchmark column: a given one, the first (auto), or none.
 
     Raises DataError when a given one is not there.
@@ -160,14 +165,14 @@ def choose_benchmark(setting: str, names: Sequence[str]) -> str | None:
         raise DataError(
             f"benchmark '{setting}' is not in the data (there: {', '.join(names) or 'none'})"
             + did_you_mean(setting, names),
-            where="scoring.benchmark",
-            fix="name one of those, or write benchmark: none",
+            where=where,
+            fix="name one of those",
         )
     return setting
 
 
 def neutral_features(
-    setting: str, rows: EraFrame, dataset: Dataset
+    setting: str, rows: EraFrame, dataset: Dataset, where: str = "scoring.fnc_feature_set"
 ) -> npt.NDArray[np.int64] | None:
     """Columns of `rows.features` that fnc neutralises to; None for fnc_feature_set: none.
 
@@ -186,13 +191,13 @@ def neutral_features(
         raise DataError(
             f"unknown feature set '{setting}' (there: {', '.join(dataset.feature_sets)})"
             + did_you_mean(setting, dataset.feature_sets),
-            where="scoring.fnc_feature_set",
+            where=where,
         )
     absent = [name for name in names if name not in loaded]
     if absent:
         raise DataError(
             f"{len(absent)} features of set '{setting}' are not loaded (first: {absent[0]})",
-            where="scoring.fnc_feature_set",
+            where=where,
             fix="load them with data.feature_set, or choose a smaller set",
         )
     return np.array([loaded[name] for name in names], dtype=np.int64)

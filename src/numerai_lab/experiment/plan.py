@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from pydantic import BaseModel
 
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
+from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import Model, get_model
 from numerai_lab.splits import Fold, Plan, plan_folds, purge_for
 
@@ -47,9 +48,7 @@ def read_experiment(path: str, data: str | None, overrides: tuple[str, ...]) -> 
     )
 
 
-def prepare(
-    resolved: Resolved, say: Callable[[str], None], dataset: Dataset | None = None
-) -> Prepared:
+def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = None) -> Prepared:
     """Load the data (or take rows that are loaded already) and plan the folds.
 
     Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
@@ -58,12 +57,14 @@ def prepare(
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
     if dataset is None:
-        dataset = load_data(experiment.data, say=say, targets=experiment.scoring.targets)
+        dataset = load_data(experiment.data, say=reporter.say, targets=experiment.scoring.targets)
+        # arrow keeps what reading needed for the next reading; training needs it now
+        pa.default_memory_pool().release_unused()
     trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
     for note in plan.notes:
-        say(note)
+        reporter.warn(note)
     return Prepared(experiment, model_class, params, dataset, trained, horizon, plan)
 
 

@@ -12,6 +12,7 @@ from numerai_lab.data import Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 from numerai_lab.experiment.judge import choose_benchmark, neutral_features
+from numerai_lab.experiment.plan import Prepared
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 
 BEFORE = "before_neutralization"
@@ -36,25 +37,48 @@ def neutralized(
     DataError : an unknown feature set or benchmark, or rows the benchmark does not cover.
     """
     ranked = gaussian_rank_per_era(values, rows.offsets)
-    if how.against == "features":
-        columns = neutral_features(how.feature_set or "all", rows, dataset)
-        neutralizers: npt.NDArray[Any] = (
-            rows.features if columns is None else rows.features[:, columns]
-        )
-    else:
-        name = choose_benchmark(how.benchmark or "auto", references.benchmarks)
-        if name is None:
-            raise DataError(
-                "the data has no benchmark model to neutralise against", where="neutralize.against"
-            )
-        benchmark = references.align(rows.ids, [name])[name]
-        absent = int(np.count_nonzero(np.isnan(benchmark)))
-        if absent:
-            raise DataError(
-                f"benchmark '{name}' covers {rows.n_rows - absent} of {rows.n_rows} judged rows",
-                where="neutralize.benchmark",
-                fix="judge only eras the benchmark covers, or neutralise against features",
-            )
-        neutralizers = gaussian_rank_per_era(benchmark, rows.offsets)[:, None]
+    neutralizers = neutralizers_of(rows, how, dataset, references)
     left = neutralize_per_era(ranked, neutralizers, rows.offsets, how.proportion)
     return rank_per_era(left, rows.offsets).astype(np.float32)
+
+
+def neutralizers_of(
+    rows: EraFrame, how: Neutralize, dataset: Dataset, references: References
+) -> npt.NDArray[Any]:
+    """Return what is taken out, [n_rows, k]; raises as `neutralized` does."""
+    if how.against == "features":
+        if how.feature_set is None:
+            return rows.features
+        columns = neutral_features(how.feature_set, rows, dataset, "neutralize.feature_set")
+        return rows.features if columns is None else rows.features[:, columns]
+    where = "neutralize.benchmark"
+    chosen = choose_benchmark(how.benchmark or "auto", references.benchmarks, where)
+    if chosen is None:
+        raise DataError("the data has no benchmark model to neutralise against", where=where)
+    benchmark = references.align(rows.ids, [chosen])[chosen]
+    absent = int(np.count_nonzero(np.isnan(benchmark)))
+    if absent:
+        raise DataError(
+            f"benchmark '{chosen}' covers {rows.n_rows - absent} of {rows.n_rows} judged rows",
+            where=where,
+            fix="judge only eras the benchmark covers, or neutralise against features",
+        )
+    return gaussian_rank_per_era(benchmark, rows.offsets)[:, None]
+
+
+def check_judging(prepared: Prepared, references: References) -> None:
+    """Check, before anything is trained, that what judging and post-processing name is there.
+
+    Raises
+    ------
+    DataError : an unknown benchmark or feature set, or a benchmark that does not cover the
+        judged eras it is to be taken out of.
+    """
+    experiment, dataset = prepared.experiment, prepared.dataset
+    choose_benchmark(experiment.scoring.benchmark, references.benchmarks)
+    neutral_features(experiment.scoring.fnc_feature_set, dataset.frame, dataset)
+    if experiment.neutralize is None:
+        return
+    for fold in prepared.plan.folds:
+        rows = dataset.frame.select_eras(fold.judged)
+        neutralizers_of(rows, experiment.neutralize, dataset, references)

@@ -26,8 +26,8 @@ class _Interrupt:
     """Ctrl-C that cannot get lost.
 
     A KeyboardInterrupt raised while a library calls back into Python, or inside a destructor, is
-    printed and forgotten by ctypes, and training would go on. So while a library is at work the
-    first Ctrl-C only leaves a mark, which the next report of progress acts on; a second one
+    printed and forgotten by Python, and training would go on. So once the first fold has begun
+    the first Ctrl-C only leaves a mark, which the next report of progress acts on; a second one
     stops at once.
     """
 
@@ -38,7 +38,7 @@ class _Interrupt:
     def __call__(self, _signum: int, _frame: FrameType | None) -> None:
         first, self.pressed = not self.pressed, True
         if first and self.at_work:
-            sys.stderr.write("stopping after this tree; Ctrl-C again stops at once\n")
+            sys.stderr.write("stopping at the next tree; Ctrl-C again stops at once\n")
             return
         raise KeyboardInterrupt
 
@@ -156,8 +156,6 @@ class Reporter:
 
     def done(self, summary: str, seconds: float) -> None:
         """End the current piece of work."""
-        self._interrupt.at_work = False
-        self._interrupt.check()
         self._event("done", label=self._label, text=summary, seconds=round(seconds, 3))
         if not self.quiet:
             self._print(f"{self._label}: {summary} ({seconds:.1f} s)")

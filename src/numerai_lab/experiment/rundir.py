@@ -103,10 +103,13 @@ def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
 
 
 def iter_runs(runs_dir: Path, name: str | None = None) -> Iterator[RunDir]:
-    """Yield the runs under `runs_dir` (of one experiment, or all), oldest first by stamp."""
-    pattern = f"{name or '*'}/*/manifest.json"
-    for path in sorted(runs_dir.glob(pattern), key=lambda p: (p.parent.name, str(p))):
-        yield RunDir(path.parent)
+    """Yield the runs under `runs_dir` (of one experiment, or all) in the order they began."""
+    runs = [RunDir(path.parent) for path in runs_dir.glob("*/*/manifest.json")]
+    told = [(run.manifest(), run) for run in runs]
+    told.sort(key=lambda pair: (pair[0]["created_utc"], str(pair[1].path)))
+    for manifest, run in told:
+        if name is None or manifest["experiment"] == name:
+            yield run
 
 
 def find_run(spec: str | None, runs_dir: Path) -> RunDir:
@@ -129,7 +132,7 @@ def find_run(spec: str | None, runs_dir: Path) -> RunDir:
     finished = [run for run in iter_runs(runs_dir, name) if run.finished]
     if finished:
         return finished[-1]
-    names = sorted({run.path.parent.name for run in iter_runs(runs_dir) if run.finished})
+    names = sorted({r.manifest()["experiment"] for r in iter_runs(runs_dir) if r.finished})
     what = "no finished run" + (f" named '{name}'" if name else "")
     raise RunError(
         what

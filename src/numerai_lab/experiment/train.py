@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,20 +12,28 @@ from typing import Any
 
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
-from numerai_lab.errors import RunError
+from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fitting import run_final, run_fold
+from numerai_lab.experiment.guards import (
+    BEFORE_MANIFEST,
+    check_same_config,
+    check_same_data,
+    fingerprint,
+    locked,
+    remove_leftovers,
+    same_data,
+    warn_other_versions,
+)
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare
+from numerai_lab.experiment.postprocess import check_judging
 from numerai_lab.experiment.predictions import merge_predictions
 from numerai_lab.experiment.provenance import git_state, machine, versions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
-from numerai_lab.files import exclusive_lock, write_json, write_text
+from numerai_lab.files import write_json, write_text
 from numerai_lab.models import FROZEN
-
-BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", ".lock")
-"""Files of a run that was stopped before its manifest was written: it never began."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +58,22 @@ class TrainOptions:
 
 
 def ensure_baselines(
-    resolved: Resolved, prepared: Prepared, options: TrainOptions, reporter: Reporter
+    baselines: Mapping[str, Resolved],
+    prepared: Prepared,
+    references: References,
+    options: TrainOptions,
+    reporter: Reporter,
 ) -> dict[str, RunDir]:
     """Find, or train, the experiments named in compare_to on the same rows and folds."""
     found: dict[str, RunDir] = {}
-    for name in prepared.experiment.compare_to:
-        baseline = aligned_baseline(resolved, name, options.data)
+    for name, baseline in baselines.items():
         if is_frozen_part(prepared, baseline):
             reporter.say(f"compare_to: {name} is the same trees frozen, shown as '{FROZEN}'")
             continue
         digest = config_hash(baseline.experiment)
         for run in iter_runs(options.runs_dir, baseline.experiment.name):
-            if (
-                run.finished
-                and run.manifest()["config_hash"] == digest
-                and same_data(run, prepared.dataset)
-            ):
+            same = run.finished and run.manifest()["config_hash"] == digest
+            if same and same_data(run, prepared.dataset, references):
                 found[name] = run
         if name not in found:
             reporter.say(f"compare_to: {name} has no run on these rows and folds yet, training it")
@@ -107,20 +115,27 @@ def train(
                     where=str(run.path),
                     fix="continue it with --resume, or choose another directory",
                 )
-        prepared = prepare(resolved, reporter.say, dataset)
+        prepared = prepare(resolved, reporter, dataset)
+        references = load_references(prepared.dataset)
+        # what judging needs is checked before the first tree: a typo there must not cost a night
+        check_judging(prepared, references)
+        named = {
+            name: aligned_baseline(resolved, name, options.data)
+            for name in prepared.experiment.compare_to
+        }
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
             held.enter_context(locked(run))
-        references = load_references(prepared.dataset)
         if run.manifest_path.exists():
-            check_same_data(run, prepared.dataset)
-            warn_other_versions(run, reporter)
+            check_same_data(run, prepared.dataset, references, "begin a new run")
+            warn_other_versions(run, reporter.warn)
             remove_leftovers(run)
         else:
             begin(run, resolved, prepared, references, digest, options)
+            held.enter_context(nothing_kept_of_a_mistake(run))
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
-        baselines = ensure_baselines(resolved, prepared, options, reporter)
+        baselines = ensure_baselines(named, prepared, references, options, reporter)
         for fold in prepared.plan.folds:
             if not (run.fold_dir(fold.index) / "DONE").exists():
                 run_fold(run, fold, prepared, references, reporter)
@@ -135,8 +150,23 @@ def train(
         return run
 
 
+@contextlib.contextmanager
+def nothing_kept_of_a_mistake(run: RunDir) -> Iterator[None]:
+    """Remove a run that a user's mistake stopped before its first fold: nothing to resume."""
+    try:
+        yield
+    except UserError:
+        if not any(run.path.glob("folds/*/DONE")):
+            for path in run.path.iterdir():
+                if path.name != ".lock":
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
+
+
 def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunDir | None:
     """The directory that was asked for, or the unfinished run to resume; None for a new one."""
+    if options.runs_dir.exists() and not options.runs_dir.is_dir():
+        raise RunError("is a file, not a directory", where=str(options.runs_dir))
     if options.run_dir is not None:
         if options.resume and not (options.run_dir / "manifest.json").exists():
             raise RunError(
@@ -172,67 +202,6 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
     )
 
 
-@contextlib.contextmanager
-def locked(run: RunDir) -> Iterator[None]:
-    """Hold the run's lock; a directory whose run never began is left as it was found."""
-    with exclusive_lock(run.path / ".lock", "another process is working in this run directory"):
-        try:
-            yield
-        finally:
-            if not run.manifest_path.exists():
-                for path in [*run.path.glob(".*.part"), *map(run.path.joinpath, BEFORE_MANIFEST)]:
-                    path.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):  # not empty: it was not ours to begin with
-                    run.path.rmdir()
-
-
-def check_same_config(run: RunDir, digest: str) -> None:
-    """Refuse to resume a run that was made from another config."""
-    theirs = run.manifest().get("config_hash")
-    if theirs != digest:
-        raise RunError(
-            f"was made from another config (hash {theirs}, this one is {digest})",
-            where=str(run.path),
-            fix="compare its resolved.yaml with `numerai-lab config show`, or begin a new run",
-        )
-
-
-def same_data(run: RunDir, dataset: Dataset) -> bool:
-    """Whether a run was made from files with the same bytes."""
-    return {f["sha256"] for f in run.manifest()["data"]["files"]} == {
-        f.sha256 for f in dataset.files
-    }
-
-
-def check_same_data(run: RunDir, dataset: Dataset) -> None:
-    """Refuse to resume a run when a data file has other bytes than at its beginning."""
-    if not same_data(run, dataset):
-        before = {f["sha256"] for f in run.manifest()["data"]["files"]}
-        changed = [str(f.path) for f in dataset.files if f.sha256 not in before]
-        raise RunError(
-            f"was begun on other data ({', '.join(changed) or 'a file that is gone'} differs)",
-            where=str(run.path),
-            fix="begin a new run",
-        )
-
-
-def warn_other_versions(run: RunDir, reporter: Reporter) -> None:
-    """Say so when a run is resumed with other library versions."""
-    before, now = run.manifest()["versions"], versions()
-    for name, version in now.items():
-        if before.get(name) != version:
-            reporter.warn(f"resuming with {name} {version}, the run began with {before.get(name)}")
-
-
-def remove_leftovers(run: RunDir) -> None:
-    """Remove what a killed process wrote aside and never renamed."""
-    for part in [*run.path.glob(".*.part"), *(run.path / "folds").glob(".*.part")]:
-        if part.is_dir():
-            shutil.rmtree(part)
-        else:
-            part.unlink()
-
-
 def begin(
     run: RunDir,
     resolved: Resolved,
@@ -250,7 +219,7 @@ def begin(
         "experiment": experiment.name,
         "question": experiment.question,
         "config_hash": digest,
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_utc": datetime.now(UTC).isoformat(timespec="microseconds"),
         "command": options.command,
         "seed": experiment.seed,
         "git": git_state(),
@@ -259,9 +228,10 @@ def begin(
         "data": {
             "source": dataset.source,
             "notice": dataset.notice,
-            "folder": None if dataset.folder is None else str(dataset.folder),
-            "files": [{**asdict(f), "path": str(f.path)} for f in dataset.files],
-            "references": [{**asdict(f), "path": str(f.path)} for f in references.files],
+            "folder": None if dataset.folder is None else str(dataset.folder.resolve()),
+            "files": [{**asdict(f), "path": str(f.path.resolve())} for f in dataset.files],
+            "references": [{**asdict(f), "path": str(f.path.resolve())} for f in references.files],
+            "fingerprint": fingerprint(dataset, references),
             "counts": dataset.counts,
             "n_rows": frame.n_rows,
             "n_features": frame.n_features,

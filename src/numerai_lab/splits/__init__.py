@@ -1,7 +1,7 @@
 """Which eras train and which are judged; everything is counted in era numbers."""
 
 from numerai_lab.splits.folds import Fold, Plan, check_fold, overlap_eras, purge_for
-from numerai_lab.splits.plan import plan_folds
+from numerai_lab.splits.plan import final_eras, plan_folds
 from numerai_lab.splits.stopping import inner_slice
 from numerai_lab.splits.weights import sample_weights
 
@@ -9,6 +9,7 @@ __all__ = [
     "Fold",
     "Plan",
     "check_fold",
+    "final_eras",
     "inner_slice",
     "overlap_eras",
     "plan_folds",

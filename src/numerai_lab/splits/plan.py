@@ -225,6 +225,17 @@ def _thinned(fold: Fold, split: Split) -> Fold:
     return replace(fold, train=kept)
 
 
+def final_eras(split: Split, eras: Eras) -> Eras:
+    """Return the eras of the fit that goes live: all, or what the split's own rule leaves.
+
+    `train_step` thins them and a rolling window keeps its length, as in every fold.
+    """
+    if split.type == "walk_forward" and split.window == "rolling":
+        eras = eras[eras > eras[-1] - split.first_train_eras]
+    kept: Eras = eras[(eras.astype(np.int64) - 1) % split.train_step == split.train_offset]
+    return kept
+
+
 def _between(eras: Eras, first: int, last: int) -> Eras:
     return eras[(eras >= first) & (eras <= last)]
 

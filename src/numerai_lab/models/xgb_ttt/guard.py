@@ -18,6 +18,7 @@ from numerai_lab.models.xgb_ttt.params import Adapt
 from numerai_lab.models.xgb_ttt.tasks import MIN_ERAS
 from numerai_lab.scoring import corr_per_era, long_run_std, paired
 from numerai_lab.seeds import child_seed
+from numerai_lab.splits import purge_for
 
 Float64 = npt.NDArray[np.float64]
 
@@ -138,8 +139,7 @@ def decide(blocks: Sequence[Block], purge_eras: int, seed: int) -> Decision:
     if not blocks:
         least = f"{4 * MIN_ERAS} eras and the purge"
         return Decision(0.0, f"adaptation off: too few training eras to try it on ({least})")
-    # The purge is twice the labels' overlap; blocks are four times it, as in every interval here.
-    bootstrap = Bootstrap(samples=1000, block_eras=max(1, 2 * purge_eras))
+    bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
     table: list[dict[str, Any]] = []
     for block in blocks:
         by_strength = {}
@@ -191,6 +191,11 @@ def _shown(row: dict[str, Any], strength: float) -> str:
     )
 
 
+def label_overlap(purge_eras: int) -> int:
+    """Return over how many eras labels overlap, at least 1: a purge is that and four more."""
+    return max(1, purge_eras - purge_for(0))
+
+
 def strength_from_history(
     eras: Sequence[int], gains: Sequence[Sequence[float]], purge_eras: int
 ) -> float:
@@ -199,7 +204,7 @@ def strength_from_history(
     Parameters
     ----------
     eras : era numbers with known labels, increasing. gains : [n_eras, len(GRID)] there.
-    purge_eras : twice the overlap of labels, for the long-run standard error.
+    purge_eras : tells the overlap of labels, for the long-run standard error.
     """
     numbers, table = np.asarray(eras, dtype=np.int32), np.asarray(gains, dtype=np.float64)
     if len(numbers) < MIN_ERAS:
@@ -208,7 +213,7 @@ def strength_from_history(
     numbers, table = numbers[known], table[known]
     bounds = []
     for column in table.T:
-        std = long_run_std(column, numbers, max(1, purge_eras)) if len(column) else None
+        std = long_run_std(column, numbers, 2 * label_overlap(purge_eras)) if len(column) else None
         bounds.append(column.mean() - std / np.sqrt(len(column)) if std else 0.0)
     best = int(np.argmax(bounds))
     return GRID[best] if bounds[best] > 0 else 0.0

@@ -1,0 +1,89 @@
+"""What keeps runs apart: the lock, and the checks before a run is continued or judged again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+
+from numerai_lab.data import Dataset, References
+from numerai_lab.errors import RunError
+from numerai_lab.experiment.provenance import versions
+from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.files import exclusive_lock
+
+BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", ".lock")
+"""Files of a run that was stopped before its manifest was written: it never began."""
+
+
+@contextlib.contextmanager
+def locked(run: RunDir) -> Iterator[None]:
+    """Hold the run's lock; a directory whose run never began is left as it was found."""
+    with exclusive_lock(run.path / ".lock", "another process is working in this run directory"):
+        try:
+            yield
+        finally:
+            if not run.manifest_path.exists():
+                for path in [*run.path.glob(".*.part"), *map(run.path.joinpath, BEFORE_MANIFEST)]:
+                    path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # not empty: it was not ours to begin with
+                    run.path.rmdir()
+
+
+def fingerprint(dataset: Dataset, references: References) -> str:
+    """Hash what a run's numbers depend on: bytes of all files read, and the features chosen.
+
+    The features are not settled by the files of rows: a set is what features.json says it is.
+    """
+    facts = {
+        "files": sorted(file.sha256 for file in dataset.files),
+        "references": sorted(file.sha256 for file in references.files),
+        "features": dataset.frame.feature_names,
+    }
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def same_data(run: RunDir, dataset: Dataset, references: References) -> bool:
+    """Whether a run was made from the same bytes and features."""
+    return bool(run.manifest()["data"]["fingerprint"] == fingerprint(dataset, references))
+
+
+def check_same_config(run: RunDir, digest: str) -> None:
+    """Refuse to resume a run that was made from another config."""
+    theirs = run.manifest().get("config_hash")
+    if theirs != digest:
+        raise RunError(
+            f"was made from another config (hash {theirs}, this one is {digest})",
+            where=str(run.path),
+            fix="compare its resolved.yaml with `numerai-lab config show`, or begin a new run",
+        )
+
+
+def check_same_data(run: RunDir, dataset: Dataset, references: References, fix: str) -> None:
+    """Refuse to go on with a run when its data is not what it was made from."""
+    if same_data(run, dataset, references):
+        return
+    before = run.manifest()["data"]
+    known = {f["sha256"] for f in [*before["files"], *before["references"]]}
+    changed = [str(f.path) for f in [*dataset.files, *references.files] if f.sha256 not in known]
+    what = ", ".join(changed) or "the choice of features, or a file that is gone,"
+    raise RunError(f"was made on other data ({what} differs)", where=str(run.path), fix=fix)
+
+
+def warn_other_versions(run: RunDir, warn: Callable[[str], None]) -> None:
+    """Say so when a run is resumed with other library versions."""
+    before = run.manifest()["versions"]
+    for name, version in versions().items():
+        if before.get(name) != version:
+            warn(f"resuming with {name} {version}, the run began with {before.get(name)}")
+
+
+def remove_leftovers(run: RunDir) -> None:
+    """Remove what a killed process wrote aside and never renamed."""
+    for part in [*run.path.glob(".*.part"), *(run.path / "folds").glob(".*.part")]:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
