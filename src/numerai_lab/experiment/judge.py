@@ -145,9 +145,10 @@ def judge(
 
 
 def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair what is compared with the frozen variant of a model: its prediction, its control."""
+    """Pair what a model shows: prediction and control with its frozen self, then both."""
     there = set(names)
-    return [(name, FROZEN) for name in (MAIN, SHUFFLED) if {name, FROZEN} <= there]
+    pairs = ((MAIN, FROZEN), (SHUFFLED, FROZEN), (MAIN, SHUFFLED))
+    return [pair for pair in pairs if there.issuperset(pair)]
 
 
 def choose_benchmark(

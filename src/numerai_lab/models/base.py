@@ -159,7 +159,7 @@ class DetailedModel(Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
     A run judges the variants as further predictions, and compares the prediction and the
-    control `SHUFFLED` with the variant `FROZEN`, era by era.
+    control `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
     """
 
     def predict_in_detail(self, frame: EraFrame) -> Detailed:
