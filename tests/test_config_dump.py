@@ -80,7 +80,7 @@ def test_the_hash_is_of_the_content(load):
 
 def test_the_hash_stays_the_same_from_one_process_to_the_next(load):
     """Runs are named and resumed by it: a change here breaks runs already on disk."""
-    assert config_hash(load(TEXT).experiment) == "04ceef04"
+    assert config_hash(load(TEXT).experiment) == "b318b861"
 
 
 def test_each_line_says_where_its_value_comes_from(load):

@@ -88,7 +88,17 @@ class Synthetic(Section):
     n_eras: Annotated[int, Field(ge=8)] = 480
     rows_per_era: Annotated[int, Field(ge=20)] = 400
     n_features: Annotated[int, Field(ge=8)] = 60
-    n_regimes: Positive = Field(3, description="how often the factor structure changes, plus one")
+    world: Literal[
+        "drift", "static", "linked_weak", "linked_strong", "covariate_shift", "unlinked"
+    ] = Field(
+        "drift",
+        description="what changes in time: drift, everything slowly; static, nothing; linked_*, "
+        "a regime moves the features' correlations and the signal; covariate_shift, the former "
+        "alone; unlinked, the latter alone",
+    )
+    n_regimes: Positive = Field(
+        3, description="drift: how often the factor structure changes, plus one"
+    )
     signal: Annotated[float, Field(ge=0)] = Field(
         1.0, description="strength of the planted signal; 0 gives labels without any skill"
     )

@@ -4,12 +4,13 @@ A fixed universe of stocks lives through `n_eras` weekly eras and a little beyon
 
 - latent exposures z (6 a stock) and feature noise u move as AR(1) processes, so a stock looks
   next week much as it does today;
-- features are binned into quintiles of `loadings @ z + u`; the loadings drift from regime to
-  regime;
+- features are binned into quintiles of `loadings @ z + u`;
 - returns are `signal + z @ factor returns + own noise`; the signal is a sum of feature bins and of
-  products of two, made neutral to z, with coefficients that partly change by regime;
+  products of two, made neutral to z;
 - labels add up the next 4 (`_20`) or 12 (`_60`) weekly returns, so neighbouring eras' labels
   share returns as Numerai's do; `ender` labels are made neutral to z, `rowan` ones are not.
+
+Which loadings and signal coefficients move in time is the choice of a world: `synthetic_worlds`.
 
 With `signal: 0` labels overlap and features persist, but nothing can be predicted: a score
 above zero is a leak.
@@ -17,13 +18,13 @@ above zero is a leak.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.config import Synthetic
+from numerai_lab.data.synthetic_worlds import N_FACTORS, make_world
 from numerai_lab.seeds import child_seed
 
 Float64 = npt.NDArray[np.float64]
@@ -31,20 +32,11 @@ Float64 = npt.NDArray[np.float64]
 GENERATOR_VERSION = 1
 """Raised when the same settings give other rows, so that cached tournaments are made anew."""
 
-N_FACTORS = 6
 HORIZON_WEEKS = {20: 4, 60: 12}
-PERSISTENCE_FACTORS = 0.97
-PERSISTENCE_NOISE = 0.9
 FACTOR_SHARE = 0.4
 """Share of a feature's variance that comes from the latent exposures."""
 FACTOR_RETURN = 0.15
 """Weekly standard deviation of each factor's return; a stock's own return has 1."""
-SIGNAL_RETURN = 0.047
-"""Weekly return of one standard deviation of signal at `signal: 1`; calibrated so that 400
-XGBoost trees (depth 5, eta .05, colsample .1, eras 1-304) reach a mean corr of about .03 on eras
-313-468."""
-COMMON_SHARE = 0.85
-"""Share of the signal's coefficient variance that all regimes have in common."""
 LINEAR_SHARE = 0.6
 """Share of the signal's variance that is linear in the bins."""
 BIN_EDGES = (0.05, 0.25, 0.75, 0.95)
@@ -72,7 +64,7 @@ def simulate(config: Synthetic) -> Market:
     n_eras, n_rows, n_features = config.n_eras + 1, config.rows_per_era, config.n_features
     n_weeks = n_eras + max(HORIZON_WEEKS.values())
     draw = np.random.default_rng(child_seed(config.seed, "synthetic", "weeks"))
-    loadings, linear, products, pairs = _coefficients(config)
+    world = make_world(config, n_weeks)
 
     exposures = draw.standard_normal((n_rows, N_FACTORS))
     noise = draw.standard_normal((n_rows, n_features))
@@ -83,64 +75,20 @@ def simulate(config: Synthetic) -> Market:
     factors = np.empty((n_eras, n_rows, N_FACTORS))
     for week in range(n_weeks):
         if week:
-            exposures = _step(exposures, PERSISTENCE_FACTORS, draw)
-            noise = _step(noise, PERSISTENCE_NOISE, draw)
-        level = (
-            np.sqrt(FACTOR_SHARE) * exposures @ loadings(week).T + np.sqrt(1 - FACTOR_SHARE) * noise
-        )
-        binned = _quintiles(level)
-        signal = _signal(binned, linear(week), products(week), pairs, exposures)
+            exposures = _step(exposures, world.persistence[0], draw)
+            noise = _step(noise, world.persistence[1], draw)
+        common = np.sqrt(FACTOR_SHARE) * exposures @ world.loadings(week).T
+        binned = _quintiles(common + np.sqrt(1 - FACTOR_SHARE) * noise)
+        signal = _signal(binned, world.linear(week), world.products(week), world.pairs, exposures)
         factor_returns = FACTOR_RETURN * draw.standard_normal(N_FACTORS)
         # Student's t with 5 degrees of freedom, scaled to variance 1: fat tails as in returns.
         own = draw.standard_t(5, n_rows) / np.sqrt(5 / 3)
-        returns[week] = config.signal * SIGNAL_RETURN * signal + exposures @ factor_returns + own
+        returns[week] = (
+            config.signal * world.signal_return * signal + exposures @ factor_returns + own
+        )
         if week < n_eras:
             bins[week], planted[week], factors[week] = binned, signal, exposures
     return Market(bins, _targets(returns, factors), planted)
-
-
-def _coefficients(
-    config: Synthetic,
-) -> tuple[
-    Callable[[int], Float64],
-    Callable[[int], Float64],
-    Callable[[int], Float64],
-    npt.NDArray[np.intp],
-]:
-    """Return loadings, linear and product coefficients by week, and the pairs multiplied."""
-    draw = np.random.default_rng(child_seed(config.seed, "synthetic", "structure"))
-    n_features, n_regimes = config.n_features, config.n_regimes
-    loadings = draw.standard_normal((n_regimes, n_features, N_FACTORS))
-    loadings /= np.linalg.norm(loadings, axis=2, keepdims=True)
-
-    def coefficients(n: int) -> Float64:
-        common = draw.standard_normal(n)
-        own = draw.standard_normal((n_regimes, n))
-        return np.asarray(np.sqrt(COMMON_SHARE) * common + np.sqrt(1 - COMMON_SHARE) * own)
-
-    active = draw.permutation(n_features)[: max(4, n_features // 4)]
-    linear = np.zeros((n_regimes, n_features))
-    linear[:, active] = coefficients(len(active))
-    # Every other product is a square: bent in one feature, the rest in two.
-    partner = np.where(np.arange(len(active)) % 2 == 0, active, np.roll(active, 1))
-    pairs = np.stack([active, partner])
-    products = coefficients(len(active))
-
-    def drifting(anchors: Float64) -> Callable[[int], Float64]:
-        return lambda week: _between_regimes(anchors, week / config.n_eras)
-
-    return drifting(loadings), drifting(linear), drifting(products), pairs
-
-
-def _between_regimes(anchors: Float64, time: float) -> Float64:
-    """Mix neighbouring regimes: time 0..1 is cut into regimes, with a passage between two."""
-    n_regimes = len(anchors)
-    position = np.clip(time * n_regimes - 0.5, 0, n_regimes - 1)
-    first = min(int(position), max(n_regimes - 2, 0))
-    second = min(first + 1, n_regimes - 1)
-    # The passage takes the middle half of the way from one regime's centre to the next.
-    share = np.clip((position - first - 0.25) / 0.5, 0, 1)
-    return np.asarray((1 - share) * anchors[first] + share * anchors[second])
 
 
 def _step(state: Float64, persistence: float, draw: np.random.Generator) -> Float64:

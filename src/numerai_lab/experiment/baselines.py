@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from numerai_lab.config import Resolved
+from numerai_lab.config import Resolved, validate_params
 from numerai_lab.data import Dataset
 from numerai_lab.errors import ConfigError, did_you_mean
-from numerai_lab.experiment.plan import read_experiment
+from numerai_lab.experiment.plan import Prepared, read_experiment
+from numerai_lab.models import DetailedModel, get_model
 
 
 def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
@@ -45,6 +46,21 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
         }
     )
     return replace(other, experiment=aligned)
+
+
+def is_frozen_part(prepared: Prepared, baseline: Resolved) -> bool:
+    """Whether a baseline's prediction is the run's own variant `frozen`, made on the way."""
+    mine, theirs = prepared.experiment, baseline.experiment
+    if not issubclass(prepared.model_class, DetailedModel):
+        return False
+    twin = prepared.model_class.frozen_as(prepared.params)
+    if twin is None or twin[0] != theirs.model.type:
+        return False
+    params = validate_params(get_model(theirs.model.type).Params, baseline)
+    return params.model_dump() == twin[1].model_dump() and all(
+        getattr(mine, section) == getattr(theirs, section)
+        for section in ("weights", "early_stopping", "neutralize")
+    )
 
 
 def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError
 from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.postprocess import BEFORE, neutralized
+from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
@@ -22,8 +22,6 @@ from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import FitContext, Model
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import Fold, final_eras, inner_slice, sample_weights
-
-Float32 = npt.NDArray[np.float32]
 
 
 def run_fold(
@@ -35,16 +33,27 @@ def run_fold(
         model, facts = fit_and_save(folder, fold.train, label, prepared, reporter)
         rows = prepared.dataset.frame.select_eras(fold.judged)
         watch = Stopwatch()
-        values = checked_predict(model, rows)
+        detail = predict_eras(
+            model,
+            rows,
+            prepared.dataset.frame,
+            trained_to=facts["train"]["last"],
+            purge_eras=purge_eras(prepared),
+        )
         facts["predict_seconds"] = watch.seconds
-        columns = {MAIN: values}
-        if prepared.experiment.neutralize is not None:
+        if detail.per_era:
+            facts["per_era"] = {"era": rows.eras.tolist(), **detail.per_era}
+        for note in detail.notes:
+            reporter.warn(note)
+        facts["notes"] = [*facts["notes"], *detail.notes]
+        columns = {MAIN: detail.predictions, **detail.variants}
+        how = prepared.experiment.neutralize
+        if how is not None:
             columns = {
-                MAIN: neutralized(
-                    values, rows, prepared.experiment.neutralize, prepared.dataset, references
-                ),
-                BEFORE: values,
+                name: neutralized(values, rows, how, prepared.dataset, references)
+                for name, values in columns.items()
             }
+            columns[BEFORE] = detail.predictions
         write_predictions(
             folder / "predictions.parquet",
             rows,
@@ -90,6 +99,12 @@ def fit_and_save(
         stop = prepared.dataset.frame.select_eras(stop_eras)
     train = prepared.dataset.frame.select_eras(eras)
     model = prepared.model_class(prepared.params)
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        reporter.warn(sentence)
+
     watch = Stopwatch()
     report = model.fit(
         train,
@@ -105,9 +120,12 @@ def fit_and_save(
             device=experiment.device,
             n_threads=experiment.threads,
             progress=reporter.trees,
-            say=reporter.warn,
+            say=say,
         ),
     )
+    for note in report.notes:
+        if note not in said:
+            reporter.say(note)
     facts = {
         "train": {
             "first": int(eras[0]),
@@ -124,19 +142,3 @@ def fit_and_save(
     (folder / "model").mkdir()
     model.save(folder / "model")
     return model, facts
-
-
-def checked_predict(model: Model, rows: EraFrame) -> Float32:
-    """Predict without showing targets. Raises ModelError on a wrong shape, NaN or infinity."""
-    values = np.asarray(model.predict(rows.without_targets()), dtype=np.float32)
-    if values.shape != (rows.n_rows,):
-        raise ModelError(
-            f"{type(model).__name__}.predict returned shape {values.shape} for {rows.n_rows} rows"
-        )
-    bad = int(np.count_nonzero(~np.isfinite(values)))
-    if bad:
-        raise ModelError(
-            f"{type(model).__name__} predicted NaN or infinity in {bad} of {rows.n_rows} rows",
-            fix="a smaller learning rate (eta) is the usual way out",
-        )
-    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.models import FROZEN, SHUFFLED
 from numerai_lab.scoring import (
     mean_exposure,
     paired,
@@ -113,12 +114,13 @@ def judge(
     rule = payout_rule(scoring.payout, dataset.horizons[target])
     own = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
     payout = simulate_payout(own["payout"].to_numpy(dtype=np.float64), rule)
-    pairs = list(baselines)
-    if benchmark is not None and benchmark not in pairs:
-        pairs.append(benchmark)
+    others = list(baselines)
+    if benchmark is not None and benchmark not in others:
+        others.append(benchmark)
+    pairs = [*variant_pairs(columns), *((MAIN, name) for name in others)]
     comparisons = [
-        compare_columns(per_era, MAIN, name, target, dataset.horizons[target], scoring, seed)
-        for name in pairs
+        compare_columns(per_era, name, other, target, dataset.horizons[target], scoring, seed)
+        for name, other in pairs
     ]
     summary = {
         "source": dataset.source,
@@ -140,6 +142,13 @@ def judge(
         named = zip(rows.feature_names, means.tolist(), strict=True)
         exposure = {name: value for name, value in named if value == value}
     return Judged(per_era, summary, exposure)
+
+
+def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair what a model shows: prediction and control with its frozen self, then both."""
+    there = set(names)
+    pairs = ((MAIN, FROZEN), (SHUFFLED, FROZEN), (MAIN, SHUFFLED))
+    return [pair for pair in pairs if there.issuperset(pair)]
 
 
 def choose_benchmark(

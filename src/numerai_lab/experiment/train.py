@@ -13,7 +13,7 @@ from typing import Any
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError, UserError
-from numerai_lab.experiment.baselines import aligned_baseline, dataset_for
+from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fitting import run_final, run_fold
 from numerai_lab.experiment.guards import (
@@ -33,6 +33,7 @@ from numerai_lab.experiment.provenance import git_state, machine, versions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
 from numerai_lab.files import write_json, write_text
+from numerai_lab.models import FROZEN
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ def ensure_baselines(
     """Find, or train, the experiments named in compare_to on the same rows and folds."""
     found: dict[str, RunDir] = {}
     for name, baseline in baselines.items():
+        if is_frozen_part(prepared, baseline):
+            reporter.say(f"compare_to: {name} is the same trees frozen, shown as '{FROZEN}'")
+            continue
         digest = config_hash(baseline.experiment)
         for run in iter_runs(options.runs_dir, baseline.experiment.name):
             same = run.finished and run.manifest()["config_hash"] == digest

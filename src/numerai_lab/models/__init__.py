@@ -1,18 +1,35 @@
 """What learns: the Model protocol, the registry, the conformance check, and two models."""
 
-from numerai_lab.models.base import FitContext, FitReport, Float32, Model, ModelInfo, Params
+from numerai_lab.models.base import (
+    FROZEN,
+    SHUFFLED,
+    Detailed,
+    DetailedModel,
+    FitContext,
+    FitReport,
+    Float32,
+    Model,
+    ModelInfo,
+    OnlineModel,
+    Params,
+)
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.features import check_features
 from numerai_lab.models.registry import ModelEntry, get_model, list_models
 
 __all__ = [
+    "FROZEN",
+    "SHUFFLED",
+    "Detailed",
+    "DetailedModel",
     "FitContext",
     "FitReport",
     "Float32",
     "Model",
     "ModelEntry",
     "ModelInfo",
+    "OnlineModel",
     "ParamRow",
     "Params",
     "check_features",

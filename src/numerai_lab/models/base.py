@@ -104,6 +104,31 @@ class FitReport:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+FROZEN = "frozen"
+"""Name of the variant that does not change from era to era; the others are compared with it."""
+SHUFFLED = "shuffled"
+"""Name of the control: the model changed for another era than the one it predicts."""
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """Predictions with what a model that changes itself from era to era tells about them.
+
+    Attributes
+    ----------
+    predictions : float32 [n_rows], as `predict` gives them.
+    variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
+        same model unchanged, `SHUFFLED`, or any other. The same names for every frame.
+    per_era : name -> one number per era of the frame, None where there is none.
+    notes : sentences about what happened (eras that could not be read).
+    """
+
+    predictions: Float32
+    variants: dict[str, Float32] = field(default_factory=dict)
+    per_era: dict[str, list[float | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class Model(Protocol):
     """What learns. See CONTRIBUTING.md; `check_model` tests all that is promised here."""
@@ -131,4 +156,45 @@ class Model(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; predictions are byte-equal on the same machine."""
+        ...
+
+
+@runtime_checkable
+class DetailedModel(Protocol):
+    """A model that can show more than its prediction. Optional; a run asks for it if it is there.
+
+    A run judges the variants as further predictions, and compares the prediction and the
+    control `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
+    """
+
+    def predict_in_detail(self, frame: EraFrame) -> Detailed:
+        """Predict as `predict` does, and show variants and facts beside."""
+        ...
+
+    @classmethod
+    def frozen_as(cls, params: Any) -> tuple[str, Params] | None:
+        """Name the model and parameters whose prediction, with the same seed, is `FROZEN`.
+
+        A run that is to be compared with it does not train it a second time. None: there is
+        no such model.
+        """
+        ...
+
+
+@runtime_checkable
+class OnlineModel(Protocol):
+    """A model that goes on learning from labels as they become known. Optional.
+
+    With `online` true a run predicts the judged eras one after another. Before era e it hands
+    over those eras after the last training era that it has not handed over yet and that end
+    at e - purge - 1: the labels a live model would know by then, and never a later one.
+    """
+
+    @property
+    def online(self) -> bool:
+        """Whether this fitted model wants labels; decided by its parameters."""
+        ...
+
+    def observe(self, resolved: EraFrame) -> None:
+        """Learn from labelled eras, in order of time."""
         ...

@@ -25,7 +25,14 @@ from pydantic import ValidationError
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
-from numerai_lab.models.base import FitContext, FitReport, Float32, Model
+from numerai_lab.models.base import (
+    DetailedModel,
+    FitContext,
+    FitReport,
+    Float32,
+    Model,
+    OnlineModel,
+)
 from numerai_lab.models.toy import TARGETS, shuffled_rows, toy_frame
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
@@ -202,6 +209,31 @@ def _sees_no_targets(trial: _Trial) -> None:
             raise _Broken("predictions depend on the targets of the rows predicted")
 
 
+def _details_agree(trial: _Trial) -> None:
+    model = trial.ready_model()
+    if not isinstance(model, DetailedModel):
+        return
+    detail = model.predict_in_detail(trial.judged)
+    if not np.array_equal(detail.predictions, trial.predict(trial.ready_model(), trial.judged)):
+        raise _Broken("predict_in_detail predicts otherwise than predict")
+    for name, values in detail.variants.items():
+        if values.dtype != np.float32 or values.shape != (trial.judged.n_rows,):
+            raise _Broken(f"variant '{name}' is not float32 with one value a row")
+        if not np.isfinite(values).all():
+            raise _Broken(f"variant '{name}' is not finite everywhere")
+    for name, facts in detail.per_era.items():
+        if len(facts) != trial.judged.n_eras:
+            raise _Broken(f"per_era '{name}' has {len(facts)} values, not one an era")
+
+
+def _learns_online(trial: _Trial) -> None:
+    model = trial.reloaded()
+    if isinstance(model, OnlineModel) and model.online:
+        for era in trial.labelled.eras.tolist():
+            model.observe(trial.labelled.between(era, era))
+        trial.predict(model, trial.judged)
+
+
 def _leaves_rows_alone(trial: _Trial) -> None:
     before = trial.judged.features.copy()
     trial.predict(trial.model, trial.judged)
@@ -297,6 +329,8 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("row order does not matter", _ignores_row_order),
     ("an era stands alone", _predicts_eras_apart),
     ("targets are not seen", _sees_no_targets),
+    ("details agree with the prediction", _details_agree),
+    ("survives labels that become known", _learns_online),
     ("rows stay as they are", _leaves_rows_alone),
     ("survives saving", _survives_saving),
     ("survives constant features", _survives(constant=3)),

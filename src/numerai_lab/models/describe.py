@@ -41,6 +41,8 @@ def _rows(params: type[BaseModel], prefix: str) -> list[ParamRow]:
         key = prefix + (field.alias or name)
         if field.is_required():
             default = "required"
+        elif _sections(field.annotation):  # its keys and their defaults follow, one a row
+            default = ""
         elif field.default is PydanticUndefined:
             default = str(field.get_default(call_default_factory=True))
         else:

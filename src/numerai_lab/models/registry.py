@@ -21,6 +21,7 @@ from numerai_lab.models.base import Model, ModelInfo
 GROUP = "numerai_lab.models"
 BUILT_IN = {
     "xgb": "numerai_lab.models.xgb:XGB",
+    "xgb_ttt": "numerai_lab.models.xgb_ttt:XGBTTT",
     "lgbm_ensemble": "numerai_lab.models.lgbm_ensemble:LGBMEnsemble",
 }
 

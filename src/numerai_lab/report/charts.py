@@ -232,6 +232,37 @@ def _exposure(record: Record) -> Chart | None:
     return Chart("exposure", "Feature exposure", words, figure)
 
 
+def _adaptation(record: Record) -> Chart | None:
+    """Draw the code of each era and the strength it was adapted with, where a model tells them."""
+    told = [fit.per_era for _, fit in sorted(record.fits.items()) if "era" in fit.per_era]
+    names = list(dict.fromkeys(name for facts in told for name in facts))
+    traces, parts = [], []
+    for rank, name in enumerate(name for name in names if name not in ("era", "seconds")):
+        curve = curves.told(told, name)
+        if len(curve):
+            place = rank % len(BASELINE_COLOURS)
+            strength = name == "strength"
+            colour = MODEL_COLOUR if strength else BASELINE_COLOURS[place]
+            line = {"color": colour, "width": 1.8, "dash": "solid" if strength else "dash"}
+            more = {"line": line, "marker": {"color": colour}, "hovertemplate": "%{y:.3f}"}
+            traces.append(_line(curve, name.replace("_", " "), **more))
+            mean = figures.number(float(curve.values.mean()), 2)
+            parts.append(f"{name.replace('_', ' ')} {mean}")
+    if not traces:
+        return None
+    seconds = curves.told(told, "seconds")
+    words = (
+        "What the model read from the unlabelled rows of each era (its code, in standard "
+        "deviations of the training eras) and the strength it was adapted with. On average: "
+        f"{', '.join(parts)}."
+    )
+    if len(seconds):
+        milliseconds = 1000 * float(seconds.values.mean())
+        words += f" Adapting took {figures.number(milliseconds, 1)} ms an era."
+    figure = {"data": traces, "layout": _layout(record)}
+    return Chart("adaptation", "Code and strength of each era", words, figure)
+
+
 def draw(record: Record) -> Sequence[Chart]:
     """Draw every chart that the run has scores for, in the order of the page."""
     own = curves.per_era(record, MODEL)
@@ -244,5 +275,6 @@ def draw(record: Record) -> Sequence[Chart]:
         _drawdown(record, own),
         *(_rolling(record, own, window) for window in (20, 50) if len(own) >= window),
         _exposure(record),
+        _adaptation(record),
     ]
     return [chart for chart in charts if chart]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,18 @@ def per_era(record: Record, name: str, metric: str = "corr") -> Curve:
     order = np.argsort(data["era"][rows], kind="stable")
     values = data[metric][rows][order] if metric in data else np.empty(0)
     return Curve(data["era"][rows][order].astype(np.int64), values.astype(np.float64))
+
+
+def told(facts: Sequence[Mapping[str, Sequence[float | None]]], name: str) -> Curve:
+    """Return what the fits told of each era under a name; eras without a value are left out."""
+    pairs = [
+        (int(era), float(value))
+        for fold in facts
+        for era, value in zip(fold["era"], fold.get(name, ()), strict=False)
+        if era is not None and value is not None
+    ]
+    eras, values = zip(*sorted(pairs), strict=True) if pairs else ((), ())
+    return Curve(np.array(eras, dtype=np.int64), np.array(values, dtype=np.float64))
 
 
 def difference(curve: Curve, other: Curve) -> Curve:

@@ -11,6 +11,13 @@ from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Comparison, Stats
 
+VARIANTS = {
+    "frozen": "same trees, not adapted",
+    "shuffled": "control: adapted to other eras",
+    "before_neutralization": "before neutralization",
+}
+"""Further predictions of the run's own model, and what they are."""
+
 
 def _card(name: object, value: str, *below: object) -> Html:
     lines = (h("span", line) for line in below)
@@ -44,7 +51,8 @@ def cards(record: Record) -> Html:
         shown.append(_card(name, number(bmc.mean), *below))
     positive = f"{percent(corr.hit_rate)} of eras positive"
     shown.append(_card("max drawdown", number(corr.max_drawdown, 3), positive))
-    for c in (c for c in scores.comparisons if c.metric == "corr"):
+    own = [c for c in scores.comparisons if c.prediction == MODEL]
+    for c in (c for c in own if c.metric == "corr"):
         difference = number(c.mean_difference, signed=True)
         way = figures.verdict(c.ci_low, c.ci_high)
         shown.append(
@@ -63,6 +71,8 @@ def _swatch(record: Record, name: str) -> Html:
 def _role(record: Record, name: str) -> str | None:
     if name == MODEL:
         return None
+    if name in VARIANTS:
+        return VARIANTS[name]
     return "benchmark" if name == record.scores.benchmark else "baseline"
 
 
@@ -174,7 +184,7 @@ def _comparison(record: Record, c: Comparison) -> Html:
     }[figures.verdict(c.ci_low, c.ci_high)]
     return h(
         "li",
-        h("strong", f"{record.label(MODEL)} {way} {c.baseline}"),
+        h("strong", f"{record.label(c.prediction)} {way} {c.baseline}"),
         f": {c.metric} {number(c.mean_difference, signed=True)} per era, "
         f"95 % {interval(c.ci_low, c.ci_high)}, probability of improvement "
         f"{percent(c.probability_of_improvement)}, {figures.count(c.n_eras)} paired eras.",

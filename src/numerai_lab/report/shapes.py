@@ -214,7 +214,10 @@ class Manifest(Shown):
 
 
 class Fit(Shown):
-    """fit.json of one fold; `importance` is the total gain by feature."""
+    """fit.json of one fold; `importance` is the total gain by feature.
+
+    `per_era` is what a model that adapts to each era tells: `era`, and lists as long as it.
+    """
 
     fold: int = 0
     n_trees: int | None = None
@@ -223,6 +226,7 @@ class Fit(Shown):
     predict_seconds: Number = None
     importance: dict[str, Number] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
+    per_era: dict[str, list[Number]] = Field(default_factory=dict)
 
 
 class Exposure(Shown):

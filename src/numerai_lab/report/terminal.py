@@ -120,10 +120,11 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
         that name a `prediction` of their own, each minus the same baseline.
     """
     shown = [Comparison.model_validate(dict(item)) for item in comparisons]
+    against_one = len({c.baseline for c in shown}) == 1
     own = all(c.prediction == MODEL for c in shown)
     metrics = ", ".join(dict.fromkeys(c.metric for c in shown))
     title = f"paired difference of {metrics} per era"
-    if not own:
+    if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
     columns = [("against" if own else "run", False), ("mean", True)]
     columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
@@ -131,6 +132,8 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
     for c in shown:
         # A run's label is long: its directory goes below its experiment.
         name = c.baseline if own else c.prediction.replace("/", "/\n")
+        if not own and not against_one:
+            name = f"{c.prediction} - {c.baseline}"
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
         way = figures.verdict(c.ci_low, c.ci_high).replace("no clear difference", "unclear")
