@@ -32,7 +32,8 @@ def check_with_library(params: LGBMEnsembleParams, train: EraFrame, targets: Ite
         LightGBM refuses the parameters, or a list has not one value a feature.
     """
     features = np.indices((_TRIAL_ROWS, train.n_features))[0].astype(np.float32)
-    ends = [(np.nanmin(y), np.nanmax(y)) for y in map(train.target, sorted(targets))]
+    labels = [y[~np.isnan(y)] for y in map(train.target, sorted(targets))]
+    ends = [(y.min(), y.max()) for y in labels if len(y)]
     for i, own in enumerate(params.parameter_sets):
         library = params.library_params(i)
         for name in _ONE_A_FEATURE:
