@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "experiment": BASE | {"config", "data", "splits", "scoring", "models"},
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }
+MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report"} | BASE
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
 
 

@@ -1,0 +1,79 @@
+"""The command line: parse, call one function, print. Heavy imports stay inside the commands."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from numerai_lab.cli import configs, experiments, models
+from numerai_lab.cli.output import fail
+from numerai_lab.errors import LabError, MachineError
+
+app = typer.Typer(
+    name="numerai-lab",
+    help="Era-aware experiments for the Numerai tournament: from one YAML to a judged run.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+INTERRUPTED = 130
+
+for command in (
+    experiments.train,
+    experiments.evaluate,
+    experiments.compare,
+    experiments.runs,
+    experiments.report,
+    models.models,
+):
+    app.command()(command)
+app.add_typer(configs.app, name="config")
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and stop, for --version."""
+    if asked:
+        sys.stdout.write(f"numerai_lab {metadata.version('numerai_lab')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="the version")
+    ] = False,
+) -> None:
+    """Era-aware experiments for the Numerai tournament: from one YAML to a judged run."""
+
+
+def main() -> NoReturn:
+    """Entry point: a user's mistake becomes one sentence on stderr and exit code 2."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = typer.main.get_command(app).main(
+            args=arguments, prog_name="numerai-lab", standalone_mode=False
+        )
+        if code == INTERRUPTED:
+            sentence = "stopped; what was finished is kept, train goes on with --resume"
+            return fail(sentence, INTERRUPTED, arguments)
+    except TyperException as error:  # a wrong option or argument
+        return fail(error.format_message(), 2, arguments)
+    except LabError as error:
+        return fail(str(error), error.exit_code, arguments)
+    except MemoryError:
+        full = MachineError(
+            "not enough memory", fix="load fewer features or eras (data.feature_set, data.eras)"
+        )
+        return fail(str(full), full.exit_code, arguments)
+    except OSError as error:
+        return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
+    return 0

@@ -1,0 +1,72 @@
+"""config show, check, schema: look at an experiment without running it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from numerai_lab.cli.options import Config, DataOption, Json, SetOption
+from numerai_lab.cli.output import emit
+from numerai_lab.errors import ConfigError
+
+app = typer.Typer(help="Look at a config without running it.", no_args_is_help=True)
+
+
+@app.command("show")
+def config_show(
+    config: Config,
+    data: DataOption = None,
+    overrides: SetOption = None,
+    origins: Annotated[
+        bool, typer.Option("--origins", help="say beside each value where it was written")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the config as it resolves: parents, data profile and --set merged, defaults filled."""
+    from numerai_lab.config import resolved_yaml
+    from numerai_lab.experiment import read_experiment
+
+    resolved = read_experiment(config, data, tuple(overrides or ()))
+    if as_json:
+        emit(resolved.experiment.model_dump(mode="json", by_alias=True))
+        return
+    sys.stdout.write(resolved_yaml(resolved.experiment, resolved.places if origins else None))
+
+
+@app.command("check")
+def config_check(
+    configs: Annotated[list[str], typer.Argument(metavar="CONFIG ...")],
+    data: DataOption = None,
+    overrides: SetOption = None,
+    as_json: Json = False,
+) -> None:
+    """Check configs and report every mistake with its line; reads no data."""
+    from numerai_lab.config import config_hash
+    from numerai_lab.experiment import read_experiment
+
+    hashes, mistakes = {}, []
+    for config in configs:
+        try:
+            resolved = read_experiment(config, data, tuple(overrides or ()))
+            hashes[config] = config_hash(resolved.experiment)
+        except ConfigError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+    if as_json:
+        emit({"configs": hashes})
+        return
+    for config, digest in hashes.items():
+        sys.stdout.write(f"{config}: fine (hash {digest})\n")
+
+
+@app.command("schema")
+def config_schema(as_json: Json = False) -> None:
+    """Print the JSON schema of experiments, for editors."""
+    from numerai_lab.config import json_schema
+
+    schema = json_schema()
+    emit(schema) if as_json else sys.stdout.write(json.dumps(schema, indent=2) + "\n")

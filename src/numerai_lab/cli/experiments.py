@@ -1,0 +1,173 @@
+"""train, evaluate, compare, runs, report: from an experiment to its numbers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from numerai_lab.cli.options import RUNS, Config, DataOption, Json, Quiet, RunsDir, SetOption
+from numerai_lab.cli.output import emit, show, show_scores, warn_on_stderr
+
+
+def train(
+    config: Config,
+    data: DataOption = None,
+    overrides: SetOption = None,
+    runs_dir: RunsDir = RUNS,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run-dir", help="this directory instead of a new one")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="continue an unfinished run where it stopped")
+    ] = False,
+    final: Annotated[
+        bool, typer.Option("--final", help="also fit on all eras: the model that goes live")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run an experiment: folds, predictions, scores, report."""
+    from numerai_lab.experiment import Reporter, TrainOptions, fold_facts, prepare, read_experiment
+    from numerai_lab.experiment import train as run_training
+    from numerai_lab.report import render_plan, write_report
+
+    resolved = read_experiment(config, data, tuple(overrides or ()))
+    with Reporter(quiet=quiet) as reporter:
+        if plan:
+            prepared = prepare(resolved, reporter)
+            folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
+            emit({"folds": folds, "notes": list(prepared.plan.notes)}) if as_json else show(
+                render_plan(folds)
+            )
+            return
+        options = TrainOptions(
+            runs_dir=runs_dir,
+            run_dir=run_dir,
+            resume=resume,
+            final=final,
+            data=data,
+            command=shlex.join(["numerai-lab", *sys.argv[1:]]),
+        )
+        run = run_training(resolved, options, reporter)
+        report = write_report(run.path)
+    scores, manifest = run.scores(), run.manifest()
+    if as_json:
+        emit(
+            {
+                "run_dir": str(run.path),
+                "report": str(report),
+                "final": (run.final_dir / "DONE").exists(),
+                "notice": manifest["data"]["notice"],
+                "notes": manifest["notes"],
+                "folds": manifest["folds"],
+                **scores,
+            }
+        )
+        return
+    show_scores(scores, manifest["experiment"])
+    sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
+
+
+def evaluate(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN ...]",
+            help="run directories, experiments (their last run) or prediction files; "
+            "the last run if left out",
+        ),
+    ] = None,
+    data: DataOption = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="score against this; may be repeated")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", help="benchmark column for bmc, or none")
+    ] = None,
+    first: Annotated[int | None, typer.Option("--from", help="first era judged")] = None,
+    last: Annotated[int | None, typer.Option("--to", help="last era judged")] = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Judge predictions again: of runs, or of any parquet or CSV file with id and era."""
+    from numerai_lab.experiment import EvaluateOptions, Reporter
+    from numerai_lab.experiment import evaluate as judge_again
+    from numerai_lab.report import write_report
+
+    options = EvaluateOptions(runs_dir, data, tuple(target or ()), benchmark, first, last)
+    specs: list[str | None] = [*what] if what else [None]
+    with Reporter(quiet=quiet) as reporter:
+        found = [judge_again(spec, options, reporter) for spec in specs]
+        if options.as_trained:
+            for item in found:
+                if item.run is not None:
+                    write_report(item.run.path)
+    results = [
+        {
+            "run_dir": str(item.path),
+            "folds": item.run.manifest()["folds"] if item.run else [],
+            "notes": item.run.manifest()["notes"] if item.run else [],
+            **item.judged.summary,
+        }
+        for item in found
+    ]
+    if as_json:
+        emit(results[0] if len(results) == 1 else {"results": results})
+        return
+    for item in found:
+        sys.stdout.write(f"{item.path}\n")
+        show_scores(item.judged.summary, item.name)
+
+
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN ...", help="the first one is the baseline")
+    ],
+    metric: Annotated[str, typer.Option("--metric", help="corr, mmc, bmc, fnc ...")] = "corr",
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Paired per-era difference between runs, with its interval and probability."""
+    from numerai_lab.experiment import compare as compare_runs
+    from numerai_lab.report import render_comparison
+
+    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr)
+    if as_json:
+        emit({"comparisons": rows})
+        return
+    for row in rows:
+        sys.stdout.write(
+            f"{row['prediction']}: mean {metric} {row['mean']:+.4f}\n"
+            f"{row['baseline']}: mean {metric} {row['baseline_mean']:+.4f}\n"
+        )
+    show(render_comparison(rows))
+
+
+def runs(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
+    """List runs with their headline numbers."""
+    from numerai_lab.experiment import list_runs
+    from numerai_lab.report import render_runs
+
+    rows = list_runs(runs_dir)
+    emit({"runs": rows}) if as_json else show(render_runs(rows))
+
+
+def report(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="run directory or experiment")
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Write a run's report.html anew and print its path."""
+    from numerai_lab.experiment import find_run
+    from numerai_lab.report import write_report
+
+    path = write_report(find_run(run, runs_dir).path)
+    emit({"report": str(path)}) if as_json else sys.stdout.write(f"{path}\n")

@@ -1,0 +1,24 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="experiment, e.g. configs/xgb.yaml")]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="folder in Numerai's layout, a profile in configs/data, or a YAML file"
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="override, e.g. model.params.max_depth=6"),
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="where runs are kept")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="only warnings on stderr")]
+RUNS = Path("runs")

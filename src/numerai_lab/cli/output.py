@@ -1,0 +1,50 @@
+"""What commands print: results on stdout, errors and warnings on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def emit(value: dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
+
+def show(*renderables: Any) -> None:
+    """Print tables: in colour on a terminal, as plain 80-column text elsewhere."""
+    from rich.console import Console
+
+    from numerai_lab.report import to_text
+
+    if sys.stdout.isatty():
+        console = Console()
+        for renderable in renderables:
+            console.print(renderable)
+    else:
+        sys.stdout.write("\n".join(to_text(renderable) for renderable in renderables) + "\n")
+
+
+def warn_on_stderr(sentence: str) -> None:
+    """Say a sentence beside the result."""
+    sys.stderr.write(f"warning: {sentence}\n")
+
+
+def show_scores(scores: dict[str, Any], name: str) -> None:
+    """Print the score table and comparisons; warnings have been said on stderr already."""
+    from numerai_lab.report import render_comparison, render_scores
+
+    show(render_scores({**scores, "warnings": []}, name))
+    if scores["comparisons"]:
+        show(render_comparison(scores["comparisons"]))
+    if scores["source"] == "synthetic":
+        sys.stdout.write("\n*** SYNTHETIC DATA: these scores say nothing about Numerai ***\n\n")
+
+
+def fail(message: str, code: int, arguments: list[str]) -> int:
+    """Print an error: a sentence on stderr, and with --json also an object on stdout."""
+    sys.stderr.write(f"error: {message}\n")
+    if "--json" in arguments:
+        emit({"error": message, "exit_code": code})
+    return code

@@ -1,0 +1,1 @@
+"""Everything that talks to Numerai: downloads, rounds, submissions, receipts, model upload."""
