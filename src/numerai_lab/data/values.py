@@ -6,7 +6,7 @@ costs tens of megabytes beside the result, not its own size again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -100,20 +100,33 @@ def _read(
             fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
         ) from None
     for piece in plan.pieces:
-        file, path = files[piece.file], paths[piece.file]
-        rows = file.metadata.row_group(piece.group).num_rows
-        width = max(1, BLOCK_BYTES // (rows * result.itemsize))
-        for first in range(0, len(names), width):
-            block = names[first : first + width]
-            table = read_columns(file, path, piece.group, block)
-            columns = []
-            for name in block:
-                columns.append(_encode(table[name], encoding, f"{path} column '{name}'"))
-            _write(result[:, first : first + width], piece, columns)
+        for first, columns in column_blocks(paths, files, piece, names, encoding):
+            write_block(result[:, first : first + len(columns)], piece, columns)
     return result
 
 
-def _write(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
+def column_blocks(
+    paths: Sequence[Path],
+    files: Sequence[pq.ParquetFile],
+    piece: Piece,
+    names: Sequence[str],
+    encoding: Encoding,
+) -> Iterator[tuple[int, list[npt.NDArray[Any]]]]:
+    """Yield (position of the first one, columns of the piece's row group) for a few at a time."""
+    file, path = files[piece.file], paths[piece.file]
+    rows = file.metadata.row_group(piece.group).num_rows
+    itemsize = 4 if encoding is Encoding.FLOATS else 1
+    width = max(1, BLOCK_BYTES // (rows * itemsize))
+    for first in range(0, len(names), width):
+        block = names[first : first + width]
+        table = read_columns(file, path, piece.group, block)
+        yield (
+            first,
+            [_encode(table[name], encoding, f"{path} column '{name}'") for name in block],
+        )
+
+
+def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
     """Write a row group's columns to the piece's rows of a C-order block."""
     tile = np.empty((len(columns), TILE_ROWS), dtype=target.dtype)
     for start in range(0, piece.n_rows, TILE_ROWS):

@@ -14,14 +14,14 @@ from numerai_lab.scoring.arrays import (
     era_slices,
     one_blas_thread,
 )
-from numerai_lab.scoring.least_squares import Neutralizers, centred_era
+from numerai_lab.scoring.least_squares import Neutralizers, NeutralizersByEra, centred_era
 
 _FEATURES_AT_ONCE = 512
 """Features turned into float64 at a time: 6,500 rows of them are 27 MB."""
 
 
 def exposure_per_era(
-    predictions: FloatArray, features: Neutralizers, offsets: Offsets
+    predictions: FloatArray, features: NeutralizersByEra, offsets: Offsets
 ) -> tuple[Float64, Float64, npt.NDArray[np.int64]]:
     """Pearson correlation of each feature with the raw predictions, summed up per era.
 
@@ -64,7 +64,9 @@ def exposure_per_era(
     return largest, rms, feature
 
 
-def mean_exposure(predictions: FloatArray, features: Neutralizers, offsets: Offsets) -> Float64:
+def mean_exposure(
+    predictions: FloatArray, features: NeutralizersByEra, offsets: Offsets
+) -> Float64:
     """Return each feature's Pearson correlation with a prediction, averaged over eras.
 
     Parameters

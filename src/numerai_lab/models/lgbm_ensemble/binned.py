@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
+from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.library import library_errors
@@ -35,7 +35,7 @@ def as_float(features: FeatureArray) -> Float32:
 class _Rows(lightgbm.Sequence):  # type: ignore[misc]  # LightGBM is untyped
     """int8 rows that become float32 batch by batch, never as a whole."""
 
-    def __init__(self, features: FeatureArray) -> None:
+    def __init__(self, features: Features) -> None:
         self.features = features
         self.batch_size = max(1, _BATCH_BYTES // (4 * features.shape[1]))
 
@@ -88,7 +88,8 @@ class BinnedRows:
                         known, label=np.zeros(len(known), np.float32), params=self.params
                     )
             else:
-                low, high = train.features.min(axis=0), train.features.max(axis=0)
+                data = train.features_in_memory()
+                low, high = data.min(axis=0), data.max(axis=0)
                 self.n_constant = int(np.count_nonzero(low == high))
             self._all = lightgbm.Dataset(
                 data, label=label, weight=weights, reference=reference, params=self.params
