@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -61,6 +62,16 @@ class StoredFeatures(Protocol):
 
     def __getitem__(self, rows: Any) -> FeatureArray:
         """Read a row, a slice of rows or an array of row numbers into a new C-order array."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hex digits that differ wherever a row, a feature or a value does."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where files may be kept that were derived from them, under names with `identity`."""
         ...
 
     def bounds(self) -> tuple[int, int]:

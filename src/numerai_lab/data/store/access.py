@@ -104,7 +104,7 @@ class Store:
         numbers = {number: position for position, number in enumerate(opened)}
         columns = [(numbers[place[name][0]], place[name][1]) for name in features]
         return StoredRows(
-            features=BlockFeatures(list(opened.values()), columns, runs),
+            features=BlockFeatures(list(opened.values()), columns, runs, self.folder),
             eras=eras[kept > 0],
             offsets=np.concatenate([[0], np.cumsum(kept[kept > 0])]),
             ids=self._ids(runs, keep),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ Int64 = npt.NDArray[np.int64]
 
 # More runs than these are read by row numbers: one by one they would take longer in Python.
 _MANY_RUNS = 64
+# Linux maps this much around a page that is touched (fault_around_bytes), so that much more is
+# given back on both sides.
+_FAULT_AROUND = 64 << 10
 
 
 class Block:
@@ -39,7 +43,7 @@ class Block:
     """
 
     def __init__(self, path: Path, shape: tuple[int, int], bounds: tuple[int, int]) -> None:
-        self.bounds = bounds
+        self.path, self.bounds = path, bounds
         with reading(path), path.open("rb") as file:
             size = path.stat().st_size
             if size != shape[0] * shape[1]:
@@ -60,8 +64,9 @@ class Block:
             return
         width = self.values.shape[1]
         page = mmap.PAGESIZE
-        start = first * width // page * page
-        self._map.madvise(mmap.MADV_DONTNEED, start, min(stop * width, len(self._map)) - start)
+        start = max(0, first * width - _FAULT_AROUND) // page * page
+        end = min(stop * width + _FAULT_AROUND, len(self._map))
+        self._map.madvise(mmap.MADV_DONTNEED, start, end - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class BlockFeatures:
     ----------
     blocks : of one store, so with the same rows.
     columns : (block, column in it) of each feature.
+    folder : of the store.
     runs : int64 [n_runs, 2], first and stop row of neighbouring rows in the store, increasing.
     """
 
@@ -87,15 +93,19 @@ class BlockFeatures:
     itemsize = 1
 
     def __init__(
-        self, blocks: Sequence[Block], columns: Sequence[tuple[int, int]], runs: Int64
+        self,
+        blocks: Sequence[Block],
+        columns: Sequence[tuple[int, int]],
+        runs: Int64,
+        folder: Path,
     ) -> None:
-        self._blocks, self._columns = blocks, columns
+        self._blocks, self._columns, self._folder = blocks, columns, folder
         self._parts = _parts(blocks, columns)
         self._runs = runs
         self._starts = np.concatenate([[0], np.cumsum(runs[:, 1] - runs[:, 0])])
 
     def _with_runs(self, runs: Int64) -> Self:
-        other = type(self)(self._blocks, (), runs)
+        other = type(self)(self._blocks, (), runs, self._folder)
         other._columns, other._parts = self._columns, self._parts
         return other
 
@@ -159,6 +169,20 @@ class BlockFeatures:
     def take(self, rows: Int64) -> Self:
         """Rows of increasing numbers, still on disk."""
         return self._with_runs(self._at(rows))
+
+    @property
+    def identity(self) -> str:
+        """Hex digits of the store, the features and the rows."""
+        content = hashlib.sha256(self._folder.name.encode())
+        names = [(self._blocks[block].path.name, column) for block, column in self._columns]
+        content.update(repr(names).encode())
+        content.update(self._runs.tobytes())
+        return content.hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        """Folder for what is derived from the store; it goes when the store goes."""
+        return self._folder / "derived"
 
     def columns(self, chosen: Int64) -> Self:
         """Some features, still on disk."""

@@ -76,6 +76,8 @@ class LGBMEnsemble:
         shared = self.params.library_params(0) | {"num_threads": ctx.n_threads}
         binned = BinnedRows(train, ctx.weights, shared)
         binning_seconds = time.perf_counter() - start
+        for sentence in binned.notes:
+            note(sentence)
         if binned.n_constant:
             note(f"{binned.n_constant} features are constant over the training rows: unused")
 
