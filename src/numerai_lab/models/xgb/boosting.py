@@ -59,6 +59,7 @@ def grow(
     params: dict[str, Any],
     rounds: int,
     era_boosting: EraBoosting | None,
+    cache_prefix: str | None = None,
 ) -> Growth:
     """Grow `rounds` rounds of trees, cut back to the best if told to stop early, then era boost.
 
@@ -69,6 +70,7 @@ def grow(
     params : XGBoost parameters with seed, device and nthread.
     rounds : boosting rounds.
     era_boosting : more rounds on the worst eras, or None.
+    cache_prefix : where binned rows go on disk; None: they stay in memory.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def grow(
     """
     start = time.perf_counter()
     with library_talk(ctx.say):
-        rows, params = bin_training_rows(train, ctx.target, ctx.weights, params)
+        rows, params = bin_training_rows(train, ctx.target, ctx.weights, params, cache_prefix)
         stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
     growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,9 +14,10 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
-from numerai_lab.models.xgb.binning import missing_marker
+from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix
 from numerai_lab.models.xgb.boosting import cuda_problem, grow
 from numerai_lab.models.xgb.params import XGBParams
+from numerai_lab.models.xgb.placement import memory_needed, pages_on_disk, trains_from_disk
 from numerai_lab.seeds import child_seed
 
 _PIECE_BYTES = 64 << 20
@@ -62,7 +64,15 @@ class XGB:
                 "early stopping needs trees to cut back to, booster gblinear has none",
                 fix="leave early_stopping out",
             )
-        growth = grow(train, ctx, params, self.params.num_boost_round, self.params.era_boosting)
+        from_disk = False
+        if takes_quantile_matrix(params):
+            from_disk, said = trains_from_disk(self.params.memory, train)
+            if said is not None:
+                notes.append(said)
+                ctx.say(said)
+        rounds, boosting = self.params.num_boost_round, self.params.era_boosting
+        with pages_on_disk(train) if from_disk else contextlib.nullcontext() as prefix:
+            growth = grow(train, ctx, params, rounds, boosting, prefix)
         # Predicting on the CPU takes int8 rows as they are, and is the same on every machine.
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
@@ -96,6 +106,10 @@ class XGB:
             notes=tuple(notes),
             details=details,
         )
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least."""
+        return memory_needed(self.params.memory, n_rows, n_features)
 
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows].
