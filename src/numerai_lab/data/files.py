@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,18 +31,24 @@ def reading(path: Path) -> Iterator[None]:
             "the file cannot be read: permission denied", where=str(path), fix="change its rights"
         ) from None
     except MemoryError:
-        raise MachineError(
-            "not enough memory to read the file",
-            where=str(path),
-            fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
-        ) from None
+        raise _no_memory(path) from None
     except (pa.ArrowException, OSError, EOFError) as error:
+        if getattr(error, "errno", None) == errno.ENOMEM:
+            raise _no_memory(path) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
             f"the file is damaged, cut short or not parquet ({reason[:160]})",
             where=str(path),
             fix="download or write it again",
         ) from None
+
+
+def _no_memory(path: Path) -> MachineError:
+    return MachineError(
+        "not enough memory to read the file",
+        where=str(path),
+        fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
+    )
 
 
 def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFile:

@@ -21,6 +21,7 @@ from numerai_lab.data.files import read_columns, values_of
 from numerai_lab.data.rows import Int64, Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
+from numerai_lab.memory import available_bytes, gib
 
 # Measured on 691,048 x 140 int8 (2 cores): blocks of 16, 32 and 96 MB read equally fast, and the
 # peak beside the result grows with them.
@@ -91,18 +92,30 @@ def _read(
     encoding: Encoding,
 ) -> FeatureArray:
     dtype: Any = np.float32 if encoding is Encoding.FLOATS else np.int8
+    _check_fits(len(plan.ids) * len(names) * np.dtype(dtype).itemsize)
     try:
         result: FeatureArray = np.empty((len(plan.ids), len(names)), dtype=dtype)
     except MemoryError:
-        size = len(plan.ids) * len(names) * np.dtype(dtype).itemsize / 2**30
-        raise MachineError(
-            f"{size:.1f} GiB of features do not fit into memory",
-            fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
-        ) from None
+        raise _too_large(len(plan.ids) * len(names) * np.dtype(dtype).itemsize) from None
     for piece in plan.pieces:
         for first, columns in column_blocks(paths, files, piece, names, encoding):
             write_block(result[:, first : first + len(columns)], piece, columns)
     return result
+
+
+def _check_fits(size: int) -> None:
+    """Raise before a system that promises more memory than it has kills the process."""
+    available = available_bytes()
+    if available is not None and size > available:
+        raise _too_large(size)
+
+
+def _too_large(size: int) -> MachineError:
+    return MachineError(
+        f"{gib(size)} of features do not fit into memory",
+        fix="keep them on disk (data.store.use: auto), choose a smaller feature_set, or fewer "
+        "eras (data.eras.step)",
+    )
 
 
 def column_blocks(

@@ -12,6 +12,7 @@ from numerai_lab.models.base import (
     ModelInfo,
     OnlineModel,
     Params,
+    SizedModel,
 )
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.describe import ParamRow, describe_params
@@ -32,6 +33,7 @@ __all__ = [
     "OnlineModel",
     "ParamRow",
     "Params",
+    "SizedModel",
     "check_features",
     "check_model",
     "describe_params",

@@ -182,6 +182,22 @@ class DetailedModel(Protocol):
 
 
 @runtime_checkable
+class SizedModel(Protocol):
+    """A model that knows how much memory its training takes. Optional.
+
+    A run asks before it begins, so that an experiment that cannot fit says so at once.
+    """
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least."""
+        ...
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Name settings of this model that would take less ("memory: external"), if any."""
+        ...
+
+
+@runtime_checkable
 class OnlineModel(Protocol):
     """A model that goes on learning from labels as they become known. Optional.
 

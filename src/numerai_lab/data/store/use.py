@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.config import Data, Missing
+from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.rows import Sources
 from numerai_lab.data.store.access import holds, open_store
 from numerai_lab.data.store.convert import Progress
@@ -109,4 +110,8 @@ def read_from_store(
         feature_names=tuple(features),
         target_names=tuple(targets),
     )
-    return frame, rows.counts
+    counts = rows.counts
+    if rows.n_missing:
+        frame, of_missing = apply_missing(frame, Missing(), None, say)
+        counts |= of_missing
+    return frame, counts

@@ -119,6 +119,18 @@ class LGBMEnsemble:
             },
         )
 
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least.
+
+        LightGBM takes a byte a value while it bins and half of one after that, when the rows
+        of one member are copied (measured, see benchmarks/RESULTS.md).
+        """
+        return int(1.1 * n_rows * n_features) + (350 << 20)
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Nothing of its own: LightGBM holds all binned rows."""
+        return ()
+
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows], ranks in (0, 1) within each era.
 

@@ -111,6 +111,10 @@ class XGB:
         """Return the bytes that training on so many rows takes at its peak, at least."""
         return memory_needed(self.params.memory, n_rows, n_features)
 
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Training from disk, unless that is what is asked for."""
+        return ("model.params.memory: external",) if self.params.memory == "in_core" else ()
+
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows].
 
