@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_files import load, numerai_folder, table
+from numerai_lab.data import list_stores, remove_store
 from numerai_lab.data.store.features import Block, BlockFeatures
 from numerai_lab.errors import DataError
 from numerai_lab.models import FitContext, get_model
@@ -324,3 +325,24 @@ def test_an_experiment_that_cannot_fit_says_so_before_it_begins(
     for part in ("0.3 GiB at least", "0.1 GiB are available", "train_step", "memory: external"):
         assert part in sentence
     assert not (tmp_path / "runs").exists()
+
+
+def test_prune_finds_what_no_source_backs(tmp_path):
+    gone, changed, fine = (
+        numerai_folder(tmp_path / n, train=table(seed=i))
+        for i, n in enumerate(("gone", "changed", "fine"))
+    )
+    for source in (gone, changed, fine):
+        stored(tmp_path / "store", dir=source)
+    (gone / "train.parquet").unlink()
+    numerai_folder(changed, train=table(seed=9))
+    found = {
+        store.folder.name.rsplit("-", 1)[0]: store for store in list_stores(tmp_path / "store")
+    }
+    assert "gone/train.parquet is gone" in found["gone"].stale
+    assert "changed/train.parquet has changed" in found["changed"].stale
+    assert found["fine"].stale is None
+    assert (found["fine"].n_rows, found["fine"].n_features) == (60, 4)
+    remove_store(found["gone"])
+    assert not found["gone"].folder.exists()
+    assert_same(stored(tmp_path / "store", dir=fine), load(dir=fine))

@@ -118,6 +118,7 @@ def load_data(
         feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
         train_targets=train_targets,
         horizons=horizons,
+        store=None if isinstance(frame.features, np.ndarray) else frame.features.folder.parent,
     )
 
 
