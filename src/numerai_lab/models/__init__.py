@@ -3,6 +3,7 @@
 from numerai_lab.models.base import (
     FROZEN,
     SHUFFLED,
+    ContinuableModel,
     Detailed,
     DetailedModel,
     FitContext,
@@ -22,6 +23,7 @@ from numerai_lab.models.registry import ModelEntry, get_model, list_models
 __all__ = [
     "FROZEN",
     "SHUFFLED",
+    "ContinuableModel",
     "Detailed",
     "DetailedModel",
     "FitContext",

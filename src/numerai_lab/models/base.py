@@ -198,6 +198,23 @@ class SizedModel(Protocol):
 
 
 @runtime_checkable
+class ContinuableModel(Protocol):
+    """A model that can go on from where its fit ended. Optional.
+
+    `numerai-lab train --continue RUN` uses it for the weekly refresh of a live model.
+    """
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.
+
+        What was learnt before stays as it is. The report counts the trees that were added.
+
+        Raises ModelError when the features are not those of the fit.
+        """
+        ...
+
+
+@runtime_checkable
 class OnlineModel(Protocol):
     """A model that goes on learning from labels as they become known. Optional.
 

@@ -17,6 +17,7 @@ from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
+from numerai_lab.models.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
 from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
@@ -117,6 +118,35 @@ class LGBMEnsemble:
                     for i, member in enumerate(members)
                 ],
             },
+        )
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Add `rounds` trees to every member that has labelled rows among the new eras.
+
+        The weights of the members stay.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or LightGBM refuses the rows.
+        """
+        check_features(self._feature_names, self._dtype, new)
+        members = list_members(self.params, ctx.targets)
+        notes, grown, start = [], 0, time.perf_counter()
+        for i, member in enumerate(members):
+            longer = more_trees(self._boosters[i], member, self.params, new, ctx, rounds)
+            if longer is None:
+                notes.append(f"member {member} sees none of the new eras: unchanged")
+                continue
+            self._boosters[i] = longer
+            grown += 1
+            ctx.progress(grown * rounds, len(members) * rounds)
+        return FitReport(
+            n_trees=grown * rounds,
+            library_seconds=time.perf_counter() - start,
+            importance=self._importance(),
+            notes=tuple(notes),
+            details={"binning_seconds": 0.0},
         )
 
     def memory_needed(self, n_rows: int, n_features: int) -> int:

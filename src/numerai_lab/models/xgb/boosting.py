@@ -100,6 +100,28 @@ def grow(
     return growth
 
 
+def grow_more(
+    booster: Any, new: EraFrame, ctx: FitContext, params: dict[str, Any], rounds: int
+) -> Growth:
+    """Grow exactly `rounds` rounds on top of a booster, on other rows than it grew on.
+
+    Raises
+    ------
+    ModelError
+        XGBoost refuses the rows.
+    """
+    start = time.perf_counter()
+    with library_talk(ctx.say):
+        rows, params = bin_training_rows(new, ctx.target, ctx.weights, params)
+        booster.set_param(params)
+    growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
+    before = booster.num_boosted_rounds()
+    for done in range(rounds):
+        growth.update(rows, before + done)
+        ctx.progress(done + 1, rounds)
+    return growth
+
+
 def _mean_corr(predictions: Float32, stop: EraFrame, target: str) -> float:
     scores = corr_per_era(predictions, stop.target(target), stop.offsets)
     # A model without a single split has no score anywhere: worse than any that has one.

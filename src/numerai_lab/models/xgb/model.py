@@ -15,7 +15,7 @@ from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
 from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix
-from numerai_lab.models.xgb.boosting import cuda_problem, grow
+from numerai_lab.models.xgb.boosting import cuda_problem, grow, grow_more
 from numerai_lab.models.xgb.params import XGBParams
 from numerai_lab.models.xgb.placement import memory_needed, pages_on_disk, trains_from_disk
 from numerai_lab.seeds import child_seed
@@ -105,6 +105,28 @@ class XGB:
             importance=self._importance(),
             notes=tuple(notes),
             details=details,
+        )
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Grow `rounds` more boosting rounds on labelled eras; the trees there are stay.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or XGBoost refuses the rows.
+        """
+        check_features(self._feature_names, self._dtype, new)
+        params = self._library_params(new.feature_names, ctx)
+        # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
+        params["seed"] = child_seed(ctx.seed, "xgb", "more", int(new.eras[-1]))
+        growth = grow_more(self._booster, new, ctx, params, rounds)
+        growth.booster.set_param({"device": "cpu"})
+        self._booster = growth.booster
+        return FitReport(
+            n_trees=rounds * (self.params.num_parallel_tree or 1),
+            library_seconds=growth.train_seconds,
+            importance=self._importance(),
+            details={"binning_seconds": growth.binning_seconds},
         )
 
     def memory_needed(self, n_rows: int, n_features: int) -> int:
