@@ -21,7 +21,7 @@ from numerai_lab.data.files import read_columns, values_of
 from numerai_lab.data.rows import Int64, Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
-from numerai_lab.memory import available_bytes, gib
+from numerai_lab.machine import available_bytes, gib
 
 # Measured on 691,048 x 140 int8 (2 cores): blocks of 16, 32 and 96 MB read equally fast, and the
 # peak beside the result grows with them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numerai_lab.errors import UserError
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.memory import available_bytes, gib
+from numerai_lab.machine import available_bytes, gib
 from numerai_lab.models import SizedModel
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import MachineError
-from numerai_lab.memory import available_bytes, gib
+from numerai_lab.machine import available_bytes, gib
 
 Memory = Literal["auto", "in_core", "external"]
 

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, as the machine and its container say."""
+"""What this process may use of the machine: memory and cores, as its container allows."""
 
 from __future__ import annotations
 
@@ -22,6 +22,26 @@ def available_bytes() -> int | None:
     return max(0, min(known)) if known else None
 
 
+def usable_cores() -> int:
+    """Return how many threads can run at once: the least of all limits, at least one.
+
+    Looks at the cores that the process is bound to (`taskset`, batch systems), at the time the
+    control group may use (`docker --cpus`), which the libraries' own count of cores does not know,
+    and at OMP_NUM_THREADS.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    quota, _, period = _text(_own_group() / "cpu.max").strip().partition(" ")
+    if quota.isdigit() and period.isdigit():
+        cores = min(cores, max(1, int(quota) // int(period)))
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if wanted.isdigit() and int(wanted) > 0:
+        cores = min(cores, int(wanted))
+    return cores
+
+
 def gib(size: float) -> str:
     """Write a number of bytes as GiB."""
     return f"{size / 2**30:.1f} GiB"
@@ -38,9 +58,8 @@ def _system() -> int | None:
 
 
 def _cgroup_v2() -> int | None:
-    own = _text(Path("/proc/self/cgroup")).strip().rpartition("::")[2].lstrip("/")
     found = []
-    folder = _CGROUP / own
+    folder = _own_group()
     # A limit of any group above holds for all below it.
     while folder.is_relative_to(_CGROUP):
         limit = _text(folder / "memory.max").strip()
@@ -52,6 +71,11 @@ def _cgroup_v2() -> int | None:
             break
         folder = folder.parent
     return min(found) if found else None
+
+
+def _own_group() -> Path:
+    own = _text(Path("/proc/self/cgroup")).strip().rpartition("::")[2].lstrip("/")
+    return _CGROUP / own
 
 
 def _cgroup_v1() -> int | None:
