@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -27,17 +28,31 @@ def train(
     final: Annotated[
         bool, typer.Option("--final", help="also fit on all eras: the model that goes live")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="WHERE", help="Dask: local:N processes, or tcp://HOST:8786"
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run an experiment: folds, predictions, scores, report."""
-    from numerai_lab.experiment import Reporter, TrainOptions, fold_facts, prepare, read_experiment
+    from numerai_lab.experiment import (
+        Reporter,
+        TrainOptions,
+        fold_facts,
+        open_cluster,
+        prepare,
+        read_experiment,
+    )
     from numerai_lab.experiment import train as run_training
     from numerai_lab.report import render_plan, write_report
 
     resolved = read_experiment(config, data, tuple(overrides or ()))
-    with Reporter(quiet=quiet) as reporter:
+    with contextlib.ExitStack() as held:
+        reporter = held.enter_context(Reporter(quiet=quiet))
         if plan:
             prepared = prepare(resolved, reporter)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
@@ -52,6 +67,7 @@ def train(
             final=final,
             data=data,
             command=shlex.join(["numerai-lab", *sys.argv[1:]]),
+            cluster=held.enter_context(open_cluster(cluster, reporter)) if cluster else None,
         )
         run = run_training(resolved, options, reporter)
         report = write_report(run.path)

@@ -8,6 +8,7 @@ from numerai_lab.config.load import (
     load_experiment,
     validate_params,
 )
+from numerai_lab.config.remote import RemoteFile, local_or_remote
 from numerai_lab.config.schema import (
     BlockedSplit,
     Bootstrap,
@@ -46,6 +47,7 @@ __all__ = [
     "OfficialSplit",
     "ParamsOf",
     "Payout",
+    "RemoteFile",
     "Resolved",
     "Scoring",
     "Split",
@@ -56,6 +58,7 @@ __all__ = [
     "data_section",
     "json_schema",
     "load_experiment",
+    "local_or_remote",
     "resolved_yaml",
     "validate_params",
 ]

@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from numerai_lab.config.remote import local_or_remote
 
 Auto = Literal["auto"]
 NonNegative = Annotated[int, Field(ge=0)]
@@ -123,8 +125,9 @@ class Data(Section):
         "auto", description="auto: Numerai files in dir if they are there, else synthetic"
     )
     dir: Path = Field(Path("data"), strict=False, description="folder in Numerai's layout")
-    files: list[Annotated[Path, Field(strict=False)]] = Field(
-        default_factory=list, description="parquet files (source: parquet)"
+    files: list[Annotated[Path, Field(strict=False), BeforeValidator(local_or_remote)]] = Field(
+        default_factory=list,
+        description="parquet files (source: parquet): paths, or URLs of any kind fsspec knows",
     )
     columns: Columns = Field(default_factory=Columns)
     feature_set: str = Field("all", description="a set of features.json, or all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
@@ -64,16 +66,31 @@ def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFil
     if path.is_dir():
         raise DataError("this is a folder, not a parquet file", where=str(path), fix="name a file")
     with reading(path):
-        if path.stat().st_size == 0:
+        if size_of(path) == 0:
             raise DataError("the file is empty (0 bytes)", where=str(path), fix="download it again")
-        footer = pq.read_metadata(path)
+        # Not by name: pyarrow knows fewer kinds of URL than fsspec.
+        source = path.open("rb") if isinstance(path, RemoteFile) else path
+        footer = pq.read_metadata(source)
         there = set(footer.schema.names)
-        return pq.ParquetFile(
-            path,
+        file = pq.ParquetFile(
+            source,
             metadata=footer,
             pre_buffer=False,
             read_dictionary=[name for name in dictionary if name in there],
         )
+        if not isinstance(source, Path):
+            weakref.finalize(file, source.close)
+        return file
+
+
+def size_of(path: Path) -> int:
+    """Return a file's size in bytes."""
+    return path.n_bytes if isinstance(path, RemoteFile) else path.stat().st_size
+
+
+def hash_of(path: Path) -> str:
+    """Hash a file's bytes; of a remote file, what its server says about it."""
+    return path.fingerprint() if isinstance(path, RemoteFile) else sha256_of(path)
 
 
 def read_columns(file: pq.ParquetFile, path: Path, group: int, columns: Sequence[str]) -> pa.Table:
@@ -118,4 +135,4 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
 def source_file(path: Path, file: pq.ParquetFile) -> SourceFile:
     """Describe a file that was read."""
     with reading(path):
-        return SourceFile(path, path.stat().st_size, file.metadata.num_rows, sha256_of(path))
+        return SourceFile(path, size_of(path), file.metadata.num_rows, hash_of(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,62 +11,97 @@ import numpy.typing as npt
 
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.postprocess import BEFORE, neutralized
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.files import folder_aside, write_json
-from numerai_lab.machine import usable_cores
-from numerai_lab.models import FitContext, Model
-from numerai_lab.seeds import child_seed
-from numerai_lab.splits import Fold, final_eras, inner_slice, sample_weights
+from numerai_lab.models import Detailed, FitReport, Model
+from numerai_lab.splits import Fold, final_eras
+
+
+def run_folds(
+    run: RunDir,
+    folds: Sequence[Fold],
+    prepared: Prepared,
+    references: References,
+    reporter: Reporter,
+    cluster: Cluster | None,
+) -> None:
+    """Run folds here one after another, or on a cluster, each as a whole or each over all of it."""
+    if cluster is None:
+        for fold in folds:
+            run_fold(run, fold, prepared, references, reporter)
+        return
+    from numerai_lab.experiment import cluster_fits
+
+    cluster.go_on_without_lost(reporter.warn)
+    cluster_fits.check_workers(cluster, prepared)
+    if not cluster_fits.folds_are_tasks(cluster, prepared, folds):
+        for fold in folds:
+            run_fold(run, fold, prepared, references, reporter, cluster)
+        return
+    n = len(cluster.workers)
+    reporter.say(f"cluster: {len(folds)} folds go out to {n} workers, each fold to one")
+    said: list[list[str]] = [[] for _ in folds]
+    fits = [
+        (fold, plan_fit(fold.train, prepared, reporter.trees, said[i].append))
+        for i, fold in enumerate(folds)
+    ]
+    if folds:
+        reporter.work(f"{len(folds)} folds")
+    for i, fitted, detail, (fit_seconds, predict_seconds) in cluster_fits.fit_folds(
+        cluster, fits, prepared
+    ):
+        fold, fit = fits[i]
+        with folder_aside(run.fold_dir(fold.index)) as folder:
+            reporter.work(_label(fold, prepared))
+            _tell(fitted.report, fitted.said, reporter)
+            cluster_fits.write_model(fitted, folder / "model")
+            facts = fit.facts(fitted.report, fit_seconds) | {"predict_seconds": predict_seconds}
+            _write_fold(folder, fold, facts, detail, prepared, references, reporter)
+        reporter.done(f"{facts['n_trees']} trees", fit_seconds + predict_seconds)
 
 
 def run_fold(
-    run: RunDir, fold: Fold, prepared: Prepared, references: References, reporter: Reporter
+    run: RunDir,
+    fold: Fold,
+    prepared: Prepared,
+    references: References,
+    reporter: Reporter,
+    cluster: Cluster | None = None,
 ) -> None:
     """Fit on a fold's training eras, predict its judged eras, keep both; whole or not at all."""
     with folder_aside(run.fold_dir(fold.index)) as folder:
-        label = f"fold {fold.index}/{len(prepared.plan.folds)}"
-        model, facts = fit_and_save(folder, fold.train, label, prepared, reporter)
-        rows = prepared.dataset.frame.select_eras(fold.judged)
+        label = _label(fold, prepared)
+        model, facts = fit_and_save(folder, fold.train, label, prepared, reporter, cluster)
         watch = Stopwatch()
-        detail = predict_eras(
-            model,
-            rows,
-            prepared.dataset.frame,
-            trained_to=facts["train"]["last"],
-            purge_eras=purge_eras(prepared),
-        )
+        if cluster is None:
+            detail = predict_eras(
+                model,
+                prepared.dataset.frame.select_eras(fold.judged),
+                prepared.dataset.frame,
+                trained_to=facts["train"]["last"],
+                purge_eras=purge_eras(prepared),
+            )
+        else:
+            from numerai_lab.experiment.cluster_fits import predict_together
+
+            last = facts["train"]["last"]
+            detail = predict_together(cluster, folder / "model", fold, last, prepared)
         facts["predict_seconds"] = watch.seconds
-        if detail.per_era:
-            facts["per_era"] = {"era": rows.eras.tolist(), **detail.per_era}
-        for note in detail.notes:
-            reporter.warn(note)
-        facts["notes"] = [*facts["notes"], *detail.notes]
-        columns = {MAIN: detail.predictions, **detail.variants}
-        how = prepared.experiment.neutralize
-        if how is not None:
-            columns = {
-                name: neutralized(values, rows, how, prepared.dataset, references)
-                for name, values in columns.items()
-            }
-            columns[BEFORE] = detail.predictions
-        write_predictions(
-            folder / "predictions.parquet",
-            rows,
-            np.full(rows.n_rows, fold.index, dtype=np.int32),
-            columns,
-        )
-        write_json(folder / "fit.json", {"fold": fold.index, **facts})
-        (folder / "DONE").touch()
+        _write_fold(folder, fold, facts, detail, prepared, references, reporter)
     reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"] + facts["predict_seconds"])
 
 
-def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
+def run_final(
+    run: RunDir, prepared: Prepared, reporter: Reporter, cluster: Cluster | None = None
+) -> None:
     """Fit on every labelled era: the model that goes live. It is judged by nothing here.
 
     A rolling window and train_step stay: what goes live is the recipe that was judged.
@@ -76,7 +111,7 @@ def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
     if len(eras) < frame.n_eras:
         reporter.warn(f"final fit on {len(eras)} of {frame.n_eras} eras, as split trains its folds")
     with folder_aside(run.final_dir) as folder:
-        _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter)
+        _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter, cluster)
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
         write_json(folder / "fit.json", facts)
@@ -90,56 +125,78 @@ def fit_and_save(
     label: str,
     prepared: Prepared,
     reporter: Reporter,
+    cluster: Cluster | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """Fit on the given eras and save the model under `folder/model`."""
     reporter.work(label)
-    experiment = prepared.experiment
-    stop: EraFrame | None = None
-    if experiment.early_stopping is not None:
-        eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
-        stop = prepared.dataset.frame.select_eras(stop_eras)
-    train = prepared.dataset.frame.select_eras(eras)
-    model = prepared.model_class(prepared.params)
     said: list[str] = []
 
     def say(sentence: str) -> None:
         said.append(sentence)
         reporter.warn(sentence)
 
+    fit = plan_fit(eras, prepared, reporter.trees, say)
     watch = Stopwatch()
-    report = model.fit(
-        train,
-        FitContext(
-            # the seed does not depend on the fold: two runs that share a fold share its model
-            seed=child_seed(experiment.seed, "model"),
-            target=prepared.target,
-            targets=prepared.trained,
-            purge_eras=purge_eras(prepared),
-            weights=sample_weights(experiment.weights, train),
-            stop=stop,
-            stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
-            device=experiment.device,
-            n_threads=experiment.threads or usable_cores(),
-            progress=reporter.trees,
-            say=say,
-        ),
-    )
+    if cluster is None:
+        model = prepared.model_class(prepared.params)
+        report = model.fit(fit.train, fit.ctx)
+        facts = fit.facts(report, watch.seconds)
+        _tell(report, (), reporter, said)
+        (folder / "model").mkdir()
+        model.save(folder / "model")
+        return model, facts
+    from numerai_lab.experiment import cluster_fits
+
+    fitted = cluster_fits.fit_one(cluster, fit, prepared, reporter)
+    facts = fit.facts(fitted.report, watch.seconds)
+    _tell(fitted.report, fitted.said, reporter)
+    cluster_fits.write_model(fitted, folder / "model")
+    return prepared.model_class.load(folder / "model"), facts
+
+
+def _label(fold: Fold, prepared: Prepared) -> str:
+    return f"fold {fold.index}/{len(prepared.plan.folds)}"
+
+
+def _tell(
+    report: FitReport, said: Sequence[str], reporter: Reporter, told: Sequence[str] = ()
+) -> None:
+    """Say what a worker said, and those notes of a fit that were not said while it went on."""
+    for sentence in said:
+        reporter.warn(sentence)
     for note in report.notes:
-        if note not in said:
+        if note not in said and note not in told:
             reporter.say(note)
-    facts = {
-        "train": {
-            "first": int(eras[0]),
-            "last": int(eras[-1]),
-            "n_eras": len(eras),
-            "n_rows": train.n_rows,
-        },
-        "stop": None
-        if stop is None
-        else {"first": int(stop.eras[0]), "last": int(stop.eras[-1]), "n_eras": stop.n_eras},
-        "fit_seconds": watch.seconds,
-        **asdict(report),
-    }
-    (folder / "model").mkdir()
-    model.save(folder / "model")
-    return model, facts
+
+
+def _write_fold(
+    folder: Path,
+    fold: Fold,
+    facts: dict[str, Any],
+    detail: Detailed,
+    prepared: Prepared,
+    references: References,
+    reporter: Reporter,
+) -> None:
+    rows: EraFrame = prepared.dataset.frame.select_eras(fold.judged)
+    if detail.per_era:
+        facts["per_era"] = {"era": rows.eras.tolist(), **detail.per_era}
+    for note in detail.notes:
+        reporter.warn(note)
+    facts["notes"] = [*facts["notes"], *detail.notes]
+    columns = {MAIN: detail.predictions, **detail.variants}
+    how = prepared.experiment.neutralize
+    if how is not None:
+        columns = {
+            name: neutralized(values, rows, how, prepared.dataset, references)
+            for name, values in columns.items()
+        }
+        columns[BEFORE] = detail.predictions
+    write_predictions(
+        folder / "predictions.parquet",
+        rows,
+        np.full(rows.n_rows, fold.index, dtype=np.int32),
+        columns,
+    )
+    write_json(folder / "fit.json", {"fold": fold.index, **facts})
+    (folder / "DONE").touch()

@@ -38,7 +38,7 @@ def predict_eras(
         if known.n_eras:
             model.observe(known)
         parts.append(_checked(model, era))
-    return _joined(parts)
+    return joined(parts)
 
 
 def resolved_before_each(
@@ -71,7 +71,7 @@ def _checked(model: Model, rows: EraFrame) -> Detailed:
     return replace(detail, predictions=np.asarray(detail.predictions, dtype=np.float32))
 
 
-def _joined(parts: list[Detailed]) -> Detailed:
+def joined(parts: list[Detailed]) -> Detailed:
     """Lay the eras end to end; a note said of several eras is said once, with their number."""
     said: dict[str, int] = {}
     for part in parts:

@@ -148,6 +148,10 @@ class Reporter:
             self._bars.remove_task(self._task)
         self._task = self._bars.add_task(label, total=None)
 
+    def check(self) -> None:
+        """Stop here if the user wants to."""
+        self._interrupt.check()
+
     def trees(self, done: int, total: int) -> None:
         """Report trees done of all trees of the current piece of work."""
         self._interrupt.check()

@@ -14,9 +14,10 @@ from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
+from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fits import check_memory
-from numerai_lab.experiment.fitting import run_final, run_fold
+from numerai_lab.experiment.fitting import run_final, run_folds
 from numerai_lab.experiment.guards import (
     BEFORE_MANIFEST,
     check_same_config,
@@ -48,6 +49,7 @@ class TrainOptions:
     final : also fit on every labelled era.
     data : the --data the config was read with, for the experiments it is compared to.
     command : the command line, for the manifest.
+    cluster : workers that fit and predict; None: this process does.
     """
 
     runs_dir: Path
@@ -56,6 +58,7 @@ class TrainOptions:
     final: bool = False
     data: str | None = None
     command: str = ""
+    cluster: Cluster | None = None
 
 
 def ensure_baselines(
@@ -117,7 +120,7 @@ def train(
                     fix="continue it with --resume, or choose another directory",
                 )
         prepared = prepare(resolved, reporter, dataset)
-        check_memory(prepared)
+        check_memory(prepared, options.cluster)
         references = load_references(prepared.dataset)
         # what judging needs is checked before the first tree: a typo there must not cost a night
         check_judging(prepared, references)
@@ -138,11 +141,10 @@ def train(
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         baselines = ensure_baselines(named, prepared, references, options, reporter)
-        for fold in prepared.plan.folds:
-            if not (run.fold_dir(fold.index) / "DONE").exists():
-                run_fold(run, fold, prepared, references, reporter)
+        todo = [f for f in prepared.plan.folds if not (run.fold_dir(f.index) / "DONE").exists()]
+        run_folds(run, todo, prepared, references, reporter, options.cluster)
         if options.final and not (run.final_dir / "DONE").exists():
-            run_final(run, prepared, reporter)
+            run_final(run, prepared, reporter, options.cluster)
         merge_predictions(
             [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
             run.predictions_path,

@@ -9,6 +9,7 @@ from numerai_lab.models.base import (
     FitContext,
     FitReport,
     Float32,
+    MemberModel,
     Model,
     ModelInfo,
     OnlineModel,
@@ -19,16 +20,19 @@ from numerai_lab.models.conformance import check_model
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.features import check_features
 from numerai_lab.models.registry import ModelEntry, get_model, list_models
+from numerai_lab.models.world import Collective, World
 
 __all__ = [
     "FROZEN",
     "SHUFFLED",
+    "Collective",
     "ContinuableModel",
     "Detailed",
     "DetailedModel",
     "FitContext",
     "FitReport",
     "Float32",
+    "MemberModel",
     "Model",
     "ModelEntry",
     "ModelInfo",
@@ -36,6 +40,7 @@ __all__ = [
     "ParamRow",
     "Params",
     "SizedModel",
+    "World",
     "check_features",
     "check_model",
     "describe_params",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.world import World
 
 Float32 = npt.NDArray[np.float32]
 
@@ -39,6 +40,7 @@ class ModelInfo:
     transductive : reads the whole unlabelled era at prediction.
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
+    in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
     """
 
     summary: str
@@ -46,6 +48,7 @@ class ModelInfo:
     transductive: bool = False
     stateful: bool = False
     exportable: bool = False
+    in_parts: bool = False
 
 
 def _silent(*_: object) -> None:
@@ -69,6 +72,9 @@ class FitContext:
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (trees done, trees in all).
     say : call with a sentence the user must see (a fall-back, a dropped column).
+    world : the workers that fit this model together; the training rows are then the eras of one
+        of them, `stop` is the same on each. Alone unless `info.in_parts`.
+    peers : the workers that hold the same rows and share the work out, as a `MemberModel` can.
     """
 
     seed: int
@@ -82,6 +88,8 @@ class FitContext:
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent
     say: Callable[[str], None] = _silent
+    world: World = field(default_factory=World)
+    peers: World = field(default_factory=World)
 
 
 @dataclass(frozen=True)
@@ -194,6 +202,18 @@ class SizedModel(Protocol):
 
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Name settings of this model that would take less ("memory: external"), if any."""
+        ...
+
+
+@runtime_checkable
+class MemberModel(Protocol):
+    """A model of members that do not depend on one another. Optional.
+
+    Where there are as many as workers, each trains some of them on all rows (`ctx.peers`).
+    """
+
+    def n_members(self, targets: tuple[str, ...]) -> int:
+        """Return how many members it trains on these targets."""
         ...
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame, Features
 from numerai_lab.errors import ModelError, did_you_mean
+from numerai_lab.models.world import World
 
 _CACHE_BYTES = 1 << 20
 
@@ -48,7 +49,7 @@ def check_features(names: Sequence[str], dtype: np.dtype[Any], frame: EraFrame) 
 
 
 def distinct_values(
-    features: Features,
+    features: Features, world: World | None = None
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
     """Find which values each feature takes.
 
@@ -58,6 +59,7 @@ def distinct_values(
     Parameters
     ----------
     features : int8 [n_rows, n_features], at least one row.
+    world : workers that hold the other rows; None: these are all rows.
 
     Returns
     -------
@@ -68,6 +70,8 @@ def distinct_values(
         lowest, highest = int(features.min()), int(features.max())
     else:
         lowest, highest = features.bounds()
+    ends = np.array((world or World()).from_all((lowest, highest)))
+    lowest, highest = int(ends[:, 0].min()), int(ends[:, 1].max())
     values = np.arange(lowest, highest + 1).astype(np.int8)
     present = np.zeros((len(values), features.shape[1]), dtype=bool)
     open_values = list(range(len(values)))
@@ -77,7 +81,7 @@ def distinct_values(
         open_values = [k for k in open_values if not present[k].all()]
         if not open_values:
             break
-    return values, present
+    return values, (world or World()).total(present) > 0
 
 
 def reference_rows(

@@ -13,8 +13,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.files import open_parquet, reading
+from numerai_lab.data.files import hash_of, open_parquet, reading, size_of
 from numerai_lab.errors import LabError
 from numerai_lab.files import sha256_of, write_json
 
@@ -113,8 +114,11 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
     found, renewed = [], False
     for path in paths:
         with reading(path):
-            stat = path.stat()
             rows = open_parquet(path).metadata.num_rows
+            if isinstance(path, RemoteFile):
+                found.append(SourceFile(path, size_of(path), rows, hash_of(path)))
+                continue
+            stat = path.stat()
             key, stamp = os.fspath(path.resolve()), [stat.st_size, stat.st_mtime_ns]
             sha256 = _known_hash(known, key, stamp)
             if sha256 is None:
@@ -133,8 +137,9 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
 def all_hashed(paths: Sequence[Path], folder: Path) -> bool:
     """Tell whether `known_files` would hash nothing."""
     known = _read_index(folder / "hashes.json")
-    stats = {path: path.stat() for path in paths if path.is_file()}
-    return len(stats) == len(paths) and all(
+    local = [path for path in paths if not isinstance(path, RemoteFile)]
+    stats = {path: path.stat() for path in local if path.is_file()}
+    return len(stats) == len(local) and all(
         _known_hash(known, os.fspath(path.resolve()), [stat.st_size, stat.st_mtime_ns])
         for path, stat in stats.items()
     )

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from numerai_lab.config import local_or_remote
+from numerai_lab.data.files import size_of
 from numerai_lab.data.store.manifest import Manifest, known_files, read_manifest
 from numerai_lab.files import exclusive_lock
 
@@ -62,11 +64,11 @@ def remove_store(store: StoreFound) -> None:
 def _stale(parent: Path, manifest: Manifest | None) -> str | None:
     if manifest is None:
         return "its manifest cannot be read"
-    paths = [Path(file.path) for file in manifest.sources]
+    paths = [local_or_remote(file.path) for file in manifest.sources]
     for path, stored in zip(paths, manifest.sources, strict=True):
         if not path.is_file():
             return f"its source {path} is gone"
-        if path.stat().st_size != stored.bytes:
+        if size_of(path) != stored.bytes:
             return f"its source {path} has changed"
     now = known_files(paths, parent)
     for file, stored in zip(now, manifest.sources, strict=True):

@@ -14,8 +14,10 @@ from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.files import write_aside
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.params import BINNING
+from numerai_lab.models.world import World
 
 _BATCH_BYTES = 4 << 20
 
@@ -63,9 +65,17 @@ class BinnedRows:
     train : rows to bin.
     weights : float32 [n_rows] or None.
     params : LightGBM parameters by first names; those of `BINNING` apply.
+    world : workers that hold the other rows, to be binned alike; None: these are all rows.
     """
 
-    def __init__(self, train: EraFrame, weights: Float32 | None, params: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        train: EraFrame,
+        weights: Float32 | None,
+        params: dict[str, Any],
+        world: World | None = None,
+    ) -> None:
+        world = world or World()
         self._weights = weights
         self._n_rows = train.n_rows
         self.notes: list[str] = []
@@ -79,18 +89,22 @@ class BinnedRows:
         }
         with library_errors():
             if train.features.dtype == np.int8:
-                values, present = distinct_values(train.features)
+                values, present = distinct_values(train.features, world)
                 self.n_constant = int(np.count_nonzero(present.sum(axis=0) == 1))
                 known = None
                 if not own:
                     self.params |= {"min_data_in_bin": 1, "max_bin": max(2, len(values))}
                     known = as_float(reference_rows(values, present))
+                elif world.size > 1:
+                    known = as_float(sample_of_all(train, world))
                 self._all = self._int8_rows(train.features, known)
             else:
                 data = train.features_in_memory()
-                low, high = data.min(axis=0), data.max(axis=0)
+                ends = np.array(world.from_all((data.min(axis=0), data.max(axis=0))))
+                low, high = ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
                 self.n_constant = int(np.count_nonzero(low == high))
-                self._all = self._dataset(data, None)
+                known = None if world.size == 1 else as_float(sample_of_all(train, world))
+                self._all = self._dataset(data, known)
             self._all.set_weight(weights)
 
     def _int8_rows(self, features: Features, known: Float32 | None) -> Any:
@@ -104,6 +118,8 @@ class BinnedRows:
             return self._dataset(_Rows(features), known)
         how = {name: value for name, value in self.params.items() if name != "num_threads"}
         binning = hashlib.sha256(repr((lightgbm.__version__, sorted(how.items()))).encode())
+        if known is not None:
+            binning.update(known.tobytes())
         path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
         if path.exists():
             return lightgbm.Dataset(path, params=self.params).construct()

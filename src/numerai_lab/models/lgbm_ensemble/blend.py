@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from numerai_lab.models.world import World
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
 Float64 = npt.NDArray[np.float64]
@@ -47,6 +48,10 @@ class NonNegativeFit:
             if spread > 0:
                 self._gram += x.T @ x / len(y)
                 self._moment += x.T @ y / (spread * len(y))
+
+    def join(self, world: World) -> None:
+        """Add what the other workers have seen."""
+        self._gram, self._moment = world.total(self._gram), world.total(self._moment)
 
     def solve(self) -> Float64 | None:
         """Return weights >= 0 that sum to 1, float64 [n_members]; None if all are 0.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import FitContext
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
+from numerai_lab.models.lgbm_ensemble.distributed import network_params
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
 from numerai_lab.scoring import corr_per_era
@@ -138,17 +140,42 @@ class Trainer:
         n_trees : trees of each member; default: the parameters', with early stopping on
             mean per-era corr of the run's main target if the run has eras for it.
         """
+        peers = self.ctx.peers
+        if peers.size == 1:
+            yield from self._fit_some(members, last_era, n_trees)
+            return
+        # Each worker takes neighbours, which learn from the same rows.
+        share = np.array_split(np.arange(len(members)), peers.size)[peers.rank].tolist()
+        mine = self._fit_some(
+            [members[i] for i in share], last_era, [n_trees[i] for i in share] if n_trees else None
+        )
+        for text in itertools.chain(*peers.from_all([b.model_to_string() for b in mine])):
+            yield lightgbm.Booster(model_str=text)
+
+    def _fit_some(
+        self, members: list[Member], last_era: int | None, n_trees: list[int] | None
+    ) -> Iterator[lightgbm.Booster]:
         lent: tuple[str, int] | None = None
         rows: Any = None
         for i, member in enumerate(members):
             if lent != (member.target, member.offset):
                 rows = None  # frees the rows lent before, ahead of the next
                 rows = self.binned.lend(
-                    self.train.target(member.target),
-                    member_rows(member, self.train, self.params.era_step, last_era),
+                    self.train.target(member.target), self._member_rows(member, last_era)
                 )
                 lent = (member.target, member.offset)
             yield self._fit_one(member, rows, n_trees[i] if n_trees else None)
+
+    def _member_rows(self, member: Member, last_era: int | None) -> npt.NDArray[np.int32] | None:
+        """Return the rows of a member here; all workers refuse it if one of them has none."""
+        problem: ModelError | None = None
+        rows: npt.NDArray[np.int32] | None = None
+        try:
+            rows = member_rows(member, self.train, self.params.era_step, last_era)
+        except ModelError as error:
+            problem = error
+        self.ctx.world.agree(problem)
+        return rows
 
     def _fit_one(self, member: Member, rows: Any, n_trees: int | None) -> lightgbm.Booster:
         library = self.params.library_params(member.parameter_set)
@@ -161,6 +188,7 @@ class Trainer:
             "deterministic": True,
             "metric": "None",
             **self.binned.params,
+            **network_params(self.ctx.world),
         }
 
         def progress(env: Any) -> None:
@@ -176,6 +204,8 @@ class Trainer:
             booster = lightgbm.train(
                 library, rows, num_boost_round=n_trees or rounds, callbacks=callbacks, **judged
             )
+        if self.ctx.world.size > 1:
+            booster.free_network()
         self.seconds += time.perf_counter() - start
         self._done += rounds
         self.ctx.progress(self._done, self.n_trees)

@@ -20,7 +20,12 @@ from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
 from numerai_lab.models.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
-from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
+from numerai_lab.models.lgbm_ensemble.oof import (
+    InnerPart,
+    fit_weights,
+    inner_parts,
+    predict_members,
+)
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
 
 
@@ -37,6 +42,7 @@ class LGBMEnsemble:
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
         multi_target=True,
+        in_parts=True,
     )
     Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
 
@@ -65,17 +71,20 @@ class LGBMEnsemble:
         members = list_members(self.params, ctx.targets)
         check_with_library(self.params, train, {member.target for member in members})
         weights = self._given_weights(members)
-        parts = inner_parts(train, self.params.oof_folds, ctx.purge_eras) if weights is None else []
+        parts: list[InnerPart] = []
+        if weights is None:
+            parts = inner_parts(train, self.params.oof_folds, ctx.purge_eras, ctx.world)
         if ctx.device == "cuda":
             note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
         for target in dict.fromkeys(member.target for member in members):
-            unlabelled = int(np.count_nonzero(np.isnan(train.target(target))))
+            labels = train.target(target)
+            unlabelled, n_rows = ctx.world.total([np.count_nonzero(np.isnan(labels)), len(labels)])
             if unlabelled:
-                note(f"{target}: {unlabelled} of {train.n_rows} training rows have no label")
+                note(f"{target}: {unlabelled} of {n_rows} training rows have no label")
 
         start = time.perf_counter()
         shared = self.params.library_params(0) | {"num_threads": ctx.n_threads}
-        binned = BinnedRows(train, ctx.weights, shared)
+        binned = BinnedRows(train, ctx.weights, shared, ctx.world)
         binning_seconds = time.perf_counter() - start
         for sentence in binned.notes:
             note(sentence)
@@ -102,7 +111,7 @@ class LGBMEnsemble:
         self._feature_names, self._dtype = train.feature_names, train.features.dtype
         return FitReport(
             n_trees=sum(n_trees),
-            library_seconds=trainer.seconds,
+            library_seconds=float(ctx.peers.total(trainer.seconds)),
             importance=self._importance(),
             notes=tuple(notes),
             details={
@@ -160,6 +169,10 @@ class LGBMEnsemble:
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Nothing of its own: LightGBM holds all binned rows."""
         return ()
+
+    def n_members(self, targets: tuple[str, ...]) -> int:
+        """Return how many members it trains on these targets."""
+        return len(list_members(self.params, targets))
 
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows], ranks in (0, 1) within each era.

@@ -12,6 +12,7 @@ from numerai_lab.errors import ModelError
 from numerai_lab.models.lgbm_ensemble.binned import as_float
 from numerai_lab.models.lgbm_ensemble.blend import Float64, NonNegativeFit
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer
+from numerai_lab.models.world import World
 from numerai_lab.scoring import corr_per_era
 
 
@@ -24,7 +25,9 @@ class InnerPart:
     last_train_era: int
 
 
-def inner_parts(train: EraFrame, folds: int, purge_eras: int) -> list[InnerPart]:
+def inner_parts(
+    train: EraFrame, folds: int, purge_eras: int, world: World | None = None
+) -> list[InnerPart]:
     """Cut the training eras into folds + 1 equal parts and walk forward over them.
 
     Parameters
@@ -32,16 +35,18 @@ def inner_parts(train: EraFrame, folds: int, purge_eras: int) -> list[InnerPart]
     train : all training rows.
     folds : parts to predict, each from all eras before it.
     purge_eras : era numbers left out before each predicted part.
+    world : workers that hold the other training eras; None: these are all.
 
     Raises
     ------
     ModelError
         The training eras are too few for that.
     """
-    parts = np.array_split(train.eras, folds + 1)
+    eras = np.sort(np.concatenate((world or World()).from_all(train.eras)))
+    parts = np.array_split(eras, folds + 1)
     if len(parts[-1]) == 0 or parts[0][0] > parts[1][0] - purge_eras - 1:
         raise ModelError(
-            f"weights: nnls cuts the {train.n_eras} training eras into {folds + 1} parts, and a "
+            f"weights: nnls cuts the {len(eras)} training eras into {folds + 1} parts, and a "
             f"purge of {purge_eras} eras leaves nothing of the first to train on",
             where="model.params.weights",
             fix="give more training eras, or write weights: equal",
@@ -71,7 +76,7 @@ def fit_weights(
     """
     train, target = trainer.train, trainer.ctx.target
     fit = NonNegativeFit(len(members))
-    scores = []
+    scores = [np.empty((0, len(members)))]
     for part in parts:
         judged = train.between(part.first, part.last)
         predictions = np.empty((judged.n_rows, len(members)))
@@ -79,8 +84,10 @@ def fit_weights(
         for i, booster in enumerate(boosters):
             for _, rows in judged.iter_eras():
                 predictions[rows, i] = predict_members([booster], judged.features[rows])[:, 0]
-        fit.add(predictions, judged.target(target), judged.offsets)
-        scores.append(corr_per_era(predictions, judged.target(target), judged.offsets))
-    every = np.vstack(scores)
+        if judged.n_eras:  # of several workers one may have none
+            fit.add(predictions, judged.target(target), judged.offsets)
+            scores.append(corr_per_era(predictions, judged.target(target), judged.offsets))
+    fit.join(trainer.ctx.world)
+    every = np.vstack(trainer.ctx.world.from_all(np.vstack(scores)))
     # A member without a split in some part has no score in its eras: 0, as for any constant.
     return fit.solve(), np.nan_to_num(every, nan=0.0).mean(axis=0).tolist()

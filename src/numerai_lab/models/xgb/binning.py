@@ -15,6 +15,7 @@ from numerai_lab.eraframe import MISSING_INT8, EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.world import World
 from numerai_lab.models.xgb.batches import Batches
 
 _FEWEST_BINS, _MOST_BINS = 16, 256
@@ -39,6 +40,7 @@ def bin_training_rows(
     weights: Float32 | None,
     params: dict[str, Any],
     cache_prefix: str | None = None,
+    world: World | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Bin the training rows.
 
@@ -53,6 +55,7 @@ def bin_training_rows(
     weights : float32 [n_rows] or None.
     params : XGBoost parameters; `max_bin` there switches the reference off.
     cache_prefix : where to keep the binned rows on disk; None: in memory.
+    world : the workers that hold the other rows; None: these are all rows.
 
     Returns
     -------
@@ -72,7 +75,7 @@ def bin_training_rows(
     known: Any = None
     how["max_bin"] = params.get("max_bin", _MOST_BINS)
     if train.features.dtype == np.int8 and "max_bin" not in params:
-        reference = reference_rows(*distinct_values(train.features))
+        reference = reference_rows(*distinct_values(train.features, world))
         how["max_bin"] = max(_FEWEST_BINS, len(reference))
         params = {**params, "max_bin": how["max_bin"]}
         known = xgboost.QuantileDMatrix(reference, missing=how["missing"], max_bin=how["max_bin"])

@@ -79,7 +79,9 @@ def grow(
     """
     start = time.perf_counter()
     with library_talk(ctx.say):
-        rows, params = bin_training_rows(train, ctx.target, ctx.weights, params, cache_prefix)
+        rows, params = bin_training_rows(
+            train, ctx.target, ctx.weights, params, cache_prefix, ctx.world
+        )
         stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
     growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
@@ -140,17 +142,19 @@ def _boost_worst_eras(
     # binning the chosen rows anew without the memory of a second matrix.
     weights = np.ones(train.n_rows, np.float32) if ctx.weights is None else ctx.weights
     before = growth.booster.num_boosted_rounds()
-    n_worst = max(1, round(boosting.proportion * train.n_eras))
     for done in range(boosting.rounds):
         if done % boosting.every == 0:
             scores = corr_per_era(
                 growth.booster.predict(rows), train.target(ctx.target), train.offsets
             )[:, 0]
             # An era of constant predictions has no score; it has been learnt worst of all.
-            order = np.argsort(np.nan_to_num(scores, nan=-np.inf), kind="stable")
-            worst = np.zeros(train.n_eras, dtype=bool)
-            worst[order[:n_worst]] = True
-            growth.worst_eras.append(train.eras[worst].tolist())
+            parts = ctx.world.from_all((train.eras, np.nan_to_num(scores, nan=-np.inf)))
+            eras = np.concatenate([part for part, _ in parts])
+            order = np.lexsort([eras, np.concatenate([part for _, part in parts])])
+            n_worst = max(1, round(boosting.proportion * len(eras)))
+            worst_eras = np.sort(eras[order[:n_worst]])
+            growth.worst_eras.append(worst_eras.tolist())
+            worst = np.isin(train.eras, worst_eras)
             chosen = np.where(np.repeat(worst, np.diff(train.offsets)), weights, np.float32(0))
             rows.set_weight(library_weights(chosen, train, params))
         growth.update(rows, before + done)

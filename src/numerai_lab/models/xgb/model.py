@@ -33,7 +33,8 @@ class XGB:
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
-        summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting"
+        summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting",
+        in_parts=True,
     )
     Params: ClassVar[type[XGBParams]] = XGBParams
 
@@ -64,12 +65,20 @@ class XGB:
                 "early stopping needs trees to cut back to, booster gblinear has none",
                 fix="leave early_stopping out",
             )
+        if ctx.world.size > 1 and (
+            params.get("booster") == "gblinear" or params.get("tree_method") == "exact"
+        ):
+            raise ModelError(
+                "booster gblinear and tree_method exact do not learn from rows spread over workers",
+                fix="train without --cluster",
+            )
         from_disk = False
         if takes_quantile_matrix(params):
             from_disk, said = trains_from_disk(self.params.memory, train)
             if said is not None:
                 notes.append(said)
                 ctx.say(said)
+            from_disk = any(ctx.world.from_all(from_disk))
         rounds, boosting = self.params.num_boost_round, self.params.era_boosting
         with pages_on_disk(train) if from_disk else contextlib.nullcontext() as prefix:
             growth = grow(train, ctx, params, rounds, boosting, prefix)

@@ -1,0 +1,75 @@
+"""Files that are named by a URL: whatever fsspec knows (s3://, gs://, https://, file://)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import IO, Any, Self
+
+from numerai_lab.errors import UserError
+
+
+class RemoteFile(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPath
+    """A file at a URL, to be read like a path; only what reading parquet needs works."""
+
+    def __str__(self) -> str:
+        scheme, _, rest = super().__str__().replace(os.sep, "/").partition(":/")
+        root = "/" if scheme in ("file", "local") else ""
+        return f"{scheme}://{root}{rest}"
+
+    def _found(self) -> tuple[Any, str]:
+        try:
+            import fsspec
+        except ImportError:
+            raise UserError(
+                "a URL needs fsspec, which is not installed",
+                where=str(self),
+                fix="install it with pip install numerai_lab[dask]",
+            ) from None
+        try:
+            found: tuple[Any, str] = fsspec.core.url_to_fs(str(self))
+        except (ImportError, ValueError) as error:
+            raise UserError(f"cannot be reached: {error}", where=str(self)) from None
+        return found
+
+    def resolve(self, strict: bool = False) -> Self:  # noqa: ARG002 - a path's signature
+        """A URL is absolute."""
+        return self
+
+    def is_file(self) -> bool:
+        """Whether there is such a file."""
+        system, path = self._found()
+        return bool(system.isfile(path))
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        system, path = self._found()
+        return bool(system.isdir(path))
+
+    def open(self, mode: str = "rb", *_: Any, **__: Any) -> IO[Any]:
+        """Open it for reading."""
+        system, path = self._found()
+        opened: IO[Any] = system.open(path, mode)
+        return opened
+
+    @property
+    def n_bytes(self) -> int:
+        """Its size."""
+        system, path = self._found()
+        return int(system.size(path))
+
+    def fingerprint(self) -> str:
+        """Hash what its server says about it: size, time, ETag.
+
+        Hashing its bytes would download all of it, on every worker.
+        """
+        system, path = self._found()
+        return hashlib.sha256(str(system.ukey(path)).encode()).hexdigest()
+
+
+def local_or_remote(value: Any) -> Any:
+    """Turn text into a path, or a URL into a `RemoteFile`; leave everything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return RemoteFile(value) if "://" in value else Path(value)

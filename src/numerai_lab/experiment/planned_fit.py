@@ -1,0 +1,84 @@
+"""One fit before it begins: rows, weights, early-stopping eras, and what the model is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.machine import usable_cores
+from numerai_lab.models import FitContext, FitReport
+from numerai_lab.seeds import child_seed
+from numerai_lab.splits import inner_slice, sample_weights
+
+
+@dataclass(frozen=True)
+class PlannedFit:
+    """What a model is fitted on.
+
+    Attributes
+    ----------
+    train : labelled rows. stop : those of early stopping, or None; `ctx` has them too.
+    """
+
+    train: EraFrame
+    stop: EraFrame | None
+    ctx: FitContext
+
+    @property
+    def last_era(self) -> int:
+        """The last era that the trees grow on."""
+        return int(self.train.eras[-1])
+
+    def facts(self, report: FitReport, seconds: float) -> dict[str, Any]:
+        """Return what fit.json tells about the fit."""
+        train, stop = self.train, self.stop
+        return {
+            "train": {
+                "first": int(train.eras[0]),
+                "last": self.last_era,
+                "n_eras": train.n_eras,
+                "n_rows": train.n_rows,
+            },
+            "stop": None
+            if stop is None
+            else {"first": int(stop.eras[0]), "last": int(stop.eras[-1]), "n_eras": stop.n_eras},
+            "fit_seconds": seconds,
+            **asdict(report),
+        }
+
+
+def plan_fit(
+    eras: npt.NDArray[np.int32],
+    prepared: Prepared,
+    progress: Callable[[int, int], None],
+    say: Callable[[str], None],
+) -> PlannedFit:
+    """Cut the early-stopping eras off, weigh the rows, and write down what the model is told."""
+    experiment = prepared.experiment
+    frame = prepared.dataset.frame
+    stop: EraFrame | None = None
+    if experiment.early_stopping is not None:
+        eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
+        stop = frame.select_eras(stop_eras)
+    train = frame.select_eras(eras)
+    ctx = FitContext(
+        # the seed does not depend on the fold: two runs that share a fold share its model
+        seed=child_seed(experiment.seed, "model"),
+        target=prepared.target,
+        targets=prepared.trained,
+        purge_eras=purge_eras(prepared),
+        weights=sample_weights(experiment.weights, train),
+        stop=stop,
+        stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
+        device=experiment.device,
+        n_threads=experiment.threads or usable_cores(),
+        progress=progress,
+        say=say,
+    )
+    return PlannedFit(train, stop, ctx)

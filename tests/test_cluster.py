@@ -1,0 +1,294 @@
+"""Training on workers: a real Dask cluster of two processes, and what can go wrong with it."""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from numerai_lab.errors import DataError, MachineError, UserError
+from numerai_lab.experiment import (
+    Reporter,
+    TrainOptions,
+    open_cluster,
+    prepare,
+    read_experiment,
+)
+from numerai_lab.experiment import train as run_training
+from numerai_lab.models import get_model
+
+pytest.importorskip("distributed", reason="needs the extra [dask]")
+
+ONE_FOLD = ("split.first_train_eras=40", "split.chunk_eras=20")
+FOREST = ("model.params.num_boost_round=30", "model.params.max_depth=4")
+LEAVES = "num_iterations: 15, num_leaves: 7, learning_rate: 0.1, min_data_in_leaf: 20"
+LGBM = ("model.type=lgbm_ensemble", f"model.params={{lightgbm: {{{LEAVES}}}, era_step: 2}}")
+ONE_MEMBER = ("model.type=lgbm_ensemble", f"model.params={{lightgbm: {{{LEAVES}}}}}")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Reporter(quiet=True) as reporter, open_cluster("local:2", reporter) as opened:
+        yield opened
+
+
+@pytest.fixture
+def train(tmp_path, tiny_config):
+    """Train the tiny experiment with some settings, here or on workers."""
+
+    def call(name, *settings, cluster=None, **options):
+        resolved = read_experiment(str(tiny_config), None, settings)
+        options = TrainOptions(tmp_path / name, cluster=cluster, **options)
+        with Reporter(quiet=True) as reporter:
+            return run_training(resolved, options, reporter)
+
+    return call
+
+
+def said(run):
+    return (run.path / "log.jsonl").read_text()
+
+
+def files(run):
+    return sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file())
+
+
+def scores(run):
+    return pq.read_table(run.path / "scores_per_era.parquet")
+
+
+def lowest_corr(one, other):
+    """The lowest correlation in any era of two runs' predictions."""
+    left, right = (pq.read_table(run.predictions_path) for run in (one, other))
+    assert left["id"] == right["id"]
+    eras = left["era"].to_numpy()
+    edges = [0, *(np.flatnonzero(np.diff(eras)) + 1), len(eras)]
+    values = [table["prediction"].to_numpy() for table in (left, right)]
+    return min(
+        np.corrcoef(values[0][a:b], values[1][a:b])[0, 1] for a, b in itertools.pairwise(edges)
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (*FOREST, "early_stopping={eras: 8, rounds: 5}", "weights={type: era_equal}"),
+        (*FOREST, "model.params.era_boosting={rounds: 10, every: 5}"),
+        (*FOREST, "model.params.memory=external"),
+    ],
+    ids=["early_stopping", "era_boosting", "external"],
+)
+def test_xgb_learns_the_same_from_rows_over_two_workers(train, cluster, settings):
+    here = train("here", *ONE_FOLD, *settings)
+    there = train("there", *ONE_FOLD, *settings, cluster=cluster)
+    assert "the rows are spread over 2 of 2 workers" in said(there)
+    assert files(there) == files(here)
+    assert lowest_corr(here, there) > 0.999
+
+
+def test_lgbm_learns_the_same_from_rows_over_two_workers(train, cluster):
+    here = train("here", *ONE_FOLD, *ONE_MEMBER)
+    there = train("there", *ONE_FOLD, *ONE_MEMBER, cluster=cluster)
+    assert "the rows are spread over 2 of 2 workers" in said(there)
+    assert lowest_corr(here, there) > 0.999
+
+
+def test_rows_too_many_for_one_worker_are_spread_and_blended_alike(train, cluster):
+    settings = (*ONE_FOLD, *ONE_MEMBER, "model.params.seeds=2", "model.params.weights=nnls")
+    here = train("here", *settings)
+    kind = get_model("lgbm_ensemble")
+    model = kind(kind.Params())
+    narrow = replace(cluster, memory=model.memory_needed(n_rows=1500, n_features=12))
+    there = train("there", *settings, cluster=narrow)
+    assert "the rows are spread over 2 of 2 workers" in said(there)
+    assert lowest_corr(here, there) > 0.999
+    with pytest.raises(UserError, match=r"on each worker trains on .* or more workers"):
+        train("there", *settings, cluster=replace(cluster, memory=1))
+
+
+def test_workers_read_from_the_store(train, cluster, tmp_path):
+    stored = f"data.store={{use: always, dir: {tmp_path / 'store'}}}"
+    here = train("here", *ONE_FOLD, *FOREST)
+    there = train("there", *ONE_FOLD, *FOREST, stored, cluster=cluster)
+    assert lowest_corr(here, there) > 0.999
+
+
+def test_members_go_out_to_workers(train, cluster):
+    here = train("here", *ONE_FOLD, *LGBM)
+    there = train("there", *ONE_FOLD, *LGBM, cluster=cluster)
+    assert "2 members go out to 2 workers" in said(there)
+    assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
+
+
+def test_folds_go_out_to_workers(train, cluster):
+    here = train("here", final=True)
+    there = train("there", final=True, cluster=cluster)
+    assert "3 folds go out to 2 workers" in said(there)
+    assert files(there) == files(here)
+    assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
+    assert scores(there) == scores(here)
+
+
+def test_ttt_folds_go_out_with_their_variants(train, cluster):
+    settings = [*ONE_FOLD, "model={type: xgb_ttt, params: {num_boost_round: 8, max_depth: 2}}"]
+    here = train("here", *settings)
+    there = train("there", *settings, cluster=cluster)
+    assert scores(there) == scores(here)
+
+
+def test_a_mistake_is_told_as_without_a_cluster(train, cluster, tmp_path):
+    with pytest.raises(UserError, match="objective 'reg:squarederor', did you mean"):
+        train("runs", *ONE_FOLD, "model.params.objective=reg:squarederor", cluster=cluster)
+    assert not list(tmp_path.glob("runs/**/manifest.json"))
+
+
+def test_the_command_reaches_a_scheduler(lab, cluster, tiny_config, tmp_path):
+    address = cluster.client.scheduler.address
+    result = lab(
+        "train", tiny_config, "--runs-dir", tmp_path / "runs", "--cluster", address, "--json"
+    )
+    assert result.code == 0
+    assert result.json["eras"]["n"] == 26
+    assert f"cluster {address}: 2 workers with 1 threads each" in result.err
+
+
+@pytest.fixture
+def own_data(tmp_path, tournament, tiny_config):
+    """A copy of the tournament that a test may spoil, in place of the shared one."""
+    folder = tmp_path / "data"
+    shutil.copytree(tournament, folder)
+    tiny_config.write_text(tiny_config.read_text().replace(str(tournament), str(folder)))
+    return folder
+
+
+def train_loaded(config, runs_dir, cluster, spoil):
+    """Train with data that changes after it has been read here."""
+    resolved = read_experiment(str(config), None, ())
+    with Reporter(quiet=True) as reporter:
+        dataset = prepare(resolved, reporter).dataset
+        spoil()
+        return run_training(resolved, TrainOptions(runs_dir, cluster=cluster), reporter, dataset)
+
+
+def test_workers_without_the_data(cluster, own_data, tiny_config, tmp_path):
+    path = own_data / "train.parquet"
+    with pytest.raises(UserError) as caught:
+        train_loaded(tiny_config, tmp_path / "runs", cluster, path.unlink)
+    assert str(caught.value).startswith(
+        f"local:2: worker {cluster.workers[0]} does not see {path}; "
+    )
+    assert not list(tmp_path.glob("runs/**/manifest.json"))
+
+
+def test_workers_with_other_data(cluster, own_data, tiny_config, tmp_path):
+    path = own_data / "train.parquet"
+
+    def spoil():
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"parquet-cpp-arrow", b"parquet-cpp-arrov"))
+
+    with pytest.raises(DataError, match="other bytes than the run was begun with") as caught:
+        train_loaded(tiny_config, tmp_path / "runs", cluster, spoil)
+    assert str(path) in str(caught.value)
+    assert "worker tcp://127.0.0.1:" in str(caught.value)
+
+
+class Killer(Reporter):
+    """Kills a worker once it has grown some trees."""
+
+    def __init__(self, pid):
+        super().__init__(quiet=True)
+        self.pid = pid
+
+    def trees(self, done, total):
+        if self.pid and done >= 5:
+            os.kill(self.pid, signal.SIGKILL)
+            self.pid = None
+
+
+def test_a_killed_worker(train, tiny_config, tmp_path):
+    # Many small trees: nobody is done before the worker is killed.
+    many = ("model.params.num_boost_round=500", "model.params.max_depth=1")
+    with Reporter(quiet=True) as reporter, open_cluster("local:3", reporter) as cluster:
+        pids = cluster.on_all(os.getpid)
+        doomed = cluster.workers[0]
+
+        def kill_at_work():
+            if doomed in pids and cluster.client.processing()[doomed]:
+                os.kill(pids.pop(doomed), signal.SIGKILL)
+
+        # Its fold goes to another worker.
+        cluster.check = kill_at_work
+        there = train("there", *many, cluster=cluster)
+        assert doomed not in pids
+        here = train("here", *many)
+        assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
+
+        # Rows that are spread over workers cannot be had without it.
+        cluster.check = reporter.check
+        forever = (*ONE_FOLD, "model.params.num_boost_round=1000000")
+        resolved = read_experiment(str(tiny_config), None, forever)
+        options = TrainOptions(tmp_path / "lost", cluster=cluster)
+        with Killer(pids[cluster.workers[1]]) as killer, pytest.raises(MachineError) as caught:
+            run_training(resolved, options, killer)
+        assert "was lost while it worked; nothing of what it did was kept" in str(caught.value)
+    left = {path.name for path in tmp_path.glob("lost/*/*/**/*") if path.is_file()}
+    assert left == {".lock", "manifest.json", "config.yaml", "resolved.yaml", "log.jsonl"}
+
+
+@pytest.mark.parametrize(
+    "spec", ["local:0", "local:two", "tcp://nowhere", "host:8786", "tcp://h:x"]
+)
+def test_no_name_of_a_cluster(lab, tiny_config, tmp_path, spec):
+    result = lab("train", tiny_config, "--runs-dir", tmp_path / "runs", "--cluster", spec)
+    assert result.code == 2
+    assert result.err == (
+        f"error: --cluster '{spec}' names no cluster; write local:2 for two processes here, "
+        "or tcp://HOST:8786 of a Dask scheduler\n"
+    )
+
+
+def test_nobody_answers(lab, tiny_config, tmp_path):
+    with socket.socket() as listening:  # and never says a word
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        spec = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        began = time.monotonic()
+        result = lab("train", tiny_config, "--runs-dir", tmp_path / "runs", "--cluster", spec)
+    assert result.code == 2
+    assert result.err == (
+        f"error: {spec}: no Dask scheduler answers within 5 s; check the address and that "
+        "`dask scheduler` runs there\n"
+    )
+    assert time.monotonic() - began < 20
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dask_is_not_installed(lab, tiny_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = lab("train", tiny_config, "--cluster", "local:2")
+    assert result.code == 2
+    assert result.err == (
+        "error: --cluster needs Dask, which is not installed; "
+        "install it with pip install numerai_lab[dask]\n"
+    )
+
+
+def test_workers_read_their_eras_from_a_url(train, cluster, tournament):
+    def data(*paths):
+        listed = ", ".join(f'"{path}"' for path in paths)
+        return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
+
+    paths = [tournament / "train.parquet", tournament / "validation.parquet"]
+    here = train("here", *ONE_FOLD, data(*paths))
+    urls = [path.as_uri() for path in paths]
+    there = train("there", *ONE_FOLD, data(*urls), cluster=cluster)
+    assert [file["path"] for file in there.manifest()["data"]["files"]] == urls
+    assert lowest_corr(here, there) > 0.999
