@@ -14,7 +14,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.models import FROZEN, SHUFFLED
+from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import (
     mean_exposure,
     paired,
@@ -145,9 +145,15 @@ def judge(
 
 
 def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair what a model shows: prediction and control with its frozen self, then both."""
+    """Pair what a model shows: prediction, joint trees and control with the frozen trees first."""
     there = set(names)
-    pairs = ((MAIN, FROZEN), (SHUFFLED, FROZEN), (MAIN, SHUFFLED))
+    pairs = (
+        (MAIN, FROZEN),
+        (JOINT, FROZEN),
+        (SHUFFLED, FROZEN),
+        (MAIN, JOINT),
+        (MAIN, SHUFFLED),
+    )
     return [pair for pair in pairs if there.issuperset(pair)]
 
 

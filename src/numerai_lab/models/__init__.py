@@ -2,6 +2,7 @@
 
 from numerai_lab.models.base import (
     FROZEN,
+    JOINT,
     SHUFFLED,
     Detailed,
     DetailedModel,
@@ -20,6 +21,7 @@ from numerai_lab.models.registry import ModelEntry, get_model, list_models
 
 __all__ = [
     "FROZEN",
+    "JOINT",
     "SHUFFLED",
     "Detailed",
     "DetailedModel",

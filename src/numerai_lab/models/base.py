@@ -106,6 +106,8 @@ class FitReport:
 
 FROZEN = "frozen"
 """Name of the variant that does not change from era to era; the others are compared with it."""
+JOINT = "joint"
+"""Name of the variant trained with auxiliary targets beside the target, and not adapted."""
 SHUFFLED = "shuffled"
 """Name of the control: the model changed for another era than the one it predicts."""
 
@@ -118,7 +120,7 @@ class Detailed:
     ----------
     predictions : float32 [n_rows], as `predict` gives them.
     variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
-        same model unchanged, `SHUFFLED`, or any other. The same names for every frame.
+        same model unchanged, `JOINT`, `SHUFFLED`, or any other. The same names for every frame.
     per_era : name -> one number per era of the frame, None where there is none.
     notes : sentences about what happened (eras that could not be read).
     """
@@ -163,8 +165,8 @@ class Model(Protocol):
 class DetailedModel(Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
-    A run judges the variants as further predictions, and compares the prediction and the
-    control `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
+    A run judges the variants as further predictions, and compares the prediction and its
+    variants `JOINT` and `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
     """
 
     def predict_in_detail(self, frame: EraFrame) -> Detailed:

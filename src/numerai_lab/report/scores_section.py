@@ -13,6 +13,7 @@ from numerai_lab.report.shapes import MODEL, Comparison, Stats
 
 VARIANTS = {
     "frozen": "same trees, not adapted",
+    "joint": "trained with auxiliary targets, not adapted",
     "shuffled": "control: adapted to other eras",
     "before_neutralization": "before neutralization",
 }

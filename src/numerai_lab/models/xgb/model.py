@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xgboost
 
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
@@ -41,6 +41,11 @@ class XGB:
         self._feature_names: tuple[str, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.int8)
 
+    @property
+    def booster(self) -> Any:
+        """The fitted `xgboost.Booster`, for models that build on these trees."""
+        return self._booster
+
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Train on `ctx.target` of the labelled rows.
 
@@ -68,7 +73,7 @@ class XGB:
         self._booster = growth.booster
         self._feature_names = train.feature_names
         self._dtype = train.features.dtype
-        self._predict_piece(train.features[:1])  # an objective with several values a row: now
+        self.predict_rows(train.features[:1])  # an objective with several values a row: now
 
         details: dict[str, Any] = {
             "binning_seconds": growth.binning_seconds,
@@ -105,12 +110,16 @@ class XGB:
         ModelError
             The features are not those trained on, or the model gives more than one value a row.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self.check(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         row_bytes = frame.n_features * frame.features.itemsize
         for piece in pieces(frame.n_rows, row_bytes, _PIECE_BYTES):
-            predictions[piece] = self._predict_piece(frame.features[piece])
+            predictions[piece] = self.predict_rows(frame.features[piece])
         return predictions
+
+    def check(self, frame: EraFrame) -> None:
+        """Raise ModelError unless the features are those trained on, in order."""
+        check_features(self._feature_names, self._dtype, frame)
 
     def save(self, folder: Path) -> None:
         """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
@@ -132,7 +141,8 @@ class XGB:
         model._dtype = np.dtype(meta["dtype"])
         return model
 
-    def _predict_piece(self, features: Any) -> Float32:
+    def predict_rows(self, features: FeatureArray) -> Float32:
+        """Predict rows that are known to have the right features, float32 [n_rows]."""
         missing = missing_marker(self._dtype)
         if self.params.booster == "gblinear":
             rows = xgboost.DMatrix(features, missing=missing)
