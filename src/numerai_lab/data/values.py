@@ -7,6 +7,7 @@ costs tens of megabytes beside the result, not its own size again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -99,17 +100,28 @@ def _read(
             f"{size:.1f} GiB of features do not fit into memory",
             fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
         ) from None
+    blocks: list[tuple[Piece, int, int]] = []
     for piece in plan.pieces:
-        file, path = files[piece.file], paths[piece.file]
-        rows = file.metadata.row_group(piece.group).num_rows
+        rows = files[piece.file].metadata.row_group(piece.group).num_rows
         width = max(1, BLOCK_BYTES // (rows * result.itemsize))
-        for first in range(0, len(names), width):
-            block = names[first : first + width]
-            table = read_columns(file, path, piece.group, block)
-            columns = []
-            for name in block:
-                columns.append(_encode(table[name], encoding, f"{path} column '{name}'"))
-            _write(result[:, first : first + width], piece, columns)
+        blocks += [(piece, at, at + width) for at in range(0, len(names), width)]
+
+    def fetch(block: tuple[Piece, int, int]) -> pa.Table:
+        piece, first, stop = block
+        return read_columns(files[piece.file], paths[piece.file], piece.group, names[first:stop])
+
+    # One block is decoded while the one before it is written to its place.
+    with ThreadPoolExecutor(max_workers=1) as decoder:
+        coming = [decoder.submit(fetch, block) for block in blocks[:1]]
+        for i, (piece, first, stop) in enumerate(blocks):
+            table = coming.pop().result()
+            coming += [decoder.submit(fetch, block) for block in blocks[i + 1 : i + 2]]
+            where = paths[piece.file]
+            columns = [
+                _encode(table[name], encoding, f"{where} column '{name}'")
+                for name in names[first:stop]
+            ]
+            _write(result[:, first:stop], piece, columns)
     return result
 
 
