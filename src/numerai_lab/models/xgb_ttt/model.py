@@ -17,6 +17,7 @@ from numerai_lab.models.base import (
     FROZEN,
     SHUFFLED,
     Detailed,
+    Exported,
     FitContext,
     FitReport,
     Float32,
@@ -24,6 +25,7 @@ from numerai_lab.models.base import (
 )
 from numerai_lab.models.xgb import XGB, XGBParams
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Reading
+from numerai_lab.models.xgb_ttt.export import with_adaptation
 from numerai_lab.models.xgb_ttt.guard import (
     Block,
     Decision,
@@ -52,6 +54,7 @@ class XGBTTT:
         summary="XGBoost that adapts itself to each era's unlabelled rows (test-time training)",
         transductive=True,
         stateful=False,
+        exportable=True,
     )
     Params: ClassVar[type[XGBTTTParams]] = XGBTTTParams
 
@@ -231,6 +234,13 @@ class XGBTTT:
         model._gain_eras, model._gains = meta["gain_eras"], meta["gains"]
         model._known_codes = meta["known_codes"]
         return model
+
+    def export(self) -> Exported:
+        """Return the frozen trees and the adaptation as arrays, with the strength of now.
+
+        A bundle is never told of later labels: what `observe` would change stays as it is.
+        """
+        return with_adaptation(self._base.export(), self._adaptation, self._strength_now())
 
     def _readings(self, frame: EraFrame, frozen: Float32) -> Iterator[tuple[slice, Reading | str]]:
         if self._adaptation is None:
