@@ -6,6 +6,7 @@ from numerai_lab.config.load import (
     Resolved,
     data_section,
     load_experiment,
+    read_section,
     validate_params,
 )
 from numerai_lab.config.schema import (
@@ -24,6 +25,7 @@ from numerai_lab.config.schema import (
     OfficialSplit,
     Payout,
     Scoring,
+    Section,
     Split,
     Synthetic,
     WalkForwardSplit,
@@ -48,6 +50,7 @@ __all__ = [
     "Payout",
     "Resolved",
     "Scoring",
+    "Section",
     "Split",
     "Synthetic",
     "WalkForwardSplit",
@@ -56,6 +59,7 @@ __all__ = [
     "data_section",
     "json_schema",
     "load_experiment",
+    "read_section",
     "resolved_yaml",
     "validate_params",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from numerai_lab.config.layers import (
     lay,
     left_out,
+    read_file,
     read_overrides,
     read_profile,
     read_with_parents,
@@ -23,6 +24,8 @@ from numerai_lab.errors import ConfigError, ModelError
 
 ParamsOf = Callable[[str], type[BaseModel]]
 """Gives the class of a model's parameters by the model's name; raises ModelError."""
+
+AnySection = TypeVar("AnySection", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,31 @@ def data_section(base: Data, named: str) -> Data:
         problems += _problems(error, Data, ("data",), places)
     if problems:
         raise ConfigError(_tell(problems, named))
+    return section
+
+
+def read_section(path: Path, schema: type[AnySection]) -> AnySection:
+    """Read a YAML file that is not an experiment, as strictly and with the same messages.
+
+    Parameters
+    ----------
+    path : the file. schema : what it may hold.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of the file in one message, each with its line.
+    """
+    layer, _ = read_file(path)
+    section, problems = None, list(layer.problems)
+    try:
+        section = schema.model_validate(layer.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        known = {problem.key for problem in problems}
+        found = _problems(error, schema, (), _by_name(layer, Place(str(path))))
+        problems += [problem for problem in found if problem.key not in known]
+    if problems or section is None:
+        raise ConfigError(_tell(problems, str(path)))
     return section
 
 

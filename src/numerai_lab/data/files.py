@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.download_lock import locked_file
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
 
@@ -109,6 +110,9 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
 
 
 def source_file(path: Path, file: pq.ParquetFile) -> SourceFile:
-    """Describe a file that was read."""
+    """Describe a file that was read, with its entry in the lock file of downloads."""
     with reading(path):
-        return SourceFile(path, path.stat().st_size, file.metadata.num_rows, sha256_of(path))
+        size, digest = path.stat().st_size, sha256_of(path)
+    entry = locked_file(path)
+    same = entry is not None and entry.sha256 == digest
+    return SourceFile(path, size, file.metadata.num_rows, digest, entry if same else None)

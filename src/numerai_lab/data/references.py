@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from numerai_lab.data.dataset import Dataset, SourceFile
 from numerai_lab.data.files import (
@@ -120,14 +121,31 @@ def load_references(dataset: Dataset) -> References:
         if not path.is_file():
             continue
         file = open_parquet(path)
-        schema = file.schema_arrow
         if name == _META_FILE:
             need_columns(file, path, [id_column(file, "id"), META_MODEL])
             columns[path] = (META_MODEL,)
         else:
-            need_columns(file, path, [id_column(file, "id")])
-            columns[path] = tuple(f.name for f in schema if pa.types.is_floating(f.type))
+            columns[path] = _benchmark_columns(file, path)
             benchmarks.update(dict.fromkeys(columns[path]))
         files.append(source_file(path, file))
     has_meta_model = any(path.name == _META_FILE for path in columns)
     return References(tuple(benchmarks), has_meta_model, tuple(files), columns)
+
+
+def load_benchmarks(path: Path) -> References:
+    """Describe one file of benchmark predictions, such as that of the live rows; it may be absent.
+
+    Raises
+    ------
+    DataError : a file that is damaged or has no ids.
+    """
+    if not path.is_file():
+        return References((), False, (), {})
+    file = open_parquet(path)
+    columns = _benchmark_columns(file, path)
+    return References(columns, False, (source_file(path, file),), {path: columns})
+
+
+def _benchmark_columns(file: pq.ParquetFile, path: Path) -> tuple[str, ...]:
+    need_columns(file, path, [id_column(file, "id")])
+    return tuple(f.name for f in file.schema_arrow if pa.types.is_floating(f.type))

@@ -1,7 +1,13 @@
 """From config to artefacts: plan folds, train, evaluate, compare, the run directory."""
 
 from numerai_lab.experiment.compare import compare, list_runs
-from numerai_lab.experiment.evaluate import Evaluated, EvaluateOptions, evaluate
+from numerai_lab.experiment.evaluate import (
+    Evaluated,
+    EvaluateOptions,
+    evaluate,
+    resolved_experiment,
+)
+from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run
@@ -10,16 +16,22 @@ from numerai_lab.experiment.train import TrainOptions, train
 __all__ = [
     "EvaluateOptions",
     "Evaluated",
+    "FinalModel",
     "Prepared",
     "Reporter",
     "RunDir",
     "TrainOptions",
     "compare",
     "evaluate",
+    "find_final",
     "find_run",
+    "finished",
     "fold_facts",
     "list_runs",
+    "load_final",
+    "predict_final",
     "prepare",
     "read_experiment",
+    "resolved_experiment",
     "train",
 ]

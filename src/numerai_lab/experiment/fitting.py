@@ -13,7 +13,7 @@ from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.plan import Prepared, purge_eras
-from numerai_lab.experiment.postprocess import BEFORE, neutralized
+from numerai_lab.experiment.postprocess import BEFORE, neutralized, neutralizer_names
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
@@ -66,7 +66,7 @@ def run_fold(
     reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"] + facts["predict_seconds"])
 
 
-def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
+def run_final(run: RunDir, prepared: Prepared, references: References, reporter: Reporter) -> None:
     """Fit on every labelled era: the model that goes live. It is judged by nothing here.
 
     A rolling window and train_step stay: what goes live is the recipe that was judged.
@@ -79,6 +79,9 @@ def run_final(run: RunDir, prepared: Prepared, reporter: Reporter) -> None:
         _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter)
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
+        facts |= {"feature_dtype": str(frame.features.dtype)}
+        # live rows come without the data they were chosen from: what is taken out is kept by name
+        facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
         (folder / "DONE").touch()
     reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"])

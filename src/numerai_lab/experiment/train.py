@@ -140,7 +140,7 @@ def train(
             if not (run.fold_dir(fold.index) / "DONE").exists():
                 run_fold(run, fold, prepared, references, reporter)
         if options.final and not (run.final_dir / "DONE").exists():
-            run_final(run, prepared, reporter)
+            run_final(run, prepared, references, reporter)
         merge_predictions(
             [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
             run.predictions_path,

@@ -13,7 +13,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
@@ -21,6 +21,7 @@ from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
 from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.trees import lightgbm_trees
 
 
 class LGBMEnsemble:
@@ -36,6 +37,7 @@ class LGBMEnsemble:
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
         multi_target=True,
+        exportable=True,
     )
     Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
 
@@ -157,6 +159,21 @@ class LGBMEnsemble:
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
         return model
+
+    def export(self) -> Exported:
+        """Return members' trees as arrays, without members of weight 0."""
+        kept = np.flatnonzero(self._weights)
+        arrays: dict[str, Any] = {}
+        for position, member in enumerate(kept):
+            trees = lightgbm_trees(self._boosters[member])
+            arrays |= trees.arrays(f"member_{position:03d}")
+        return Exported(
+            kind="blend",
+            settings={"weights": self._weights[kept].tolist()},
+            arrays=arrays,
+            feature_names=self._feature_names,
+            dtype=self._dtype.name,
+        )
 
     def _given_weights(self, members: list[Member]) -> Float64 | None:
         """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""

@@ -11,8 +11,9 @@ import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
+from numerai_lab.models.trees import xgboost_trees
 from numerai_lab.models.xgb.binning import missing_marker
 from numerai_lab.models.xgb.boosting import cuda_problem, grow
 from numerai_lab.models.xgb.params import XGBParams
@@ -31,7 +32,8 @@ class XGB:
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
-        summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting"
+        summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting",
+        exportable=True,
     )
     Params: ClassVar[type[XGBParams]] = XGBParams
 
@@ -141,6 +143,17 @@ class XGB:
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
         return model
+
+    def export(self) -> Exported:
+        """Return the trees as arrays; raises ModelError for gblinear and unusual objectives."""
+        trees, link = xgboost_trees(self._booster)
+        return Exported(
+            kind="trees",
+            settings={"link": link},
+            arrays=trees.arrays("trees"),
+            feature_names=self._feature_names,
+            dtype=self._dtype.name,
+        )
 
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""

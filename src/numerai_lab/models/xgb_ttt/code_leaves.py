@@ -194,12 +194,20 @@ class CodeLeaves:
         slopes = self._of_era(era)[:, 0]
         return np.asarray((slopes * np.asarray(state, dtype=np.float32)).sum(axis=1))
 
+    @property
+    def booster(self) -> Any:
+        """The trees of all bags, added up."""
+        return self._booster
+
+    def export_settings(self) -> dict[str, Any]:
+        """Return what else `change` and `read` need, as JSON values."""
+        own = None if self._own is None else {"size": self._own.size, "scale": [*self._own.scale]}
+        return {"bags": self._bags, "n_codes": self._n_codes, "own_loss": own}
+
     def save(self, folder: Path) -> None:
         """Write the trees, and the facts beside them."""
         self._booster.save_model(folder / "adapter.ubj")
-        own = None if self._own is None else {"size": self._own.size, "scale": [*self._own.scale]}
-        facts = {"bags": self._bags, "n_codes": self._n_codes, "own_loss": own}
-        (folder / "adapter.json").write_text(json.dumps(facts))
+        (folder / "adapter.json").write_text(json.dumps(self.export_settings()))
 
     @classmethod
     def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:

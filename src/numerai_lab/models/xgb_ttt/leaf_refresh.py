@@ -109,6 +109,10 @@ class LeafRefresh:
     def observe(self, era: Era, labels: Float32) -> None:
         """Learn nothing from later labels."""
 
+    def fitted(self) -> tuple[Float64, float]:
+        """Return B, float64 [K], and how far a leaf moves at most."""
+        return self._slopes, self._largest
+
     def save(self, folder: Path) -> None:
         """Write the numbered trees and what a movement is worth."""
         self._locator.save(folder / "leaves.ubj")

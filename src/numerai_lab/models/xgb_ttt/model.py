@@ -17,6 +17,7 @@ from numerai_lab.models.base import (
     JOINT,
     SHUFFLED,
     Detailed,
+    Exported,
     FitContext,
     FitReport,
     Float32,
@@ -24,6 +25,7 @@ from numerai_lab.models.base import (
 )
 from numerai_lab.models.xgb import XGB, XGBParams
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Adapted
+from numerai_lab.models.xgb_ttt.export import with_adaptation
 from numerai_lab.models.xgb_ttt.guard import (
     STRENGTHS,
     Block,
@@ -58,6 +60,7 @@ class XGBTTT:
         summary="XGBoost that adapts itself to each era's unlabelled rows (test-time training)",
         transductive=True,
         stateful=False,
+        exportable=True,
     )
     Params: ClassVar[type[XGBTTTParams]] = XGBTTTParams
 
@@ -251,6 +254,15 @@ class XGBTTT:
         model._target, model._purge_eras = meta["target"], meta["purge_eras"]
         model._gain_eras, model._gains = meta["gain_eras"], meta["gains"]
         return model
+
+    def export(self) -> Exported:
+        """Return the trees and the adaptation as arrays, with the strength of now.
+
+        A bundle is never told of later labels: what `observe` would change stays as it is.
+        """
+        return with_adaptation(
+            self._base.export(), self._trunk(), self._adaptation, self._strength_now()
+        )
 
     def _trunk(self) -> Trunk:
         return Trunk.plain(self._base) if self._joint is None else self._joint

@@ -76,7 +76,7 @@ class OnlineLinear:
         self.n_eras += 1
         self._solved = None
 
-    def _weights(self) -> tuple[Float64, float]:
+    def weights(self) -> tuple[Float64, float]:
         """Return weights [1 + n_codes, n_features] and the std of Z w0 over known eras."""
         if self._solved is None:
             size, n = self.moments.size, max(self.n_eras, 1)
@@ -97,7 +97,7 @@ class OnlineLinear:
 
     def change(self, era: Era, state: State) -> Float32:
         """Return std(f0) Z w_e / std(Z w0) for a code, float32 [n_rows]."""
-        weights, scale = self._weights()
+        weights, scale = self.weights()
         if scale == 0:
             return np.zeros_like(era.predictions)
         unit = float(era.predictions.std(dtype=np.float64)) / scale
