@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import metadata
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
+UNREAD = 141
+"""128 + SIGPIPE, as other commands end when `head` has read enough of them."""
 
 for command in (
     experiments.train,
@@ -58,6 +62,7 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
+    stdout = sys.stdout
     try:
         code = typer.main.get_command(app).main(
             args=arguments, prog_name="numerai-lab", standalone_mode=False
@@ -65,6 +70,13 @@ def run(arguments: list[str]) -> int:
         if code == INTERRUPTED:
             sentence = "stopped; what was finished is kept, train goes on with --resume"
             return fail(sentence, INTERRUPTED, arguments)
+        stdout.flush()
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return unread(stdout)  # typer found the pipe broken and has put a muted stdout in place
+    except BrokenPipeError:
+        return unread(stdout)
     except TyperException as error:  # a wrong option or argument
         return fail(error.format_message(), 2, arguments)
     except LabError as error:
@@ -77,3 +89,11 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
     return 0
+
+
+def unread(stdout: TextIO) -> int:
+    """End without a word when nobody reads our output any more: `numerai-lab runs | head -1`."""
+    # What is still in the buffer goes nowhere, else Python complains about it at its very end.
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stdout.fileno())
+    return UNREAD

@@ -95,7 +95,7 @@ def evaluate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge predictions again: of runs, or of any parquet or CSV file with id and era."""
+    """Judge predictions again: of runs, or of any parquet or CSV file with ids and numbers."""
     from numerai_lab.experiment import EvaluateOptions, Reporter
     from numerai_lab.experiment import evaluate as judge_again
     from numerai_lab.report import write_report

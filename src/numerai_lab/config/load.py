@@ -9,7 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from numerai_lab.config.layers import lay, read_overrides, read_profile, read_with_parents
+from numerai_lab.config.layers import (
+    lay,
+    left_out,
+    read_overrides,
+    read_profile,
+    read_with_parents,
+)
 from numerai_lab.config.messages import explain
 from numerai_lab.config.schema import Data, Experiment
 from numerai_lab.config.strict_yaml import Key, Layer, Place, Problem, dotted
@@ -30,12 +36,14 @@ class Resolved:
     raw : the text of that file.
     places : where each key was written, by dotted key (`model.params.eta` ->
         `configs/x.yaml:14`, `--set`, `--data folder`). Keys left at their default are absent.
+    notes : what the user must be told: parameters that a `--set` of another type left out.
     """
 
     experiment: Experiment
     path: Path
     raw: str
     places: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def load_experiment(
@@ -65,7 +73,9 @@ def load_experiment(
     layer, raw = read_with_parents(path)
     if data is not None:
         layer = lay(layer, read_profile(data, path.parent / "data"))
-    layer = lay(layer, read_overrides(overrides))
+    overriding = read_overrides(overrides)
+    notes = left_out(layer.value, overriding.value)
+    layer = lay(layer, overriding)
 
     places = _by_name(layer, Place(str(path)))
     experiment, found = None, []
@@ -81,7 +91,7 @@ def load_experiment(
     if problems or experiment is None:
         raise ConfigError(_tell(problems, str(path)))
     told = {name: str(place) for name, place in places.items() if name}
-    return Resolved(experiment, path, raw, told)
+    return Resolved(experiment, path, raw, told, notes)
 
 
 def validate_params(params_class: type[BaseModel], resolved: Resolved) -> BaseModel:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,9 @@ from numerai_lab.errors import DataError, did_you_mean
 META_MODEL = "numerai_meta_model"
 _BENCHMARK_FILES = ("train_benchmark_models.parquet", "validation_benchmark_models.parquet")
 _META_FILE = "meta_model.parquet"
+
+_Found = tuple[str, npt.NDArray[np.intp], npt.NDArray[np.float64]]
+"""A column, the rows it has values for, and the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +77,12 @@ class References:
                     fix="choose one of these, or none",
                 )
         aligned = {name: np.full(len(ids), np.nan) for name in wanted}
-        for path, there in self.columns.items():
-            columns = [name for name in there if name in aligned]
+
+        def find(path: Path) -> list[_Found]:
+            columns = [name for name in self.columns[path] if name in aligned]
             if not columns:
-                continue
+                return []
+            parts = []
             file = open_parquet(path)
             id_name = id_column(file, "id")
             for group in range(file.metadata.num_row_groups):
@@ -88,7 +95,13 @@ class References:
                 table = read_columns(file, path, group, columns)
                 for name in columns:
                     values = values_of(pc.cast(table[name], pa.float64()), null=np.nan)
-                    aligned[name][rows] = values[position[rows]]
+                    parts.append((name, rows, values[position[rows]]))
+            return parts
+
+        # Looking up ids is most of the work, and Arrow does it without Python's lock.
+        with ThreadPoolExecutor() as pool:
+            for name, rows, values in chain.from_iterable(pool.map(find, self.columns)):
+                aligned[name][rows] = values
         return aligned
 
 

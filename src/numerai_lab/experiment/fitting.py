@@ -42,6 +42,7 @@ def run_fold(
             purge_eras=purge_eras(prepared),
         )
         facts["predict_seconds"] = watch.seconds
+        facts["predict_cpu_seconds"] = watch.cpu_seconds
         if detail.per_era:
             facts["per_era"] = {"era": rows.eras.tolist(), **detail.per_era}
         for note in detail.notes:

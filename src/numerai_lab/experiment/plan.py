@@ -54,6 +54,8 @@ def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = No
     Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
     """
     experiment = resolved.experiment
+    for note in resolved.notes:
+        reporter.warn(note)
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
     if dataset is None:

@@ -186,12 +186,17 @@ class Reporter:
 
 
 class Stopwatch:
-    """Wall seconds since it was made."""
+    """Seconds since it was made: wall time, and CPU time of all threads."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
+        self._start, self._cpu = time.perf_counter(), time.process_time()
 
     @property
     def seconds(self) -> float:
         """Seconds passed so far."""
         return time.perf_counter() - self._start
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds used so far by this process."""
+        return time.process_time() - self._cpu

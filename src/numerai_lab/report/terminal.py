@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
 from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
+from numerai_lab.scoring import verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -136,8 +137,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
             name = f"{c.prediction} - {c.baseline}"
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
-        way = figures.verdict(c.ci_low, c.ci_high).replace("no clear difference", "unclear")
-        _row(table, [*cells, count(c.n_eras), way])
+        _row(table, [*cells, count(c.n_eras), verdict(c.ci_low, c.ci_high)])
     return table
 
 

@@ -82,6 +82,7 @@ class XGB:
 
         details: dict[str, Any] = {
             "binning_seconds": growth.binning_seconds,
+            "library_cpu_seconds": growth.cpu_seconds,
             "device": params["device"],
         }
         if growth.stop_corr:
