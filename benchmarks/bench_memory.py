@@ -1,8 +1,8 @@
 """Peak memory and time of a whole `train` on generated files: the lab against notebook scripts.
 
 By default 240 training eras and 52 judged ones x 5,000 rows x 700 features (1 GiB of int8), 50
-trees of depth 5 on a tenth of the features. Every run is a process of its own; the lab's first run makes
-the era store and LightGBM's binned rows, its second one finds them.
+trees of depth 5 on a tenth of the features. Every run is a process of its own; the lab's first run
+makes the era store and LightGBM's binned rows, its second one finds them.
 
     python benchmarks/bench_memory.py [repeats] [training eras]
 """
