@@ -100,7 +100,7 @@ def peak_mb(folder: Path) -> float:
 
 def fit_all(trees: int, folder: Path) -> None:
     """Fit and save every method; few rows, for the leaves to tell apart is what matters."""
-    np.save(folder / "live.npy", made_up(1, 6500, 100).features)
+    np.save(folder / "live.npy", made_up(1, 6500, 100).features_in_memory())
     train = made_up(20, 50, 1)
     params = {**TREES, "num_boost_round": trees}
     for name, options in {"frozen": None, **METHODS}.items():

@@ -8,10 +8,11 @@ import numerai_lab
 ROOT = Path(numerai_lab.__file__).parent
 
 # room -> rooms it may import
-BASE = {"errors", "seeds", "files", "eraframe", "__init__"}
+BASE = {"errors", "seeds", "files", "machine", "eraframe", "__init__"}
 MAY_IMPORT = {
     "errors": set(),
     "seeds": set(),
+    "machine": set(),
     "files": {"errors"},
     "eraframe": {"errors"},
     "config": BASE,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,77 @@ MISSING_INT8 = -1
 FeatureArray = npt.NDArray[np.int8] | npt.NDArray[np.float32]
 
 
+@runtime_checkable
+class StoredFeatures(Protocol):
+    """Features that stay on disk: rows come into memory when they are asked for, as an array.
+
+    Whoever reads them takes a slice of rows (an era, a batch) at a time, as all of the lab does.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, n_features)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """int8 or float32."""
+        ...
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        ...
+
+    def __getitem__(self, rows: Any) -> FeatureArray:
+        """Read a row, a slice of rows or an array of row numbers into a new C-order array."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hex digits that differ wherever a row, a feature or a value does."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where files may be kept that were derived from them, under names with `identity`."""
+        ...
+
+    def bounds(self) -> tuple[int, int]:
+        """Return a lowest and a highest value that no value passes, without reading any."""
+        ...
+
+    def between(self, first: int, stop: int) -> Self:
+        """Rows first..stop - 1, still on disk."""
+        ...
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Rows of increasing numbers, still on disk."""
+        ...
+
+    def columns(self, chosen: npt.NDArray[np.int64]) -> Self:
+        """Some features, still on disk."""
+        ...
+
+
+Features = FeatureArray | StoredFeatures
+"""Features in memory, or on disk."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EraFrame:
     """Rows of one or more eras, sorted by era.
@@ -30,7 +103,7 @@ class EraFrame:
     ----------
     features : int8 [n_rows, n_features], C-order; values 0..4 in Numerai's files and
         `MISSING_INT8` where missing. float32 (NaN where missing) only for sources that are
-        not binned.
+        not binned. `StoredFeatures` when they stay on disk.
     eras : int32 [n_eras], strictly increasing era numbers.
     offsets : int64 [n_eras + 1]; rows of `eras[i]` are `offsets[i]:offsets[i + 1]`.
     ids : pyarrow string array [n_rows], unique.
@@ -38,7 +111,7 @@ class EraFrame:
     feature_names, target_names : column names of `features` and `targets`.
     """
 
-    features: FeatureArray
+    features: Features
     eras: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     ids: pa.Array
@@ -97,6 +170,11 @@ class EraFrame:
         column: npt.NDArray[np.float32] = self.targets[:, self.target_names.index(name)]
         return column
 
+    def features_in_memory(self) -> FeatureArray:
+        """Return the features as one array: what is there, or all of them read from disk."""
+        features = self.features
+        return features if isinstance(features, np.ndarray) else features[:]
+
     def iter_eras(self) -> Iterator[tuple[int, slice]]:
         """Yield (era number, slice of its rows) in order."""
         for era, start, stop in zip(self.eras, self.offsets[:-1], self.offsets[1:], strict=True):
@@ -106,7 +184,7 @@ class EraFrame:
         a, b = int(self.offsets[first]), int(self.offsets[stop])
         return replace(
             self,
-            features=self.features[a:b],
+            features=_between(self.features, a, b),
             eras=self.eras[first:stop],
             offsets=self.offsets[first : stop + 1] - a,
             ids=self.ids.slice(a, b - a),
@@ -144,7 +222,7 @@ class EraFrame:
         kept = counts > 0
         return replace(
             self,
-            features=self.features[rows],
+            features=_take(self.features, rows),
             eras=self.eras[kept],
             offsets=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
             ids=self.ids.take(pa.array(rows)),
@@ -154,3 +232,15 @@ class EraFrame:
     def without_targets(self) -> EraFrame:
         """Return the same rows with no target columns: all that a model may see at prediction."""
         return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())
+
+
+def _between(features: Features, first: int, stop: int) -> Features:
+    if isinstance(features, np.ndarray):
+        return features[first:stop]
+    return features.between(first, stop)
+
+
+def _take(features: Features, rows: npt.NDArray[np.int64]) -> Features:
+    if isinstance(features, np.ndarray):
+        return features[rows]
+    return features.take(rows)

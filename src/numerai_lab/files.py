@@ -10,13 +10,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from numerai_lab.errors import MachineError, RunError
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOCK_POLL_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -121,6 +123,20 @@ def exclusive_lock(path: Path, busy: str) -> Iterator[None]:
             raise RunError(
                 busy, where=str(path.parent), fix="wait for it, or choose another folder"
             )
+        yield
+
+
+@contextlib.contextmanager
+def waiting_lock(path: Path, busy: Callable[[], None]) -> Iterator[None]:
+    """Hold the same kind of lock, waiting for whoever holds it; `busy` is called once, first."""
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    with file:
+        if not _try_lock(file):
+            busy()
+            while not _try_lock(file):
+                time.sleep(_LOCK_POLL_SECONDS)
         yield
 
 

@@ -32,10 +32,11 @@ def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = Non
 
 
 def config_hash(experiment: Experiment) -> str:
-    """Return 8 hex digits that change with anything but `question` and the order of keys."""
+    """Return 8 hex digits that change with what changes a result, not with the order of keys."""
     content = {k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED}
     data = content["data"]
     content["data"] = {k: v for k, v in data.items() if k not in ADDED_TO_DATA or v is not None}
+    del content["data"]["store"]  # where features are kept changes no number
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

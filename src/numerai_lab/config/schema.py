@@ -82,6 +82,17 @@ class Missing(Section):
     )
 
 
+class Store(Section):
+    """Where features are kept, converted once from parquet, to be read from disk in training."""
+
+    use: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="auto: when the features take 1 GiB or more, or a store has them already; "
+        "never: all in memory",
+    )
+    dir: Path = Field(Path("data/store"), strict=False, description="folder of all stores")
+
+
 class Synthetic(Section):
     """The embedded tournament: Numerai's v5 layout, made from a seed."""
 
@@ -138,6 +149,7 @@ class Data(Section):
     )
     eras: EraSelection = Field(default_factory=EraSelection)
     missing: Missing = Field(default_factory=Missing)
+    store: Store = Field(default_factory=Store)
     synthetic: Synthetic = Field(default_factory=Synthetic)
 
 

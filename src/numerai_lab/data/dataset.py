@@ -46,6 +46,7 @@ class Dataset:
     feature_sets : every known set, cut to the features that the files have.
     train_targets : the targets to train on, the main one first.
     horizons : horizon in trading days of every loaded target.
+    store : the store that the features are read from, None when they are in memory.
     """
 
     frame: EraFrame
@@ -57,6 +58,7 @@ class Dataset:
     feature_sets: dict[str, tuple[str, ...]]
     train_targets: tuple[str, ...]
     horizons: dict[str, int] = field(default_factory=dict)
+    store: Path | None = None
 
 
 def horizon_days(target: str, horizons: Mapping[str, int]) -> int:

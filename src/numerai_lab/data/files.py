@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,18 +32,24 @@ def reading(path: Path) -> Iterator[None]:
             "the file cannot be read: permission denied", where=str(path), fix="change its rights"
         ) from None
     except MemoryError:
-        raise MachineError(
-            "not enough memory to read the file",
-            where=str(path),
-            fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
-        ) from None
+        raise _no_memory(path) from None
     except (pa.ArrowException, OSError, EOFError) as error:
+        if getattr(error, "errno", None) == errno.ENOMEM:
+            raise _no_memory(path) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
             f"the file is damaged, cut short or not parquet ({reason[:160]})",
             where=str(path),
             fix="download or write it again",
         ) from None
+
+
+def _no_memory(path: Path) -> MachineError:
+    return MachineError(
+        "not enough memory to read the file",
+        where=str(path),
+        fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
+    )
 
 
 def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFile:
@@ -109,10 +116,13 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def source_file(path: Path, file: pq.ParquetFile) -> SourceFile:
-    """Describe a file that was read, with its entry in the lock file of downloads."""
+def source_file(path: Path, file: pq.ParquetFile, sha256: str | None = None) -> SourceFile:
+    """Describe a file that was read, with its entry in the lock file of downloads.
+
+    `sha256` is given where it is known already.
+    """
     with reading(path):
-        size, digest = path.stat().st_size, sha256_of(path)
+        size, digest = path.stat().st_size, sha256 or sha256_of(path)
     entry = locked_file(path)
     same = entry is not None and entry.sha256 == digest
     return SourceFile(path, size, file.metadata.num_rows, digest, entry if same else None)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from numerai_lab.config import Data
+from numerai_lab.config import Columns, Data, Missing
 from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.files import id_column, need_columns, open_parquet, source_file
 from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.rows import RowFilter, check_unique, plan_rows
+from numerai_lab.data.rows import RowFilter, Sources, check_unique
 from numerai_lab.data.source import find_source
+from numerai_lab.data.store import known_files, read_from_store, wants_store
 from numerai_lab.data.values import Encoding, read_features, read_targets
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
+
+Wanted = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
+
+
+def _silent(*_: object) -> None:
+    return None
 
 
 def load_data(
@@ -30,6 +38,7 @@ def load_data(
     features: Literal["configured", "none"] | list[str] = "configured",
     targets: Sequence[str] | None = None,
     require_label: bool = True,
+    progress: Callable[[int, int], None] = _silent,
 ) -> Dataset:
     """Read the rows that a data section describes.
 
@@ -40,6 +49,7 @@ def load_data(
     features : names to read instead of the configured ones, or "none" for no features.
     targets : more targets to read besides those trained on; they must be in the files.
     require_label : drop rows without the main target.
+    progress : called with (bytes converted to a store, bytes in all) while that is done.
 
     Raises
     ------
@@ -72,49 +82,33 @@ def load_data(
         need_columns(file, path, needed)
     horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
-    main = target_columns[train_targets[0]]
-    rule = RowFilter(
-        era=names.era,
-        id=names.id,
-        data_type=names.data_type,
-        keep_data_types=names.keep_data_types,
-        wanted=_wanted(config, eras),
-        label=main if require_label else None,
-    )
-    plan = plan_rows(paths, files, rule, where=where)
-    if plan.counts["rows_without_target"]:
+    label = target_columns[train_targets[0]] if require_label else None
+    stored = Sources(paths, files, _rule(names, wanted=_all_eras, label=None), where)
+    described: tuple[SourceFile, ...] | None = None
+    if wants_store(config, stored, chosen, list(target_columns.values()), say):
+        frame, counts = read_from_store(
+            config.store.dir,
+            stored,
+            chosen,
+            target_columns,
+            _wanted(config, eras),
+            label,
+            say,
+            progress,
+        )
+        described = known_files(paths, config.store.dir)
+    else:
+        rows = Sources(paths, files, _rule(names, wanted=_wanted(config, eras), label=label), where)
+        frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
+    if counts["rows_without_target"]:
         say(
-            f"dropped {plan.counts['rows_without_target']:,} of {plan.counts['rows_in_files']:,} "
+            f"dropped {counts['rows_without_target']:,} of {counts['rows_in_files']:,} "
             f"rows: no '{train_targets[0]}'"
         )
-    check_unique(plan.ids, where)
-    # What decoding the ids took would otherwise stay beside the features.
-    pa.default_memory_pool().release_unused()
-
-    values = read_targets(paths, files, plan, list(target_columns.values()))
     if require_label:
-        _check_targets(values, tuple(target_columns), where)
-    matrix, encoding = read_features(paths, files, plan, chosen)
-    if encoding is Encoding.QUARTERS:
-        say("features stored as 0, .25, .5, .75, 1 were multiplied by four to int8 bins")
-    elif encoding is Encoding.FLOATS:
-        say("the features are not five bins: kept as float32, which takes four times the memory")
-    frame = EraFrame(
-        features=matrix,
-        eras=plan.eras,
-        offsets=plan.offsets,
-        ids=plan.ids,
-        targets=values,
-        feature_names=chosen,
-        target_names=tuple(target_columns),
-    )
-    counts = plan.counts
-    if chosen:
-        frame, of_missing = apply_missing(frame, config.missing, plan.training, say)
-        counts |= of_missing
-        counts["rows"] = frame.n_rows
+        _check_targets(frame.targets, tuple(target_columns), where)
     known = set(there)
-    read = tuple(source_file(path, file) for path, file in zip(paths, files, strict=True))
+    read = described or tuple(map(source_file, paths, files))
     for file_read in read:
         if file_read.downloaded is None and locked_file(file_read.path) is not None:
             say(
@@ -134,7 +128,43 @@ def load_data(
         feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
         train_targets=train_targets,
         horizons=horizons,
+        store=None if isinstance(frame.features, np.ndarray) else frame.features.folder.parent,
     )
+
+
+def _read_into_memory(
+    sources: Sources,
+    features: tuple[str, ...],
+    targets: Mapping[str, str],
+    missing: Missing,
+    say: Callable[[str], None],
+) -> tuple[EraFrame, Counter[str]]:
+    """Read rows, features and targets into arrays, and treat what is missing."""
+    plan, paths, files = sources.plan, sources.paths, sources.files
+    check_unique(plan.ids, sources.where)
+    # What decoding the ids took would otherwise stay beside the features.
+    pa.default_memory_pool().release_unused()
+    values = read_targets(paths, files, plan, list(targets.values()))
+    matrix, encoding = read_features(paths, files, plan, features)
+    if encoding is Encoding.QUARTERS:
+        say("features stored as 0, .25, .5, .75, 1 were multiplied by four to int8 bins")
+    elif encoding is Encoding.FLOATS:
+        say("the features are not five bins: kept as float32, which takes four times the memory")
+    frame = EraFrame(
+        features=matrix,
+        eras=plan.eras,
+        offsets=plan.offsets,
+        ids=plan.ids,
+        targets=values,
+        feature_names=features,
+        target_names=tuple(targets),
+    )
+    counts = plan.counts
+    if features:
+        frame, of_missing = apply_missing(frame, missing, plan.training, say)
+        counts |= of_missing
+        counts["rows"] = frame.n_rows
+    return frame, counts
 
 
 def _stand_in_notice(files: Sequence[SourceFile]) -> str | None:
@@ -149,9 +179,15 @@ def _stand_in_notice(files: Sequence[SourceFile]) -> str | None:
     return None
 
 
-def _wanted(
-    config: Data, eras: Sequence[int] | None
-) -> Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]:
+def _rule(names: Columns, wanted: Wanted, label: str | None) -> RowFilter:
+    return RowFilter(names.era, names.id, names.data_type, names.keep_data_types, wanted, label)
+
+
+def _all_eras(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    return np.ones(len(numbers), dtype=bool)
+
+
+def _wanted(config: Data, eras: Sequence[int] | None) -> Wanted:
     choice = config.eras
 
     def wanted(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

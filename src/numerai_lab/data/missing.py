@@ -60,7 +60,7 @@ def apply_missing(
     if policy.max_row_missing is not None:
         frame = _drop_rows(frame, policy.max_row_missing, counts)
     if policy.policy == "constant":
-        _fill_constant(frame.features, policy.value, counts)
+        _fill_constant(frame.features_in_memory(), policy.value, counts)
     elif policy.policy == "median_per_era":
         _fill_medians(frame, counts)
     counts["values_missing"] = sum(
@@ -129,7 +129,7 @@ def _drop_features(
         )
     counts["features_missing_dropped"] = int((~keep).sum())
     n, kept = frame.n_rows, int(keep.sum())
-    packed = frame.features.reshape(-1)[: n * kept].reshape(n, kept)
+    packed = frame.features_in_memory().reshape(-1)[: n * kept].reshape(n, kept)
     # Row r moves to a lower address than any row after it has now, so nothing unread is lost.
     for start in range(0, n, _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
@@ -152,10 +152,11 @@ def _drop_rows(frame: EraFrame, share: float, counts: Counter[str]) -> EraFrame:
         )
     counts["rows_missing_dropped"] = int((~keep).sum())
     kept = np.flatnonzero(keep)
+    features = frame.features_in_memory()
     for start in range(0, len(kept), _CHUNK_ROWS):
         rows = kept[start : start + _CHUNK_ROWS]
-        frame.features[start : start + len(rows)] = frame.features[rows]
-    packed = frame.features[: len(kept)]
+        features[start : start + len(rows)] = features[rows]
+    packed = features[: len(kept)]
     thin = replace(frame, features=np.empty((frame.n_rows, 0), np.int8), feature_names=())
     return replace(thin.take(kept), features=packed, feature_names=frame.feature_names)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,21 @@ class RowFilter:
     keep_data_types: Sequence[str] | None
     wanted: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
     label: str | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Parquet files, open, and the rule that says which of their rows are kept."""
+
+    paths: Sequence[Path]
+    files: Sequence[pq.ParquetFile]
+    rule: RowFilter
+    where: str
+
+    @cached_property
+    def plan(self) -> RowPlan:
+        """Where each kept row goes; read once. Raises as `plan_rows`."""
+        return plan_rows(self.paths, self.files, self.rule, where=self.where)
 
 
 def _labelled(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,7 @@ costs tens of megabytes beside the result, not its own size again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -22,6 +22,7 @@ from numerai_lab.data.files import read_columns, values_of
 from numerai_lab.data.rows import Int64, Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
+from numerai_lab.machine import available_bytes, gib
 
 # Measured on 691,048 x 140 int8 (2 cores): blocks of 16, 32 and 96 MB read equally fast, and the
 # peak beside the result grows with them.
@@ -92,18 +93,44 @@ def _read(
     encoding: Encoding,
 ) -> FeatureArray:
     dtype: Any = np.float32 if encoding is Encoding.FLOATS else np.int8
+    _check_fits(len(plan.ids) * len(names) * np.dtype(dtype).itemsize)
     try:
         result: FeatureArray = np.empty((len(plan.ids), len(names)), dtype=dtype)
     except MemoryError:
-        size = len(plan.ids) * len(names) * np.dtype(dtype).itemsize / 2**30
-        raise MachineError(
-            f"{size:.1f} GiB of features do not fit into memory",
-            fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
-        ) from None
+        raise _too_large(len(plan.ids) * len(names) * np.dtype(dtype).itemsize) from None
+    for piece, first, columns in column_blocks(paths, files, plan.pieces, names, encoding):
+        write_block(result[:, first : first + len(columns)], piece, columns)
+    return result
+
+
+def _check_fits(size: int) -> None:
+    """Raise before a system that promises more memory than it has kills the process."""
+    available = available_bytes()
+    if available is not None and size > available:
+        raise _too_large(size)
+
+
+def _too_large(size: int) -> MachineError:
+    return MachineError(
+        f"{gib(size)} of features do not fit into memory",
+        fix="keep them on disk (data.store.use: auto), choose a smaller feature_set, or fewer "
+        "eras (data.eras.step)",
+    )
+
+
+def column_blocks(
+    paths: Sequence[Path],
+    files: Sequence[pq.ParquetFile],
+    pieces: Sequence[Piece],
+    names: Sequence[str],
+    encoding: Encoding,
+) -> Iterator[tuple[Piece, int, list[npt.NDArray[Any]]]]:
+    """Yield a few columns of a piece's row group at a time: piece, first column, columns."""
+    itemsize = 4 if encoding is Encoding.FLOATS else 1
     blocks: list[tuple[Piece, int, int]] = []
-    for piece in plan.pieces:
+    for piece in pieces:
         rows = files[piece.file].metadata.row_group(piece.group).num_rows
-        width = max(1, BLOCK_BYTES // (rows * result.itemsize))
+        width = max(1, BLOCK_BYTES // (rows * itemsize))
         blocks += [(piece, at, at + width) for at in range(0, len(names), width)]
 
     def fetch(block: tuple[Piece, int, int]) -> pa.Table:
@@ -121,11 +148,10 @@ def _read(
                 _encode(table[name], encoding, f"{where} column '{name}'")
                 for name in names[first:stop]
             ]
-            _write(result[:, first:stop], piece, columns)
-    return result
+            yield piece, first, columns
 
 
-def _write(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
+def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
     """Write a row group's columns to the piece's rows of a C-order block."""
     tile = np.empty((len(columns), TILE_ROWS), dtype=target.dtype)
     for start in range(0, piece.n_rows, TILE_ROWS):

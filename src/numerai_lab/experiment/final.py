@@ -166,7 +166,8 @@ def finished(
         names = final.neutralizers if own else final.feature_names
         place = {name: i for i, name in enumerate(rows.feature_names)}
         whole = names == rows.feature_names
-        taken = rows.features if whole else rows.features[:, [place[name] for name in names]]
+        features = rows.features_in_memory()
+        taken = features if whole else features[:, [place[name] for name in names]]
     return without(values, taken, rows.offsets, neutralize.proportion)
 
 

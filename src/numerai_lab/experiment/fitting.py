@@ -19,6 +19,7 @@ from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.files import folder_aside, write_json
+from numerai_lab.machine import usable_cores
 from numerai_lab.models import FitContext, Model
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import Fold, final_eras, inner_slice, sample_weights
@@ -122,7 +123,7 @@ def fit_and_save(
             stop=stop,
             stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
             device=experiment.device,
-            n_threads=experiment.threads,
+            n_threads=experiment.threads or usable_cores(),
             progress=reporter.trees,
             say=say,
         ),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from numerai_lab.config import Neutralize
 from numerai_lab.data import Dataset, References
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import EraFrame, StoredFeatures
 from numerai_lab.errors import DataError
 from numerai_lab.experiment.judge import choose_benchmark, neutral_features
 from numerai_lab.experiment.plan import Prepared
@@ -42,7 +42,7 @@ def neutralized(
 
 def without(
     values: npt.NDArray[np.float32],
-    neutralizers: npt.NDArray[Any],
+    neutralizers: npt.NDArray[Any] | StoredFeatures,
     offsets: npt.NDArray[np.int64],
     proportion: float,
 ) -> npt.NDArray[np.float64]:
@@ -74,13 +74,17 @@ def neutralizer_names(prepared: Prepared, references: References) -> list[str]:
 
 def neutralizers_of(
     rows: EraFrame, how: Neutralize, dataset: Dataset, references: References
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[Any] | StoredFeatures:
     """Return what is taken out, [n_rows, k]; raises as `neutralized` does."""
     if how.against == "features":
         if how.feature_set is None:
             return rows.features
         columns = neutral_features(how.feature_set, rows, dataset, "neutralize.feature_set")
-        return rows.features if columns is None else rows.features[:, columns]
+        if columns is None:
+            return rows.features
+        if isinstance(rows.features, np.ndarray):
+            return rows.features[:, columns]
+        return rows.features.columns(columns)
     where = "neutralize.benchmark"
     chosen = choose_benchmark(how.benchmark or "auto", references.benchmarks, where)
     if chosen is None:

@@ -15,6 +15,7 @@ from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
 from numerai_lab.experiment.evaluate import judge_run
+from numerai_lab.experiment.fits import check_memory
 from numerai_lab.experiment.fitting import run_final, run_fold
 from numerai_lab.experiment.guards import (
     BEFORE_MANIFEST,
@@ -116,6 +117,7 @@ def train(
                     fix="continue it with --resume, or choose another directory",
                 )
         prepared = prepare(resolved, reporter, dataset)
+        check_memory(prepared)
         references = load_references(prepared.dataset)
         # what judging needs is checked before the first tree: a typo there must not cost a night
         check_judging(prepared, references)

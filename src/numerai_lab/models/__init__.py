@@ -4,6 +4,7 @@ from numerai_lab.models.base import (
     FROZEN,
     JOINT,
     SHUFFLED,
+    ContinuableModel,
     Detailed,
     DetailedModel,
     ExportableModel,
@@ -15,6 +16,7 @@ from numerai_lab.models.base import (
     ModelInfo,
     OnlineModel,
     Params,
+    SizedModel,
 )
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.describe import ParamRow, describe_params
@@ -25,6 +27,7 @@ __all__ = [
     "FROZEN",
     "JOINT",
     "SHUFFLED",
+    "ContinuableModel",
     "Detailed",
     "DetailedModel",
     "ExportableModel",
@@ -38,6 +41,7 @@ __all__ = [
     "OnlineModel",
     "ParamRow",
     "Params",
+    "SizedModel",
     "check_features",
     "check_model",
     "describe_params",

@@ -216,6 +216,39 @@ class ExportableModel(Protocol):
 
 
 @runtime_checkable
+class SizedModel(Protocol):
+    """A model that knows how much memory its training takes. Optional.
+
+    A run asks before it begins, so that an experiment that cannot fit says so at once.
+    """
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least."""
+        ...
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Name settings of this model that would take less ("memory: external"), if any."""
+        ...
+
+
+@runtime_checkable
+class ContinuableModel(Protocol):
+    """A model that can go on from where its fit ended. Optional.
+
+    `numerai-lab train --continue RUN` uses it for the weekly refresh of a live model.
+    """
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.
+
+        What was learnt before stays as it is. The report counts the trees that were added.
+
+        Raises ModelError when the features are not those of the fit.
+        """
+        ...
+
+
+@runtime_checkable
 class OnlineModel(Protocol):
     """A model that goes on learning from labels as they become known. Optional.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.eraframe import EraFrame, Features
 from numerai_lab.errors import ModelError, did_you_mean
 
 _CACHE_BYTES = 1 << 20
@@ -48,7 +48,7 @@ def check_features(names: Sequence[str], dtype: np.dtype[Any], frame: EraFrame) 
 
 
 def distinct_values(
-    features: FeatureArray,
+    features: Features,
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
     """Find which values each feature takes.
 
@@ -64,7 +64,11 @@ def distinct_values(
     values : int8 [n_values], all from the lowest to the highest.
     present : bool [n_values, n_features], whether the feature takes the value.
     """
-    values = np.arange(int(features.min()), int(features.max()) + 1).astype(np.int8)
+    if isinstance(features, np.ndarray):
+        lowest, highest = int(features.min()), int(features.max())
+    else:
+        lowest, highest = features.bounds()
+    values = np.arange(lowest, highest + 1).astype(np.int8)
     present = np.zeros((len(values), features.shape[1]), dtype=bool)
     open_values = list(range(len(values)))
     for piece in pieces(len(features), features.shape[1]):

@@ -16,7 +16,7 @@ from numerai_lab.scoring.arrays import (
     era_slices,
     one_blas_thread,
 )
-from numerai_lab.scoring.least_squares import Neutralizers, centred_era
+from numerai_lab.scoring.least_squares import Neutralizers, NeutralizersByEra, centred_era
 
 _FEATURES_AT_ONCE = 512
 """Features turned into float64 at a time: 6,500 rows of them are 27 MB."""
@@ -41,7 +41,9 @@ class Exposure(NamedTuple):
     mean: Float64
 
 
-def exposure_per_era(predictions: FloatArray, features: Neutralizers, offsets: Offsets) -> Exposure:
+def exposure_per_era(
+    predictions: FloatArray, features: NeutralizersByEra, offsets: Offsets
+) -> Exposure:
     """Pearson correlation of each feature with the raw predictions, summed up per era.
 
     Parameters

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh, lapack
 
-from numerai_lab.eraframe import MISSING_INT8
+from numerai_lab.eraframe import MISSING_INT8, StoredFeatures
 from numerai_lab.scoring.arrays import Float64, FloatArray
 
 Neutralizers = npt.NDArray[np.int8] | FloatArray
+NeutralizersByEra = Neutralizers | StoredFeatures
+"""In memory, or read from disk an era at a time."""
 
 _RCOND = 1e-6
 """Singular values below this share of the largest are dropped; source: numerai_tools.neutralize."""

@@ -16,7 +16,12 @@ from numerai_lab.scoring.arrays import (
     one_blas_thread,
 )
 from numerai_lab.scoring.correlation import corr_per_era
-from numerai_lab.scoring.least_squares import Neutralizers, fit_era, missing_values
+from numerai_lab.scoring.least_squares import (
+    Neutralizers,
+    NeutralizersByEra,
+    fit_era,
+    missing_values,
+)
 from numerai_lab.scoring.ranks import gaussian_rank_per_era
 
 _NOTHING_LEFT = 1e-8
@@ -25,7 +30,7 @@ _NOTHING_LEFT = 1e-8
 
 def neutralize_per_era(
     predictions: FloatArray,
-    neutralizers: Neutralizers,
+    neutralizers: NeutralizersByEra,
     offsets: Offsets,
     proportion: float = 1.0,
 ) -> Float64:
@@ -78,7 +83,7 @@ def _neutral_era(columns: Float64, against: Neutralizers, proportion: float) -> 
 
 def neutral_gaussian_per_era(
     predictions: FloatArray,
-    features: Neutralizers,
+    features: NeutralizersByEra,
     offsets: Offsets,
     chosen: npt.NDArray[np.int64] | None = None,
 ) -> Float64:
@@ -112,7 +117,7 @@ def neutral_gaussian_per_era(
 
 
 def fnc_per_era(
-    predictions: FloatArray, features: Neutralizers, target: FloatArray, offsets: Offsets
+    predictions: FloatArray, features: NeutralizersByEra, target: FloatArray, offsets: Offsets
 ) -> Float64:
     """Feature-neutral corr: neutralise the gaussian ranks to the features, then corr.
 
@@ -132,7 +137,7 @@ def fnc_per_era(
     return corr_per_era(neutral_gaussian_per_era(predictions, features, offsets), target, offsets)
 
 
-def count_missing(features: Neutralizers, offsets: Offsets) -> int:
+def count_missing(features: NeutralizersByEra, offsets: Offsets) -> int:
     """Count missing feature values, one era at a time."""
     return sum(
         int(np.count_nonzero(missing_values(features[era]))) for _, era in era_slices(offsets)
@@ -144,7 +149,7 @@ def _varies(block: Float64, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_
     return np.asarray(values.min(axis=0) != values.max(axis=0))
 
 
-def _two_dimensional(neutralizers: Neutralizers, n_rows: int) -> Neutralizers:
+def _two_dimensional(neutralizers: NeutralizersByEra, n_rows: int) -> NeutralizersByEra:
     if neutralizers.ndim not in (1, 2) or len(neutralizers) != n_rows:
         raise DataError(f"neutralizers have shape {neutralizers.shape}, predictions {n_rows} rows")
     return neutralizers[:, None] if neutralizers.ndim == 1 else neutralizers

@@ -26,7 +26,7 @@ from numerai_lab.scoring.correlation import (
     spearman_per_era,
 )
 from numerai_lab.scoring.exposure import exposure_per_era
-from numerai_lab.scoring.least_squares import Neutralizers
+from numerai_lab.scoring.least_squares import NeutralizersByEra
 from numerai_lab.scoring.neutral import count_missing, neutral_gaussian_per_era
 from numerai_lab.scoring.payout import payout_per_era, payout_rule
 
@@ -78,7 +78,7 @@ def score_predictions(
     payout: Payout,
     say: Say,
     horizons: Mapping[str, int] | None = None,
-    features: Neutralizers | None = None,
+    features: NeutralizersByEra | None = None,
     fnc_features: npt.NDArray[np.int64] | None = None,
     exposure: bool = True,
     benchmark: tuple[str, FloatArray] | None = None,
@@ -214,7 +214,7 @@ def _say_constants(
             )
 
 
-def _say_missing_features(features: Neutralizers, offsets: Offsets, say: Say) -> None:
+def _say_missing_features(features: NeutralizersByEra, offsets: Offsets, say: Say) -> None:
     n_missing = count_missing(features, offsets)
     if n_missing:
         say(

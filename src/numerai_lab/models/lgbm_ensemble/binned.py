@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from typing import Any
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
+from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
+from numerai_lab.files import write_aside
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.library import library_errors
@@ -35,7 +38,7 @@ def as_float(features: FeatureArray) -> Float32:
 class _Rows(lightgbm.Sequence):  # type: ignore[misc]  # LightGBM is untyped
     """int8 rows that become float32 batch by batch, never as a whole."""
 
-    def __init__(self, features: FeatureArray) -> None:
+    def __init__(self, features: Features) -> None:
         self.features = features
         self.batch_size = max(1, _BATCH_BYTES // (4 * features.shape[1]))
 
@@ -65,6 +68,7 @@ class BinnedRows:
     def __init__(self, train: EraFrame, weights: Float32 | None, params: dict[str, Any]) -> None:
         self._weights = weights
         self._n_rows = train.n_rows
+        self.notes: list[str] = []
         own = {key: value for key, value in params.items() if key in BINNING}
         self.params = {
             # Members with larger leaves must be able to use all bins of the one Dataset.
@@ -73,26 +77,59 @@ class BinnedRows:
             "num_threads": params["num_threads"],
             **own,
         }
-        label = np.zeros(train.n_rows, np.float32)
-        reference = None
-        data: Any = train.features
         with library_errors():
             if train.features.dtype == np.int8:
                 values, present = distinct_values(train.features)
                 self.n_constant = int(np.count_nonzero(present.sum(axis=0) == 1))
-                data = _Rows(train.features)
+                known = None
                 if not own:
                     self.params |= {"min_data_in_bin": 1, "max_bin": max(2, len(values))}
                     known = as_float(reference_rows(values, present))
-                    reference = lightgbm.Dataset(
-                        known, label=np.zeros(len(known), np.float32), params=self.params
-                    )
+                self._all = self._int8_rows(train.features, known)
             else:
-                low, high = train.features.min(axis=0), train.features.max(axis=0)
+                data = train.features_in_memory()
+                low, high = data.min(axis=0), data.max(axis=0)
                 self.n_constant = int(np.count_nonzero(low == high))
-            self._all = lightgbm.Dataset(
-                data, label=label, weight=weights, reference=reference, params=self.params
-            ).construct()
+                self._all = self._dataset(data, None)
+            self._all.set_weight(weights)
+
+    def _int8_rows(self, features: Features, known: Float32 | None) -> Any:
+        """Bin int8 rows, or take them from disk as they were binned before.
+
+        Binning is most of the time to the first tree, and a LightGBM Dataset loads in a
+        hundredth of it. It is kept beside stored features, by what they are and how they are
+        binned.
+        """
+        if isinstance(features, np.ndarray):
+            return self._dataset(_Rows(features), known)
+        how = {name: value for name, value in self.params.items() if name != "num_threads"}
+        binning = hashlib.sha256(repr((lightgbm.__version__, sorted(how.items()))).encode())
+        path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
+        if path.exists():
+            return lightgbm.Dataset(path, params=self.params).construct()
+        rows = self._dataset(_Rows(features), known)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(path.parent).free
+        if room < features.size:  # twice what 4 bits a value take
+            self.notes.append(
+                f"{room / 2**30:.1f} GiB of disk are free: the binned rows are not kept, and "
+                "the next experiment bins them again"
+            )
+            return rows
+        with write_aside(path) as part:
+            part.unlink()  # LightGBM refuses to write over a file
+            rows.save_binary(part)
+        return rows
+
+    def _dataset(self, data: Any, known: Float32 | None) -> Any:
+        reference = None
+        if known is not None:
+            label = np.zeros(len(known), np.float32)
+            reference = lightgbm.Dataset(known, label=label, params=self.params)
+        label = np.zeros(self._n_rows, np.float32)
+        return lightgbm.Dataset(
+            data, label=label, reference=reference, params=self.params
+        ).construct()
 
     def lend(self, label: Float32, rows: npt.NDArray[np.int32] | None) -> Any:
         """Return a Dataset with these labels, valid until the next call.

@@ -17,6 +17,7 @@ from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, Mo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
+from numerai_lab.models.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
 from numerai_lab.models.lgbm_ensemble.oof import fit_weights, inner_parts, predict_members
@@ -78,6 +79,8 @@ class LGBMEnsemble:
         shared = self.params.library_params(0) | {"num_threads": ctx.n_threads}
         binned = BinnedRows(train, ctx.weights, shared)
         binning_seconds = time.perf_counter() - start
+        for sentence in binned.notes:
+            note(sentence)
         if binned.n_constant:
             note(f"{binned.n_constant} features are constant over the training rows: unused")
 
@@ -118,6 +121,47 @@ class LGBMEnsemble:
                 ],
             },
         )
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Add `rounds` trees to every member that has labelled rows among the new eras.
+
+        The weights of the members stay.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or LightGBM refuses the rows.
+        """
+        check_features(self._feature_names, self._dtype, new)
+        members = list_members(self.params, ctx.targets)
+        notes, grown, start = [], 0, time.perf_counter()
+        for i, member in enumerate(members):
+            longer = more_trees(self._boosters[i], member, self.params, new, ctx, rounds)
+            if longer is None:
+                notes.append(f"member {member} sees none of the new eras: unchanged")
+                continue
+            self._boosters[i] = longer
+            grown += 1
+            ctx.progress(grown * rounds, len(members) * rounds)
+        return FitReport(
+            n_trees=grown * rounds,
+            library_seconds=time.perf_counter() - start,
+            importance=self._importance(),
+            notes=tuple(notes),
+            details={"binning_seconds": 0.0},
+        )
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least.
+
+        LightGBM takes a byte a value while it bins and half of one after that, when the rows
+        of one member are copied (measured, see benchmarks/RESULTS.md).
+        """
+        return int(1.1 * n_rows * n_features) + (350 << 20)
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Nothing of its own: LightGBM holds all binned rows."""
+        return ()
 
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows], ranks in (0, 1) within each era.

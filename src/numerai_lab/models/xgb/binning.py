@@ -15,6 +15,7 @@ from numerai_lab.eraframe import MISSING_INT8, EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.xgb.batches import Batches
 
 _FEWEST_BINS, _MOST_BINS = 16, 256
 
@@ -33,7 +34,11 @@ def takes_quantile_matrix(params: dict[str, Any]) -> bool:
 
 
 def bin_training_rows(
-    train: EraFrame, target: str, weights: Float32 | None, params: dict[str, Any]
+    train: EraFrame,
+    target: str,
+    weights: Float32 | None,
+    params: dict[str, Any],
+    cache_prefix: str | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """Bin the training rows.
 
@@ -47,45 +52,55 @@ def bin_training_rows(
     target : which target to learn.
     weights : float32 [n_rows] or None.
     params : XGBoost parameters; `max_bin` there switches the reference off.
+    cache_prefix : where to keep the binned rows on disk; None: in memory.
 
     Returns
     -------
     The DMatrix, and the parameters to train on it with.
     """
-    rows: dict[str, Any] = {
-        "data": train.features,
-        "label": train.target(target),
+    how: dict[str, Any] = {
         "missing": missing_marker(train.features.dtype),
         "nthread": params["nthread"],
     }
-    if params["objective"].startswith("rank:"):
-        rows["group"] = np.diff(train.offsets)
-    if weights is not None:
-        rows["weight"] = library_weights(weights, train, params)
+    weight = None if weights is None else library_weights(weights, train, params)
+    by_era = params["objective"].startswith("rank:")
+    label = train.target(target)
     if not takes_quantile_matrix(params):
-        return xgboost.DMatrix(**rows), params
-    if train.features.dtype != np.int8 or "max_bin" in params:
-        return xgboost.QuantileDMatrix(max_bin=params.get("max_bin", _MOST_BINS), **rows), params
-    reference = reference_rows(*distinct_values(train.features))
-    max_bin = max(_FEWEST_BINS, len(reference))
-    known = xgboost.QuantileDMatrix(reference, missing=rows["missing"], max_bin=max_bin)
-    binned = xgboost.QuantileDMatrix(ref=known, max_bin=max_bin, **rows)
-    return binned, {**params, "max_bin": max_bin}
+        group = np.diff(train.offsets) if by_era else None
+        features = train.features_in_memory()
+        return xgboost.DMatrix(features, label, weight=weight, group=group, **how), params
+    known: Any = None
+    how["max_bin"] = params.get("max_bin", _MOST_BINS)
+    if train.features.dtype == np.int8 and "max_bin" not in params:
+        reference = reference_rows(*distinct_values(train.features))
+        how["max_bin"] = max(_FEWEST_BINS, len(reference))
+        params = {**params, "max_bin": how["max_bin"]}
+        known = xgboost.QuantileDMatrix(reference, missing=how["missing"], max_bin=how["max_bin"])
+    if cache_prefix is not None:
+        batches = Batches(train, label, weight, by_era=by_era, cache_prefix=cache_prefix)
+        return xgboost.ExtMemQuantileDMatrix(batches, ref=known, **how), params
+    if isinstance(train.features, np.ndarray):
+        meta = {"label": label, "weight": weight}
+        meta |= {"group": np.diff(train.offsets)} if by_era else {}
+        return xgboost.QuantileDMatrix(train.features, ref=known, **meta, **how), params
+    batches = Batches(train, label, weight, by_era=by_era)
+    return xgboost.QuantileDMatrix(batches, ref=known, **how), params
 
 
 def bin_judged_rows(frame: EraFrame, training: Any, params: dict[str, Any]) -> Any:
     """Bin rows that the trees are judged on while they grow, with the training rows' bins."""
     missing = missing_marker(frame.features.dtype)
-    if isinstance(training, xgboost.QuantileDMatrix):
-        max_bin = params.get("max_bin", _MOST_BINS)
+    if isinstance(training, (xgboost.QuantileDMatrix, xgboost.ExtMemQuantileDMatrix)):
+        stored = not isinstance(frame.features, np.ndarray)
         return xgboost.QuantileDMatrix(
-            frame.features,
+            Batches(frame, None, None) if stored else frame.features,
             ref=training,
-            max_bin=max_bin,
+            max_bin=params.get("max_bin", _MOST_BINS),
             missing=missing,
             nthread=params["nthread"],
         )
-    return xgboost.DMatrix(frame.features, missing=missing, nthread=params["nthread"])
+    features = frame.features_in_memory()
+    return xgboost.DMatrix(features, missing=missing, nthread=params["nthread"])
 
 
 def library_weights(weights: Float32, frame: EraFrame, params: dict[str, Any]) -> Float32:

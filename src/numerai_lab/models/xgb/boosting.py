@@ -62,6 +62,7 @@ def grow(
     params: dict[str, Any],
     rounds: int,
     era_boosting: EraBoosting | None,
+    cache_prefix: str | None = None,
 ) -> Growth:
     """Grow `rounds` rounds of trees, cut back to the best if told to stop early, then era boost.
 
@@ -72,6 +73,7 @@ def grow(
     params : XGBoost parameters with seed, device and nthread.
     rounds : boosting rounds.
     era_boosting : more rounds on the worst eras, or None.
+    cache_prefix : where binned rows go on disk; None: they stay in memory.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def grow(
     """
     start, cpu = time.perf_counter(), time.process_time()
     with library_talk(ctx.say):
-        rows, params = bin_training_rows(train, ctx.target, ctx.weights, params)
+        rows, params = bin_training_rows(train, ctx.target, ctx.weights, params, cache_prefix)
         stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
     growth = Growth(
@@ -103,6 +105,28 @@ def grow(
         growth.booster.set_param(params)
     if era_boosting is not None:
         _boost_worst_eras(growth, rows, train, ctx, params, era_boosting)
+    return growth
+
+
+def grow_more(
+    booster: Any, new: EraFrame, ctx: FitContext, params: dict[str, Any], rounds: int
+) -> Growth:
+    """Grow exactly `rounds` rounds on top of a booster, on other rows than it grew on.
+
+    Raises
+    ------
+    ModelError
+        XGBoost refuses the rows.
+    """
+    start = time.perf_counter()
+    with library_talk(ctx.say):
+        rows, params = bin_training_rows(new, ctx.target, ctx.weights, params)
+        booster.set_param(params)
+    growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
+    before = booster.num_boosted_rounds()
+    for done in range(rounds):
+        growth.update(rows, before + done)
+        ctx.progress(done + 1, rounds)
     return growth
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,9 +15,10 @@ from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
 from numerai_lab.models.trees import xgboost_trees
-from numerai_lab.models.xgb.binning import missing_marker
-from numerai_lab.models.xgb.boosting import cuda_problem, grow
+from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix
+from numerai_lab.models.xgb.boosting import cuda_problem, grow, grow_more
 from numerai_lab.models.xgb.params import XGBParams
+from numerai_lab.models.xgb.placement import memory_needed, pages_on_disk, trains_from_disk
 from numerai_lab.seeds import child_seed
 
 _PIECE_BYTES = 64 << 20
@@ -69,7 +71,15 @@ class XGB:
                 "early stopping needs trees to cut back to, booster gblinear has none",
                 fix="leave early_stopping out",
             )
-        growth = grow(train, ctx, params, self.params.num_boost_round, self.params.era_boosting)
+        from_disk = False
+        if takes_quantile_matrix(params):
+            from_disk, said = trains_from_disk(self.params.memory, train)
+            if said is not None:
+                notes.append(said)
+                ctx.say(said)
+        rounds, boosting = self.params.num_boost_round, self.params.era_boosting
+        with pages_on_disk(train) if from_disk else contextlib.nullcontext() as prefix:
+            growth = grow(train, ctx, params, rounds, boosting, prefix)
         # Predicting on the CPU takes int8 rows as they are, and is the same on every machine.
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
@@ -104,6 +114,36 @@ class XGB:
             notes=tuple(notes),
             details=details,
         )
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Grow `rounds` more boosting rounds on labelled eras; the trees there are stay.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or XGBoost refuses the rows.
+        """
+        check_features(self._feature_names, self._dtype, new)
+        params = self._library_params(new.feature_names, ctx)
+        # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
+        params["seed"] = child_seed(ctx.seed, "xgb", "more", int(new.eras[-1]))
+        growth = grow_more(self._booster, new, ctx, params, rounds)
+        growth.booster.set_param({"device": "cpu"})
+        self._booster = growth.booster
+        return FitReport(
+            n_trees=rounds * (self.params.num_parallel_tree or 1),
+            library_seconds=growth.train_seconds,
+            importance=self._importance(),
+            details={"binning_seconds": growth.binning_seconds},
+        )
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least."""
+        return memory_needed(self.params.memory, n_rows, n_features)
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Training from disk, unless that is what is asked for."""
+        return ("model.params.memory: external",) if self.params.memory == "in_core" else ()
 
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows].

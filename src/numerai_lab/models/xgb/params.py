@@ -77,6 +77,11 @@ class XGBParams(Params):
 
     num_boost_round: Positive = Field(400, description="boosting rounds, before era boosting")
     era_boosting: EraBoosting | None = None
+    memory: Literal["auto", "in_core", "external"] = Field(
+        "auto",
+        description="in_core: binned rows in memory; external: in pages on disk; auto: in memory "
+        "if they fit",
+    )
 
     booster: Literal["gbtree", "gblinear", "dart"] | None = Field(None, description="gbtree")
     objective: str = Field("reg:squarederror", description="what the trees minimise")
@@ -201,5 +206,6 @@ class XGBParams(Params):
 
     def library_params(self) -> dict[str, Any]:
         """Return what was written for XGBoost itself, by XGBoost's names."""
-        own = {"num_boost_round", "era_boosting", "monotone_constraints", "interaction_constraints"}
+        own = {"num_boost_round", "era_boosting", "memory"}
+        own |= {"monotone_constraints", "interaction_constraints"}
         return self.model_dump(by_alias=True, exclude_none=True, exclude=own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -78,7 +79,9 @@ class CodeLeaves:
                 continue  # nothing to learn from
             seen = train.take(rows)
             if residuals is not None:
-                seen.features[:, lesson.hidden] = missing_marker(seen.features.dtype)
+                values = seen.features_in_memory()  # a copy: `take` made it, or the disk
+                values[:, lesson.hidden] = missing_marker(values.dtype)
+                seen = replace(seen, features=values)
             boosters.append(
                 self._grow(
                     seen,

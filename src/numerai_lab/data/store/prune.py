@@ -1,0 +1,75 @@
+"""Stores that no source backs any more, and their removal."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from numerai_lab.data.store.manifest import Manifest, known_files, read_manifest
+from numerai_lab.files import exclusive_lock
+
+
+@dataclass(frozen=True)
+class StoreFound:
+    """A store on disk.
+
+    Attributes
+    ----------
+    bytes : of all its files. stale : why nothing reads it any more, or None while it is in use.
+    """
+
+    folder: Path
+    bytes: int
+    sources: tuple[str, ...]
+    n_rows: int
+    n_features: int
+    stale: str | None
+
+
+def list_stores(parent: Path) -> list[StoreFound]:
+    """List all stores, looking at every source again (changed ones are hashed).
+
+    Parameters
+    ----------
+    parent : folder of all stores; need not be there.
+    """
+    found = []
+    for folder in sorted(p for p in parent.glob("*") if (p / ".lock").exists()):
+        manifest = read_manifest(folder)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        found.append(
+            StoreFound(
+                folder=folder,
+                bytes=size,
+                sources=tuple(file.path for file in manifest.sources) if manifest else (),
+                n_rows=manifest.n_rows if manifest else 0,
+                n_features=sum(len(b.features) for b in manifest.blocks) if manifest else 0,
+                stale=_stale(parent, manifest),
+            )
+        )
+    return found
+
+
+def remove_store(store: StoreFound) -> None:
+    """Remove a store. Raises RunError when a process is writing it just now."""
+    with exclusive_lock(store.folder / ".lock", "a process is writing this store"):
+        # The manifest first: without it, what is left is nothing to anybody.
+        (store.folder / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(store.folder)
+
+
+def _stale(parent: Path, manifest: Manifest | None) -> str | None:
+    if manifest is None:
+        return "its manifest cannot be read"
+    paths = [Path(file.path) for file in manifest.sources]
+    for path, stored in zip(paths, manifest.sources, strict=True):
+        if not path.is_file():
+            return f"its source {path} is gone"
+        if path.stat().st_size != stored.bytes:
+            return f"its source {path} has changed"
+    now = known_files(paths, parent)
+    for file, stored in zip(now, manifest.sources, strict=True):
+        if file.sha256 != stored.sha256:
+            return f"its source {file.path} has changed"
+    return None

@@ -1,0 +1,117 @@
+"""Whether a data section's features are read from a store, and reading them from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from numerai_lab.config import Data, Missing
+from numerai_lab.data.missing import apply_missing
+from numerai_lab.data.rows import Sources
+from numerai_lab.data.store.access import holds, open_store
+from numerai_lab.data.store.convert import Progress
+from numerai_lab.data.store.manifest import all_hashed, known_files
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import DataError
+
+LARGE_BYTES = 1 << 30
+"""Features that take less are read into memory anew each time: it takes seconds."""
+
+
+def wants_store(
+    config: Data,
+    sources: Sources,
+    features: Sequence[str],
+    targets: Sequence[str],
+    say: Callable[[str], None],
+) -> bool:
+    """Tell whether features are to be read from a store, as `data.store.use` says.
+
+    Raises
+    ------
+    DataError : `use: always`, and they cannot be stored.
+    """
+    use = config.store.use
+    if use == "never" or not features:
+        return False
+    size = sum(file.metadata.num_rows for file in sources.files) * len(features)
+    if use == "auto" and size < LARGE_BYTES and not _prepared(config, sources, features, targets):
+        return False
+    obstacle = _obstacle(config.missing, sources, features)
+    if obstacle is None:
+        return True
+    if use == "always":
+        raise DataError(
+            f"these features cannot be kept in a store: {obstacle}",
+            where="data.store.use",
+            fix="write auto or never",
+        )
+    say(f"the features are read into memory, not from a store: {obstacle}")
+    return False
+
+
+def _prepared(
+    config: Data, sources: Sources, features: Sequence[str], targets: Sequence[str]
+) -> bool:
+    """Tell, without hashing a file, whether a store has all of it already."""
+    folder = config.store.dir
+    if not all_hashed(sources.paths, folder):
+        return False
+    return holds(folder, sources, known_files(sources.paths, folder), features, targets)
+
+
+def _obstacle(missing: Missing, sources: Sources, features: Sequence[str]) -> str | None:
+    if missing != Missing(value=missing.value):
+        return "data.missing changes features or rows, and a store has them as they are"
+    for path, file in zip(sources.paths, sources.files, strict=True):
+        schema = file.schema_arrow
+        for name in features:
+            if not pa.types.is_integer(schema.field(name).type):
+                return f"'{name}' in {path} is {schema.field(name).type}, a store holds int8"
+    return None
+
+
+def read_from_store(
+    folder: Path,
+    sources: Sources,
+    features: Sequence[str],
+    targets: Mapping[str, str],
+    wanted: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]],
+    label: str | None,
+    say: Callable[[str], None],
+    progress: Progress,
+) -> tuple[EraFrame, Counter[str]]:
+    """Return rows whose features stay in the store, which is made or completed first.
+
+    Parameters
+    ----------
+    folder : of all stores. targets : name -> column. label : the column that rows must have.
+
+    Raises
+    ------
+    DataError : whatever is wrong with files, columns or rows. MachineError : a full disk.
+    """
+    described = known_files(sources.paths, folder)
+    store = open_store(
+        folder, sources, described, features, list(targets.values()), say=say, progress=progress
+    )
+    rows = store.rows(features, list(targets.values()), wanted, label)
+    frame = EraFrame(
+        features=rows.features,
+        eras=rows.eras,
+        offsets=rows.offsets,
+        ids=rows.ids,
+        targets=rows.targets,
+        feature_names=tuple(features),
+        target_names=tuple(targets),
+    )
+    counts = rows.counts
+    if rows.n_missing:
+        frame, of_missing = apply_missing(frame, Missing(), None, say)
+        counts |= of_missing
+    return frame, counts

@@ -1,0 +1,348 @@
+"""The era store against reading into memory: same rows, less work, and what goes wrong with it."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from data_files import load, numerai_folder, table
+from numerai_lab.data import list_stores, remove_store
+from numerai_lab.data.store.features import Block, BlockFeatures
+from numerai_lab.errors import DataError
+from numerai_lab.models import FitContext, get_model
+from test_data_reading import files_and_choice
+
+
+def stored(folder, said=None, *, arguments=None, **data):
+    return load(said, arguments=arguments, store={"use": "always", "dir": folder}, **data)
+
+
+def assert_same(one, other):
+    a, b = one.frame, other.frame
+    np.testing.assert_array_equal(a.features_in_memory(), b.features_in_memory())
+    np.testing.assert_array_equal(a.eras, b.eras)
+    np.testing.assert_array_equal(a.offsets, b.offsets)
+    np.testing.assert_array_equal(a.targets, b.targets)
+    assert a.ids.to_pylist() == b.ids.to_pylist()
+    assert a.feature_names == b.feature_names
+    assert one.counts == other.counts
+    assert [f.sha256 for f in one.files] == [f.sha256 for f in other.files]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(case=files_and_choice())
+def test_equals_reading_into_memory(case, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    paths = []
+    for number, frame in enumerate(case["frames"]):
+        paths.append(folder / f"{number}.parquet")
+        frame.to_parquet(paths[-1], row_group_size=case["group"], index=False)
+    data = {
+        "source": "parquet",
+        "files": paths,
+        "features": case["features"],
+        "eras": {"step": case["step"], "from": case["first"]},
+    }
+    arguments = {"require_label": case["require_label"]}
+    try:
+        expected = load(arguments=arguments, **data)
+    except DataError:
+        with pytest.raises(DataError):
+            stored(folder / "store", arguments=arguments, **data)
+        return
+    # The first features alone make the first block, the others a second one.
+    some = {**data, "features": case["features"][:1]}
+    stored(folder / "store", arguments=arguments, **some)
+    assert_same(stored(folder / "store", arguments=arguments, **data), expected)
+
+
+@pytest.fixture
+def block_features(tmp_path):
+    """Random features over two blocks, with the array they stand for."""
+    random = np.random.default_rng(0)
+    values = random.integers(-1, 5, (500, 9)).astype(np.int8)
+    blocks = []
+    for number, part in enumerate((values[:, :4], values[:, 4:])):
+        path = tmp_path / f"{number}.i8"
+        path.write_bytes(np.ascontiguousarray(part).tobytes())
+        blocks.append(Block(path, part.shape, (-1, 4)))
+    columns = [(1, 2), (0, 0), (0, 1), (0, 2), (1, 4), (0, 3)]
+    order = [6, 0, 1, 2, 8, 3]
+    runs = np.array([[3, 40], [41, 42], [100, 480]])
+    kept = np.concatenate([np.arange(a, b) for a, b in runs])
+    return BlockFeatures(blocks, columns, runs, tmp_path), values[kept][:, order]
+
+
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_and_features_are_those_of_the_array(block_features, data):
+    features, array = block_features
+    n = len(array)
+    for _ in range(data.draw(st.integers(0, 3))):
+        kind = data.draw(st.sampled_from(["between", "take", "columns"]))
+        if kind == "between":
+            first = data.draw(st.integers(0, len(array)))
+            stop = data.draw(st.integers(first, len(array)))
+            features, array = features.between(first, stop), array[first:stop]
+        elif kind == "take":
+            rows = np.array(sorted(data.draw(st.sets(st.integers(0, max(0, len(array) - 1))))))
+            rows = rows[rows < len(array)].astype(np.int64)
+            features, array = features.take(rows), array[rows]
+        else:
+            chosen = data.draw(st.permutations(range(array.shape[1])))
+            chosen = np.array(chosen[: data.draw(st.integers(1, len(chosen)))])
+            features, array = features.columns(chosen), array[:, chosen]
+    assert features.shape == array.shape
+    np.testing.assert_array_equal(features[:], array)
+    np.testing.assert_array_equal(np.asarray(features), array)
+    some = slice(data.draw(st.integers(0, n)), data.draw(st.integers(0, n)))
+    np.testing.assert_array_equal(features[some], array[some])
+    if len(array):
+        numbers = np.array(data.draw(st.lists(st.integers(0, len(array) - 1), max_size=200)))
+        numbers = numbers.astype(np.int64)
+        np.testing.assert_array_equal(features[numbers], array[numbers])
+        mask = np.zeros(len(array), dtype=bool)
+        mask[numbers] = True
+        np.testing.assert_array_equal(features[mask], array[mask])
+        np.testing.assert_array_equal(features[-1], array[-1])
+    assert features[:0].shape == (0, array.shape[1])
+
+
+def test_identity_follows_rows_and_features(block_features):
+    features, _ = block_features
+    same = features.between(0, len(features))
+    others = [
+        features.between(0, 10),
+        features.between(1, 11),
+        features.columns(np.array([1, 0])),
+        features.columns(np.array([0, 1])),
+    ]
+    assert same.identity == features.identity
+    assert len({f.identity for f in [features, *others]}) == 5
+
+
+def store_of(folder: Path) -> Path:
+    (path,) = (p for p in folder.iterdir() if p.is_dir())
+    return path
+
+
+def test_a_second_opening_writes_nothing_and_more_features_add_a_block(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    said = []
+    stored(tmp_path / "store", said, dir=source, feature_set="small")
+    assert any("converting 2 features x 60 rows" in line for line in said)
+    before = {p: p.stat().st_mtime_ns for p in store_of(tmp_path / "store").iterdir()}
+    said.clear()
+    stored(tmp_path / "store", said, dir=source, feature_set="small")
+    assert not any("converting" in line for line in said)
+    assert {p: p.stat().st_mtime_ns for p in store_of(tmp_path / "store").iterdir()} == before
+    whole = stored(tmp_path / "store", said, dir=source, feature_set="all")
+    assert any("converting 2 features" in line for line in said)
+    assert before.keys() < set(store_of(tmp_path / "store").iterdir())
+    assert_same(whole, load(dir=source, feature_set="all"))
+
+
+def test_changed_sources_make_another_store(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    stored(tmp_path / "store", dir=source)
+    changed = table(seed=5)
+    numerai_folder(source, train=changed)
+    said = []
+    assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
+    assert any("converting" in line for line in said)
+
+
+@pytest.mark.parametrize("damage", ["block cut short", "target cut short", "manifest", "format"])
+def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
+    source = numerai_folder(tmp_path / "data")
+    stored(tmp_path / "store", dir=source)
+    folder = store_of(tmp_path / "store")
+    if damage == "manifest":
+        (folder / "manifest.json").write_text("{")
+    elif damage == "format":
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+    else:
+        name = "0000.i8" if damage.startswith("block") else "target-0000.npy"
+        (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+    said = []
+    assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
+    assert any("is damaged" in line and "made again" in line for line in said)
+
+
+def test_floats_and_missing_policies_stay_in_memory(tmp_path):
+    rows = table()
+    rows["feature_1"] = rows["feature_1"] / 4
+    source = numerai_folder(tmp_path / "data", train=rows)
+    with pytest.raises(DataError, match=r"data.store.use.*feature_1.*double"):
+        stored(tmp_path / "store", dir=source)
+    numerai_folder(source)
+    with pytest.raises(DataError, match=r"data\.missing"):
+        stored(tmp_path / "store", dir=source, missing={"all_twos_is_missing": True})
+    assert not (tmp_path / "store").exists()
+
+
+def test_auto_takes_a_store_that_is_there(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    os.utime(source / "train.parquet", (1, 1))
+    auto = {"dir": source, "store": {"dir": tmp_path / "store"}}
+    assert isinstance(load(**auto).frame.features, np.ndarray)
+    stored(tmp_path / "store", dir=source)
+    assert isinstance(load(**auto).frame.features, BlockFeatures)
+    assert isinstance(load(dir=source, store={"use": "never"}).frame.features, np.ndarray)
+
+
+OPEN = """
+import sys
+from numerai_lab.config import Data
+from numerai_lab.data import load_data
+from pathlib import Path
+data = Data(source="numerai", dir=Path(sys.argv[1]), store={"use": "always", "dir": sys.argv[2]})
+frame = load_data(data, say=lambda s: print(s, file=sys.stderr)).frame
+total = sum(int(frame.features[rows].astype("int64").sum()) for _, rows in frame.iter_eras())
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+print(total, int(status["VmHWM"].split()[0]) // 1024)
+"""
+
+
+def open_process(source, folder, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", OPEN, source, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_two_processes_at_once_make_one_store(tmp_path):
+    source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=50, n_features=200))
+    processes = [open_process(source, tmp_path / "store") for _ in range(2)]
+    results = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], results
+    assert len({out.split()[0] for out, _ in results}) == 1
+    assert sum("converting" in err for _, err in results) == 1
+
+
+def test_full_disk_leaves_nothing_half_written(tmp_path):
+    source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=100, n_features=200))
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200 * 1024, 200 * 1024))
+
+    process = open_process(source, tmp_path / "store", preexec_fn=small_files)
+    _, err = process.communicate()
+    assert process.returncode != 0
+    assert "the disk is full or a size limit is reached" in err.splitlines()[-1]
+    assert not list(store_of(tmp_path / "store").glob("*.i8"))
+    assert_same(stored(tmp_path / "store", dir=source), load(dir=source))
+
+
+@pytest.mark.slow
+def test_conversion_and_reading_stay_small_whatever_the_row_group(tmp_path):
+    """One row group of a million rows by 600 features: 572 MiB, read and converted in 500."""
+    n, names = 1_000_000, [f"feature_{i}" for i in range(600)]
+    random = np.random.default_rng(0)
+    column = random.integers(0, 5, n).astype(np.int8)
+    rows = {
+        "era": np.repeat([f"{era:04d}" for era in range(1, 201)], n // 200),
+        "target": (column / 4).astype(np.float32),
+        **{name: np.roll(column, i) for i, name in enumerate(names)},
+        "id": [f"n{i:010d}" for i in range(n)],
+    }
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "train.parquet"
+    pq.write_table(pa.table(rows), path, row_group_size=n, compression="zstd")
+    assert pq.read_metadata(path).num_row_groups == 1
+    process = open_process(tmp_path / "data", tmp_path / "store")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    total, peak_mb = map(int, out.split())
+    assert total == 600 * int(column.astype(np.int64).sum())
+    assert peak_mb < 500
+
+
+def test_models_are_the_same_from_disk_and_from_memory(tmp_path):
+    """The same trees in memory, from the store, from XGBoost's pages and from kept bins."""
+    source = numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=60, n_features=9))
+    in_memory = load(dir=source).frame
+    on_disk = stored(tmp_path / "store", dir=source).frame
+    ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=4, n_threads=1)
+    trees = {"num_boost_round": 5, "max_depth": 3, "subsample": 0.7}
+    ensemble = {"weights": "equal", "seeds": 2, "lightgbm": {"num_iterations": 5}}
+
+    def predictions(name, params, frame):
+        model = get_model(name)(get_model(name).Params.model_validate(params))
+        model.fit(frame, ctx)
+        return model.predict(frame)
+
+    expected = predictions("xgb", trees, in_memory)
+    for params in (trees, {**trees, "memory": "external"}):
+        np.testing.assert_array_equal(predictions("xgb", params, on_disk), expected)
+    ranked = {**trees, "objective": "rank:pairwise"}
+    np.testing.assert_array_equal(
+        predictions("xgb", ranked, on_disk), predictions("xgb", ranked, in_memory)
+    )
+    expected = predictions("lgbm_ensemble", ensemble, in_memory)
+    derived = store_of(tmp_path / "store") / "derived"
+    for _ in range(2):  # binned, then loaded
+        np.testing.assert_array_equal(predictions("lgbm_ensemble", ensemble, on_disk), expected)
+        (kept,) = derived.glob("*.lightgbm")
+    assert kept.stat().st_size > 0
+    assert not list(derived.glob("xgboost-*"))
+
+
+def test_train_from_the_store_gives_the_same_scores(lab, tiny_config, tmp_path):
+    with_store = ["--set", f"data.store={{use: always, dir: {tmp_path / 'store'}}}"]
+    plain = lab("train", tiny_config, "--runs-dir", tmp_path / "a", "--json", "--quiet").json
+    other = lab(
+        "train", tiny_config, "--runs-dir", tmp_path / "b", "--json", "--quiet", *with_store
+    )
+    assert other.code == 0, other.err
+    assert other.json["scores"] == plain["scores"]
+    assert (
+        Path(other.json["run_dir"]).name.split("-")[1] == Path(plain["run_dir"]).name.split("-")[1]
+    )
+
+
+def test_an_experiment_that_cannot_fit_says_so_before_it_begins(
+    lab, tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("numerai_lab.experiment.fits.available_bytes", lambda: 100 << 20)
+    extra = ["--set", "model.params.memory=in_core"]
+    result = lab("train", tiny_config, "--runs-dir", tmp_path / "runs", *extra)
+    assert result.code == 2
+    sentence = result.err.splitlines()[-1]
+    for part in ("0.3 GiB at least", "0.1 GiB are available", "train_step", "memory: external"):
+        assert part in sentence
+    assert not (tmp_path / "runs").exists()
+
+
+def test_prune_finds_what_no_source_backs(tmp_path):
+    gone, changed, fine = (
+        numerai_folder(tmp_path / n, train=table(seed=i))
+        for i, n in enumerate(("gone", "changed", "fine"))
+    )
+    for source in (gone, changed, fine):
+        stored(tmp_path / "store", dir=source)
+    (gone / "train.parquet").unlink()
+    numerai_folder(changed, train=table(seed=9))
+    found = {
+        store.folder.name.rsplit("-", 1)[0]: store for store in list_stores(tmp_path / "store")
+    }
+    assert "gone/train.parquet is gone" in found["gone"].stale
+    assert "changed/train.parquet has changed" in found["changed"].stale
+    assert found["fine"].stale is None
+    assert (found["fine"].n_rows, found["fine"].n_features) == (60, 4)
+    remove_store(found["gone"])
+    assert not found["gone"].folder.exists()
+    assert_same(stored(tmp_path / "store", dir=fine), load(dir=fine))
