@@ -41,10 +41,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     bundles.upload,
     bundles.diagnostics,
     bundles.status,
-    bundles.export,
-    bundles.upload,
-    bundles.diagnostics,
-    bundles.status,
 )
 for command in COMMANDS:
     app.command()(command)

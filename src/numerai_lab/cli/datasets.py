@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from numerai_lab.cli import stores
 from numerai_lab.cli.options import Json, Quiet, SetOption
 from numerai_lab.cli.output import emit, warn_on_stderr
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numerai_lab.config import Experiment
 
 app = typer.Typer(help="Numerai's files: get them, look at them, check them.", no_args_is_help=True)
+app.command()(stores.prepare)
 
 Config = Annotated[
     str | None,
@@ -251,9 +253,13 @@ def prune(
     yes: Annotated[
         bool, typer.Option("--yes", help="remove them, instead of only showing")
     ] = False,
+    all_stores: Annotated[
+        bool, typer.Option("--stores", help="also the era stores that are in use")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show left-overs of downloads and files of old versions; remove them with --yes."""
+    """Show left-overs: of downloads, old versions, era stores without source; --yes removes."""
+    from numerai_lab.config import Store
     from numerai_lab.errors import UserError
     from numerai_lab.tournament import find_leftovers, is_version, prune_files
 
@@ -264,19 +270,27 @@ def prune(
         )
     found = find_leftovers(place.folder, place.version)
     removed = prune_files(place.folder, found, warn_on_stderr) if yes else []
+    kept = place.experiment.data.store.dir if place.experiment else Store().dir
+    old_stores = stores.prune_stores(kept, everything=all_stores, yes=yes)
     if as_json:
         emit(
             {
                 "folder": str(place.folder),
                 "found": [{**asdict(item), "path": str(item.path)} for item in found],
                 "removed": [str(item.path) for item in removed],
+                "stores": old_stores,
             }
         )
         return
     for item in found:
         sys.stdout.write(f"{_size(item.bytes):>9}  {item.path}  ({item.why})\n")
+    for store in old_stores:
+        done = "removed " if store["removed"] else ""
+        sys.stdout.write(f"{_size(store['bytes']):>9}  {done}{store['path']}  ({store['why']})\n")
     total = _size(sum(item.bytes for item in found))
-    if not found:
+    if not found and old_stores:
+        pass
+    elif not found:
         sys.stdout.write(f"nothing to remove in {place.folder}\n")
     elif yes:
         sys.stdout.write(f"removed {len(removed)} files, {total}\n")

@@ -1,6 +1,7 @@
 """From config to artefacts: plan folds, train, evaluate, compare, the run directory."""
 
 from numerai_lab.experiment.compare import compare, list_runs
+from numerai_lab.experiment.continuing import continue_run
 from numerai_lab.experiment.evaluate import (
     Evaluated,
     EvaluateOptions,
@@ -22,6 +23,7 @@ __all__ = [
     "RunDir",
     "TrainOptions",
     "compare",
+    "continue_run",
     "evaluate",
     "find_final",
     "find_run",

@@ -104,30 +104,9 @@ def fit_and_save(
         stop = prepared.dataset.frame.select_eras(stop_eras)
     train = prepared.dataset.frame.select_eras(eras)
     model = prepared.model_class(prepared.params)
-    said: list[str] = []
-
-    def say(sentence: str) -> None:
-        said.append(sentence)
-        reporter.warn(sentence)
-
     watch = Stopwatch()
-    report = model.fit(
-        train,
-        FitContext(
-            # the seed does not depend on the fold: two runs that share a fold share its model
-            seed=child_seed(experiment.seed, "model"),
-            target=prepared.target,
-            targets=prepared.trained,
-            purge_eras=purge_eras(prepared),
-            weights=sample_weights(experiment.weights, train),
-            stop=stop,
-            stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
-            device=experiment.device,
-            n_threads=experiment.threads or usable_cores(),
-            progress=reporter.trees,
-            say=say,
-        ),
-    )
+    context, said = fit_context(prepared, train, stop, reporter)
+    report = model.fit(train, context)
     for note in report.notes:
         if note not in said:
             reporter.say(note)
@@ -147,3 +126,31 @@ def fit_and_save(
     (folder / "model").mkdir()
     model.save(folder / "model")
     return model, facts
+
+
+def fit_context(
+    prepared: Prepared, train: EraFrame, stop: EraFrame | None, reporter: Reporter
+) -> tuple[FitContext, list[str]]:
+    """Return what a model is told besides its rows, and the list of what it will have said."""
+    experiment = prepared.experiment
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        reporter.warn(sentence)
+
+    context = FitContext(
+        # the seed does not depend on the fold: two runs that share a fold share its model
+        seed=child_seed(experiment.seed, "model"),
+        target=prepared.target,
+        targets=prepared.trained,
+        purge_eras=purge_eras(prepared),
+        weights=sample_weights(experiment.weights, train),
+        stop=stop,
+        stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
+        device=experiment.device,
+        n_threads=experiment.threads or usable_cores(),
+        progress=reporter.trees,
+        say=say,
+    )
+    return context, said

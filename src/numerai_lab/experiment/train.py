@@ -211,8 +211,9 @@ def begin(
     references: References,
     digest: str,
     options: TrainOptions,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the config as written and as resolved, then the manifest."""
+    """Write the config as written and as resolved, then the manifest, with `changes` over it."""
     write_text(run.path / "config.yaml", resolved.raw)
     write_text(run.path / "resolved.yaml", resolved_yaml(resolved.experiment))
     experiment, dataset = prepared.experiment, prepared.dataset
@@ -248,4 +249,4 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    write_json(run.manifest_path, manifest)
+    write_json(run.manifest_path, {**manifest, **(changes or {})})

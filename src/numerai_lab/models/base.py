@@ -232,11 +232,16 @@ class SizedModel(Protocol):
 
 
 @runtime_checkable
-class ContinuableModel(Protocol):
+class ContinuableModel(Model, Protocol):
     """A model that can go on from where its fit ended. Optional.
 
     `numerai-lab train --continue RUN` uses it for the weekly refresh of a live model.
     """
+
+    @property
+    def n_rounds(self) -> int:
+        """Boosting rounds grown so far."""
+        ...
 
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.

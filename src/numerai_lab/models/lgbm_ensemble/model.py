@@ -122,6 +122,11 @@ class LGBMEnsemble:
             },
         )
 
+    @property
+    def n_rounds(self) -> int:
+        """Trees of the largest member."""
+        return max(int(booster.num_trees()) for booster in self._boosters)
+
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Add `rounds` trees to every member that has labelled rows among the new eras.
 

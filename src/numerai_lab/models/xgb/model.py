@@ -115,6 +115,11 @@ class XGB:
             details=details,
         )
 
+    @property
+    def n_rounds(self) -> int:
+        """Boosting rounds grown so far."""
+        return int(self._booster.num_boosted_rounds())
+
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Grow `rounds` more boosting rounds on labelled eras; the trees there are stay.
 
