@@ -76,7 +76,8 @@ def main() -> None:
         eras = range(wanted.train_eras + 1, last + 1)
         write(wanted.folder / "validation.parquet", eras, *shape, "validation", wanted.seed)
     names = [f"feature_{i:04d}" for i in range(wanted.features)]
-    content = {"feature_sets": {"small": names[:42], "medium": names[:780], "all": names}}
+    sets = {"small": names[:42], "medium": names[:780], "fncv3_features": names[:416], "all": names}
+    content = {"feature_sets": sets}
     (wanted.folder / "features.json").write_text(json.dumps(content))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import settings
 from numerai_lab.cli import run
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
+from stand_in import StandIn
 
 settings.register_profile("lab", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("lab")
@@ -41,6 +43,37 @@ def tournament(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tournament") / "data"
     generate_tournament(folder, SMALL)
     return folder
+
+
+@pytest.fixture(scope="session")
+def final_runs(tmp_path_factory, tournament) -> Path:
+    """A runs folder with one finished run `tiny` that has a final model; read it only."""
+    from submit_lab import train_final
+
+    return train_final(tmp_path_factory.mktemp("final"), tournament)
+
+
+@pytest.fixture(scope="session")
+def stand_in_process(tournament) -> Iterator[StandIn]:
+    """One stand-in tournament server for the whole session; use `stand_in`."""
+    server = StandIn.start(tournament)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def stand_in(stand_in_process) -> StandIn:
+    """The stand-in as if just started: no submissions, no faults, five minutes into a round."""
+    stand_in_process.reset()
+    return stand_in_process
+
+
+@pytest.fixture
+def pointed(stand_in, monkeypatch, tmp_path):
+    """The command line in an empty folder, pointed at the stand-in."""
+    monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
+    monkeypatch.chdir(tmp_path)
+    return stand_in
 
 
 @pytest.fixture

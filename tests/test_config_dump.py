@@ -16,7 +16,9 @@ from numerai_lab.config import (
 )
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = sorted(path.relative_to(ROOT) for path in ROOT.glob("configs/*.yaml"))
+SHIPPED = sorted(
+    path.relative_to(ROOT) for path in ROOT.glob("configs/*.yaml") if path.name != "submit.yaml"
+)
 PROFILES = sorted(path.stem for path in ROOT.glob("configs/data/*.yaml"))
 
 TEXT = """\

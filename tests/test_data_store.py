@@ -346,3 +346,25 @@ def test_prune_finds_what_no_source_backs(tmp_path):
     remove_store(found["gone"])
     assert not found["gone"].folder.exists()
     assert_same(stored(tmp_path / "store", dir=fine), load(dir=fine))
+
+
+def test_prepare_and_prune_commands(lab, tiny_config, tournament, tmp_path):
+    here = ["--set", f"data.store.dir={tmp_path / 'stores'}"]
+    made = lab("data", "prepare", tiny_config, *here, "--json")
+    assert made.code == 0, made.err
+    folder = Path(made.json["store"])
+    assert folder.parent == tmp_path / "stores"
+    assert (made.json["n_features"], made.json["n_eras"]) == (12, 56)
+    assert made.json["bytes"] > made.json["n_rows"] * 12
+    assert "converting" in made.err
+    again = lab("data", "prepare", tiny_config, *here)
+    assert "converting" not in again.err
+    assert "are ready" in again.out
+    prune = ["data", "prune", tiny_config, *here, "--dir", tmp_path / "empty"]
+    assert lab(*prune, "--json").json["stores"] == []
+    shown = lab(*prune, "--stores")
+    assert str(folder) in shown.out
+    assert "in use" in shown.out
+    assert folder.exists()
+    assert lab(*prune, "--stores", "--yes").code == 0
+    assert not folder.exists()

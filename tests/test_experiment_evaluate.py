@@ -1,5 +1,8 @@
 """evaluate, compare, runs and report, through the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -76,8 +79,16 @@ def test_evaluate_counts_predictions_without_a_label(lab, trained, tournament, t
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d.drop(columns="era"), "no column 'era'"),
+        (lambda d: d.drop(columns="id"), "no column 'id'"),
         (lambda d: d.drop(columns="prediction").drop(columns="fold"), "no column of numbers"),
+        (lambda d: d.assign(id=d["id"].where(d.index > 1)), "column 'id' is empty in 2 of"),
+        (lambda d: d.assign(era=d["era"].where(d.index > 0)), "column 'era' is empty in 1 of"),
+        (lambda d: d.assign(era=d["era"] + 0.5), "no era number"),
+        (lambda d: d.assign(fold=d["fold"].where(d.index > 0)), "column 'fold' is empty in 1 of"),
+        (
+            lambda d: d.assign(prediction=d["prediction"].where(d.index > 2, float("-inf"))),
+            "column 'prediction' is infinite in 3 of",
+        ),
         (lambda d: pd.concat([d, d.head(1)]), "more than once"),
         (lambda d: d.assign(era="X"), "no era number"),
         (lambda d: d.assign(era=d["era"] + 1), "is in era"),
@@ -93,6 +104,39 @@ def test_bad_predictions_files(lab, trained, tournament, tmp_path, change, says)
     assert result.code == 2
     assert says in result.err
     assert result.err.splitlines()[-1].startswith("error: ")
+    assert "Warning" not in result.err
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_predictions_file_without_eras_takes_them_from_the_data(
+    lab, trained, tournament, tmp_path, suffix
+):
+    mine = pd.read_parquet(Path(trained["run_dir"]) / "predictions.parquet")
+    mine = mine.sample(frac=1.0, random_state=0)[["id", "prediction"]].reset_index(drop=True)
+    mine.loc[:2, "id"] = ["stranger0", "stranger1", "stranger2"]
+    path = tmp_path / f"mine{suffix}"
+    mine.to_parquet(path) if suffix == ".parquet" else mine.to_csv(path, index=False)
+    result = lab("evaluate", path, "--data", tournament, "--json")
+    assert result.code == 0, result.err
+    assert "each id's era is taken from the data" in result.err
+    assert f"3 of {len(mine)} predictions have no labelled row" in result.err
+    assert result.json["eras"] == trained["eras"]
+    wanted = trained["scores"]["prediction"]["corr"]["mean"]
+    assert result.json["scores"]["prediction"]["corr"]["mean"] == pytest.approx(wanted, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("eras", "says"),
+    [
+        (["--from", 1000], "no predictions from era 1000 on, they are of eras 00"),
+        (["--to", 1], "no predictions up to era 1, they"),
+        (["--from", 1000, "--to", 1001], "no predictions between eras 1000 and 1001, they"),
+    ],
+)
+def test_eras_without_predictions(lab, trained, runs_dir, eras, says):
+    result = lab("evaluate", "--runs-dir", runs_dir, *eras)
+    assert result.code == 2
+    assert says in result.err
 
 
 def test_constant_predictions_give_no_score_and_a_warning(lab, trained, tournament, tmp_path):
@@ -124,6 +168,14 @@ def test_compare_is_the_paired_difference(lab, trained, tiny_config, runs_dir):
     table = lab("compare", "tiny", "other", "--runs-dir", runs_dir)
     assert table.code == 0
     assert "tiny" in table.out
+
+
+def test_a_run_compared_with_its_twin_is_identical(lab, trained, tiny_config, runs_dir):
+    lab("train", tiny_config, "--runs-dir", runs_dir, "--set", "name=twin")
+    (row,) = lab("compare", "tiny", "twin", "--runs-dir", runs_dir, "--json").json["comparisons"]
+    assert row["mean_difference"] == 0
+    assert row["verdict"] == "identical"
+    assert "identical" in lab("compare", "tiny", "twin", "--runs-dir", runs_dir).out
 
 
 def test_compare_needs_two_runs(lab, trained, runs_dir):
@@ -162,3 +214,17 @@ def test_report_is_written_anew(lab, trained, runs_dir):
     result = lab("report", "tiny", "--runs-dir", runs_dir)
     assert result.out.strip() == str(path)
     assert path.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_ends_without_a_word(trained, runs_dir, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from numerai_lab.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "runs", "--runs-dir", runs_dir], stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert done.returncode == 141
+    assert done.stderr == b""

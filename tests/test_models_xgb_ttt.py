@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.models import FROZEN, check_model, get_model
 from numerai_lab.scoring import corr_per_era
 from ttt_world import context, regime_frame
@@ -16,8 +15,9 @@ TREES = {"num_boost_round": 40, "max_depth": 3, "eta": 0.1}
 XGBTTT = get_model("xgb_ttt")
 
 
-def fitted(frame, ctx=None, **adapt):
-    model = XGBTTT(XGBTTT.Params.model_validate({**TREES, "adapt": adapt}))
+def fitted(frame, ctx=None, auxiliary=None, **adapt):
+    params = {**TREES, "adapt": adapt, "auxiliary": auxiliary or {}}
+    model = XGBTTT(XGBTTT.Params.model_validate(params))
     return model, model.fit(frame, ctx or context())
 
 
@@ -42,22 +42,28 @@ def auto(linked):
     return fitted(linked.between(1, 110))
 
 
+# noise_ratio 0: the toy frames have no regime, and the adaptation must run nevertheless
+EVERY = {"noise_ratio": 0}
+JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
+
+
 @pytest.mark.parametrize(
-    "params",
+    ("auxiliary", "adapt"),
     [
-        {"num_boost_round": 20},
-        # noise_ratio 0: the toy frames have no regime, and the adaptation must run nevertheless
-        {"num_boost_round": 20, "adapt": {"strength": 1.0, "noise_ratio": 0}},
-        {"num_boost_round": 20, "adapt": {"strength": 1.0, "noise_ratio": 0, "codes": 3}},
-        {
-            "num_boost_round": 20,
-            "adapt": {"method": "online_linear", "strength": 0.5, "noise_ratio": 0, "ridge": 0},
-        },
+        ({}, {}),
+        (EVERY, {"strength": 1.0}),
+        ({**EVERY, "codes": 3}, {"strength": 1.0}),
+        (EVERY, {"method": "online_linear", "strength": 0.5, "ridge": 0}),
+        ({**EVERY, "task": "feature_prediction", "held_out": 2}, {"strength": 1.0, "steps": 2}),
+        ({**EVERY, "task": "autoencoder", "bottleneck": 3}, {"strength": 1.0}),
+        ({**EVERY, "task": "era_forecast"}, {"strength": 1.0}),
+        (JOINT, {"strength": 1.0}),
+        (JOINT, {"method": "leaf_refresh", "strength": 1.0}),
     ],
-    ids=["defaults", "code_leaves", "three codes", "online_linear"],
+    ids=lambda part: "-".join(map(str, part.values())) or "defaults",
 )
-def test_keeps_the_promises_of_a_model(params):
-    check_model(XGBTTT, params)
+def test_keeps_the_promises_of_a_model(auxiliary, adapt):
+    check_model(XGBTTT, {"num_boost_round": 20, "auxiliary": auxiliary, "adapt": adapt})
 
 
 def test_gains_where_the_features_reveal_the_regime(linked, auto):
@@ -146,29 +152,6 @@ def with_features(frame, features):
     return replace(frame, features=np.ascontiguousarray(features))
 
 
-def test_eras_that_cannot_be_read_are_predicted_by_the_frozen_trees_and_counted(linked):
-    train = linked.between(1, 60)
-    model, _ = fitted(train, strength=1.0)
-    judged = linked.between(63, 68)
-    features = judged.features.copy()
-    features[judged.offsets[1] : judged.offsets[2]] = MISSING_INT8
-    features[judged.offsets[2] : judged.offsets[3]] = 3
-    features[judged.offsets[3] : judged.offsets[4], 1:] = 2
-    # the fifth era keeps 19 rows, the last is as it was
-    rows = np.r_[: judged.offsets[4] + 19, judged.offsets[5] : judged.offsets[6]]
-    judged = with_features(judged, features).take(rows.astype(np.int64))
-    detail = model.predict_in_detail(judged)
-    same = detail.predictions == detail.variants[FROZEN]
-    changed = [not same[rows].all() for _, rows in judged.iter_eras()]
-    assert changed == [True, False, False, False, False, True]
-    assert detail.per_era["code_1"][1:5] == [None] * 4
-    assert sorted(detail.notes) == [
-        "1 of 6 eras predicted by the frozen trees: fewer than 20 rows",
-        "3 of 6 eras predicted by the frozen trees: fewer than two features that vary",
-    ]
-    assert np.isfinite(detail.predictions).all()
-
-
 def test_an_era_far_outside_the_training_range_stays_finite_and_clipped():
     frame = regime_frame(1, n_eras=60, dtype=np.float32)
     model, _ = fitted(frame.between(1, 50), strength=1.0, clip=1.5)
@@ -192,7 +175,7 @@ def test_too_few_training_eras_leave_it_frozen(linked):
 
 
 def test_more_features_than_are_read(linked):
-    model, report = fitted(linked.between(1, 60), strength=1.0, max_features=5)
+    model, report = fitted(linked.between(1, 60), auxiliary={"max_features": 5}, strength=1.0)
     assert len(report.details["code"]["training_codes"]) == 60
     judged = linked.between(63, 70)
     detail = model.predict_in_detail(judged)
@@ -219,7 +202,8 @@ def test_fit_reports_the_guard_as_json(auto):
     assert [block["judged"] for block in guard["blocks"]] == [[56, 82], [83, 110]]
     # labels of the purged eras are in no trial
     assert [block["train"] for block in guard["blocks"]] == [[1, 53], [1, 80]]
-    assert set(guard["blocks"][0]["gains"]) == {"0.25", "0.5", "1.0"}
+    tried = [(gain["weight"], gain["strength"]) for gain in guard["blocks"][0]["gains"]]
+    assert tried == [(0, 0.25), (0, 0.5), (0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -227,8 +211,8 @@ def test_fit_reports_the_guard_as_json(auto):
     [
         ({"adapt": {"strength": 1.5}}, "less than or equal to 1"),
         ({"adapt": {"strength": -0.1}}, "greater than or equal to 0"),
-        ({"adapt": {"task": "no_such_task"}}, "feature_reconstruction"),
-        ({"adapt": {"codes": 9}}, "less than or equal to 3"),
+        ({"auxiliary": {"task": "no_such_task"}}, "feature_reconstruction"),
+        ({"auxiliary": {"codes": 9}}, "less than or equal to 3"),
         ({"adapt": {"method": "online_linear", "strength": "online"}}, "code_leaves"),
         ({"objective": "rank:pairwise"}, "target's scale"),
         ({"adapt": {"strenght": 0.5}}, "strenght"),

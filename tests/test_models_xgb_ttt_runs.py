@@ -1,6 +1,7 @@
 """xgb_ttt in a run: variants, comparisons, report; and labels only when they are known."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +26,22 @@ model:
     num_boost_round: 8
     max_depth: 2
     eta: 0.1
+    auxiliary: {auxiliary}
     adapt: {adapt}
 """
 
 
+def written(adapt, auxiliary=None):
+    parts = {"{adapt}": adapt, "{auxiliary}": {"noise_ratio": 0, **(auxiliary or {})}}
+    text = TTT
+    for name, part in parts.items():
+        text = text.replace(name, json.dumps(part))
+    return text
+
+
 def run_ttt(lab, tiny_config, tmp_path, adapt, *more):
     config = tmp_path / "ttt.yaml"
-    config.write_text(TTT.replace("{adapt}", json.dumps(adapt)))
+    config.write_text(written(adapt))
     result = lab("train", config, "--runs-dir", tmp_path / "runs", "--json", *more)
     assert result.code == 0, result.err
     return result
@@ -41,7 +51,8 @@ def predictions_of(result):
     return pd.read_parquet(Path(result.json["run_dir"]) / "predictions.parquet")
 
 
-ON = {"strength": 0.5, "noise_ratio": 0}
+ON = {"strength": 0.5}
+OWN = ("prediction", "frozen")
 
 
 def test_a_run_shows_the_frozen_trees_and_the_control(lab, tiny_config, tmp_path):
@@ -64,23 +75,30 @@ def test_a_run_shows_the_frozen_trees_and_the_control(lab, tiny_config, tmp_path
 
 def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny_config, tmp_path):
     config = tmp_path / "ttt.yaml"
-    config.write_text(TTT.replace("{adapt}", json.dumps(ON)))
+    config.write_text(written(ON))
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert "prediction - frozen" in result.out
     assert "strength 0.5 as written" in result.err
     (run,) = (tmp_path / "runs" / "ttt").iterdir()
     report = (run / "report.html").read_text()
     assert "strength 0.5 as written" in report
-    assert "Code and strength of each era" in report
+    assert "Gain and code of each era" in report
+    assert "Strength and time of each era" in report
+    assert re.search(r"took: median \d+\.\d ms an era, at most \d+\.\d ms", report)
     assert "control: adapted to other eras" in report
+    comparisons = json.loads((run / "scores.json").read_text())["comparisons"]
+    (gain,) = [c for c in comparisons if (c["prediction"], c["baseline"]) == OWN]
+    assert f"{gain['mean_difference']:+.4f} on average, above 0 in" in report
     fit = json.loads((run / "folds" / "01" / "fit.json").read_text())
     assert set(fit["per_era"]) == {"era", "seconds", "strength", "code_1"}
-    assert len(fit["per_era"]["era"]) == len(fit["per_era"]["code_1"])
+    seconds = fit["per_era"]["seconds"]
+    assert len(fit["per_era"]["era"]) == len(fit["per_era"]["code_1"]) == len(seconds)
+    assert all(0 < taken < 10 for taken in seconds)
 
 
 def test_its_own_frozen_trees_are_not_trained_a_second_time(lab, tiny_config, tmp_path):
     config = tmp_path / "ttt.yaml"
-    config.write_text(TTT.replace("{adapt}", json.dumps(ON)) + "compare_to: [tiny]\n")
+    config.write_text(written(ON) + "compare_to: [tiny]\n")
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
     assert "tiny is the same trees frozen" in result.err
@@ -92,7 +110,7 @@ def test_another_baseline_is_trained_and_told_apart(lab, tiny_config, tmp_path):
         "extends: tiny.yaml\nname: deeper\nmodel: {params: {max_depth: 3}}\n"
     )
     config = tmp_path / "ttt.yaml"
-    config.write_text(TTT.replace("{adapt}", json.dumps(ON)) + "compare_to: [deeper]\n")
+    config.write_text(written(ON) + "compare_to: [deeper]\n")
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
     for row in ("prediction - frozen", "shuffled - frozen", "prediction - deeper"):
@@ -110,8 +128,8 @@ def test_variants_are_neutralised_like_the_prediction(lab, tiny_config, tmp_path
 @pytest.mark.parametrize(
     "adapt",
     [
-        {"method": "online_linear", "strength": 0.5, "noise_ratio": 0},
-        {"strength": "online", "noise_ratio": 0},
+        {"method": "online_linear", "strength": 0.5},
+        {"strength": "online"},
     ],
 )
 def test_online_runs(lab, tiny_config, tmp_path, adapt):

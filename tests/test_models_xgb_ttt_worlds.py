@@ -1,5 +1,7 @@
 """xgb_ttt in the synthetic regime worlds: a clear win where features tell the regime, else none."""
 
+import json
+
 import pytest
 
 from numerai_lab.config import Synthetic
@@ -13,40 +15,101 @@ scoring: {{exposure: false, fnc_feature_set: none, benchmark: none}}
 threads: 1
 model:
   type: xgb_ttt
-  params: {{num_boost_round: 80, max_depth: 4, eta: 0.1, colsample_bytree: 0.3}}
+  params:
+    num_boost_round: {rounds}
+    max_depth: 4
+    eta: 0.1
+    colsample_bytree: 0.3
+    auxiliary: {auxiliary}
+    adapt: {adapt}
 """
+CODE = {
+    "feature_reconstruction": {},
+    "feature_prediction": {"auxiliary": {"task": "feature_prediction"}},
+    "autoencoder": {"auxiliary": {"task": "autoencoder"}},
+    "era_forecast": {"auxiliary": {"task": "era_forecast"}},
+}
+"""Each task with code_leaves."""
+LEAVES = {
+    "self_refresh": {"adapt": {"method": "self_refresh"}},
+    "leaf_refresh": {
+        "auxiliary": {"task": "feature_prediction", "weight": "auto"},
+        "adapt": {"method": "leaf_refresh"},
+    },
+    "own_loss": {"auxiliary": {"weight": "auto"}, "adapt": {"code": "own_loss"}},
+}
 
 
-def judged(lab, tmp_path, world):
-    folder = tmp_path / "data"
-    size = {"n_eras": 224, "rows_per_era": 400, "n_features": 40, "seed": 1}
-    generate_tournament(folder, Synthetic(world=world, **size))
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    made = {}
+
+    def folder(world):
+        if world not in made:
+            made[world] = tmp_path_factory.mktemp(world)
+            size = {"n_eras": 224, "rows_per_era": 400, "n_features": 40, "seed": 1}
+            generate_tournament(made[world], Synthetic(world=world, **size))
+        return made[world]
+
+    return folder
+
+
+def judged(lab, tmp_path, folder, params, rounds=80):
+    """Comparisons by (prediction, baseline), and what the run said."""
     config = tmp_path / "worlds.yaml"
-    config.write_text(CONFIG.format(folder=folder))
+    parts = {key: json.dumps(params.get(key, {})) for key in ("auxiliary", "adapt")}
+    config.write_text(CONFIG.format(folder=folder, rounds=rounds, **parts))
     result = lab("train", config, "--runs-dir", tmp_path / "runs", "--json")
     assert result.code == 0, result.err
-    against_frozen = [c for c in result.json["comparisons"] if c["baseline"] == "frozen"]
-    return {c["prediction"]: c for c in against_frozen}, result.err
-
-
-@pytest.mark.parametrize("world", ["linked_strong", "linked_weak"])
-def test_wins_clearly_where_the_features_tell_the_regime(lab, tmp_path, world):
-    comparisons, said = judged(lab, tmp_path, world)
-    assert "chosen on eras" in said
-    assert comparisons["prediction"]["ci_low"] > 0.002
-    assert comparisons["shuffled"]["ci_low"] < 0
-    assert comparisons["shuffled"]["mean_difference"] < comparisons["prediction"]["ci_low"]
+    return {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}, result.err
 
 
 @pytest.mark.parametrize(
-    ("world", "reason"),
+    ("world", "task"),
+    [("linked_weak", "feature_reconstruction"), *(("linked_strong", t) for t in CODE)],
+)
+def test_wins_clearly_where_the_features_tell_the_regime(lab, tmp_path, worlds, world, task):
+    comparisons, said = judged(lab, tmp_path, worlds(world), CODE[task])
+    assert "chosen on eras" in said
+    gain, control = (comparisons[name, "frozen"] for name in ("prediction", "shuffled"))
+    assert gain["ci_low"] > 0.002
+    assert control["ci_low"] < 0
+    assert control["mean_difference"] < gain["ci_low"]
+
+
+@pytest.mark.slow
+def test_the_trees_own_loss_wins_too(lab, tmp_path, worlds):
+    params = {"auxiliary": {"weight": 0.1}, "adapt": {"code": "own_loss"}}
+    comparisons, said = judged(lab, tmp_path, worlds("linked_strong"), params)
+    assert "chosen on eras" in said
+    assert comparisons["prediction", "joint"]["ci_low"] > 0.002
+    assert comparisons["prediction", "frozen"]["ci_low"] > 0.002
+    assert comparisons["prediction", "shuffled"]["ci_low"] > 0.002
+
+
+@pytest.mark.parametrize("method", [*CODE, *LEAVES])
+@pytest.mark.parametrize("world", ["static", "unlinked"])
+def test_is_the_frozen_model_where_the_features_show_no_regime(
+    lab, tmp_path, worlds, world, method
+):
+    comparisons, said = judged(lab, tmp_path, worlds(world), (CODE | LEAVES)[method], rounds=20)
+    assert "no regime found in the features" in said
+    for pair, comparison in comparisons.items():
+        assert comparison["mean_difference"] == 0, pair
+
+
+@pytest.mark.parametrize(
+    "method",
     [
-        ("static", "no regime found in the features"),
-        ("unlinked", "no regime found in the features"),
-        ("covariate_shift", "no strength gains for sure"),
+        *CODE,
+        "self_refresh",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("leaf_refresh", "own_loss")),
     ],
 )
-def test_costs_nothing_where_there_is_nothing_to_win(lab, tmp_path, world, reason):
-    comparisons, said = judged(lab, tmp_path, world)
-    assert reason in said
-    assert comparisons["prediction"]["mean_difference"] == 0
+def test_costs_nothing_where_only_the_features_move(lab, tmp_path, worlds, method):
+    comparisons, said = judged(lab, tmp_path, worlds("covariate_shift"), (CODE | LEAVES)[method])
+    gain = comparisons["prediction", "frozen"]["mean_difference"]
+    if "gains for sure" in said:
+        assert gain == 0
+    else:
+        assert gain > -0.0005

@@ -37,6 +37,17 @@ def test_the_first_hour(lab, checkout):
         assert result.out
 
 
+def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
+    monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
+    (commands,) = [block for block in blocks("sh") if "data verify" in block]
+    for line in commands.splitlines():
+        command = shlex.split(line, comments=True)
+        assert command[0] == "numerai-lab"
+        result = lab(*command[1:])
+        assert result.code == 0, (command, result.err)
+        assert result.out
+
+
 def test_the_example_experiment_is_valid(lab, checkout):
     (example,) = [block for block in blocks("yaml") if "name: mine" in block]
     (checkout / "configs" / "mine.yaml").write_text(example)

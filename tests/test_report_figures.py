@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from numerai_lab.report import figures
 
@@ -87,13 +85,3 @@ def test_eras():
     assert figures.eras(1, 148) == "1-148"
     assert figures.eras(7, 7) == "7"
     assert figures.eras(None, 7) == "–"
-
-
-@given(st.floats(allow_nan=True, allow_infinity=True), st.floats(allow_nan=True))
-def test_verdict_is_clear_only_when_the_interval_is(low, high):
-    verdict = figures.verdict(low, high)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        assert verdict == "unknown"
-    else:
-        assert (verdict == "better") == (low > 0)
-        assert (verdict == "worse") == (low <= 0 and high < 0)

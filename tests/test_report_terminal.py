@@ -86,9 +86,11 @@ def test_comparison_says_which_way(scores):
     }
     unclear = base | {"baseline": "c", "ci_low": -0.0004, "probability_of_improvement": 0.871}
     unknown = {"baseline": "d", "metric": "corr", "ci_low": None}
-    text = to_text(render_comparison([base, worse, unclear, unknown]))
+    same = base | {"baseline": "e", "mean_difference": 0.0, "ci_low": 0.0, "ci_high": 0.0}
+    text = to_text(render_comparison([same, base, worse, unclear, unknown]))
     plain(text)
     lines = text.splitlines()
+    assert lines[-5].split()[-1] == "identical"
     assert lines[-4].split()[-1] == "better"
     assert "+0.0015" in lines[-4]
     assert ">99 %" in lines[-4]

@@ -197,6 +197,21 @@ def test_neutralize(predictions, against, proportion):
     np.testing.assert_allclose(ours, theirs.to_numpy(), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("n_features", [12, 60, 310])
+def test_neutralize_to_bins_that_are_collinear(predictions, n_features):
+    """Mirrored, repeated, rare and constant columns of bins, up to more columns than rows."""
+    x = np.random.default_rng(11).integers(0, 5, (300, n_features)).astype(np.int8)
+    x[:, 1], x[:, 2], x[:, 3] = 4 - x[:, 0], x[:, 0], 2
+    x[:, 4] = 0
+    x[17, 4] = 4
+    x[:, 5] = (x[:, 6] > 1) + (x[:, 7] > 1)
+    x[:, 8], x[:, 9] = x[:, 6] > 1, x[:, 7] > 1
+    y = predictions[:300, [0, 1, 3]]
+    ours = neutralize_per_era(y, x, np.array([0, 300]))
+    theirs = official.neutralize(pd.DataFrame(y), pd.DataFrame(x.astype(float)))
+    np.testing.assert_allclose(ours, theirs.to_numpy(), rtol=0, atol=1e-9)
+
+
 def test_neutralize_fills_missing_values_with_the_mean_of_the_era(predictions):
     x = features(6)[:300]
     x[:40, 0], x[:, 4] = MISSING_INT8, MISSING_INT8
@@ -229,7 +244,7 @@ def test_ranks(predictions):
 
 def test_exposure(predictions):
     x = features(8)
-    largest, rms, feature = exposure_per_era(predictions[:, [0, 3]], x, OFFSETS)
+    largest, rms, feature, _ = exposure_per_era(predictions[:, [0, 3]], x, OFFSETS)
     for i in (0, 2, 4):
         era = slice(OFFSETS[i], OFFSETS[i + 1])
         varying = [j for j in range(8) if j != 1]  # a constant feature has no correlation

@@ -128,7 +128,7 @@ def test_eras_without_any_value_or_with_one_row_are_nan():
     y = np.array([1.0, 0.0, 0.5, 1.0, np.nan, np.nan])
     for scores in (corr_per_era(x, y, offsets), contribution_per_era(x, x, y, offsets)):
         assert np.isnan(scores).all()
-    largest, rms, feature = exposure_per_era(x, np.ones((6, 2), dtype=np.int8), offsets)
+    largest, rms, feature, _ = exposure_per_era(x, np.ones((6, 2), dtype=np.int8), offsets)
     assert np.isnan(largest).all()
     assert np.isnan(rms).all()
     assert (feature == -1).all()
@@ -141,7 +141,7 @@ def test_exposure_names_the_feature_that_is_the_prediction():
     x = rng.integers(0, 5, (N, 600)).astype(np.int8)  # more than one block of features
     x[:, 7] = 3
     predictions = np.column_stack([x[:, 590], -1.0 * x[:, 5]]).astype(np.float64)
-    largest, rms, feature = exposure_per_era(predictions, x, OFFSETS)
+    largest, rms, feature, _ = exposure_per_era(predictions, x, OFFSETS)
     np.testing.assert_allclose(largest[1:], 1)
     assert feature[2].tolist() == [590, 5]
     assert np.all((rms > 0) & (rms < 1))

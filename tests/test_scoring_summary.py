@@ -1,6 +1,7 @@
 """Summaries: what they equal on hand-made series, and that their error bars are honest."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from numerai_tools.scoring import sharpe_ratio
 
 from numerai_lab.config.schema import Bootstrap
 from numerai_lab.errors import DataError
-from numerai_lab.scoring import block_length, long_run_std, overlap_eras, paired, summarize
+from numerai_lab.scoring import (
+    block_length,
+    long_run_std,
+    overlap_eras,
+    paired,
+    summarize,
+    verdict,
+)
 
 QUICK = Bootstrap(samples=200)
 
@@ -164,3 +172,24 @@ def test_lengths_that_differ_are_refused():
         summarize(np.zeros(3), eras_to(4), 20, QUICK, 0)
     with pytest.raises(DataError, match="paired"):
         paired(np.zeros(3), np.zeros(4), eras_to(3), 20, QUICK, 0)
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True), st.floats(allow_nan=True))
+def test_verdict_is_clear_only_when_the_interval_is(low, high):
+    said = verdict(low, high)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        assert said == "unknown"
+    else:
+        assert (said == "better") == (low > 0)
+        assert (said == "worse") == (low <= 0 and high < 0)
+        assert (said == "identical") == (low == 0 and high == 0)
+
+
+def test_scores_that_are_the_same_in_every_era_are_identical():
+    scores = np.random.default_rng(0).normal(size=40)
+    eras = np.arange(1, 41, dtype=np.int32)
+    assert paired(scores, scores.copy(), eras, 20, QUICK, 0).as_dict()["verdict"] == "identical"
+    almost = scores.copy()
+    almost[3] += 1e-12
+    assert paired(scores, almost, eras, 20, QUICK, 0).verdict != "identical"
+    assert paired(scores[:1], scores[:1], eras[:1], 20, QUICK, 0).verdict == "unknown"

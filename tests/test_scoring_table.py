@@ -11,7 +11,6 @@ from numerai_lab.scoring import (
     corr_per_era,
     exposure_per_era,
     fnc_per_era,
-    mean_exposure,
     payout_per_era,
     payout_rule,
     pearson_per_era,
@@ -47,7 +46,7 @@ def score(rows, **changes):
         **changes,
     }
     predictions, targets = given.pop("predictions"), given.pop("targets")
-    table = score_predictions(
+    table, _ = score_predictions(
         predictions, targets, ERAS, OFFSETS, payout=Payout(), say=said.append, **given
     )
     return table, [s for s in said if "suspicious" not in s]
@@ -65,7 +64,7 @@ def test_every_column_is_the_per_era_score_of_that_name(rows):
             mmc = contribution_per_era(p, rows["meta_model"], y, OFFSETS)
             corr = corr_per_era(p, y, OFFSETS)
             rule = payout_rule(Payout(), 60 if target.endswith("60") else 20)
-            largest, rms, _ = exposure_per_era(p, rows["features"], OFFSETS)
+            largest, rms, *_ = exposure_per_era(p, rows["features"], OFFSETS)
             expected = {
                 "corr": corr,
                 "spearman": spearman_per_era(p, y, OFFSETS),
@@ -175,6 +174,6 @@ def test_mean_exposure_is_the_mean_of_the_correlations_over_eras():
         )
         for j in range(3)
     ]
-    found = mean_exposure(prediction, features, offsets)
+    found = exposure_per_era(prediction, features, offsets).mean[:, 0]
     np.testing.assert_allclose(found[:3], wanted, atol=1e-12)
     assert np.isnan(found[3])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from importlib import metadata
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
 
-from numerai_lab.cli import configs, experiments, models
+from numerai_lab.cli import bundles, configs, datasets, dev_server, experiments, models, tournament
 from numerai_lab.cli.output import fail
 from numerai_lab.errors import LabError, MachineError
 
@@ -22,17 +25,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
+UNREAD = 141
+"""128 + SIGPIPE, as other commands end when `head` has read enough of them."""
 
-for command in (
+COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.train,
     experiments.evaluate,
     experiments.compare,
     experiments.runs,
     experiments.report,
     models.models,
-):
+    tournament.predict,
+    tournament.submit,
+    bundles.export,
+    bundles.upload,
+    bundles.diagnostics,
+    bundles.status,
+)
+for command in COMMANDS:
     app.command()(command)
 app.add_typer(configs.app, name="config")
+app.add_typer(datasets.app, name="data")
+app.command("dev-server")(dev_server.dev_server)
 
 
 def print_version(asked: bool) -> None:
@@ -57,14 +71,22 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code; a command that ends with typer.Exit chose it."""
+    stdout = sys.stdout
     try:
         code = typer.main.get_command(app).main(
             args=arguments, prog_name="numerai-lab", standalone_mode=False
         )
         if code == INTERRUPTED:
-            sentence = "stopped; what was finished is kept, train goes on with --resume"
+            sentence = "stopped; what was finished is kept: run it again (train with --resume)"
             return fail(sentence, INTERRUPTED, arguments)
+        stdout.flush()
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return unread(stdout)  # typer found the pipe broken and has put a muted stdout in place
+    except BrokenPipeError:
+        return unread(stdout)
     except TyperException as error:  # a wrong option or argument
         return fail(error.format_message(), 2, arguments)
     except LabError as error:
@@ -76,4 +98,13 @@ def run(arguments: list[str]) -> int:
         return fail(str(full), full.exit_code, arguments)
     except OSError as error:
         return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
-    return 0
+    # typer.Exit comes back as its code: a command that has printed its result and failed
+    return code if isinstance(code, int) else 0
+
+
+def unread(stdout: TextIO) -> int:
+    """End without a word when nobody reads our output any more: `numerai-lab runs | head -1`."""
+    # What is still in the buffer goes nowhere, else Python complains about it at its very end.
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stdout.fileno())
+    return UNREAD

@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.options import RUNS, Config, DataOption, Json, Quiet, RunsDir, SetOption
+from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import emit, show, show_scores, warn_on_stderr
+from numerai_lab.errors import UserError
 
 
 def train(
-    config: Config,
+    config: Annotated[
+        str | None, typer.Argument(metavar="[CONFIG]", help="experiment, e.g. configs/xgb.yaml")
+    ] = None,
     data: DataOption = None,
     overrides: SetOption = None,
     runs_dir: RunsDir = RUNS,
@@ -34,6 +37,18 @@ def train(
             "--cluster", metavar="WHERE", help="Dask: local:N processes, or tcp://HOST:8786"
         ),
     ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            metavar="RUN",
+            help="instead of a CONFIG: grow this run's final model on eras resolved since",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", min=1, help="with --continue: rounds to add; default: as before"),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -42,6 +57,7 @@ def train(
     from numerai_lab.experiment import (
         Reporter,
         TrainOptions,
+        continue_run,
         fold_facts,
         open_cluster,
         prepare,
@@ -50,10 +66,20 @@ def train(
     from numerai_lab.experiment import train as run_training
     from numerai_lab.report import render_plan, write_report
 
-    resolved = read_experiment(config, data, tuple(overrides or ()))
+    if parent is None and rounds is not None:
+        raise UserError("only goes with --continue", where="--rounds")
+    if (config is None) == (parent is None):
+        raise UserError("give a CONFIG, or --continue RUN (which has its own)")
+    if parent is not None and (overrides or run_dir or resume or final or plan or cluster):
+        raise UserError(
+            "makes a new run of a run's own config: --set, --run-dir, --resume, --final, --plan "
+            "and --cluster do not go with it",
+            where="--continue",
+        )
+    resolved = None if config is None else read_experiment(config, data, tuple(overrides or ()))
     with contextlib.ExitStack() as held:
         reporter = held.enter_context(Reporter(quiet=quiet))
-        if plan:
+        if plan and resolved is not None:
             prepared = prepare(resolved, reporter)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
             emit({"folds": folds, "notes": list(prepared.plan.notes)}) if as_json else show(
@@ -69,7 +95,10 @@ def train(
             command=shlex.join(["numerai-lab", *sys.argv[1:]]),
             cluster=held.enter_context(open_cluster(cluster, reporter)) if cluster else None,
         )
-        run = run_training(resolved, options, reporter)
+        if resolved is not None:
+            run = run_training(resolved, options, reporter)
+        else:
+            run = continue_run(str(parent), rounds, options, reporter)
         report = write_report(run.path)
     scores, manifest = run.scores(), run.manifest()
     if as_json:
@@ -111,7 +140,7 @@ def evaluate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Judge predictions again: of runs, or of any parquet or CSV file with id and era."""
+    """Judge predictions again: of runs, or of any parquet or CSV file with ids and numbers."""
     from numerai_lab.experiment import EvaluateOptions, Reporter
     from numerai_lab.experiment import evaluate as judge_again
     from numerai_lab.report import write_report

@@ -6,6 +6,7 @@ from numerai_lab.config.load import (
     Resolved,
     data_section,
     load_experiment,
+    read_section,
     validate_params,
 )
 from numerai_lab.config.remote import RemoteFile, local_or_remote
@@ -25,7 +26,9 @@ from numerai_lab.config.schema import (
     OfficialSplit,
     Payout,
     Scoring,
+    Section,
     Split,
+    Store,
     Synthetic,
     WalkForwardSplit,
     Weights,
@@ -50,7 +53,9 @@ __all__ = [
     "RemoteFile",
     "Resolved",
     "Scoring",
+    "Section",
     "Split",
+    "Store",
     "Synthetic",
     "WalkForwardSplit",
     "Weights",
@@ -59,6 +64,7 @@ __all__ = [
     "json_schema",
     "load_experiment",
     "local_or_remote",
+    "read_section",
     "resolved_yaml",
     "validate_params",
 ]

@@ -16,6 +16,8 @@ from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
 NOT_HASHED = {"question"}
 """Words for people, which change nothing that a run computes or where it is kept."""
+ADDED_TO_DATA = {"version"}
+"""Keys younger than runs on disk: hashed only where they are set, so that those keep their hash."""
 
 
 def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = None) -> str:
@@ -32,6 +34,8 @@ def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = Non
 def config_hash(experiment: Experiment) -> str:
     """Return 8 hex digits that change with what changes a result, not with the order of keys."""
     content = {k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED}
+    data = content["data"]
+    content["data"] = {k: v for k, v in data.items() if k not in ADDED_TO_DATA or v is not None}
     del content["data"]["store"]  # where features are kept changes no number
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

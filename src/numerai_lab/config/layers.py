@@ -47,6 +47,27 @@ def _merge(base: Any, over: Any, key: Key, replaced: list[Key]) -> Any:
     return merged
 
 
+def left_out(base: dict[str, Any], over: dict[str, Any]) -> tuple[str, ...]:
+    """Say what of each section is dropped where `--set` gives the section another type."""
+    said = []
+    for name, section in over.items():
+        before = base.get(name)
+        if not isinstance(section, dict) or not isinstance(before, dict):
+            continue
+        old, new = before.get("type"), section.get("type")
+        if old is None or new is None or old == new:
+            continue
+        lost = [key for key in before if key not in section and key != "params"]
+        own = before.get("params")
+        if isinstance(own, dict):
+            given = section.get("params")
+            lost += [f"params.{key}" for key in own if key not in (given or {})]
+        if lost:
+            keys = ", ".join(f"{name}.{key}" for key in lost)
+            said.append(f"--set {name}.type={new} leaves out what was written for {old}: {keys}")
+    return tuple(said)
+
+
 def read_file(path: Path) -> tuple[Layer, str]:
     """Read one YAML file that holds a mapping; also return its text.
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from numerai_lab.config.layers import lay, read_overrides, read_profile, read_with_parents
+from numerai_lab.config.layers import (
+    lay,
+    left_out,
+    read_file,
+    read_overrides,
+    read_profile,
+    read_with_parents,
+)
 from numerai_lab.config.messages import explain
 from numerai_lab.config.schema import Data, Experiment
 from numerai_lab.config.strict_yaml import Key, Layer, Place, Problem, dotted
@@ -17,6 +24,8 @@ from numerai_lab.errors import ConfigError, ModelError
 
 ParamsOf = Callable[[str], type[BaseModel]]
 """Gives the class of a model's parameters by the model's name; raises ModelError."""
+
+AnySection = TypeVar("AnySection", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -30,12 +39,14 @@ class Resolved:
     raw : the text of that file.
     places : where each key was written, by dotted key (`model.params.eta` ->
         `configs/x.yaml:14`, `--set`, `--data folder`). Keys left at their default are absent.
+    notes : what the user must be told: parameters that a `--set` of another type left out.
     """
 
     experiment: Experiment
     path: Path
     raw: str
     places: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def load_experiment(
@@ -65,7 +76,9 @@ def load_experiment(
     layer, raw = read_with_parents(path)
     if data is not None:
         layer = lay(layer, read_profile(data, path.parent / "data"))
-    layer = lay(layer, read_overrides(overrides))
+    overriding = read_overrides(overrides)
+    notes = left_out(layer.value, overriding.value)
+    layer = lay(layer, overriding)
 
     places = _by_name(layer, Place(str(path)))
     experiment, found = None, []
@@ -81,7 +94,7 @@ def load_experiment(
     if problems or experiment is None:
         raise ConfigError(_tell(problems, str(path)))
     told = {name: str(place) for name, place in places.items() if name}
-    return Resolved(experiment, path, raw, told)
+    return Resolved(experiment, path, raw, told, notes)
 
 
 def validate_params(params_class: type[BaseModel], resolved: Resolved) -> BaseModel:
@@ -125,6 +138,31 @@ def data_section(base: Data, named: str) -> Data:
         problems += _problems(error, Data, ("data",), places)
     if problems:
         raise ConfigError(_tell(problems, named))
+    return section
+
+
+def read_section(path: Path, schema: type[AnySection]) -> AnySection:
+    """Read a YAML file that is not an experiment, as strictly and with the same messages.
+
+    Parameters
+    ----------
+    path : the file. schema : what it may hold.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of the file in one message, each with its line.
+    """
+    layer, _ = read_file(path)
+    section, problems = None, list(layer.problems)
+    try:
+        section = schema.model_validate(layer.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        known = {problem.key for problem in problems}
+        found = _problems(error, schema, (), _by_name(layer, Place(str(path))))
+        problems += [problem for problem in found if problem.key not in known]
+    if problems or section is None:
+        raise ConfigError(_tell(problems, str(path)))
     return section
 
 

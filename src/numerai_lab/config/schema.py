@@ -125,6 +125,9 @@ class Data(Section):
         "auto", description="auto: Numerai files in dir if they are there, else synthetic"
     )
     dir: Path = Field(Path("data"), strict=False, description="folder in Numerai's layout")
+    version: Annotated[str, Field(pattern=r"^v\d+(\.\d+)*$")] | None = Field(
+        None, description="Numerai's data version, a folder in dir, as v5.3; the newest if left out"
+    )
     files: list[Annotated[Path, Field(strict=False), BeforeValidator(local_or_remote)]] = Field(
         default_factory=list,
         description="parquet files (source: parquet): paths, or URLs of any kind fsspec knows",

@@ -1,21 +1,31 @@
 """Where rows come from: Numerai's files, any parquet, the synthetic tournament."""
 
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
+from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
 from numerai_lab.data.load import load_data
-from numerai_lab.data.references import META_MODEL, References, load_references
+from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
-from numerai_lab.data.tournament import generate_tournament
+from numerai_lab.data.tournament import cached_tournament, generate_tournament
+from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
 
 __all__ = [
+    "LOCK_NAME",
     "META_MODEL",
     "Dataset",
+    "LockedFile",
     "References",
     "SourceFile",
     "StoreFound",
+    "Unlabelled",
+    "cached_tournament",
     "generate_tournament",
     "horizon_days",
     "list_stores",
+    "load_benchmarks",
     "load_data",
     "load_references",
+    "load_unlabelled",
+    "read_lock",
     "remove_store",
+    "write_lock",
 ]

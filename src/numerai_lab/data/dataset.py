@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from numerai_lab.data.download_lock import LockedFile
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 
@@ -16,12 +17,16 @@ SourceKind = Literal["numerai", "parquet", "synthetic"]
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that was read; `rows` counts all of its rows, `bytes` its size on disk."""
+    """A file that was read; `rows` counts all of its rows, `bytes` its size on disk.
+
+    `downloaded` is its entry in the lock file of downloads, while its bytes are still those.
+    """
 
     path: Path
     bytes: int
     rows: int
     sha256: str
+    downloaded: LockedFile | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.download_lock import locked_file
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
 
@@ -132,7 +133,13 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def source_file(path: Path, file: pq.ParquetFile) -> SourceFile:
-    """Describe a file that was read."""
+def source_file(path: Path, file: pq.ParquetFile, sha256: str | None = None) -> SourceFile:
+    """Describe a file that was read, with its entry in the lock file of downloads.
+
+    `sha256` is given where it is known already.
+    """
     with reading(path):
-        return SourceFile(path, size_of(path), file.metadata.num_rows, hash_of(path))
+        size, digest = size_of(path), sha256 or hash_of(path)
+    entry = None if isinstance(path, RemoteFile) else locked_file(path)
+    same = entry is not None and entry.sha256 == digest
+    return SourceFile(path, size, file.metadata.num_rows, digest, entry if same else None)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numerai_lab.config import Columns, Data, Missing
 from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
+from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.files import id_column, need_columns, open_parquet, source_file
 from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.rows import RowFilter, Sources, check_unique
@@ -107,13 +108,22 @@ def load_data(
     if require_label:
         _check_targets(frame.targets, tuple(target_columns), where)
     known = set(there)
+    read = described or tuple(map(source_file, paths, files))
+    for file_read in read:
+        if file_read.downloaded is None and locked_file(file_read.path) is not None:
+            say(
+                f"{file_read.path} has other bytes than were downloaded: run `numerai-lab data "
+                f"verify`; this run is recorded with what was read"
+            )
+    stand_in = _stand_in_notice(read)
+    if stand_in:
+        say(stand_in)
     return Dataset(
         frame=frame,
-        source=source.kind,
+        source="synthetic" if stand_in else source.kind,
         folder=source.folder,
-        notice=source.notice,
-        files=described
-        or tuple(source_file(path, file) for path, file in zip(paths, files, strict=True)),
+        notice=stand_in or source.notice,
+        files=read,
         counts=dict(counts),
         feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
         train_targets=train_targets,
@@ -155,6 +165,18 @@ def _read_into_memory(
         counts |= of_missing
         counts["rows"] = frame.n_rows
     return frame, counts
+
+
+def _stand_in_notice(files: Sequence[SourceFile]) -> str | None:
+    """Say that files came from a stand-in server, whatever folder they lie in."""
+    for file in files:
+        if file.downloaded is not None and file.downloaded.stand_in:
+            return (
+                f"SYNTHETIC DATA: {file.path} was downloaded from a stand-in on this machine "
+                f"({file.downloaded.server}), not from Numerai. Its scores say nothing about "
+                f"Numerai."
+            )
+    return None
 
 
 def _rule(names: Columns, wanted: Wanted, label: str | None) -> RowFilter:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from numerai_lab.data.dataset import Dataset, SourceFile
 from numerai_lab.data.files import (
@@ -25,6 +28,9 @@ from numerai_lab.errors import DataError, did_you_mean
 META_MODEL = "numerai_meta_model"
 _BENCHMARK_FILES = ("train_benchmark_models.parquet", "validation_benchmark_models.parquet")
 _META_FILE = "meta_model.parquet"
+
+_Found = tuple[str, npt.NDArray[np.intp], npt.NDArray[np.float64]]
+"""A column, the rows it has values for, and the values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +78,12 @@ class References:
                     fix="choose one of these, or none",
                 )
         aligned = {name: np.full(len(ids), np.nan) for name in wanted}
-        for path, there in self.columns.items():
-            columns = [name for name in there if name in aligned]
+
+        def find(path: Path) -> list[_Found]:
+            columns = [name for name in self.columns[path] if name in aligned]
             if not columns:
-                continue
+                return []
+            parts = []
             file = open_parquet(path)
             id_name = id_column(file, "id")
             for group in range(file.metadata.num_row_groups):
@@ -88,7 +96,13 @@ class References:
                 table = read_columns(file, path, group, columns)
                 for name in columns:
                     values = values_of(pc.cast(table[name], pa.float64()), null=np.nan)
-                    aligned[name][rows] = values[position[rows]]
+                    parts.append((name, rows, values[position[rows]]))
+            return parts
+
+        # Looking up ids is most of the work, and Arrow does it without Python's lock.
+        with ThreadPoolExecutor() as pool:
+            for name, rows, values in chain.from_iterable(pool.map(find, self.columns)):
+                aligned[name][rows] = values
         return aligned
 
 
@@ -107,14 +121,31 @@ def load_references(dataset: Dataset) -> References:
         if not path.is_file():
             continue
         file = open_parquet(path)
-        schema = file.schema_arrow
         if name == _META_FILE:
             need_columns(file, path, [id_column(file, "id"), META_MODEL])
             columns[path] = (META_MODEL,)
         else:
-            need_columns(file, path, [id_column(file, "id")])
-            columns[path] = tuple(f.name for f in schema if pa.types.is_floating(f.type))
+            columns[path] = _benchmark_columns(file, path)
             benchmarks.update(dict.fromkeys(columns[path]))
         files.append(source_file(path, file))
     has_meta_model = any(path.name == _META_FILE for path in columns)
     return References(tuple(benchmarks), has_meta_model, tuple(files), columns)
+
+
+def load_benchmarks(path: Path) -> References:
+    """Describe one file of benchmark predictions, such as that of the live rows; it may be absent.
+
+    Raises
+    ------
+    DataError : a file that is damaged or has no ids.
+    """
+    if not path.is_file():
+        return References((), False, (), {})
+    file = open_parquet(path)
+    columns = _benchmark_columns(file, path)
+    return References(columns, False, (source_file(path, file),), {path: columns})
+
+
+def _benchmark_columns(file: pq.ParquetFile, path: Path) -> tuple[str, ...]:
+    need_columns(file, path, [id_column(file, "id")])
+    return tuple(f.name for f in file.schema_arrow if pa.types.is_floating(f.type))

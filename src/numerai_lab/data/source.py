@@ -26,10 +26,15 @@ class Source:
     notice: str | None = None
 
 
-def numerai_folder(folder: Path) -> Path | None:
-    """Return the folder with train or validation files: `folder`, or its newest `vX.Y`."""
+def numerai_folder(folder: Path, version: str | None = None) -> Path | None:
+    """Return the folder with train or validation files: `folder`, or its newest `vX.Y`.
+
+    With `version` it is that one: `folder/vX.Y`, or `folder` itself if it has that name.
+    """
     candidates = [folder]
-    if folder.is_dir():
+    if version is not None:
+        candidates = [folder if folder.name == version else folder / version]
+    elif folder.is_dir():
         versions = [p for p in folder.iterdir() if re.fullmatch(r"v\d+(\.\d+)*", p.name)]
         candidates += sorted(
             versions, key=lambda p: [int(part) for part in p.name[1:].split(".")], reverse=True
@@ -60,24 +65,24 @@ def find_source(config: Data) -> Source:
     notices = []
     if config.columns != Columns():
         notices.append("data.columns is for source: parquet only, and not used here")
-    folder = None if config.source == "synthetic" else numerai_folder(config.dir)
+    folder = None if config.source == "synthetic" else numerai_folder(config.dir, config.version)
     if folder is not None:
         files = tuple(folder / name for name in LABELLED if (folder / name).is_file())
         if len(files) == 1:
             absent = next(name for name in LABELLED if not (folder / name).is_file())
             notices.append(f"{folder} has no {absent}: reading {files[0].name} alone")
         return Source("numerai", folder, files, _columns(), tuple(notices))
-    if config.source == "numerai":
+    if config.source == "numerai" or (config.source == "auto" and config.version is not None):
         what = (
-            f"has neither {LABELLED[0]} nor {LABELLED[1]} (nor a vX.Y folder with them)"
+            f"has neither {LABELLED[0]} nor {LABELLED[1]} "
+            f"(nor a {config.version or 'vX.Y'} folder with them)"
             if config.dir.is_dir()
             else "there is no such folder"
         )
         raise DataError(
             what,
             where=str(config.dir),
-            fix="download them there with numerapi "
-            '(NumerAPI().download_dataset("v5.3/train.parquet")), or use --data synthetic',
+            fix="get them with `numerai-lab data download`, or use --data synthetic",
         )
     folder = cached_tournament(config.dir / "synthetic", config.synthetic)
     made = config.synthetic
@@ -86,8 +91,8 @@ def find_source(config: Data) -> Source:
         notice = (
             f"SYNTHETIC DATA: there are no Numerai files in '{config.dir}', so this is an invented "
             f"tournament ({made.n_eras} eras x {made.rows_per_era} rows x {made.n_features} "
-            f"features, seed {made.seed}). Its scores say nothing about Numerai. For real data put "
-            f"train.parquet, validation.parquet and features.json there, or use --data FOLDER."
+            f"features, seed {made.seed}). Its scores say nothing about Numerai. For real data run "
+            f"`numerai-lab data download`, or use --data FOLDER."
         )
     files = tuple(folder / name for name in LABELLED)
     return Source("synthetic", folder, files, _columns(), tuple(notices), notice)

@@ -7,6 +7,7 @@ costs tens of megabytes beside the result, not its own size again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -97,9 +98,8 @@ def _read(
         result: FeatureArray = np.empty((len(plan.ids), len(names)), dtype=dtype)
     except MemoryError:
         raise _too_large(len(plan.ids) * len(names) * np.dtype(dtype).itemsize) from None
-    for piece in plan.pieces:
-        for first, columns in column_blocks(paths, files, piece, names, encoding):
-            write_block(result[:, first : first + len(columns)], piece, columns)
+    for piece, first, columns in column_blocks(paths, files, plan.pieces, names, encoding):
+        write_block(result[:, first : first + len(columns)], piece, columns)
     return result
 
 
@@ -121,22 +121,34 @@ def _too_large(size: int) -> MachineError:
 def column_blocks(
     paths: Sequence[Path],
     files: Sequence[pq.ParquetFile],
-    piece: Piece,
+    pieces: Sequence[Piece],
     names: Sequence[str],
     encoding: Encoding,
-) -> Iterator[tuple[int, list[npt.NDArray[Any]]]]:
-    """Yield (position of the first one, columns of the piece's row group) for a few at a time."""
-    file, path = files[piece.file], paths[piece.file]
-    rows = file.metadata.row_group(piece.group).num_rows
+) -> Iterator[tuple[Piece, int, list[npt.NDArray[Any]]]]:
+    """Yield a few columns of a piece's row group at a time: piece, first column, columns."""
     itemsize = 4 if encoding is Encoding.FLOATS else 1
-    width = max(1, BLOCK_BYTES // (rows * itemsize))
-    for first in range(0, len(names), width):
-        block = names[first : first + width]
-        table = read_columns(file, path, piece.group, block)
-        yield (
-            first,
-            [_encode(table[name], encoding, f"{path} column '{name}'") for name in block],
-        )
+    blocks: list[tuple[Piece, int, int]] = []
+    for piece in pieces:
+        rows = files[piece.file].metadata.row_group(piece.group).num_rows
+        width = max(1, BLOCK_BYTES // (rows * itemsize))
+        blocks += [(piece, at, at + width) for at in range(0, len(names), width)]
+
+    def fetch(block: tuple[Piece, int, int]) -> pa.Table:
+        piece, first, stop = block
+        return read_columns(files[piece.file], paths[piece.file], piece.group, names[first:stop])
+
+    # One block is decoded while the one before it is written to its place.
+    with ThreadPoolExecutor(max_workers=1) as decoder:
+        coming = [decoder.submit(fetch, block) for block in blocks[:1]]
+        for i, (piece, first, stop) in enumerate(blocks):
+            table = coming.pop().result()
+            coming += [decoder.submit(fetch, block) for block in blocks[i + 1 : i + 2]]
+            where = paths[piece.file]
+            columns = [
+                _encode(table[name], encoding, f"{where} column '{name}'")
+                for name in names[first:stop]
+            ]
+            yield piece, first, columns
 
 
 def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:

@@ -2,7 +2,14 @@
 
 from numerai_lab.experiment.cluster import Cluster, open_cluster
 from numerai_lab.experiment.compare import compare, list_runs
-from numerai_lab.experiment.evaluate import Evaluated, EvaluateOptions, evaluate
+from numerai_lab.experiment.continuing import continue_run
+from numerai_lab.experiment.evaluate import (
+    Evaluated,
+    EvaluateOptions,
+    evaluate,
+    resolved_experiment,
+)
+from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run
@@ -12,17 +19,24 @@ __all__ = [
     "Cluster",
     "EvaluateOptions",
     "Evaluated",
+    "FinalModel",
     "Prepared",
     "Reporter",
     "RunDir",
     "TrainOptions",
     "compare",
+    "continue_run",
     "evaluate",
+    "find_final",
     "find_run",
+    "finished",
     "fold_facts",
     "list_runs",
+    "load_final",
     "open_cluster",
+    "predict_final",
     "prepare",
     "read_experiment",
+    "resolved_experiment",
     "train",
 ]

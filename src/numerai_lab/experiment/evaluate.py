@@ -118,10 +118,13 @@ def judge_predictions(
     if unmatched:
         say(f"{unmatched} of {len(predictions.ids)} predictions have no labelled row: not judged")
     if first is not None or last is not None:
+        spanned = f"{int(rows.eras[0]):04d}-{int(rows.eras[-1]):04d}"
         rows = rows.between(first or int(rows.eras[0]), last or int(rows.eras[-1]))
         if rows.n_eras == 0:
             raise RunError(
-                f"no predictions between eras {first} and {last}", where=predictions.source
+                f"no predictions {era_range(first, last)}, they are of eras {spanned}",
+                where=predictions.source,
+                fix="choose other eras with --from and --to",
             )
         rows, mine, _ = predictions.align(rows)
     columns = dict(mine.columns)
@@ -143,9 +146,16 @@ def judge_predictions(
         seed=seed,
         say=say,
     )
-    era_folds = dict(zip(mine.eras.tolist(), mine.folds.tolist(), strict=True))
+    era_folds = dict(zip(rows.row_eras.tolist(), mine.folds.tolist(), strict=True))
     judged.per_era.insert(1, "fold", judged.per_era["era"].map(era_folds).astype(np.int32))
     return judged
+
+
+def era_range(first: int | None, last: int | None) -> str:
+    """Say what --from and --to leave, either of which may be left out."""
+    if last is None:
+        return f"from era {first} on"
+    return f"up to era {last}" if first is None else f"between eras {first} and {last}"
 
 
 def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
@@ -215,8 +225,10 @@ def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
 
 
 def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
-    """Judge a predictions file (id, era, columns of numbers) on `--data`."""
+    """Judge a predictions file (id, columns of numbers, era if it has one) on `--data`."""
     predictions = read_predictions(path)
+    if predictions.eras is None:
+        reporter.say(f"{path}: no column 'era', each id's era is taken from the data")
     if MAIN not in predictions.columns:
         first = next(iter(predictions.columns))
         predictions.columns[MAIN] = predictions.columns.pop(first)

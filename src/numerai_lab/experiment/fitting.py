@@ -15,7 +15,7 @@ from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
-from numerai_lab.experiment.postprocess import BEFORE, neutralized
+from numerai_lab.experiment.postprocess import BEFORE, neutralized, neutralizer_names
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
@@ -95,12 +95,17 @@ def run_fold(
             last = facts["train"]["last"]
             detail = predict_together(cluster, folder / "model", fold, last, prepared)
         facts["predict_seconds"] = watch.seconds
+        facts["predict_cpu_seconds"] = watch.cpu_seconds
         _write_fold(folder, fold, facts, detail, prepared, references, reporter)
     reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"] + facts["predict_seconds"])
 
 
 def run_final(
-    run: RunDir, prepared: Prepared, reporter: Reporter, cluster: Cluster | None = None
+    run: RunDir,
+    prepared: Prepared,
+    references: References,
+    reporter: Reporter,
+    cluster: Cluster | None = None,
 ) -> None:
     """Fit on every labelled era: the model that goes live. It is judged by nothing here.
 
@@ -114,6 +119,9 @@ def run_final(
         _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter, cluster)
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
+        facts |= {"feature_dtype": str(frame.features.dtype)}
+        # live rows come without the data they were chosen from: what is taken out is kept by name
+        facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
         (folder / "DONE").touch()
     reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"])

@@ -14,9 +14,8 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.models import FROZEN, SHUFFLED
+from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import (
-    mean_exposure,
     paired,
     payout_rule,
     score_predictions,
@@ -49,7 +48,7 @@ class Judged:
 
     Attributes
     ----------
-    per_era : the long table of `score_predictions`.
+    per_era : the long table of `Scored`.
     summary : what scores.json holds.
     exposure : feature -> mean correlation with the model's predictions; empty if switched off.
     """
@@ -94,7 +93,7 @@ def judge(
         shown.setdefault(benchmark, aligned[benchmark])
     neutral = neutral_features(scoring.fnc_feature_set, rows, dataset)
     targets = list(dict.fromkeys([target, *scoring.targets]))
-    per_era = score_predictions(
+    per_era, mean_exposure = score_predictions(
         shown,
         {name: rows.target(name) for name in targets},
         rows.eras,
@@ -138,16 +137,21 @@ def judge(
     }
     exposure: dict[str, float] = {}
     if scoring.exposure:
-        means = mean_exposure(columns[MAIN], rows.features, rows.offsets)
-        named = zip(rows.feature_names, means.tolist(), strict=True)
+        named = zip(rows.feature_names, mean_exposure[MAIN].tolist(), strict=True)
         exposure = {name: value for name, value in named if value == value}
     return Judged(per_era, summary, exposure)
 
 
 def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair what a model shows: prediction and control with its frozen self, then both."""
+    """Pair what a model shows: prediction, joint trees and control with the frozen trees first."""
     there = set(names)
-    pairs = ((MAIN, FROZEN), (SHUFFLED, FROZEN), (MAIN, SHUFFLED))
+    pairs = (
+        (MAIN, FROZEN),
+        (JOINT, FROZEN),
+        (SHUFFLED, FROZEN),
+        (MAIN, JOINT),
+        (MAIN, SHUFFLED),
+    )
     return [pair for pair in pairs if there.issuperset(pair)]
 
 

@@ -54,10 +54,17 @@ def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = No
     Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
     """
     experiment = resolved.experiment
+    for note in resolved.notes:
+        reporter.warn(note)
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
     if dataset is None:
-        dataset = load_data(experiment.data, say=reporter.say, targets=experiment.scoring.targets)
+        dataset = load_data(
+            experiment.data,
+            say=reporter.say,
+            targets=experiment.scoring.targets,
+            progress=reporter.converted,
+        )
         # arrow keeps what reading needed for the next reading; training needs it now
         pa.default_memory_pool().release_unused()
     trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]

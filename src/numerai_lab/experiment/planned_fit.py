@@ -67,7 +67,19 @@ def plan_fit(
         eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
         stop = frame.select_eras(stop_eras)
     train = frame.select_eras(eras)
-    ctx = FitContext(
+    return PlannedFit(train, stop, fit_context(train, stop, prepared, progress, say))
+
+
+def fit_context(
+    train: EraFrame,
+    stop: EraFrame | None,
+    prepared: Prepared,
+    progress: Callable[[int, int], None],
+    say: Callable[[str], None],
+) -> FitContext:
+    """Write down what a model is told besides its rows."""
+    experiment = prepared.experiment
+    return FitContext(
         # the seed does not depend on the fold: two runs that share a fold share its model
         seed=child_seed(experiment.seed, "model"),
         target=prepared.target,
@@ -81,4 +93,3 @@ def plan_fit(
         progress=progress,
         say=say,
     )
-    return PlannedFit(train, stop, ctx)

@@ -36,10 +36,40 @@ def neutralized(
     ------
     DataError : an unknown feature set or benchmark, or rows the benchmark does not cover.
     """
-    ranked = gaussian_rank_per_era(values, rows.offsets)
     neutralizers = neutralizers_of(rows, how, dataset, references)
-    left = neutralize_per_era(ranked, neutralizers, rows.offsets, how.proportion)
-    return rank_per_era(left, rows.offsets).astype(np.float32)
+    return without(values, neutralizers, rows.offsets, how.proportion).astype(np.float32)
+
+
+def without(
+    values: npt.NDArray[np.float32],
+    neutralizers: npt.NDArray[Any] | StoredFeatures,
+    offsets: npt.NDArray[np.int64],
+    proportion: float,
+) -> npt.NDArray[np.float64]:
+    """Gaussian-rank per era, take a proportion of the neutralizers' part out, rank into (0, 1).
+
+    Parameters
+    ----------
+    values : [n_rows]. neutralizers : [n_rows, k]. offsets : int64 [n_eras + 1].
+    """
+    ranked = gaussian_rank_per_era(values, offsets)
+    return rank_per_era(neutralize_per_era(ranked, neutralizers, offsets, proportion), offsets)
+
+
+def neutralizer_names(prepared: Prepared, references: References) -> list[str]:
+    """Name the features, or the benchmark, that the run takes out; none if it does not."""
+    how, frame = prepared.experiment.neutralize, prepared.dataset.frame
+    if how is None:
+        return []
+    if how.against == "benchmark":
+        chosen = choose_benchmark(how.benchmark or "auto", references.benchmarks)
+        return [] if chosen is None else [chosen]
+    if how.feature_set is None:
+        return list(frame.feature_names)
+    columns = neutral_features(how.feature_set, frame, prepared.dataset, "neutralize.feature_set")
+    if columns is None:
+        return list(frame.feature_names)
+    return [frame.feature_names[i] for i in columns.tolist()]
 
 
 def neutralizers_of(

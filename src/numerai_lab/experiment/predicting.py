@@ -32,12 +32,12 @@ def predict_eras(
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
     if not (isinstance(model, OnlineModel) and model.online):
-        return _checked(model, rows)
+        return predict_blind(model, rows)
     parts = []
     for known, era in resolved_before_each(rows, labelled, trained_to, purge_eras):
         if known.n_eras:
             model.observe(known)
-        parts.append(_checked(model, era))
+        parts.append(predict_blind(model, era))
     return joined(parts)
 
 
@@ -52,7 +52,13 @@ def resolved_before_each(
         seen = max(seen, last)
 
 
-def _checked(model: Model, rows: EraFrame) -> Detailed:
+def predict_blind(model: Model, rows: EraFrame) -> Detailed:
+    """Predict whole eras without their targets, and check what comes back.
+
+    Raises
+    ------
+    ModelError : a prediction of the wrong shape, NaN or infinite.
+    """
     blind = rows.without_targets()
     if isinstance(model, DetailedModel):
         detail = model.predict_in_detail(blind)

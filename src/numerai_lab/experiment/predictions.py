@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from numerai_lab.errors import RunError
 from numerai_lab.files import write_aside
 
 KEYS = ("id", "era", "fold")
+_FEW_VALUES = ["era", "fold"]
+"""Columns worth a dictionary in parquet; for unique ids it only takes time."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,13 @@ class Predictions:
 
     Attributes
     ----------
-    ids : string array [n]; eras : int32 [n]; folds : int32 [n], 0 where the file has none.
+    ids : string array [n]; folds : int32 [n], 0 where the file has none.
+    eras : int32 [n], or None where the file has none: the data know the era of an id.
     columns : name -> float64 [n].
     """
 
     ids: pa.Array
-    eras: npt.NDArray[np.int32]
+    eras: npt.NDArray[np.int32] | None
     folds: npt.NDArray[np.int32]
     columns: dict[str, npt.NDArray[np.float64]]
     source: str
@@ -46,8 +49,12 @@ class Predictions:
 
         Raises
         ------
-        RunError : no id in common, or an era that differs between predictions and data.
+        RunError : no id in common, an id that is there twice, or an era that differs between
+            predictions and data.
         """
+        if self.ids.equals(rows.ids):  # as in the run that made them: no look-up of each id
+            return rows, self._checked_eras(rows), 0
+        self._check_unique()
         positions = pc.index_in(rows.ids, value_set=self.ids)
         found = np.flatnonzero(pc.is_valid(positions).to_numpy(zero_copy_only=False))
         if len(found) == 0:
@@ -60,21 +67,39 @@ class Predictions:
         order = positions.drop_null().to_numpy().astype(np.int64)
         mine = Predictions(
             self.ids.take(pa.array(order)),
-            self.eras[order],
+            None if self.eras is None else self.eras[order],
             self.folds[order],
             {name: values[order] for name, values in self.columns.items()},
             self.source,
         )
-        differs = np.flatnonzero(mine.eras != kept.row_eras)
+        return kept, mine._checked_eras(kept), len(self.ids) - len(found)
+
+    def _check_unique(self) -> None:
+        if pc.count_distinct(self.ids).as_py() == len(self.ids):
+            return
+        counts = pc.value_counts(self.ids).sort(order="descending", by="counts")
+        repeated = counts[0]["values"].as_py()
+        raise RunError(
+            f"id {repeated} is there more than once",
+            where=self.source,
+            fix="keep one row for each id",
+        )
+
+    def _checked_eras(self, rows: EraFrame) -> Predictions:
+        """Return these predictions of these rows with the rows' eras, which must be their own."""
+        known = rows.row_eras
+        if self.eras is None:
+            return replace(self, eras=known)
+        differs = np.flatnonzero(self.eras != known)
         if len(differs):
             i = int(differs[0])
             raise RunError(
-                f"id {mine.ids[i].as_py()} is in era {mine.eras[i]} here and in era "
-                f"{kept.row_eras[i]} of the data",
+                f"id {self.ids[i].as_py()} is in era {self.eras[i]} here and in era "
+                f"{known[i]} of the data",
                 where=self.source,
                 fix="name the data they were made for with --data",
             )
-        return kept, mine, len(self.ids) - len(found)
+        return self
 
     def values_for(self, rows: EraFrame) -> npt.NDArray[np.float64]:
         """Return the column `prediction` in the order of `rows`, NaN where there is none."""
@@ -91,7 +116,7 @@ def merge_predictions(paths: list[Path], into: Path) -> None:
     """Join the predictions of all folds, in order, into one file."""
     table = pa.concat_tables([pq.read_table(path) for path in paths])
     with write_aside(into) as part:
-        pq.write_table(table, part)
+        pq.write_table(table, part, use_dictionary=_FEW_VALUES)
 
 
 def write_predictions(
@@ -106,15 +131,18 @@ def write_predictions(
         | {name: pa.array(values) for name, values in columns.items()}
     )
     with write_aside(path) as part:
-        pq.write_table(table, part)
+        pq.write_table(table, part, use_dictionary=_FEW_VALUES)
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read predictions: parquet or CSV with `id`, `era` and at least one column of numbers.
+    """Read predictions: parquet or CSV with `id` and at least one column of numbers.
+
+    `era` may be there as well, and is then checked against the data.
 
     Raises
     ------
-    RunError : file missing or damaged, columns missing, duplicate ids, an era that is no number.
+    RunError : file missing or damaged, columns missing, ids missing, an era that is no number,
+        an infinite prediction.
     """
     where = str(path)
     try:
@@ -124,38 +152,58 @@ def read_predictions(path: Path) -> Predictions:
     except (OSError, pa.ArrowInvalid) as error:
         first = str(error).splitlines()[0]
         raise RunError(f"cannot be read as predictions ({first})", where=where) from None
-    for key in ("id", "era"):
-        if key not in table.column_names:
+    if "id" not in table.column_names:
+        raise RunError(
+            f"has no column 'id' (columns: {', '.join(table.column_names)})",
+            where=where,
+            fix="predictions need id and one or more columns of numbers",
+        )
+    for key in KEYS:
+        missing = table[key].null_count if key in table.column_names else 0
+        if missing:
             raise RunError(
-                f"has no column '{key}' (columns: {', '.join(table.column_names)})",
+                f"column '{key}' is empty in {missing:,} of {table.num_rows:,} rows",
                 where=where,
-                fix="predictions need id, era and one or more columns of numbers",
+                fix="fill it, or leave those rows out",
             )
-    ids = table["id"].cast(pa.large_string()).combine_chunks()
+    ids = table["id"].cast(pa.string()).combine_chunks()
     if len(ids) == 0:
         raise RunError("holds no predictions", where=where)
-    if pc.count_distinct(ids).as_py() != len(ids):
-        repeated = pc.value_counts(ids).sort(order="descending", by="counts")[0]["values"].as_py()
-        raise RunError(f"id {repeated} is there more than once", where=where)
-    try:
-        eras = table["era"].cast(pa.string()).cast(pa.int32()).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise RunError(
-            f"column 'era' holds a value that is no era number ({error})", where=where
-        ) from None
+    eras = _whole_numbers(table, "era", where)
+    folds = _whole_numbers(table, "fold", where)
     columns = {
         name: table[name].cast(pa.float64()).to_numpy()
         for name in table.column_names
         if name not in KEYS and _is_number(table.schema.field(name).type)
     }
     if not columns:
-        raise RunError("has no column of numbers besides id and era", where=where)
-    folds = (
-        table["fold"].cast(pa.int32()).to_numpy()
-        if "fold" in table.column_names
-        else np.zeros(len(ids), dtype=np.int32)
-    )
+        raise RunError("has no column of numbers besides id, era and fold", where=where)
+    for name, values in columns.items():
+        infinite = int(np.count_nonzero(np.isinf(values)))
+        if infinite:
+            raise RunError(
+                f"column '{name}' is infinite in {infinite:,} of {len(ids):,} rows",
+                where=where,
+                fix="give every row a finite number",
+            )
+    if folds is None:
+        folds = np.zeros(len(ids), dtype=np.int32)
     return Predictions(ids, eras, folds, columns, where)
+
+
+def _whole_numbers(table: pa.Table, key: str, where: str) -> npt.NDArray[np.int32] | None:
+    """Read a column of numbers, such as 575 or the text 0575; None if it is not there."""
+    if key not in table.column_names:
+        return None
+    column = table[key]
+    try:
+        if not pa.types.is_floating(column.type):
+            column = column.cast(pa.string())
+        return np.asarray(column.cast(pa.int32()).to_numpy())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RunError(
+            f"column '{key}' holds a value that is no {key} number ({error})", where=where
+        ) from None
 
 
 def _is_number(kind: pa.DataType) -> bool:

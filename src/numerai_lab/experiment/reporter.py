@@ -47,6 +47,9 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
+_CONVERTING = "era store"
+
+
 class Reporter:
     """Tell what happens: `say` for sentences, `fold` and `trees` for progress.
 
@@ -110,7 +113,7 @@ class Reporter:
         """Record facts in the log only."""
         self._event(kind, **facts)
 
-    def work(self, label: str) -> None:
+    def work(self, label: str, unit: str = "trees") -> None:
         """Begin a piece of work ("fold 2/4"); `trees` then reports its progress."""
         self._interrupt.check()
         self._interrupt.at_work = True
@@ -136,7 +139,7 @@ class Reporter:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("trees"),
+                TextColumn("{task.fields[unit]}"),
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
@@ -146,7 +149,7 @@ class Reporter:
             self._bars.start()
         if self._task is not None:
             self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(label, total=None)
+        self._task = self._bars.add_task(label, total=None, unit=unit)
 
     def check(self) -> None:
         """Stop here if the user wants to."""
@@ -157,6 +160,15 @@ class Reporter:
         self._interrupt.check()
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
+
+    def converted(self, done: int, total: int) -> None:
+        """Report bytes of features converted to the era store of all that are to be."""
+        if self._label != _CONVERTING:
+            self.work(_CONVERTING, unit="MiB")
+        self.trees(done >> 20, total >> 20)
+        if done >= total:
+            self._stop_bars()
+            self._label = ""
 
     def done(self, summary: str, seconds: float) -> None:
         """End the current piece of work."""
@@ -190,12 +202,17 @@ class Reporter:
 
 
 class Stopwatch:
-    """Wall seconds since it was made."""
+    """Seconds since it was made: wall time, and CPU time of all threads."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
+        self._start, self._cpu = time.perf_counter(), time.process_time()
 
     @property
     def seconds(self) -> float:
         """Seconds passed so far."""
         return time.perf_counter() - self._start
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds used so far by this process."""
+        return time.process_time() - self._cpu

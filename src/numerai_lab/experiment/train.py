@@ -144,7 +144,7 @@ def train(
         todo = [f for f in prepared.plan.folds if not (run.fold_dir(f.index) / "DONE").exists()]
         run_folds(run, todo, prepared, references, reporter, options.cluster)
         if options.final and not (run.final_dir / "DONE").exists():
-            run_final(run, prepared, reporter, options.cluster)
+            run_final(run, prepared, references, reporter, options.cluster)
         merge_predictions(
             [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
             run.predictions_path,
@@ -213,8 +213,9 @@ def begin(
     references: References,
     digest: str,
     options: TrainOptions,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the config as written and as resolved, then the manifest."""
+    """Write the config as written and as resolved, then the manifest, with `changes` over it."""
     write_text(run.path / "config.yaml", resolved.raw)
     write_text(run.path / "resolved.yaml", resolved_yaml(resolved.experiment))
     experiment, dataset = prepared.experiment, prepared.dataset
@@ -250,4 +251,4 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    write_json(run.manifest_path, manifest)
+    write_json(run.manifest_path, {**manifest, **(changes or {})})

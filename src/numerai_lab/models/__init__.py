@@ -2,10 +2,13 @@
 
 from numerai_lab.models.base import (
     FROZEN,
+    JOINT,
     SHUFFLED,
     ContinuableModel,
     Detailed,
     DetailedModel,
+    ExportableModel,
+    Exported,
     FitContext,
     FitReport,
     Float32,
@@ -24,11 +27,14 @@ from numerai_lab.models.world import Collective, World
 
 __all__ = [
     "FROZEN",
+    "JOINT",
     "SHUFFLED",
     "Collective",
     "ContinuableModel",
     "Detailed",
     "DetailedModel",
+    "ExportableModel",
+    "Exported",
     "FitContext",
     "FitReport",
     "Float32",

@@ -114,6 +114,8 @@ class FitReport:
 
 FROZEN = "frozen"
 """Name of the variant that does not change from era to era; the others are compared with it."""
+JOINT = "joint"
+"""Name of the variant trained with auxiliary targets beside the target, and not adapted."""
 SHUFFLED = "shuffled"
 """Name of the control: the model changed for another era than the one it predicts."""
 
@@ -126,7 +128,7 @@ class Detailed:
     ----------
     predictions : float32 [n_rows], as `predict` gives them.
     variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
-        same model unchanged, `SHUFFLED`, or any other. The same names for every frame.
+        same model unchanged, `JOINT`, `SHUFFLED`, or any other. The same names for every frame.
     per_era : name -> one number per era of the frame, None where there is none.
     notes : sentences about what happened (eras that could not be read).
     """
@@ -171,8 +173,8 @@ class Model(Protocol):
 class DetailedModel(Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
-    A run judges the variants as further predictions, and compares the prediction and the
-    control `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
+    A run judges the variants as further predictions, and compares the prediction and its
+    variants `JOINT` and `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
     """
 
     def predict_in_detail(self, frame: EraFrame) -> Detailed:
@@ -185,6 +187,38 @@ class DetailedModel(Protocol):
 
         A run that is to be compared with it does not train it a second time. None: there is
         no such model.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A fitted model as plain values, for a bundle that runs where this package is not.
+
+    Attributes
+    ----------
+    kind : which of the bundle's ways to predict: `trees` (one sum), `blend` (ranks of several
+        sums) or `adaptive` (a sum and what the era's rows add to it).
+    settings : JSON values that the kind reads.
+    arrays : name -> array.
+    feature_names, dtype : the features trained on, in order, and `int8` or `float32`.
+    """
+
+    kind: Literal["trees", "blend", "adaptive"]
+    settings: dict[str, Any]
+    arrays: dict[str, npt.NDArray[Any]]
+    feature_names: tuple[str, ...]
+    dtype: str
+
+
+@runtime_checkable
+class ExportableModel(Protocol):
+    """A model that can be bundled for model upload. Optional; `info.exportable` says so."""
+
+    def export(self) -> Exported:
+        """Return the fitted model as plain values.
+
+        Raises ModelError when these parameters have no such form.
         """
         ...
 
@@ -218,11 +252,16 @@ class MemberModel(Protocol):
 
 
 @runtime_checkable
-class ContinuableModel(Protocol):
+class ContinuableModel(Model, Protocol):
     """A model that can go on from where its fit ended. Optional.
 
     `numerai-lab train --continue RUN` uses it for the weekly refresh of a live model.
     """
+
+    @property
+    def n_rounds(self) -> int:
+        """Boosting rounds grown so far."""
+        ...
 
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.

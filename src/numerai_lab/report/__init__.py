@@ -1,8 +1,9 @@
-"""What a person looks at: tables in the terminal, and `report.html` of a run.
+"""What a person looks at: tables in the terminal, and `report.html` of a run, `monitor.html`.
 
 Both read what a run directory holds and compute nothing that a score depends on.
 """
 
+from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
 from numerai_lab.report.terminal import (
     render_comparison,
@@ -11,12 +12,16 @@ from numerai_lab.report.terminal import (
     render_scores,
     to_text,
 )
+from numerai_lab.report.tournament_tables import render_diagnostics, render_status
 
 __all__ = [
     "render_comparison",
+    "render_diagnostics",
     "render_plan",
     "render_runs",
     "render_scores",
+    "render_status",
     "to_text",
+    "write_monitor",
     "write_report",
 ]

@@ -64,7 +64,8 @@ def _numbers(values: Any) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
 
 
-def _line(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
+def trace(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
+    """Return a trace of a value by era; `more` are plotly's own keys."""
     # plotly reads names as markup of its own, so they are escaped here.
     return {
         "type": "scatter",
@@ -76,7 +77,8 @@ def _line(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def _layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
+def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
+    """Return the layout that all charts over eras share."""
     starts, own = curves.fold_starts(record), curves.per_era(record, MODEL).eras
     axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "automargin": True}
     return {
@@ -126,7 +128,7 @@ def _compared(
         if len(curve):
             style = line_style(record, name)
             more = {"line": style, "marker": {"color": style["color"]}, "legendrank": rank + 1}
-            traces.append(_line(curve, record.label(name), hovertemplate=hover, **more))
+            traces.append(trace(curve, record.label(name), hovertemplate=hover, **more))
     return traces
 
 
@@ -134,8 +136,8 @@ def _cumulative(record: Record) -> Chart:
     traces = _compared(record, curves.cumulative, "%{y:.3f}")
     ends = (f"{html.unescape(t['name'])} {figures.number(t['y'][-1], 2)}" for t in traces[::-1])
     words = f"Sum of corr over the judged eras. At the end: {'; '.join(ends)}."
-    layout = _layout(record, height=380)
-    return Chart("cumulative", "Cumulative corr", words, {"data": traces, "layout": layout}, True)
+    arranged = layout(record, height=380)
+    return Chart("cumulative", "Cumulative corr", words, {"data": traces, "layout": arranged}, True)
 
 
 def _lead(record: Record, own: Curve) -> Chart | None:
@@ -147,7 +149,7 @@ def _lead(record: Record, own: Curve) -> Chart | None:
             line = line_style(record, name)
             more = {"line": line, "marker": {"color": line["color"]}, "legendrank": rank + 1}
             against = f"against {name}"
-            traces.append(_line(lead, against, hovertemplate="%{y:+.3f}", **more))
+            traces.append(trace(lead, against, hovertemplate="%{y:+.3f}", **more))
             parts.append(f"{against} {figures.number(lead.values[-1], 2, signed=True)}")
     if not traces:
         return None
@@ -156,7 +158,7 @@ def _lead(record: Record, own: Curve) -> Chart | None:
         f"{record.label(MODEL)} wins. At the end: {'; '.join(reversed(parts))}."
     )
     title = f"Lead of {record.label(MODEL)}"
-    return Chart("lead", title, words, {"data": traces, "layout": _layout(record)})
+    return Chart("lead", title, words, {"data": traces, "layout": layout(record)})
 
 
 def _per_era(record: Record, own: Curve) -> Chart:
@@ -167,11 +169,11 @@ def _per_era(record: Record, own: Curve) -> Chart:
         f"{own.eras[best]}, worst {figures.number(own.values[worst])} in era {own.eras[worst]}."
     )
     colours = [MODEL_COLOUR if value >= 0 else LOSS_COLOUR for value in own.values]
-    bars = _line(own, "corr", hovertemplate="%{y:.4f}")
+    bars = trace(own, "corr", hovertemplate="%{y:.4f}")
     bars = {**bars, "type": "bar", "marker": {"color": colours, "line": {"width": 0}}}
     del bars["mode"]
-    layout = {**_layout(record, legend=False, height=260), "bargap": 0.1}
-    return Chart("per-era", "corr per era", words, {"data": [bars], "layout": layout}, True)
+    arranged = {**layout(record, legend=False, height=260), "bargap": 0.1}
+    return Chart("per-era", "corr per era", words, {"data": [bars], "layout": arranged}, True)
 
 
 def _drawdown(record: Record, own: Curve) -> Chart:
@@ -191,7 +193,7 @@ def _drawdown(record: Record, own: Curve) -> Chart:
     traces = _compared(record, curves.drawdown, "%{y:.3f}")
     if traces:
         traces[-1] |= {"fill": "tozeroy", "fillcolor": MODEL_COLOUR + "30"}
-    return Chart("drawdown", "Drawdown", words, {"data": traces, "layout": _layout(record)})
+    return Chart("drawdown", "Drawdown", words, {"data": traces, "layout": layout(record)})
 
 
 def _rolling(record: Record, own: Curve, window: int) -> Chart:
@@ -204,7 +206,7 @@ def _rolling(record: Record, own: Curve, window: int) -> Chart:
         f"last {figures.number(mean.values[-1])}."
     )
     traces = _compared(record, lambda curve: curves.rolling(curve, window))
-    return Chart(f"rolling-{window}", title, words, {"data": traces, "layout": _layout(record)})
+    return Chart(f"rolling-{window}", title, words, {"data": traces, "layout": layout(record)})
 
 
 def _exposure(record: Record) -> Chart | None:
@@ -220,47 +222,16 @@ def _exposure(record: Record) -> Chart | None:
         if len(curve):
             line = {"color": colour, "width": 1.6, "dash": dash}
             more = {"line": line, "marker": {"color": colour}, "hovertemplate": "%{y:.3f}"}
-            traces.append(_line(curve, name, **more))
+            traces.append(trace(curve, name, **more))
             parts.append(f"{name} {figures.number(float(curve.values.mean()), 3)}")
     words = (
         "Correlation of the prediction with single features, per era. "
         f"On average: {', '.join(parts)}."
     )
-    layout = _layout(record)
-    layout["yaxis"]["rangemode"] = "tozero"
-    figure = {"data": traces, "layout": layout}
+    arranged = layout(record)
+    arranged["yaxis"]["rangemode"] = "tozero"
+    figure = {"data": traces, "layout": arranged}
     return Chart("exposure", "Feature exposure", words, figure)
-
-
-def _adaptation(record: Record) -> Chart | None:
-    """Draw the code of each era and the strength it was adapted with, where a model tells them."""
-    told = [fit.per_era for _, fit in sorted(record.fits.items()) if "era" in fit.per_era]
-    names = list(dict.fromkeys(name for facts in told for name in facts))
-    traces, parts = [], []
-    for rank, name in enumerate(name for name in names if name not in ("era", "seconds")):
-        curve = curves.told(told, name)
-        if len(curve):
-            place = rank % len(BASELINE_COLOURS)
-            strength = name == "strength"
-            colour = MODEL_COLOUR if strength else BASELINE_COLOURS[place]
-            line = {"color": colour, "width": 1.8, "dash": "solid" if strength else "dash"}
-            more = {"line": line, "marker": {"color": colour}, "hovertemplate": "%{y:.3f}"}
-            traces.append(_line(curve, name.replace("_", " "), **more))
-            mean = figures.number(float(curve.values.mean()), 2)
-            parts.append(f"{name.replace('_', ' ')} {mean}")
-    if not traces:
-        return None
-    seconds = curves.told(told, "seconds")
-    words = (
-        "What the model read from the unlabelled rows of each era (its code, in standard "
-        "deviations of the training eras) and the strength it was adapted with. On average: "
-        f"{', '.join(parts)}."
-    )
-    if len(seconds):
-        milliseconds = 1000 * float(seconds.values.mean())
-        words += f" Adapting took {figures.number(milliseconds, 1)} ms an era."
-    figure = {"data": traces, "layout": _layout(record)}
-    return Chart("adaptation", "Code and strength of each era", words, figure)
 
 
 def draw(record: Record) -> Sequence[Chart]:
@@ -275,6 +246,5 @@ def draw(record: Record) -> Sequence[Chart]:
         _drawdown(record, own),
         *(_rolling(record, own, window) for window in (20, 50) if len(own) >= window),
         _exposure(record),
-        _adaptation(record),
     ]
     return [chart for chart in charts if chart]

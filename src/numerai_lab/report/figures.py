@@ -97,10 +97,3 @@ def eras(first: int | None, last: int | None) -> str:
     if first is None or last is None:
         return ABSENT
     return f"{first}" if first == last else f"{first}-{last}"
-
-
-def verdict(low: float | None, high: float | None) -> str:
-    """Say which way a difference of two models goes, when its interval is clear of zero."""
-    if number(low) == ABSENT or number(high) == ABSENT or low is None or high is None:
-        return "unknown"
-    return "better" if low > 0 else "worse" if high < 0 else "no clear difference"

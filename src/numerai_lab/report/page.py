@@ -8,6 +8,7 @@ from pathlib import Path
 
 from numerai_lab.files import write_text
 from numerai_lab.report import charts, figures
+from numerai_lab.report.adaptation import draw_adaptation
 from numerai_lab.report.charts import Chart
 from numerai_lab.report.facts_section import facts_section, fold_notes
 from numerai_lab.report.features_section import features_section
@@ -88,8 +89,9 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
         words = "No era has a corr of this run, so there is nothing to draw."
         return h("section", h("h2", "Eras"), h("p", words, class_="note"), id="eras")
     # Narrow charts stand in pairs; one left over takes the whole width.
-    unpaired = sum(not chart.wide for chart in drawn) % 2 == 1
-    plots = [_figure(c, c.wide or (unpaired and c is drawn[-1])) for c in drawn]
+    narrow = [chart for chart in drawn if not chart.wide]
+    unpaired = narrow[-1] if len(narrow) % 2 == 1 else None
+    plots = [_figure(chart, chart.wide or chart is unpaired) for chart in drawn]
     zoom = "Drag across a chart to zoom all of them to those eras, double-click to go back. "
     return h(
         "section",
@@ -116,7 +118,7 @@ def render_page(record: Record) -> Html:
     """Render the whole page of a run."""
     from plotly.offline import get_plotlyjs
 
-    drawn = list(charts.draw(record))
+    drawn = [*charts.draw(record), *draw_adaptation(record)]
     specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
     sections = ("scores", "eras", "features", "folds", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)

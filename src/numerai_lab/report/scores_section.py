@@ -10,9 +10,11 @@ from numerai_lab.report.figures import ABSENT, METRICS, interval, number, percen
 from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Comparison, Stats
+from numerai_lab.scoring import verdict
 
 VARIANTS = {
     "frozen": "same trees, not adapted",
+    "joint": "trained with auxiliary targets, not adapted",
     "shuffled": "control: adapted to other eras",
     "before_neutralization": "before neutralization",
 }
@@ -54,7 +56,7 @@ def cards(record: Record) -> Html:
     own = [c for c in scores.comparisons if c.prediction == MODEL]
     for c in (c for c in own if c.metric == "corr"):
         difference = number(c.mean_difference, signed=True)
-        way = figures.verdict(c.ci_low, c.ci_high)
+        way = verdict(c.ci_low, c.ci_high).replace("unclear", "no clear difference")
         shown.append(
             _card(f"corr against {c.baseline}", difference, _range(c.ci_low, c.ci_high), way)
         )
@@ -179,9 +181,10 @@ def _comparison(record: Record, c: Comparison) -> Html:
     way = {
         "better": "is better than",
         "worse": "is worse than",
-        "no clear difference": "is not clearly different from",
+        "unclear": "is not clearly different from",
+        "identical": "scores the same in every era as",
         "unknown": "could not be compared with certainty to",
-    }[figures.verdict(c.ci_low, c.ci_high)]
+    }[verdict(c.ci_low, c.ci_high)]
     return h(
         "li",
         h("strong", f"{record.label(c.prediction)} {way} {c.baseline}"),

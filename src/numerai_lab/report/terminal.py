@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
 from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
+from numerai_lab.scoring import verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +30,8 @@ def to_text(renderable: RenderableType, width: int = WIDTH) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def _table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Table:
+def new_table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Table:
+    """Make an empty table: (name, whether it holds numbers) for each column."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -49,7 +51,8 @@ def _table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Tab
     return table
 
 
-def _row(table: Table, cells: Sequence[str], style: str | None = None) -> None:
+def add_row(table: Table, cells: Sequence[str], style: str | None = None) -> None:
+    """Add a row; brackets in a cell are no markup."""
     from rich.text import Text
 
     # Text, not str: rich would read brackets in a name or an interval as markup.
@@ -100,9 +103,9 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
         abreast = own + others[start : start + step]
         title = None if start else f"target {shown.target}, mean per era"
         heads = [(experiment if name == MODEL else name, True) for name in abreast]
-        table = _table([("", False), *heads], title)
+        table = new_table([("", False), *heads], title)
         for name, cells in _score_rows(shown, abreast):
-            _row(table, [name, *cells], "bold" if name == "corr" else None)
+            add_row(table, [name, *cells], "bold" if name == "corr" else None)
         parts += [table, Text("")]
     if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
         parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
@@ -128,7 +131,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
     columns = [("against" if own else "run", False), ("mean", True)]
     columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
-    table = _table(columns, title)
+    table = new_table(columns, title)
     for c in shown:
         # A run's label is long: its directory goes below its experiment.
         name = c.baseline if own else c.prediction.replace("/", "/\n")
@@ -136,8 +139,7 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
             name = f"{c.prediction} - {c.baseline}"
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
-        way = figures.verdict(c.ci_low, c.ci_high).replace("no clear difference", "unclear")
-        _row(table, [*cells, count(c.n_eras), way])
+        add_row(table, [*cells, count(c.n_eras), verdict(c.ci_low, c.ci_high)])
     return table
 
 
@@ -154,13 +156,13 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not runs:
         return Text("no runs yet")
     columns = [("experiment", False), ("run", False), ("corr", True)]
-    table = _table([*columns, ("95 % interval", True), ("sharpe", True)])
+    table = new_table([*columns, ("95 % interval", True), ("sharpe", True)])
     for run in runs:
         # A run that is not finished has no interval; its state stands there.
         state = str(run.get("state") or "finished")
         range_ = interval(run.get("ci_low"), run.get("ci_high")) if state == "finished" else state
         cells = [str(run.get("experiment") or ABSENT), Path(run.get("run") or ABSENT).name]
-        _row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
+        add_row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
     return table
 
 
@@ -170,11 +172,11 @@ def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
     shown = [Fold.model_validate(dict(fold)) for fold in folds]
     embargo = any(fold.embargo_eras for fold in shown)
     columns += [("embargo", True)] if embargo else []
-    table = _table([*columns, ("judged eras", True), ("eras", True), ("rows", True)])
+    table = new_table([*columns, ("judged eras", True), ("eras", True), ("rows", True)])
     for fold in shown:
         train, judged = fold.train, fold.judged
         cells = [str(fold.fold), figures.eras(train.first, train.last), count(train.n_rows)]
         cells += [str(fold.purge_eras)] + ([str(fold.embargo_eras)] if embargo else [])
         cells += [figures.eras(judged.first, judged.last), count(judged.n_eras)]
-        _row(table, [*cells, count(judged.n_rows)])
+        add_row(table, [*cells, count(judged.n_rows)])
     return table

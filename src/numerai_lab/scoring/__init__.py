@@ -7,7 +7,7 @@ from numerai_lab.scoring.correlation import (
     pearson_per_era,
     spearman_per_era,
 )
-from numerai_lab.scoring.exposure import exposure_per_era, mean_exposure
+from numerai_lab.scoring.exposure import Exposure, exposure_per_era
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
 from numerai_lab.scoring.payout import (
     PayoutRule,
@@ -17,13 +17,22 @@ from numerai_lab.scoring.payout import (
     simulate_payout,
 )
 from numerai_lab.scoring.ranks import gaussian_rank_per_era, rank_per_era
-from numerai_lab.scoring.summary import Paired, Summary, long_run_std, paired, summarize
-from numerai_lab.scoring.table import score_predictions
+from numerai_lab.scoring.summary import (
+    Paired,
+    Summary,
+    long_run_std,
+    paired,
+    summarize,
+    verdict,
+)
+from numerai_lab.scoring.table import Scored, score_predictions
 
 __all__ = [
+    "Exposure",
     "Paired",
     "PayoutRule",
     "PayoutSimulation",
+    "Scored",
     "Summary",
     "block_length",
     "contribution_per_era",
@@ -32,7 +41,6 @@ __all__ = [
     "fnc_per_era",
     "gaussian_rank_per_era",
     "long_run_std",
-    "mean_exposure",
     "neutralize_per_era",
     "overlap_eras",
     "paired",
@@ -44,4 +52,5 @@ __all__ = [
     "simulate_payout",
     "spearman_per_era",
     "summarize",
+    "verdict",
 ]

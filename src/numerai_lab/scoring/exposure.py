@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,9 +22,28 @@ _FEATURES_AT_ONCE = 512
 """Features turned into float64 at a time: 6,500 rows of them are 27 MB."""
 
 
+class Exposure(NamedTuple):
+    """How strongly predictions follow features.
+
+    Attributes
+    ----------
+    max_abs : float64 [n_eras, n_columns], the largest absolute correlation.
+    rms : float64 [n_eras, n_columns], the root mean square over features that vary in the era.
+    feature : int64 [n_eras, n_columns], the index of the feature with the largest, or -1 where
+        there is none (constant predictions, no varying feature).
+    mean : float64 [n_features, n_columns], each feature's signed correlation averaged over eras;
+        NaN for a feature that varies in no era.
+    """
+
+    max_abs: Float64
+    rms: Float64
+    feature: npt.NDArray[np.int64]
+    mean: Float64
+
+
 def exposure_per_era(
     predictions: FloatArray, features: NeutralizersByEra, offsets: Offsets
-) -> tuple[Float64, Float64, npt.NDArray[np.int64]]:
+) -> Exposure:
     """Pearson correlation of each feature with the raw predictions, summed up per era.
 
     Parameters
@@ -32,13 +53,6 @@ def exposure_per_era(
         missing value counts as the feature's mean of the era.
     offsets : int64 [n_eras + 1].
 
-    Returns
-    -------
-    max_abs : float64 [n_eras, n_columns], the largest absolute correlation.
-    rms : float64 [n_eras, n_columns], the root mean square over features that vary in the era.
-    feature : int64 [n_eras, n_columns], the index of the feature with the largest, or -1 where
-        there is none (constant predictions, no varying feature).
-
     Source: `max_feature_correlation` of numerai_tools.scoring, which takes raw predictions too.
     """
     columns = as_columns(predictions, offsets).astype(np.float64, copy=False)
@@ -47,48 +61,27 @@ def exposure_per_era(
     shape = (len(offsets) - 1, columns.shape[1])
     largest, rms = np.full(shape, np.nan), np.full(shape, np.nan)
     feature = np.full(shape, -1, dtype=np.int64)
-    for i, era in era_slices(offsets):
-        present = ~np.isnan(columns[era])
-        patterns = np.unique(present.T, axis=0) if not present.all() else present.T[:1]
-        for rows in patterns:
-            chosen = np.flatnonzero((present == rows[:, None]).all(axis=0))
-            block = features[era] if rows.all() else features[era][rows]
-            with one_blas_thread():
+    total = np.zeros((columns.shape[1], features.shape[1]))
+    counted = np.zeros(total.shape, dtype=np.int64)
+    with one_blas_thread():
+        for i, era in era_slices(offsets):
+            present = ~np.isnan(columns[era])
+            patterns = np.unique(present.T, axis=0) if not present.all() else present.T[:1]
+            for rows in patterns:
+                chosen = np.flatnonzero((present == rows[:, None]).all(axis=0))
+                block = features[era] if rows.all() else features[era][rows]
                 exposures = _correlations(columns[era][rows][:, chosen], block)
-            for j, values in zip(chosen, exposures, strict=True):
-                if np.isnan(values).all():
-                    continue
-                at = int(np.nanargmax(np.abs(values)))
-                largest[i, j], feature[i, j] = abs(values[at]), at
-                rms[i, j] = np.sqrt(np.nanmean(values**2))
-    return largest, rms, feature
-
-
-def mean_exposure(
-    predictions: FloatArray, features: NeutralizersByEra, offsets: Offsets
-) -> Float64:
-    """Return each feature's Pearson correlation with a prediction, averaged over eras.
-
-    Parameters
-    ----------
-    predictions : float [n_rows]; rows with NaN are left out.
-    features, offsets : as for `exposure_per_era`.
-
-    Returns
-    -------
-    float64 [n_features], signed; NaN for a feature that varies in no era.
-    """
-    y = as_columns(predictions, offsets).astype(np.float64, copy=False)
-    total, eras = np.zeros(features.shape[1]), np.zeros(features.shape[1])
-    for _, era in era_slices(offsets):
-        rows = ~np.isnan(y[era, 0])
-        block = features[era] if rows.all() else features[era][rows]
-        with one_blas_thread():
-            exposures = _correlations(y[era][rows], block)[0]
-        known = ~np.isnan(exposures)
-        total[known] += exposures[known]
-        eras += known
-    return np.divide(total, eras, out=np.full_like(total, np.nan), where=eras > 0)
+                known = ~np.isnan(exposures)
+                total[chosen] += np.where(known, exposures, 0)
+                counted[chosen] += known
+                for j, values in zip(chosen, exposures, strict=True):
+                    if np.isnan(values).all():
+                        continue
+                    at = int(np.nanargmax(np.abs(values)))
+                    largest[i, j], feature[i, j] = abs(values[at]), at
+                    rms[i, j] = np.sqrt(np.nanmean(values**2))
+    mean = np.divide(total, counted, out=np.full_like(total, np.nan), where=counted > 0)
+    return Exposure(largest, rms, feature, mean.T)
 
 
 def _correlations(y: Float64, block: Neutralizers) -> Float64:
@@ -100,8 +93,6 @@ def _correlations(y: Float64, block: Neutralizers) -> Float64:
     norms = np.sqrt(np.einsum("ij,ij->j", centred, centred))
     norms[y.min(axis=0) == y.max(axis=0)] = np.nan
     for start in range(0, block.shape[1], _FEATURES_AT_ONCE):
-        x, _, kept = centred_era(block[:, start : start + _FEATURES_AT_ONCE])
-        result[:, start + kept] = (centred.T @ x) / (
-            norms[:, None] * np.sqrt(np.einsum("ij,ij->j", x, x))
-        )
+        x = centred_era(block[:, start : start + _FEATURES_AT_ONCE])
+        result[:, start + x.kept] = (centred.T @ x.values) / (norms[:, None] * np.sqrt(x.squares))
     return result

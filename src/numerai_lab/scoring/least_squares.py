@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -34,41 +35,73 @@ def missing_values(block: Neutralizers) -> npt.NDArray[np.bool_]:
     return block == MISSING_INT8 if block.dtype == np.int8 else np.isnan(block)
 
 
-def centred_era(block: Neutralizers) -> tuple[Float64, Float64, npt.NDArray[np.intp]]:
-    """Centre one era's features, a missing value being its feature's mean.
+@dataclass(frozen=True, slots=True)
+class CentredEra:
+    """One era's features with their means taken out, a missing value being its feature's mean.
 
     Features that are constant in the era (or missing in all of it) are left out: next to a
     constant they add nothing.
 
-    Returns
-    -------
-    centred : float64 [n_rows, n_kept], 0 where the value is missing.
+    Attributes
+    ----------
+    values : float64 [n_rows, n_kept], 0 where the value is missing.
     means : float64 [n_kept], over the values that are there.
+    squares : float64 [n_kept], the sum of squares of each column of `values`.
     kept : the feature indices, increasing.
+    bins : float32 [n_rows, n_kept], the values as they came, where they are whole numbers so
+        small that sums of their products are exact in float32; else None.
     """
-    missing = missing_values(block)
-    if not missing.any():
-        varies = block.min(axis=0) != block.max(axis=0) if len(block) else np.zeros(0, bool)
-        kept = np.flatnonzero(varies)
-        centred = (block if varies.all() else block[:, kept]).astype(np.float64)
-        means = centred.mean(axis=0) if len(kept) else np.zeros(0)
-        centred -= means
-        return centred, means, kept
+
+    values: Float64
+    means: Float64
+    squares: Float64
+    kept: npt.NDArray[np.intp]
+    bins: npt.NDArray[np.float32] | None
+
+    def gram(self) -> Float64:
+        """Return values.T @ values, float64 [n_kept, n_kept]; half the time in float32."""
+        if self.bins is None:
+            return np.asarray(self.values.T @ self.values)
+        return np.asarray(
+            (self.bins.T @ self.bins) - len(self.bins) * np.outer(self.means, self.means)
+        )
+
+
+def centred_era(block: Neutralizers) -> CentredEra:
+    """Centre one era's features, int8 or float [n_rows, n_features]."""
+    complete = block.dtype == np.int8 and block.size > 0 and block.min() >= 0
+    if complete and int(block.max()) ** 2 * len(block) < 2**24:
+        return _centred_bins(block.astype(np.float32))
     values = block.astype(np.float64)
-    lowest = np.where(missing, np.inf, values).min(axis=0)
-    highest = np.where(missing, -np.inf, values).max(axis=0)
+    missing = missing_values(block)
+    lowest = np.where(missing, np.inf, values).min(axis=0, initial=np.inf)
+    highest = np.where(missing, -np.inf, values).max(axis=0, initial=-np.inf)
     kept = np.flatnonzero(lowest < highest)
     values, missing = values[:, kept], missing[:, kept]
     means = np.where(missing, 0, values).sum(axis=0) / (~missing).sum(axis=0)
-    return np.where(missing, 0, values - means), means, kept
+    values = np.where(missing, 0, values - means)
+    return CentredEra(values, means, np.einsum("ij,ij->j", values, values), kept, None)
+
+
+def _centred_bins(bins: npt.NDArray[np.float32]) -> CentredEra:
+    n = len(bins)
+    sums = (np.ones(n, np.float32) @ bins).astype(np.float64)
+    # n times the sum of squared deviations: a whole number, so 0 means constant
+    spread = n * np.einsum("ij,ij->j", bins, bins).astype(np.float64) - sums**2
+    kept = np.flatnonzero(spread)
+    if len(kept) < len(spread):
+        bins, sums, spread = bins[:, kept], sums[kept], spread[kept]
+    means = sums / n
+    return CentredEra(bins - means, means, spread / n, kept, bins)
 
 
 def fit_era(block: Neutralizers, y: Float64) -> Float64:
     """Return the least-squares fit of y on one era's neutralizers and a constant.
 
-    Normal equations of the centred design: Cholesky, or eigenvectors when columns are collinear.
-    They are trusted only where no singular value of the design with its constant can lie near
-    the cut-off, else the design itself is decomposed as numerai_tools does.
+    Normal equations of the centred design: Cholesky, of as many columns as are independent where
+    some are collinear, or eigenvectors. They are trusted only where no singular value of the
+    design with its constant can lie near the cut-off, else the design itself is decomposed as
+    numerai_tools does.
 
     Parameters
     ----------
@@ -79,13 +112,14 @@ def fit_era(block: Neutralizers, y: Float64) -> Float64:
     -------
     float64 [n_rows, k].
     """
-    x, means, kept = centred_era(block)
+    era = centred_era(block)
+    x = era.values
     offset = y.mean(axis=0)
-    if not len(kept):
+    if not len(era.kept):
         return np.broadcast_to(offset, y.shape)
-    solve = _solver(_gram(block, x, means, kept), means, len(x))
+    solve = _solver(era)
     if solve is None:
-        design = np.column_stack([x + means, np.ones(len(x))])
+        design = np.column_stack([x + era.means, np.ones(len(x))])
         return np.asarray(design @ np.linalg.lstsq(design, y, rcond=_RCOND)[0])
     residual = y - offset
     fit = np.zeros_like(residual)
@@ -94,29 +128,31 @@ def fit_era(block: Neutralizers, y: Float64) -> Float64:
     return np.asarray(fit + offset)
 
 
-def _gram(block: Neutralizers, x: Float64, means: Float64, kept: npt.NDArray[np.intp]) -> Float64:
-    """Return x.T @ x, float64 [n_kept, n_kept]."""
-    if block.dtype == np.int8 and block.min() >= 0:
-        peak = int(block.max())
-        # Sums of products of small integers are exact in float32, at half the time.
-        if peak * peak * len(block) < 2**24:
-            raw = (block if len(kept) == block.shape[1] else block[:, kept]).astype(np.float32)
-            return np.asarray((raw.T @ raw) - len(block) * np.outer(means, means))
-    return np.asarray(x.T @ x)
-
-
-def _solver(gram: Float64, means: Float64, n_rows: int) -> Callable[[Float64], Float64] | None:
+def _solver(era: CentredEra) -> Callable[[Float64], Float64] | None:
     """Return what applies the (pseudo-)inverse of the Gram matrix, or None if it is not safe."""
     # With m = means, the design with its constant has squared singular values of at least
     # (smallest eigenvalue here) / (1 + m @ m), and at most this total.
-    spread = 1 + float(means @ means)
-    total = float(gram.diagonal().sum()) + n_rows * spread
+    gram = era.gram()
+    spread = 1 + float(era.means @ era.means)
+    total = float(gram.diagonal().sum()) + len(era.values) * spread
     norm = float(np.abs(gram).sum(axis=0).max())
     safe = max(_SAFE_GRAM_RCOND * norm, _SAFE_SQUARED_RATIO * total * spread)
 
-    factor, info = lapack.dpotrf(gram, lower=1)
-    if info == 0 and lapack.dpocon(factor, norm, uplo="L")[0] * norm > safe:
-        return lambda moment: np.asarray(lapack.dpotrs(factor, moment, lower=1)[0])
+    factor, order, rank, _ = lapack.dpstrf(
+        gram, lower=1, tol=_NULL_GRAM_RCOND * float(gram.diagonal().max())
+    )
+    lower, chosen = factor[:rank, :rank], order[:rank] - 1
+    # Bins are collinear exactly or not at all, so the rest of them can be left out; of floats
+    # that are nearly collinear numerai_tools takes the part in common.
+    clear = rank == len(gram) or era.bins is not None
+    if rank and clear and lapack.dpocon(lower, norm, uplo="L")[0] * norm > safe:
+
+        def solve(moment: Float64) -> Float64:
+            found = np.zeros_like(moment)
+            found[chosen] = lapack.dpotrs(lower, moment[chosen], lower=1)[0]
+            return found
+
+        return solve
     values, vectors = eigh(gram, driver="evd")
     kept = values > safe
     if np.any(np.abs(values[~kept]) > _NULL_GRAM_RCOND * values[-1]):

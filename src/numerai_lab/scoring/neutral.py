@@ -16,7 +16,12 @@ from numerai_lab.scoring.arrays import (
     one_blas_thread,
 )
 from numerai_lab.scoring.correlation import corr_per_era
-from numerai_lab.scoring.least_squares import NeutralizersByEra, fit_era, missing_values
+from numerai_lab.scoring.least_squares import (
+    Neutralizers,
+    NeutralizersByEra,
+    fit_era,
+    missing_values,
+)
 from numerai_lab.scoring.ranks import gaussian_rank_per_era
 
 _NOTHING_LEFT = 1e-8
@@ -51,23 +56,29 @@ def neutralize_per_era(
     columns = as_columns(predictions, offsets).astype(np.float64, copy=False)
     against = _two_dimensional(neutralizers, len(columns))
     result = np.full(columns.shape, np.nan)
-    for _, era in era_slices(offsets):
-        present = ~np.isnan(columns[era])
-        complete = present.all(axis=1)
-        # Columns that miss the same rows share one fit; usually that is all of them.
-        patterns = [present[:, 0]] if complete.all() else list(np.unique(present.T, axis=0))
-        for rows in patterns:
-            if not rows.any():
-                continue
-            chosen = (present == rows[:, None]).all(axis=0)
-            chosen &= _varies(columns[era], rows)
-            if chosen.any():
-                y = columns[era][np.ix_(rows, chosen)]
-                block = against[era] if rows.all() else against[era][rows]
-                cells = np.ix_(np.flatnonzero(rows) + era.start, np.flatnonzero(chosen))
-                with one_blas_thread():
-                    result[cells] = y - proportion * fit_era(block, y)
+    with one_blas_thread():
+        for _, era in era_slices(offsets):
+            result[era] = _neutral_era(columns[era], against[era], proportion)
     return result.reshape(predictions.shape)
+
+
+def _neutral_era(columns: Float64, against: Neutralizers, proportion: float) -> Float64:
+    """Do what `neutralize_per_era` says for one era."""
+    result = np.full(columns.shape, np.nan)
+    present = ~np.isnan(columns)
+    # Columns that miss the same rows share one fit; usually that is all of them.
+    patterns = [present[:, 0]] if present.all() else list(np.unique(present.T, axis=0))
+    for rows in patterns:
+        if not rows.any():
+            continue
+        chosen = (present == rows[:, None]).all(axis=0)
+        chosen &= _varies(columns, rows)
+        if chosen.any():
+            cells = np.ix_(rows, chosen)
+            y = columns[cells]
+            block = against if rows.all() else against[rows]
+            result[cells] = y - proportion * fit_era(block, y)
+    return result
 
 
 def neutral_gaussian_per_era(
@@ -93,12 +104,15 @@ def neutral_gaussian_per_era(
     """
     gaussian = gaussian_rank_per_era(as_columns(predictions, offsets), offsets)
     check_offsets(offsets, len(features), "features")
+    if chosen is not None and np.array_equal(chosen, np.arange(features.shape[1])):
+        chosen = None  # all of them: no copy of each era
     left = np.empty_like(gaussian)
-    for _, era in era_slices(offsets):
-        block = features[era] if chosen is None else features[era][:, chosen]
-        left[era] = neutralize_per_era(gaussian[era], block, np.array([0, len(block)]))
-        size, before = np.nansum(left[era] ** 2, axis=0), np.nansum(gaussian[era] ** 2, axis=0)
-        left[era, size <= _NOTHING_LEFT**2 * before] = np.nan
+    with one_blas_thread():
+        for _, era in era_slices(offsets):
+            block = features[era] if chosen is None else features[era][:, chosen]
+            left[era] = _neutral_era(gaussian[era], block, 1.0)
+            size, before = np.nansum(left[era] ** 2, axis=0), np.nansum(gaussian[era] ** 2, axis=0)
+            left[era, size <= _NOTHING_LEFT**2 * before] = np.nan
     return left
 
 

@@ -27,7 +27,9 @@ class Summary:
     sharpe : mean / std, per era, not annualised. Up to twice (20 days) or 3.5 times (60 days)
         too high, because neighbouring eras share returns.
     sharpe_hac : the same with the long-run standard deviation, which counts that overlap.
-    max_drawdown : largest fall of the cumulative score from an earlier height, positive.
+    max_drawdown : largest fall of the cumulative score from an earlier height, positive:
+        max(running maximum of the cumulative sum - cumulative sum). The running maximum begins
+        with the first era, not with 0, so a first era below 0 is no fall.
     hit_rate : share of eras above 0.
     last_20, last_50, last_100 : means of the last scored eras; None when there are fewer.
     ci_low, ci_high : 95 % block-bootstrap interval of the mean.
@@ -53,6 +55,21 @@ class Summary:
         return asdict(self)
 
 
+def verdict(low: float | None, high: float | None) -> str:
+    """Say which way a difference goes, from its interval.
+
+    Returns
+    -------
+    `better` or `worse` when the interval is clear of 0, `identical` when it is 0 from end to end
+    (two predictions of one ranking), else `unclear`; `unknown` without an interval.
+    """
+    if low is None or high is None or not np.isfinite([low, high]).all():
+        return "unknown"
+    if low == high == 0:
+        return "identical"
+    return "better" if low > 0 else "worse" if high < 0 else "unclear"
+
+
 @dataclass(frozen=True)
 class Paired:
     """Score a minus score b over the eras both have. None where it cannot be computed.
@@ -65,6 +82,7 @@ class Paired:
     n_eras : eras scored in both.
     sharpe_of_difference : mean / population std of the difference.
     hit_rate : share of eras where a is above b.
+    verdict : `better`, `worse`, `unclear`, `identical` or `unknown`, as `verdict` says.
     """
 
     mean_difference: float | None
@@ -75,9 +93,14 @@ class Paired:
     sharpe_of_difference: float | None
     hit_rate: float | None
 
-    def as_dict(self) -> dict[str, float | int | None]:
-        """Return the fields, ready for JSON."""
-        return asdict(self)
+    @property
+    def verdict(self) -> str:
+        """Which way the difference goes."""
+        return verdict(self.ci_low, self.ci_high)
+
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """Return the fields and the verdict, ready for JSON."""
+        return {**asdict(self), "verdict": self.verdict}
 
 
 def summarize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,23 @@ COLUMNS = (
 Say = Callable[[str], None]
 
 
+class Scored(NamedTuple):
+    """All scores.
+
+    Attributes
+    ----------
+    per_era : one row per prediction, target and era (in this order), columns `COLUMNS`: era
+        int32, n_rows int64 (rows with prediction and target), scores float64 with NaN where one
+        is not available. Spearman, corr, bmc, mmc, fnc and payout belong to the target;
+        benchmark_corr and exposure do not depend on it. payout follows the prediction's corr
+        and mmc.
+    mean_exposure : prediction -> float64 [n_features], as in `Exposure`; empty if not asked for.
+    """
+
+    per_era: pd.DataFrame
+    mean_exposure: dict[str, Float64]
+
+
 def score_predictions(
     predictions: Mapping[str, FloatArray],
     targets: Mapping[str, FloatArray],
@@ -65,7 +83,7 @@ def score_predictions(
     exposure: bool = True,
     benchmark: tuple[str, FloatArray] | None = None,
     meta_model: FloatArray | None = None,
-) -> pd.DataFrame:
+) -> Scored:
     """Score every prediction against every target, era by era.
 
     Parameters
@@ -82,13 +100,6 @@ def score_predictions(
     exposure : whether to compute the exposure to all features.
     benchmark : (name, float [n_rows]) for bmc and benchmark_corr; NaN where it has none.
     meta_model : float [n_rows] for mmc; NaN where it has none.
-
-    Returns
-    -------
-    One row per prediction, target and era (in this order), columns `COLUMNS`: era int32,
-    n_rows int64 (rows with prediction and target), scores float64 with NaN where one is not
-    available. Spearman, corr, bmc, mmc, fnc and payout belong to the target; benchmark_corr and
-    exposure do not depend on it. payout follows the prediction's corr and mmc.
 
     Raises
     ------
@@ -109,13 +120,15 @@ def score_predictions(
 
     shared = dict.fromkeys(("benchmark_corr", "exposure_max", "exposure_rms"), nothing)
     neutral: Float64 | None = None
+    mean_exposure: dict[str, Float64] = {}
     if benchmark is not None:
         shared["benchmark_corr"] = pearson_per_era(columns, benchmark[1], offsets)
     if features is not None:
         _say_missing_features(features, offsets, say)
         if exposure:
-            largest, rms, _ = exposure_per_era(columns, features, offsets)
-            shared |= {"exposure_max": largest, "exposure_rms": rms}
+            followed = exposure_per_era(columns, features, offsets)
+            shared |= {"exposure_max": followed.max_abs, "exposure_rms": followed.rms}
+            mean_exposure = dict(zip(predictions, followed.mean.T, strict=True))
         if fnc_features is not None:
             neutral = neutral_gaussian_per_era(columns, features, offsets, fnc_features)
 
@@ -151,7 +164,8 @@ def score_predictions(
             )
             for j, name in enumerate(predictions)
         ]
-    return _order(pd.concat(frames, ignore_index=True), list(predictions))
+    per_era = _order(pd.concat(frames, ignore_index=True), list(predictions))
+    return Scored(per_era, mean_exposure)
 
 
 def _order(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -91,13 +91,12 @@ def add_features(
         file = f"{len(manifest.blocks):04d}.i8"
         low, high, n_missing = [], [], 0
         with _map_aside(folder / file, (manifest.n_rows, len(chosen))) as values:
-            for piece in plan.pieces:
-                for at, columns in column_blocks(
-                    sources.paths, sources.files, piece, chosen, Encoding.BINS
-                ):
-                    write_block(values.array[:, at : at + len(columns)], piece, columns)
+            for piece, at, columns in column_blocks(
+                sources.paths, sources.files, plan.pieces, chosen, Encoding.BINS
+            ):
+                write_block(values.array[:, at : at + len(columns)], piece, columns)
                 values.release()
-                done += piece.n_rows * len(chosen)
+                done += piece.n_rows * len(columns)
                 progress(done, manifest.n_rows * len(names))
             for start in range(0, manifest.n_rows, _COUNT_ROWS):
                 rows = values.array[start : start + _COUNT_ROWS]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.files import hash_of, open_parquet, reading, size_of
+from numerai_lab.data.files import open_parquet, reading, source_file
 from numerai_lab.errors import LabError
 from numerai_lab.files import sha256_of, write_json
 
@@ -114,9 +114,9 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
     found, renewed = [], False
     for path in paths:
         with reading(path):
-            rows = open_parquet(path).metadata.num_rows
+            file = open_parquet(path)
             if isinstance(path, RemoteFile):
-                found.append(SourceFile(path, size_of(path), rows, hash_of(path)))
+                found.append(source_file(path, file))
                 continue
             stat = path.stat()
             key, stamp = os.fspath(path.resolve()), [stat.st_size, stat.st_mtime_ns]
@@ -126,7 +126,7 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
                 if time.time_ns() - stat.st_mtime_ns > 2_000_000_000:
                     known[key] = [*stamp, sha256]
                     renewed = True
-        found.append(SourceFile(path, stat.st_size, rows, sha256))
+        found.append(source_file(path, file, sha256))
     if renewed:
         # It only saves time: what is wrong with the disk, the store itself will say.
         with contextlib.suppress(LabError):

@@ -13,7 +13,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
@@ -27,6 +27,7 @@ from numerai_lab.models.lgbm_ensemble.oof import (
     predict_members,
 )
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.trees import lightgbm_trees
 
 
 class LGBMEnsemble:
@@ -43,6 +44,7 @@ class LGBMEnsemble:
         summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
         multi_target=True,
         in_parts=True,
+        exportable=True,
     )
     Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
 
@@ -129,6 +131,11 @@ class LGBMEnsemble:
             },
         )
 
+    @property
+    def n_rounds(self) -> int:
+        """Trees of the largest member."""
+        return max(int(booster.num_trees()) for booster in self._boosters)
+
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Add `rounds` trees to every member that has labelled rows among the new eras.
 
@@ -214,6 +221,21 @@ class LGBMEnsemble:
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
         return model
+
+    def export(self) -> Exported:
+        """Return members' trees as arrays, without members of weight 0."""
+        kept = np.flatnonzero(self._weights)
+        arrays: dict[str, Any] = {}
+        for position, member in enumerate(kept):
+            trees = lightgbm_trees(self._boosters[member])
+            arrays |= trees.arrays(f"member_{position:03d}")
+        return Exported(
+            kind="blend",
+            settings={"weights": self._weights[kept].tolist()},
+            arrays=arrays,
+            feature_names=self._feature_names,
+            dtype=self._dtype.name,
+        )
 
     def _given_weights(self, members: list[Member]) -> Float64 | None:
         """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""

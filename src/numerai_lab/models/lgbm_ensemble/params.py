@@ -78,6 +78,9 @@ _MORE_THAN_ROWS = {
         ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"),
         "gives several values a row, a prediction is one",
     ),
+    **dict.fromkeys(
+        ("none", "null", "custom", "na"), "leaves LightGBM without anything to minimise"
+    ),
 }
 """Objectives that cannot be trained here, and why."""
 _FILES_AND_CLUSTERS = frozenset(

@@ -147,4 +147,6 @@ def _plain(text: str) -> str:
         text = text.split("] ", 1)[-1].removeprefix("WARNING: ")
         place, separator, rest = text.partition(": ")
         text = rest if separator and "/xgboost/" in place else text
+    # "Check failed: CONDITION: sentence" reads as the sentence, where there is one
+    text = re.sub(r"^Check failed: [^:]*(?:::[^:]*)*: +(?=\S)", "", text.strip())
     return " ".join(text.split())

@@ -34,6 +34,7 @@ class Growth:
     say : where XGBoost's warnings go.
     train_seconds : inside XGBoost's `update`.
     binning_seconds : making the binned rows.
+    cpu_seconds : of all threads, in both; on a shared machine they tell more than wall time.
     stop_corr : mean per-era corr on the early-stopping eras after each round.
     worst_eras : era numbers that each step of era boosting learnt from.
     """
@@ -42,15 +43,17 @@ class Growth:
     say: Callable[[str], None]
     train_seconds: float = 0.0
     binning_seconds: float = 0.0
+    cpu_seconds: float = 0.0
     stop_corr: list[float] = field(default_factory=list)
     worst_eras: list[list[int]] = field(default_factory=list)
 
     def update(self, rows: Any, iteration: int) -> None:
         """Grow one round of trees, timed."""
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         with library_talk(self.say):
             self.booster.update(rows, iteration)
         self.train_seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - cpu
 
 
 def grow(
@@ -77,14 +80,19 @@ def grow(
     ModelError
         XGBoost refuses the parameters or the rows.
     """
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     with library_talk(ctx.say):
         rows, params = bin_training_rows(
             train, ctx.target, ctx.weights, params, cache_prefix, ctx.world
         )
         stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
-    growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
+    growth = Growth(
+        booster,
+        ctx.say,
+        binning_seconds=time.perf_counter() - start,
+        cpu_seconds=time.process_time() - cpu,
+    )
     total = rounds + (era_boosting.rounds if era_boosting else 0)
     for iteration in range(rounds):
         growth.update(rows, iteration)

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import xgboost
 
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
+from numerai_lab.models.trees import xgboost_trees
 from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix
 from numerai_lab.models.xgb.boosting import cuda_problem, grow, grow_more
 from numerai_lab.models.xgb.params import XGBParams
@@ -35,6 +36,7 @@ class XGB:
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting",
         in_parts=True,
+        exportable=True,
     )
     Params: ClassVar[type[XGBParams]] = XGBParams
 
@@ -43,6 +45,11 @@ class XGB:
         self._booster: Any = None
         self._feature_names: tuple[str, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.int8)
+
+    @property
+    def booster(self) -> Any:
+        """The fitted `xgboost.Booster`, for models that build on these trees."""
+        return self._booster
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Train on `ctx.target` of the labelled rows.
@@ -87,10 +94,11 @@ class XGB:
         self._booster = growth.booster
         self._feature_names = train.feature_names
         self._dtype = train.features.dtype
-        self._predict_piece(train.features[:1])  # an objective with several values a row: now
+        self.predict_rows(train.features[:1])  # an objective with several values a row: now
 
         details: dict[str, Any] = {
             "binning_seconds": growth.binning_seconds,
+            "library_cpu_seconds": growth.cpu_seconds,
             "device": params["device"],
         }
         if growth.stop_corr:
@@ -115,6 +123,11 @@ class XGB:
             notes=tuple(notes),
             details=details,
         )
+
+    @property
+    def n_rounds(self) -> int:
+        """Boosting rounds grown so far."""
+        return int(self._booster.num_boosted_rounds())
 
     def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
         """Grow `rounds` more boosting rounds on labelled eras; the trees there are stay.
@@ -154,12 +167,16 @@ class XGB:
         ModelError
             The features are not those trained on, or the model gives more than one value a row.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self.check(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         row_bytes = frame.n_features * frame.features.itemsize
         for piece in pieces(frame.n_rows, row_bytes, _PIECE_BYTES):
-            predictions[piece] = self._predict_piece(frame.features[piece])
+            predictions[piece] = self.predict_rows(frame.features[piece])
         return predictions
+
+    def check(self, frame: EraFrame) -> None:
+        """Raise ModelError unless the features are those trained on, in order."""
+        check_features(self._feature_names, self._dtype, frame)
 
     def save(self, folder: Path) -> None:
         """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
@@ -181,7 +198,19 @@ class XGB:
         model._dtype = np.dtype(meta["dtype"])
         return model
 
-    def _predict_piece(self, features: Any) -> Float32:
+    def export(self) -> Exported:
+        """Return the trees as arrays; raises ModelError for gblinear and unusual objectives."""
+        trees, link = xgboost_trees(self._booster)
+        return Exported(
+            kind="trees",
+            settings={"link": link},
+            arrays=trees.arrays("trees"),
+            feature_names=self._feature_names,
+            dtype=self._dtype.name,
+        )
+
+    def predict_rows(self, features: FeatureArray) -> Float32:
+        """Predict rows that are known to have the right features, float32 [n_rows]."""
         missing = missing_marker(self._dtype)
         if self.params.booster == "gblinear":
             rows = xgboost.DMatrix(features, missing=missing)

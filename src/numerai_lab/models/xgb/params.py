@@ -38,6 +38,12 @@ _SET_ELSEWHERE = {
     "n_estimators": "XGBoost's own name is `num_boost_round`",
     "process_type": "there is no earlier model whose trees could be updated",
 }
+_NEEDED = {
+    "quantile_alpha": ("reg:quantileerror", "0.5"),
+    "expectile_alpha": ("reg:expectileerror", "0.5"),
+    "num_class": ("multi:softmax", "5"),
+}
+"""Parameters without which an objective fails a check in XGBoost's C++, and an example."""
 _SAME = {
     "learning_rate": "eta",
     "min_split_loss": "gamma",
@@ -137,11 +143,17 @@ class XGBParams(Params):
     top_k: Annotated[int, Field(ge=0)] | None = Field(None, description="gblinear")
     tolerance: NonNegative | None = Field(None, description="gblinear")
 
-    num_class: Annotated[int, Field(ge=0)] | None = Field(None, description="multi:softmax")
+    num_class: Annotated[int, Field(ge=0)] | None = Field(
+        None, validate_default=True, description="multi:softmax"
+    )
     tweedie_variance_power: Annotated[float, Field(gt=1, lt=2)] | None = None
     huber_slope: NonNegative | None = Field(None, description="reg:pseudohubererror; 1")
-    quantile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
-    expectile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = None
+    quantile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, validate_default=True, description="reg:quantileerror"
+    )
+    expectile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, validate_default=True, description="reg:expectileerror"
+    )
     aft_loss_distribution: Literal["normal", "logistic", "extreme"] | None = None
     aft_loss_distribution_scale: NonNegative | None = None
     lambdarank_pair_method: Literal["topk", "mean"] | None = Field(
@@ -172,6 +184,24 @@ class XGBParams(Params):
         other = _SAME[str(info.field_name)]
         if value is not None and info.data.get(other) is not None:
             raise ValueError(f"the same parameter as {other.rstrip('_')}: give one of them")
+        return value
+
+    @field_validator("objective")
+    @classmethod
+    def _learns_from_one_label(cls, objective: str) -> str:
+        if objective == "survival:aft":
+            raise ValueError(
+                "survival:aft learns from a lower and an upper bound of each label, "
+                "a target is one number: choose another, as reg:squarederror"
+            )
+        return objective
+
+    @field_validator(*_NEEDED)
+    @classmethod
+    def _objective_has_it(cls, value: float | None, info: ValidationInfo) -> float | None:
+        objective, example = _NEEDED[str(info.field_name)]
+        if value is None and info.data.get("objective") == objective:
+            raise ValueError(f"objective {objective} needs it, as {info.field_name}: {example}")
         return value
 
     def library_params(self) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""A task that reads a code and a method that uses it: everything fitted beside the frozen trees."""
+"""A reader of eras and a method that uses what it reads: what is fitted beside the trees."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,188 +15,162 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.base import FitContext, Float32
 from numerai_lab.models.xgb_ttt.code_leaves import CodeLeaves
+from numerai_lab.models.xgb_ttt.leaf_refresh import LeafRefresh
+from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, State, Trunk
 from numerai_lab.models.xgb_ttt.online_linear import OnlineLinear
-from numerai_lab.models.xgb_ttt.params import Adapt
-from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics
-from numerai_lab.models.xgb_ttt.tasks import (
-    AuxiliaryTask,
-    FeatureReconstruction,
-    fit_reconstruction,
-)
+from numerai_lab.models.xgb_ttt.params import XGBTTTParams
+from numerai_lab.models.xgb_ttt.reader import Reader
+from numerai_lab.models.xgb_ttt.self_refresh import SelfRefresh
 from numerai_lab.seeds import child_seed
 
 Float64 = npt.NDArray[np.float64]
-NO_CODE = "no code can be read from the features that vary"
+_KEPT_STATES = 16
+"""Training eras whose state is kept for the control of an era that is predicted alone."""
 
-
-class Method(Protocol):
-    """What a code changes in the predictions of an era; see `CodeLeaves` and `OnlineLinear`."""
-
-    def __init__(self, params: Adapt) -> None:
-        """Take the parameters; no work."""
-
-    online: bool
-    """Whether later labels change it, through `observe`."""
-    library_seconds: float
-
-    @property
-    def n_trees(self) -> int:
-        """Trees it has grown."""
-        ...
-
-    def fit(
-        self,
-        train: EraFrame,
-        codes: Float64,
-        columns: npt.NDArray[np.int64],
-        ctx: FitContext,
-        grown: Callable[[], None],
-    ) -> None:
-        """Learn from labelled rows whose eras have these codes, [n_eras, n_codes]."""
-
-    def observe(self, era: EraStatistics, labels: Float32, code: Float64) -> None:
-        """Learn from one more era whose labels have become known."""
-
-    def basis(self, era: EraStatistics, features: FeatureArray, frozen: Float32) -> Float32:
-        """Return float32 [n_rows, 1 + n_codes]; strength 1 adds `basis @ (1, code)`."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write into an existing folder."""
-
-    @classmethod
-    def load(cls, folder: Path, params: Adapt) -> Self:
-        """Read what `save` wrote."""
-        ...
-
-
-METHODS: dict[str, type[Method]] = {"code_leaves": CodeLeaves, "online_linear": OnlineLinear}
+METHODS: dict[str, type[Method]] = {
+    "code_leaves": CodeLeaves,
+    "leaf_refresh": LeafRefresh,
+    "self_refresh": SelfRefresh,
+    "online_linear": OnlineLinear,
+}
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One era read by an adaptation.
+class Adapted:
+    """One era that was adapted to.
 
     Attributes
     ----------
-    basis : as `Method.basis`. code : float64 [n_codes]. seconds : what reading it took.
+    change : float32 [n_rows], what strength 1 adds. state : what the method read.
+    code : float64 [n_codes], what the task read. seconds : what all of it took.
     """
 
-    basis: Float32
+    change: Float32
+    state: State
     code: Float64
     seconds: float
 
-    def change(self, code: Float64 | None = None) -> Float32:
-        """Return what strength 1 adds to the frozen predictions, with this or another code."""
-        factors = np.concatenate([[1.0], self.code if code is None else code])
-        return np.asarray(self.basis @ factors.astype(np.float32))
-
 
 class Adaptation:
-    """A fitted task with a fitted method.
+    """A fitted task with a fitted method, on the trees that they adapt.
 
     Parameters
     ----------
-    columns : int64, features that the task reads.
-    training_codes : float64 [n_eras, n_codes] of the training eras that have one.
+    states : states of a seeded sample of training eras.
     """
 
     def __init__(
         self,
-        task: AuxiliaryTask,
+        reader: Reader,
         method: Method,
-        columns: npt.NDArray[np.int64],
-        training_codes: Float64,
+        trunk: Trunk,
+        states: list[State],
+        params: XGBTTTParams,
     ) -> None:
-        self.task, self.method, self.columns = task, method, columns
-        self.training_codes = training_codes
+        self.reader, self.method, self.trunk = reader, method, trunk
+        self.states, self.params = states, params
+        self.clock: Callable[[], float] = time.perf_counter
+        """Seconds; another one in tests."""
 
     @classmethod
     def fit(
-        cls, train: EraFrame, ctx: FitContext, params: Adapt, grown: Callable[[], None]
-    ) -> tuple[Adaptation | str, dict[str, Any]]:
-        """Fit a task and a method on labelled rows.
-
-        Returns
-        -------
-        The adaptation, or the reason why there is nothing to adapt to; and facts to record.
-        """
-        columns = _columns(train.n_features, params, ctx.seed)
-        task, record = fit_reconstruction(
-            train, columns, params, child_seed(ctx.seed, "xgb_ttt", "noise")
-        )
-        if isinstance(task, str):
-            return task, record
-        codes: list[Float64] = []
-        readable = np.zeros(train.n_eras, dtype=bool)
-        for i, (_, rows) in enumerate(train.iter_eras()):
-            era = era_statistics(train.features[rows][:, columns])
-            code = None if isinstance(era, str) else task.code(era)
-            if code is not None:
-                codes.append(code)
-                readable[i] = True
+        cls,
+        train: EraFrame,
+        ctx: FitContext,
+        params: XGBTTTParams,
+        reader: Reader,
+        trunk: Trunk,
+        grown: Callable[[], None],
+    ) -> tuple[Adaptation, dict[str, Any]]:
+        """Fit the method on the rows that `reader` was fitted on; also returns facts to record."""
+        known_codes = reader.task.training_codes
+        readable = np.array([int(number) in known_codes for number in train.eras])
+        codes = np.stack([known_codes[int(number)] for number in train.eras[readable]])
         if not readable.all():
             kept = np.repeat(readable, np.diff(train.offsets))
             weights = None if ctx.weights is None else ctx.weights[kept]
             ctx = replace(ctx, weights=weights)
             train = train.take(np.flatnonzero(kept))
-        method = METHODS[params.method](params)
-        method.fit(train, np.stack(codes), columns, ctx, grown)
-        record |= {
+
+        def read(number: int, features: FeatureArray, predictions: Float32) -> Era:
+            era = reader.read(number, features, predictions, trunk.unit)
+            if isinstance(era, str):
+                raise AssertionError(f"era {number} could be read before: {era}")
+            return era
+
+        lesson = Lesson(train, codes, reader.columns, reader.hidden(), trunk, read)
+        method = METHODS[params.adapt.method](params.adapt)
+        method.fit(lesson, ctx, grown)
+        rng = np.random.default_rng(child_seed(ctx.seed, "xgb_ttt", "states"))
+        sample = rng.choice(train.n_eras, min(_KEPT_STATES, train.n_eras), replace=False)
+        states = [method.read(lesson.era(int(i))) for i in sorted(sample)]
+        record = {
             "training_eras": train.eras.tolist(),
-            "training_codes": np.stack(codes).tolist(),
+            "training_codes": codes.tolist(),
             "eras_without_code": int(np.count_nonzero(~readable)),
         }
-        return cls(task, method, columns, np.stack(codes)), record
+        known = [state for state in states if not isinstance(state, str)]
+        return cls(reader, method, trunk, known, params), record
 
-    def read(self, features: FeatureArray, frozen: Float32) -> Reading | str:
-        """Read one era without labels; a text is the reason why it stays with frozen trees."""
-        start = time.perf_counter()
-        era = era_statistics(features[:, self.columns])
+    @property
+    def online(self) -> bool:
+        """Whether eras that become known change later predictions."""
+        return self.method.online or self.reader.task.online
+
+    def adapt(self, number: int, features: FeatureArray, predictions: Float32) -> Adapted | str:
+        """Adapt to one era without labels; a text is the reason why it stays unadapted."""
+        start, limit = self.clock(), self.params.adapt.seconds_per_era
+
+        def out_of_time() -> bool:
+            return limit is not None and self.clock() - start > limit
+
+        era = self.reader.read(number, features, predictions, self.trunk.unit, out_of_time)
         if isinstance(era, str):
             return era
-        code = self.task.code(era)
-        if code is None:
-            return NO_CODE
-        basis = self.method.basis(era, features, frozen)
-        if not np.isfinite(basis).all():
+        if out_of_time():
+            return TOO_LATE
+        state = self.method.read(era)
+        if isinstance(state, str):
+            return state
+        change = self.method.change(era, state)
+        if not np.isfinite(change).all():
             return "the adaptation is not finite"
-        return Reading(basis, code, time.perf_counter() - start)
+        return Adapted(change, state, era.code, self.clock() - start)
 
-    def observe(self, features: FeatureArray, labels: Float32) -> None:
-        """Learn from one era whose labels are known, if it can be read."""
-        era = era_statistics(features[:, self.columns])
+    def change(
+        self, number: int, features: FeatureArray, predictions: Float32, state: State
+    ) -> Float32:
+        """Return what strength 1 adds to an era with the state of another, float32 [n_rows]."""
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
         if isinstance(era, str):
-            return
-        code = self.task.code(era)
-        if code is not None:
-            self.method.observe(era, labels, code)
+            return np.zeros(len(features), dtype=np.float32)
+        change = self.method.change(era, state)
+        return change if np.isfinite(change).all() else np.zeros_like(predictions)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Return what the method had to say since this was last called, and how often."""
+        counts, self.method.notes = Counter(self.method.notes), ()
+        return tuple(f"{n} eras: {note}" for note, n in counts.items())
+
+    def observe(
+        self, number: int, features: FeatureArray, predictions: Float32, labels: Float32
+    ) -> None:
+        """Learn from one era whose labels are known, if it can be read."""
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
+        if not isinstance(era, str):
+            self.method.observe(era, labels)
+            self.reader.task.observe(number, era.statistics)
 
     def save(self, folder: Path) -> None:
-        """Write task and method."""
-        arrays: dict[str, Any] = {"columns": self.columns, "training_codes": self.training_codes}
-        arrays |= {f"task_{name}": array for name, array in self.task.arrays().items()}
-        np.savez(folder / "task.npz", **arrays)
+        """Write task, method and the sample of states, without the trees they adapt."""
+        self.reader.save(folder)
         self.method.save(folder)
+        np.savez(folder / "states.npz", *self.states)
 
     @classmethod
-    def load(cls, folder: Path, params: Adapt) -> Adaptation:
+    def load(cls, folder: Path, params: XGBTTTParams, trunk: Trunk) -> Adaptation:
         """Read what `save` wrote."""
-        with np.load(folder / "task.npz") as arrays:
-            fitted = {
-                name.removeprefix("task_"): arrays[name]
-                for name in arrays.files
-                if name.startswith("task_")
-            }
-            task = FeatureReconstruction.from_arrays(fitted, params)
-            columns, codes = arrays["columns"], arrays["training_codes"]
-        return cls(task, METHODS[params.method].load(folder, params), columns, codes)
-
-
-def _columns(n_features: int, params: Adapt, seed: int) -> npt.NDArray[np.int64]:
-    """Choose the features that are read: all, or a seeded subset in their order."""
-    if n_features <= params.max_features:
-        return np.arange(n_features, dtype=np.int64)
-    rng = np.random.default_rng(child_seed(seed, "xgb_ttt", "features"))
-    chosen = rng.choice(n_features, size=params.max_features, replace=False)
-    return np.sort(chosen).astype(np.int64)
+        with np.load(folder / "states.npz") as arrays:
+            states = [arrays[name] for name in arrays.files]
+        method = METHODS[params.adapt.method].load(folder, params.adapt, trunk)
+        return cls(Reader.load(folder, params), method, trunk, states, params)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.base import FitContext, Float32
 from numerai_lab.models.xgb.binning import bin_training_rows, library_talk, missing_marker
+from numerai_lab.models.xgb_ttt.booster_json import merged
+from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
+from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
 from numerai_lab.models.xgb_ttt.params import Adapt
-from numerai_lab.models.xgb_ttt.statistics import EraStatistics
+from numerai_lab.models.xgb_ttt.principal import Float64
 from numerai_lab.seeds import child_seed
 
-Float64 = npt.NDArray[np.float64]
 _LEAST_HESSIAN = 1e-6
+_AUXILIARY_WEIGHT = 0.3
+"""Of the K auxiliary losses together; that of the target has 1."""
 
 
 class CodeLeaves:
@@ -34,70 +39,99 @@ class CodeLeaves:
     so that the leaf values of the model of an era with code s are a sum_m s_m v_m, a the
     strength. They learn from y and not from y - f0: f0 has seen these labels, and what is
     left of them is mostly noise.
+
+    With `code: own_loss` a leaf also holds slopes u_mk for each auxiliary target A_k, learnt
+    in the same way from what the jointly trained trees J leave of it, A_k - J_k. An era's code
+    is then the one that minimises the loss of these trees, sum_k (A_k - J_k - sum_m s_m u_mk)^2,
+    and the task's codes only teach.
     """
 
     online = False
 
     def __init__(self, params: Adapt) -> None:
         self.params = params
-        self.boosters: list[Any] = []
+        self._booster: Any = None
+        """The trees of all bags, added up."""
+        self._bags = 0
         self.library_seconds = 0.0
+        self.notes: tuple[str, ...] = ()
+        self._n_codes = 0
+        self._own: OwnLoss | None = None
+        self._trunk: Trunk
+        self._known: WeakKeyDictionary[Era, Float32] = WeakKeyDictionary()
 
     @property
     def n_trees(self) -> int:
         """Trees over all bags."""
-        return sum(int(booster.num_boosted_rounds()) for booster in self.boosters)
+        return int(self._booster.num_boosted_rounds())
 
-    def fit(
-        self,
-        train: EraFrame,
-        codes: Float64,
-        columns: npt.NDArray[np.int64],  # noqa: ARG002 - trees choose among all features
-        ctx: FitContext,
-        grown: Callable[[], None],
-    ) -> None:
-        """Grow the trees.
-
-        Parameters
-        ----------
-        train : labelled rows of eras that have a code.
-        codes : float64 [n_eras, n_codes].
-        ctx : weights belong to these rows.
-        grown : called after each tree.
-        """
-        for bag in range(self.params.trees.bags):
-            chosen = np.arange(bag, train.n_eras, self.params.trees.bags)
-            if len(chosen) == 0:
-                break
-            rows = np.flatnonzero(
-                np.repeat(
-                    np.arange(train.n_eras) % self.params.trees.bags == bag,
-                    np.diff(train.offsets),
-                )
-            )
-            weights = None if ctx.weights is None else ctx.weights[rows]
-            self.boosters.append(
+    def fit(self, lesson: Lesson, ctx: FitContext, grown: Callable[[], None]) -> None:
+        """Grow the trees; `grown` is called after each."""
+        train, bags = lesson.train, self.params.trees.bags
+        self._trunk, self._n_codes = lesson.trunk, lesson.codes.shape[1]
+        residuals = _residuals(lesson) if self.params.code == "own_loss" else None
+        boosters = []
+        for bag in range(min(bags, train.n_eras)):
+            chosen = np.arange(train.n_eras) % bags == bag
+            rows = np.flatnonzero(np.repeat(chosen, np.diff(train.offsets)))
+            weights = np.ones(len(rows), np.float32) if ctx.weights is None else ctx.weights[rows]
+            if not weights.any():
+                continue  # nothing to learn from
+            seen = train.take(rows)
+            if residuals is not None:
+                values = seen.features_in_memory()  # a copy: `take` made it, or the disk
+                values[:, lesson.hidden] = missing_marker(values.dtype)
+                seen = replace(seen, features=values)
+            boosters.append(
                 self._grow(
-                    train.take(rows),
-                    codes[chosen],
+                    seen,
+                    lesson.codes[chosen],
+                    None if residuals is None else residuals[rows],
                     weights,
                     ctx,
                     child_seed(ctx.seed, "xgb_ttt", "bag", bag),
                     grown,
                 )
             )
+        self._booster, self._bags = merged(boosters), len(boosters)
+        self._booster.set_param({"nthread": ctx.n_threads})
+        if residuals is not None:
+            params = self.params
+            self._own = OwnLoss.fit(
+                self._training_eras(train, residuals), params.ridge, params.clip, params.steps
+            )
 
     def _grow(
         self,
         train: EraFrame,
         codes: Float64,
-        weights: Float32 | None,
+        residuals: Float32 | None,
+        weights: Float32,
         ctx: FitContext,
         seed: int,
         grown: Callable[[], None],
     ) -> Any:
         trees = self.params.trees
-        n_codes = codes.shape[1]
+        labels = train.target(ctx.target)
+        # [n_rows, n_outputs / n_codes]: the target, then the auxiliary ones
+        wanted = (labels - np.float32(np.average(labels, weights=weights)))[:, None]
+        shares = np.ones(1, dtype=np.float32)
+        if residuals is not None:
+            wanted = np.hstack([wanted, residuals])
+            each = _AUXILIARY_WEIGHT / residuals.shape[1]
+            shares = np.r_[1, np.full(residuals.shape[1], each)].astype(np.float32)
+        slopes = np.repeat(codes, np.diff(train.offsets), axis=0).astype(np.float32)
+        shape = (train.n_rows, len(shares), codes.shape[1])
+        n_outputs = shape[1] * shape[2]
+        hessian = np.maximum(slopes**2, np.float32(_LEAST_HESSIAN)) * weights[:, None]
+        hessian = (hessian[:, None, :] * shares[:, None]).reshape(train.n_rows, n_outputs)
+        weighted = (weights[:, None] * shares)[:, :, None] * slopes[:, None, :]
+
+        def objective(predictions: Float32, _rows: Any) -> tuple[Float32, Float32]:
+            moved = (predictions.reshape(shape) * slopes[:, None, :]).sum(axis=2)
+            gradient = ((moved - wanted)[:, :, None] * weighted).reshape(hessian.shape)
+            return (gradient, hessian) if n_outputs > 1 else (gradient[:, 0], hessian[:, 0])
+
         params: dict[str, Any] = {
             "objective": "reg:squarederror",
             "tree_method": "hist",
@@ -111,24 +145,13 @@ class CodeLeaves:
             "disable_default_eval_metric": 1,
         }
         # With one output vector leaves would silently be ordinary ones.
-        if n_codes > 1:
+        if n_outputs > 1:
             params["multi_strategy"] = "multi_output_tree"
-        labels = train.target(ctx.target)
-        rows_weights = np.ones(train.n_rows, np.float32) if weights is None else weights
-        mean = np.float32(np.average(labels, weights=rows_weights))
-        slopes = np.repeat(codes, np.diff(train.offsets), axis=0).astype(np.float32)
-        hessian = np.maximum(slopes**2, np.float32(_LEAST_HESSIAN)) * rows_weights[:, None]
-
-        def objective(predictions: Float32, _rows: Any) -> tuple[Float32, Float32]:
-            residual = mean + (slopes * predictions.reshape(slopes.shape)).sum(axis=1) - labels
-            gradient = (residual * rows_weights)[:, None] * slopes
-            return (gradient, hessian) if n_codes > 1 else (gradient[:, 0], hessian[:, 0])
-
         start = time.perf_counter()
         with library_talk(ctx.say):
             rows, params = bin_training_rows(train, ctx.target, None, params)
-            if n_codes > 1:
-                rows.set_label(np.zeros(slopes.shape, dtype=np.float32))
+            if n_outputs > 1:
+                rows.set_label(np.zeros(hessian.shape, dtype=np.float32))
             booster = xgboost.Booster(params, [rows])
             for iteration in range(trees.num_boost_round):
                 booster.update(rows, iteration, objective)
@@ -136,35 +159,78 @@ class CodeLeaves:
         self.library_seconds += time.perf_counter() - start
         return booster
 
-    def observe(self, era: EraStatistics, labels: Float32, code: Float64) -> None:
+    def _training_eras(
+        self, train: EraFrame, residuals: Float32
+    ) -> Iterator[tuple[Float32, Float32]]:
+        for _, rows in train.iter_eras():
+            yield self._outputs(train.features[rows])[:, 1:], residuals[rows]
+
+    def _outputs(self, features: FeatureArray) -> Float32:
+        """Return v and u, averaged over bags, float32 [n_rows, 1 + K, n_codes]."""
+        total = self._booster.inplace_predict(features, missing=missing_marker(features.dtype))
+        outputs = np.asarray(total, dtype=np.float32) / np.float32(self._bags)
+        return outputs.reshape(len(features), -1, self._n_codes)
+
+    def _of_era(self, era: Era) -> Float32:
+        if era not in self._known:
+            self._known[era] = self._outputs(era.features)
+        return self._known[era]
+
+    def observe(self, era: Era, labels: Float32) -> None:
         """Learn nothing from later labels: these trees are grown once."""
 
-    def basis(
-        self,
-        era: EraStatistics,  # noqa: ARG002 - trees read the features as they are
-        features: FeatureArray,
-        frozen: Float32,
-    ) -> Float32:
-        """Return what the code's numbers multiply, float32 [n_rows, 1 + n_codes].
+    def read(self, era: Era) -> State | str:
+        """Return the era's code, float64 [n_codes]."""
+        if self.params.code == "task":
+            return era.code
+        if self._own is None:
+            return "the trees' own auxiliary loss does not vary with the code"
+        left = era.auxiliary - self._trunk.outputs(era.features)[:, 1:]
+        slopes = self._of_era(era)[:, 1:]
+        if era.out_of_time():
+            return TOO_LATE
+        code = self._own.code(slopes, left)
+        return "the trees' own auxiliary loss tells no code" if code is None else code
 
-        Column 0 belongs to a constant 1, which these trees do not use.
-        """
-        missing = missing_marker(features.dtype)
-        total = sum(b.inplace_predict(features, missing=missing) for b in self.boosters)
-        slopes = np.asarray(total, dtype=np.float32).reshape(len(features), -1)
-        return np.column_stack([np.zeros_like(frozen), slopes / np.float32(len(self.boosters))])
+    def change(self, era: Era, state: State) -> Float32:
+        """Return sum_m s_m v_m(x) for a code s, float32 [n_rows]."""
+        slopes = self._of_era(era)[:, 0]
+        return np.asarray((slopes * np.asarray(state, dtype=np.float32)).sum(axis=1))
+
+    @property
+    def booster(self) -> Any:
+        """The trees of all bags, added up."""
+        return self._booster
+
+    def export_settings(self) -> dict[str, Any]:
+        """Return what else `change` and `read` need, as JSON values."""
+        own = None if self._own is None else {"size": self._own.size, "scale": [*self._own.scale]}
+        return {"bags": self._bags, "n_codes": self._n_codes, "own_loss": own}
 
     def save(self, folder: Path) -> None:
-        """Write one file of trees a bag."""
-        for bag, booster in enumerate(self.boosters):
-            booster.save_model(folder / f"adapter_{bag:02d}.ubj")
-        (folder / "adapter.json").write_text(json.dumps({"bags": len(self.boosters)}))
+        """Write the trees, and the facts beside them."""
+        self._booster.save_model(folder / "adapter.ubj")
+        (folder / "adapter.json").write_text(json.dumps(self.export_settings()))
 
     @classmethod
-    def load(cls, folder: Path, params: Adapt) -> Self:
+    def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:
         """Read what `save` wrote."""
         method = cls(params)
-        for bag in range(json.loads((folder / "adapter.json").read_text())["bags"]):
-            path = folder / f"adapter_{bag:02d}.ubj"
-            method.boosters.append(xgboost.Booster(model_file=path))
+        method._trunk = trunk
+        facts = json.loads((folder / "adapter.json").read_text())
+        method._n_codes, method._bags = facts["n_codes"], facts["bags"]
+        method._booster = xgboost.Booster(model_file=folder / "adapter.ubj")
+        if own := facts["own_loss"]:
+            method._own = OwnLoss(
+                own["size"], np.array(own["scale"]), params.ridge, params.clip, params.steps
+            )
         return method
+
+
+def _residuals(lesson: Lesson) -> Float32:
+    """Return what joint trees leave of the auxiliary targets, float32 [n_rows, K]."""
+    left = []
+    for i in range(lesson.train.n_eras):
+        era = lesson.era(i)
+        left.append(era.auxiliary - lesson.trunk.outputs(era.features)[:, 1:])
+    return np.concatenate(left)

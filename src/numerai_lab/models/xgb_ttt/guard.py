@@ -1,32 +1,95 @@
-"""The guard: adaptation is switched on only where held-out training eras gain from it."""
+"""The guard: joint training and adaptation only where held-out training eras gain from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.config import Bootstrap
-from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import FitContext, Float32
-from numerai_lab.models.xgb import XGB, XGBParams
-from numerai_lab.models.xgb_ttt.adaptation import Adaptation
-from numerai_lab.models.xgb_ttt.params import Adapt
-from numerai_lab.models.xgb_ttt.tasks import MIN_ERAS
-from numerai_lab.scoring import corr_per_era, long_run_std, paired
+from numerai_lab.models.xgb_ttt.params import XGBTTTParams
+from numerai_lab.models.xgb_ttt.task import MIN_ERAS
+from numerai_lab.scoring import long_run_std, paired
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import purge_for
 
 Float64 = npt.NDArray[np.float64]
 
-GRID = (0.25, 0.5, 1.0)
-"""Strengths tried; 0 is the frozen model and needs no trial."""
-TREES_ON_ERAS = 40
-"""The frozen trees of a trial learn from every 4th era (as labels overlap, little is lost), or
-more where this many would not remain."""
+STRENGTHS = (0.0, 0.25, 0.5, 1.0)
+"""Strengths tried; 0 is the model unadapted."""
+WEIGHTS = (0.0, 0.1, 0.5)
+"""Weights of the auxiliary loss tried; 0 is model `xgb`."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the guard chooses among: every weight with every strength.
+
+    Attributes
+    ----------
+    weights, strengths : of the auxiliary loss, of the adaptation.
+    default : the pair that is taken where none gains.
+    joint_only : only trees with auxiliary outputs can be adapted.
+    """
+
+    weights: tuple[float, ...]
+    strengths: tuple[float, ...]
+    default: tuple[float, float]
+    joint_only: bool = False
+
+    @classmethod
+    def of(cls, params: XGBTTTParams) -> Choices:
+        """Return what is left open by the parameters."""
+        weight, strength = params.auxiliary.weight, params.adapt.strength
+        weights = WEIGHTS if weight == "auto" else (float(weight),)
+        strengths = (float(strength),) if isinstance(strength, float) else STRENGTHS
+        if weight == "auto" and params.adapt.needs_joint_trees:
+            return cls(weights, tuple(sorted({0.0, *strengths})), (0.0, 0.0), joint_only=True)
+        return cls(weights, strengths, (weights[0], strengths[0]))
+
+    @property
+    def nothing(self) -> str:
+        """Say that all is off, where eras cannot be read."""
+        return "adaptation off" if max(self.weights) == 0 else "joint training and adaptation off"
+
+    @property
+    def off(self) -> str:
+        """Say what the default leaves off."""
+        parts = ["joint training"] if len(self.weights) > 1 else []
+        parts += ["adaptation"] if self.default[1] == 0 else []
+        return f"{' and '.join(parts)} off"
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is to be chosen."""
+        return len(self.weights) * len(self.strengths) > 1
+
+    def adapts(self, weight: float) -> bool:
+        """Whether trees of this weight can be adapted with any of the strengths."""
+        return (weight > 0 or not self.joint_only) and max(self.strengths) > 0
+
+    def pairs(self) -> list[tuple[float, float]]:
+        """Return all pairs but the default."""
+        both = [(w, a) for w in self.weights for a in self.strengths if a == 0 or self.adapts(w)]
+        return [pair for pair in both if pair != self.default]
+
+    def as_written(self) -> Decision:
+        """Return the decision where nothing is open."""
+        weight, strength = self.default
+        reason = f"strength {strength:g} as written"
+        if weight > 0:
+            reason = f"weight {weight:g} and {reason}"
+        return Decision(weight, strength, reason)
+
+    def name(self, pair: tuple[float, float]) -> str:
+        """Say a pair in words, without what is not open."""
+        weight, strength = pair
+        if len(self.weights) == 1:
+            return f"strength {strength:g}"
+        return f"weight {weight:g} with strength {strength:g}"
 
 
 @dataclass(frozen=True)
@@ -36,21 +99,23 @@ class Block:
     Attributes
     ----------
     train, judged : first and last era. eras : judged era numbers.
-    gains : float64 [n_eras, len(GRID)], corr minus the frozen trees'; NaN without a score.
+    gains : (weight, strength) -> float64 [n_eras], corr minus that of the frozen trees; NaN
+        without a score.
     note : why there were no gains, or empty.
     """
 
     train: tuple[int, int]
     judged: tuple[int, int]
     eras: npt.NDArray[np.int32]
-    gains: Float64
+    gains: dict[tuple[float, float], Float64]
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The strength chosen, why in a sentence, and the gains by block and strength."""
+    """Weight and strength chosen, why in a sentence, and the gains by block."""
 
+    weight: float
     strength: float
     reason: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
@@ -60,128 +125,67 @@ class Decision:
         return asdict(self)
 
 
-def trial_blocks(train: EraFrame, purge_eras: int) -> list[tuple[EraFrame, EraFrame]]:
-    """Cut training eras into two trials, in order of time and purged.
+def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int) -> Decision:
+    """Choose the weight and strength that are surest to gain in both trials, or the default.
 
-    The third quarter of the eras is judged by a model of the first half, the last quarter by
-    one of the first three quarters. Empty when fewer than `MIN_ERAS` eras are left anywhere.
+    A pair counts when the 95 % block-bootstrap interval of its mean gain over the default lies
+    above 0 in each trial; among those the one whose lower end is highest in its worse trial is
+    taken.
     """
-    n = train.n_eras
-    trials = []
-    for start, stop in ((n // 2, 3 * n // 4), (3 * n // 4, n)):
-        judged = train.select_eras(train.eras[start:stop])
-        if judged.n_eras < MIN_ERAS:
-            return []
-        past = train.between(int(train.eras[0]), int(judged.eras[0]) - purge_eras - 1)
-        if past.n_eras < MIN_ERAS:
-            return []
-        trials.append((past, judged))
-    return trials
-
-
-def run_trial(
-    past: EraFrame,
-    judged: EraFrame,
-    ctx: FitContext,
-    frozen_params: XGBParams,
-    params: Adapt,
-    grown: Callable[[], None],
-) -> Block:
-    """Fit frozen trees and adaptation on past eras and score every strength on judged ones."""
-    spans = (
-        (int(past.eras[0]), int(past.eras[-1])),
-        (int(judged.eras[0]), int(judged.eras[-1])),
-    )
-    quiet = replace(ctx, stop=None, stop_rounds=0, progress=lambda *_: grown(), say=lambda _: None)
-    weights = None if ctx.weights is None else ctx.weights[: past.n_rows]
-    adaptation, _ = Adaptation.fit(past, replace(quiet, weights=weights), params, grown)
-    if isinstance(adaptation, str):
-        nothing = np.zeros((judged.n_eras, len(GRID)))
-        return Block(*spans, judged.eras, nothing, adaptation)
-    step = max(1, min(4, past.n_eras // TREES_ON_ERAS))
-    chosen = np.repeat(np.arange(past.n_eras) % step == 0, np.diff(past.offsets))
-    base = XGB(frozen_params)
-    base.fit(
-        past.take(np.flatnonzero(chosen)) if step > 1 else past,
-        replace(quiet, weights=None if weights is None else weights[chosen]),
-    )
-    frozen = base.predict(judged)
-    gains = np.empty((judged.n_eras, len(GRID)))
-    labels = judged.target(ctx.target)
-    seen = 0
-    for i, (era, rows) in enumerate(judged.iter_eras()):
-        while adaptation.method.online and judged.eras[seen] < era - ctx.purge_eras:
-            known = slice(int(judged.offsets[seen]), int(judged.offsets[seen + 1]))
-            adaptation.observe(judged.features[known], labels[known])
-            seen += 1
-        gains[i] = era_gains(adaptation, judged.features[rows], frozen[rows], labels[rows])
-    return Block(*spans, judged.eras, gains)
-
-
-def era_gains(adaptation: Adaptation, features: Any, frozen: Float32, labels: Float32) -> Float64:
-    """Return the corr of every strength of `GRID` minus the frozen trees', float64 [n_grid]."""
-    reading = adaptation.read(features, frozen)
-    if isinstance(reading, str):
-        return np.zeros(len(GRID))
-    change = reading.change()
-    columns = [frozen, *(frozen + np.float32(strength) * change for strength in GRID)]
-    offsets = np.array([0, len(frozen)], dtype=np.int64)
-    scores = corr_per_era(np.column_stack(columns), labels, offsets)[0]
-    return np.asarray(scores[1:] - scores[0])
-
-
-def decide(blocks: Sequence[Block], purge_eras: int, seed: int) -> Decision:
-    """Choose the strength that is surest to gain in both trials, or 0.
-
-    A strength counts when the 95 % block-bootstrap interval of its mean gain lies above 0 in
-    each trial; among those the one whose lower end is highest in its worse trial is taken.
-    """
+    off = choices.off
     if not blocks:
         least = f"{4 * MIN_ERAS} eras and the purge"
-        return Decision(0.0, f"adaptation off: too few training eras to try it on ({least})")
+        reason = f"{off}: too few training eras to try it on ({least})"
+        return Decision(*choices.default, reason)
+    without = [block for block in blocks if block.note]
+    if without:
+        reason = f"{off}: {without[0].note}, in eras up to {without[0].train[1]}"
+        return Decision(*choices.default, reason, [_row(block, []) for block in blocks])
     bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
-    table: list[dict[str, Any]] = []
+    table = []
     for block in blocks:
-        by_strength = {}
-        for j, strength in enumerate(GRID):
+        found = []
+        for pair in choices.pairs():
             gain = paired(
-                block.gains[:, j],
-                np.zeros(len(block.eras)),
+                block.gains[pair],
+                block.gains[choices.default],
                 block.eras,
                 20,
                 bootstrap,
                 child_seed(seed, "xgb_ttt", "guard"),
             )
-            by_strength[str(strength)] = {
-                "mean": gain.mean_difference,
-                "low": gain.ci_low,
-                "high": gain.ci_high,
-            }
-        table.append(
-            {
-                "train": block.train,
-                "judged": block.judged,
-                "gains": by_strength,
-                "note": block.note,
-            }
-        )
-    without = [block for block in blocks if block.note]
-    if without:
-        return Decision(
-            0.0, f"adaptation off: {without[0].note}, in eras up to {without[0].train[1]}", table
-        )
-    worst = [min(row["gains"][str(a)]["low"] or 0.0 for row in table) for a in GRID]
+            found.append(
+                {
+                    "weight": pair[0],
+                    "strength": pair[1],
+                    "mean": gain.mean_difference,
+                    "low": gain.ci_low,
+                    "high": gain.ci_high,
+                }
+            )
+        table.append(_row(block, found))
+    worst = [
+        min(row["gains"][i]["low"] or 0.0 for row in table) for i in range(len(choices.pairs()))
+    ]
     best = int(np.argmax(worst))
-    strength = GRID[best] if worst[best] > 0 else 0.0
-    shown = " and ".join(_shown(row, GRID[best]) for row in table)
-    if strength == 0:
-        reason = f"adaptation off: no strength gains for sure; {GRID[best]:g} on {shown}"
-        return Decision(0.0, reason, table)
-    return Decision(strength, f"strength {strength:g} chosen on {shown}", table)
+    pair = choices.pairs()[best]
+    shown = " and ".join(_shown(row, best) for row in table)
+    if worst[best] > 0:
+        return Decision(*pair, f"{choices.name(pair)} chosen on {shown}", table)
+    what = "strength" if len(choices.weights) == 1 else "weight"
+    if len(choices.weights) > 1 and len(choices.strengths) > 1:
+        what = "weight and strength"
+    tried = choices.name(pair).removeprefix("strength ")
+    reason = f"{off}: no {what} gains for sure; {tried} on {shown}"
+    return Decision(*choices.default, reason, table)
 
 
-def _shown(row: dict[str, Any], strength: float) -> str:
-    gain = row["gains"][str(strength)]
+def _row(block: Block, gains: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"train": block.train, "judged": block.judged, "gains": gains, "note": block.note}
+
+
+def _shown(row: dict[str, Any], i: int) -> str:
+    gain = row["gains"][i]
     if gain["mean"] is None:
         return f"eras {row['judged'][0]}-{row['judged'][1]} without a score"
     low, high = gain["low"] or 0.0, gain["high"] or 0.0
@@ -203,7 +207,8 @@ def strength_from_history(
 
     Parameters
     ----------
-    eras : era numbers with known labels, increasing. gains : [n_eras, len(GRID)] there.
+    eras : era numbers with known labels, increasing. gains : [n_eras, len(STRENGTHS)] there,
+        over strength 0.
     purge_eras : tells the overlap of labels, for the long-run standard error.
     """
     numbers, table = np.asarray(eras, dtype=np.int32), np.asarray(gains, dtype=np.float64)
@@ -216,4 +221,4 @@ def strength_from_history(
         std = long_run_std(column, numbers, 2 * label_overlap(purge_eras)) if len(column) else None
         bounds.append(column.mean() - std / np.sqrt(len(column)) if std else 0.0)
     best = int(np.argmax(bounds))
-    return GRID[best] if bounds[best] > 0 else 0.0
+    return STRENGTHS[best] if bounds[best] > 0 else 0.0

@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.xgb_ttt.method import Era, Lesson, State, Trunk
 from numerai_lab.models.xgb_ttt.params import Adapt
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics
 
@@ -37,6 +37,7 @@ class OnlineLinear:
 
     def __init__(self, params: Adapt) -> None:
         self.params = params
+        self.notes: tuple[str, ...] = ()
         self.n_eras = 0
         self.gram: Float64 = np.zeros((0, 0, 0, 0))
         """float64 [1 + n_codes, n_features, 1 + n_codes, n_features], summed over eras."""
@@ -46,23 +47,24 @@ class OnlineLinear:
 
     def fit(
         self,
-        train: EraFrame,
-        codes: Float64,
-        columns: npt.NDArray[np.int64],
+        lesson: Lesson,
         ctx: FitContext,
         grown: Callable[[], None],  # noqa: ARG002 - no trees here
     ) -> None:
-        """Add up the training eras; parameters as for CodeLeaves."""
-        shape = (1 + codes.shape[1], len(columns))
+        """Add up the training eras."""
+        shape = (1 + lesson.codes.shape[1], len(lesson.columns))
         self.gram, self.moments = np.zeros(shape + shape), np.zeros(shape)
-        labels = train.target(ctx.target)
-        for (_, rows), code in zip(train.iter_eras(), codes, strict=True):
-            era = era_statistics(train.features[rows][:, columns])
-            if not isinstance(era, str):
-                self.observe(era, labels[rows], code)
+        labels = lesson.train.target(ctx.target)
+        for (_, rows), code in zip(lesson.train.iter_eras(), lesson.codes, strict=True):
+            statistics = era_statistics(lesson.train.features[rows][:, lesson.columns])
+            if not isinstance(statistics, str):
+                self._add(statistics, code, labels[rows])
 
-    def observe(self, era: EraStatistics, labels: Float32, code: Float64) -> None:
+    def observe(self, era: Era, labels: Float32) -> None:
         """Add one era whose labels are known; rows without a label are left out."""
+        self._add(era.statistics, era.code, labels)
+
+    def _add(self, era: EraStatistics, code: Float64, labels: Float32) -> None:
         known = ~np.isnan(labels)
         if not known.any():
             return
@@ -74,7 +76,7 @@ class OnlineLinear:
         self.n_eras += 1
         self._solved = None
 
-    def _weights(self) -> tuple[Float64, float]:
+    def weights(self) -> tuple[Float64, float]:
         """Return weights [1 + n_codes, n_features] and the std of Z w0 over known eras."""
         if self._solved is None:
             size, n = self.moments.size, max(self.n_eras, 1)
@@ -89,25 +91,25 @@ class OnlineLinear:
             self._solved = weights, math.sqrt(max(float(variance), 0.0))
         return self._solved
 
-    def basis(
-        self,
-        era: EraStatistics,
-        features: FeatureArray,  # noqa: ARG002 - the standardised ones are in `era`
-        frozen: Float32,
-    ) -> Float32:
-        """Return what 1 and the code's numbers multiply, float32 [n_rows, 1 + n_codes]."""
-        weights, scale = self._weights()
+    def read(self, era: Era) -> State:
+        """Return the era's code, float64 [n_codes]."""
+        return era.code
+
+    def change(self, era: Era, state: State) -> Float32:
+        """Return std(f0) Z w_e / std(Z w0) for a code, float32 [n_rows]."""
+        weights, scale = self.weights()
         if scale == 0:
-            return np.zeros((len(frozen), len(weights)), dtype=np.float32)
-        unit = weights.T * (float(frozen.std(dtype=np.float64)) / scale)
-        return np.asarray(era.values @ unit.astype(np.float32))
+            return np.zeros_like(era.predictions)
+        unit = float(era.predictions.std(dtype=np.float64)) / scale
+        weight = (np.concatenate([[1.0], state]) @ weights * unit).astype(np.float32)
+        return np.asarray(era.statistics.values @ weight)
 
     def save(self, folder: Path) -> None:
         """Write the sums."""
         np.savez(folder / "sums.npz", gram=self.gram, moments=self.moments, n_eras=self.n_eras)
 
     @classmethod
-    def load(cls, folder: Path, params: Adapt) -> Self:
+    def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:  # noqa: ARG003
         """Read what `save` wrote."""
         method = cls(params)
         with np.load(folder / "sums.npz") as sums:

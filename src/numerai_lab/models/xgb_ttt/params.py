@@ -1,13 +1,15 @@
-"""What an experiment may write under `model.params` of `xgb_ttt`: those of `xgb`, and `adapt`."""
+"""What an experiment may write under `model.params` of `xgb_ttt`: `xgb`'s, and two sections."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from numerai_lab.errors import did_you_mean
 from numerai_lab.models.xgb import XGBParams
 from numerai_lab.models.xgb.params import NonNegative, Positive, Rate, Share
+from numerai_lab.models.xgb_ttt.tasks import task_names
 
 ON_TARGETS_SCALE = (
     "reg:squarederror",
@@ -18,17 +20,76 @@ ON_TARGETS_SCALE = (
 )
 """Objectives whose predictions are of the target's own size, as an adaptation adds to them."""
 
+MOVES_LEAVES = ("leaf_refresh", "self_refresh")
+"""Methods that move the leaves of the trees themselves."""
+
+_NOT_WITH_VECTOR_LEAVES = (
+    "era_boosting",
+    "monotone_constraints",
+    "interaction_constraints",
+    "num_parallel_tree",
+    "base_score",
+)
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
+def _known_task(name: str) -> str:
+    names = task_names()
+    if name not in names:
+        raise ValueError(f"no task '{name}'{did_you_mean(name, names)} (there: {', '.join(names)})")
+    return name
+
+
+class Auxiliary(_Section):
+    """The self-supervised task: what is learnt from features alone."""
+
+    task: Annotated[str, AfterValidator(_known_task)] = Field(
+        "feature_reconstruction",
+        description="feature_reconstruction: the era's feature correlations from a code; "
+        "feature_prediction: held-out features from the others; autoencoder: noisy rows from a "
+        "bottleneck; era_forecast: reconstruction, with a forecast as the code's prior",
+    )
+    weight: Literal["auto"] | NonNegative = Field(
+        0.0,
+        description="of the auxiliary loss in joint training, the main loss has 1; 0: the trees "
+        "of xgb; auto: chosen on held-out training eras, 0 if none gains",
+    )
+    codes: Annotated[int, Field(ge=1, le=3)] = Field(1, description="numbers in a code, at most")
+    features: list[str] | None = Field(
+        None, description="features that the task reads, by name; a seeded subset"
+    )
+    max_features: Annotated[int, Field(ge=4)] = Field(
+        200, description="size of that subset, or all features if there are fewer"
+    )
+    held_out: Positive = Field(
+        8, description="feature_prediction: features to predict, hidden from joint trees"
+    )
+    bottleneck: Annotated[int, Field(ge=2, le=64)] = Field(
+        8, description="autoencoder: units of the narrow layer"
+    )
+    noise_ratio: NonNegative = Field(
+        1.5,
+        description="a direction is kept if its variance is this often the largest that rows "
+        "shuffled between eras give; 0 keeps all",
+    )
+
+    @model_validator(mode="after")
+    def _features_once(self) -> Auxiliary:
+        names = self.features or []
+        if self.features is not None and len(set(names)) < 4:
+            raise ValueError(f"features names {len(set(names))} features, a task reads at least 4")
+        return self
+
+
 class AdapterTrees(_Section):
     """The small trees whose leaves vary with the era's code (method code_leaves)."""
 
-    num_boost_round: Positive = Field(120, description="trees of one bag")
+    num_boost_round: Positive = Field(60, description="trees of one bag")
     max_depth: Positive = Field(1, description="of a tree; deeper ones gained nothing")
-    eta: NonNegative = Field(0.03, description="step size of a tree")
+    eta: NonNegative = Field(0.06, description="step size of a tree")
     lambda_: NonNegative = Field(50.0, alias="lambda", description="L2 on leaves")
     colsample_bytree: Share = Field(0.3, description="features a tree sees")
     bags: Positive = Field(
@@ -39,36 +100,35 @@ class AdapterTrees(_Section):
 class Adapt(_Section):
     """How the model adapts itself to the unlabelled rows of each era."""
 
-    method: Literal["code_leaves", "online_linear"] = Field(
+    method: Literal["code_leaves", "leaf_refresh", "self_refresh", "online_linear"] = Field(
         "code_leaves",
-        description="code_leaves: leaves that vary with the era's code; online_linear: a ridge on "
-        "code times features, refitted on every era whose labels are known",
+        description="code_leaves: leaves that vary with the era's code; leaf_refresh: leaves "
+        "moved by what the auxiliary targets leave over; self_refresh: leaves moved towards the "
+        "era's own predictions; online_linear: a ridge on code times features, refitted on "
+        "every era whose labels are known",
     )
-    task: Literal["feature_reconstruction"] = Field(
-        "feature_reconstruction",
-        description="the self-supervised task: rebuild the era's feature correlations from a code",
+    code: Literal["task", "own_loss"] = Field(
+        "task",
+        description="code_leaves: the task's code, or the one that minimises the auxiliary loss "
+        "of jointly trained trees",
     )
     strength: Literal["auto", "online"] | Rate = Field(
         "auto",
-        description="0 (frozen) to 1; auto: chosen on held-out training eras, 0 if none gains; "
-        "online: chosen anew on eras whose labels are known (code_leaves)",
+        description="0 (unadapted) to 1; auto: chosen on held-out training eras, 0 if none "
+        "gains; online: chosen anew on eras whose labels are known (code_leaves)",
     )
-    codes: Annotated[int, Field(ge=1, le=3)] = Field(1, description="numbers in a code, at most")
-    noise_ratio: NonNegative = Field(
-        1.5,
-        description="a direction is kept if its variance is this often the largest that rows "
-        "shuffled between eras give; 0 keeps all",
+    steps: Positive | None = Field(
+        None, description="update steps on an era; left out: the closed form, or one step"
+    )
+    seconds_per_era: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="time limit for reading an era; no limit"
     )
     ridge: NonNegative = Field(
         0.1,
-        description="L2 on the code (felt where features are missing) and on online_linear's "
-        "weights",
+        description="L2 on the code's distance from its prior, and on weights that are fitted",
     )
     clip: Annotated[float, Field(gt=0)] = Field(
-        2.0, description="largest code, in standard deviations over the training eras"
-    )
-    max_features: Annotated[int, Field(ge=2)] = Field(
-        200, description="features the code is read from; a seeded subset if there are more"
+        2.0, description="largest code or movement, in standard deviations over training eras"
     )
     trees: AdapterTrees = Field(default_factory=AdapterTrees, description="for code_leaves")
     window_eras: Positive = Field(
@@ -82,12 +142,20 @@ class Adapt(_Section):
                 "strength online is for code_leaves; online_linear learns its weights from the "
                 "same labels already: write a number, or auto"
             )
+        if self.code == "own_loss" and self.method != "code_leaves":
+            raise ValueError(f"code own_loss is for method code_leaves, not {self.method}")
         return self
+
+    @property
+    def needs_joint_trees(self) -> bool:
+        """Whether the method works on auxiliary outputs of the trees."""
+        return self.method == "leaf_refresh" or self.code == "own_loss"
 
 
 class XGBTTTParams(XGBParams):
-    """Parameters of `xgb_ttt`: the frozen trees' as in `xgb`, and how they are adapted."""
+    """Parameters of `xgb_ttt`: the trees' as in `xgb`, the task, and how eras are adapted to."""
 
+    auxiliary: Auxiliary = Field(default_factory=Auxiliary, description="the self-supervised task")
     adapt: Adapt = Field(default_factory=Adapt, description="how eras change the predictions")
 
     @model_validator(mode="after")
@@ -99,6 +167,41 @@ class XGBTTTParams(XGBParams):
             )
         return self
 
+    @model_validator(mode="after")
+    def _trees_fit_the_method(self) -> XGBTTTParams:
+        joint = self.auxiliary.weight != 0
+        if self.adapt.needs_joint_trees and not joint:
+            what = "code own_loss" if self.adapt.code == "own_loss" else "method leaf_refresh"
+            raise ValueError(
+                f"{what} works on trees trained jointly with auxiliary targets, but "
+                "auxiliary.weight is 0: write auto or a number above 0"
+            )
+        if joint:
+            wants = f"auxiliary.weight {self.auxiliary.weight} needs vector leaves"
+            self._refuse_unless(self.booster in (None, "gbtree"), f"{wants}, booster gbtree")
+            self._refuse_unless(
+                self.tree_method in (None, "auto", "hist") and self.updater is None,
+                f"{wants}, which only tree_method hist grows",
+            )
+            self._refuse_unless(
+                self.objective == "reg:squarederror", f"{wants} and objective reg:squarederror"
+            )
+            for name in _NOT_WITH_VECTOR_LEAVES:
+                self._refuse_unless(
+                    getattr(self, name) is None, f"{wants}, which do not take {name}"
+                )
+        if self.adapt.method in MOVES_LEAVES:
+            self._refuse_unless(
+                self.booster in (None, "gbtree") and self.objective == "reg:squarederror",
+                f"method {self.adapt.method} moves leaves that add up to the prediction: it needs "
+                "booster gbtree and objective reg:squarederror",
+            )
+        return self
+
+    def _refuse_unless(self, fine: bool, sentence: str) -> None:
+        if not fine:
+            raise ValueError(sentence)
+
     def frozen(self) -> XGBParams:
         """Return the parameters of the frozen trees, as model `xgb` takes them."""
         return XGBParams.model_validate(self._frozen_values())
@@ -108,4 +211,4 @@ class XGBTTTParams(XGBParams):
         return XGBParams.model_validate(self._frozen_values() | {"num_boost_round": rounds})
 
     def _frozen_values(self) -> dict[str, Any]:
-        return self.model_dump(by_alias=True, exclude_none=True, exclude={"adapt"})
+        return self.model_dump(by_alias=True, exclude_none=True, exclude={"auxiliary", "adapt"})

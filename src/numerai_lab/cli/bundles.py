@@ -1,0 +1,173 @@
+"""export, upload, diagnostics, status: what Numerai runs and judges, and how it is doing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from numerai_lab.cli.options import RUNS, Json, Quiet, RunsDir
+from numerai_lab.cli.output import emit, show, warn_on_stderr
+
+SUBMIT = Path("configs/submit.yaml")
+STATE = Path("submissions")
+
+Run = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
+]
+SlotName = Annotated[str, typer.Option("--slot", help="Numerai's name of the model")]
+Account = Annotated[
+    str, typer.Option("--account", help="whose keys: default reads NUMERAI_PUBLIC_ID ...")
+]
+Check = Annotated[
+    bool,
+    typer.Option("--check/--no-check", help="run it in an environment like Numerai's container"),
+]
+StateDir = Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")]
+
+
+def export(
+    run: Run = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="a .pkl file; into the run if left out")
+    ] = None,
+    check: Check = False,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a run's final model as a pickle that Numerai runs every day."""
+    from numerai_lab.experiment import Reporter, find_final, load_final
+    from numerai_lab.tournament import export as export_run
+
+    with Reporter(quiet=quiet) as reporter:
+        final = load_final(find_final(run, runs_dir))
+        bundle = export_run(final, out, check=check, say=reporter.say)
+        if final.synthetic:
+            reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
+    if as_json:
+        emit({"run_dir": str(final.run.path), **asdict(bundle), "path": str(bundle.path)})
+        return
+    sys.stdout.write(f"{bundle.n_bytes / 1e6:.1f} MB for Python {bundle.python}  {bundle.path}\n")
+    for item in bundle.checks:
+        sys.stdout.write(
+            f"{item.n_rows:,} rows x {item.n_features:,} features: {item.predict_seconds:.1f} s, "
+            f"{item.peak_mb:,.0f} MB at most, {item.difference:.0e} from the run's predictions, "
+            f"{item.moved_rows} rows with another rank\n"
+        )
+
+
+def upload(
+    slot: SlotName,
+    run: Run = None,
+    account: Account = "default",
+    check: Check = True,
+    config: Annotated[
+        Path, typer.Option("--config", help="slots that submit by cron, which are refused")
+    ] = SUBMIT,
+    state_dir: StateDir = STATE,
+    env_file: EnvFile = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Upload a run's final model to Numerai, which then runs it every day."""
+    from numerai_lab.experiment import Reporter, find_final, load_final
+    from numerai_lab.tournament import (
+        State,
+        check_not_cron,
+        read_env_file,
+        uploading,
+    )
+
+    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    with Reporter(quiet=quiet) as reporter:
+        check_not_cron(slot, account, config, reporter.say)
+        final = load_final(find_final(run, runs_dir))
+        done, bundle = uploading(
+            final, slot, account, State(state_dir), environ, check=check, say=reporter.say
+        )
+        if final.synthetic:
+            reporter.warn("a run on synthetic data, taken by a stand-in on this machine only")
+        if done.data_version is None:
+            reporter.warn("the run does not tell its data version: Numerai's choice was taken")
+    if as_json:
+        emit({"run_dir": str(final.run.path), "bundle": str(bundle.path), **asdict(done)})
+        return
+    version = f", data {done.data_version}" if done.data_version else ""
+    sys.stdout.write(f"model {done.model}: {done.id} ({done.docker_image}{version})\n")
+
+
+def diagnostics(
+    slot: SlotName,
+    run: Run = None,
+    account: Account = "default",
+    wait: Annotated[str, typer.Option("--wait", help="how long to wait for the result")] = "10m",
+    again: Annotated[
+        str | None, typer.Option("--id", help="show an earlier upload instead of a new one")
+    ] = None,
+    env_file: EnvFile = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Let Numerai judge a run's validation predictions, beside our own scores."""
+    from numerai_lab.experiment import Reporter, find_run
+    from numerai_lab.report import render_diagnostics
+    from numerai_lab.tournament import (
+        Tournament,
+        api_url,
+        diagnose,
+        keys_of,
+        parse_duration,
+        read_env_file,
+    )
+
+    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    seconds = parse_duration(wait)
+    found = find_run(run, runs_dir)
+    with (
+        Reporter(quiet=quiet) as reporter,
+        Tournament(keys_of(account, environ), url=api_url(environ)) as tournament,
+    ):
+        result = asdict(
+            diagnose(tournament, found, slot, wait_seconds=seconds, again=again, say=reporter.say)
+        )
+    if as_json:
+        emit({"run_dir": str(found.path), "model": slot, **result})
+        return
+    show(render_diagnostics(result))
+
+
+def status(
+    config: Annotated[Path, typer.Option("--config", help="the slots")] = SUBMIT,
+    state_dir: StateDir = STATE,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="write a page too, as in monitor.html")
+    ] = None,
+    env_file: EnvFile = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Show what was submitted, what the server made of it, and whether the models still hold."""
+    from numerai_lab.report import render_status, write_monitor
+    from numerai_lab.tournament import State, entries, load_slots, read_env_file, read_status
+
+    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    state = State(state_dir)
+    slots = load_slots(config).slots if config.is_file() or config != SUBMIT else []
+    found = read_status(entries(slots, state), state, runs_dir, environ).to_json()
+    if html is not None:
+        write_monitor(found, html)
+    if as_json:
+        emit({**found, "html": None if html is None else str(html)})
+        for slot in found["slots"]:
+            for said in slot["warnings"]:
+                warn_on_stderr(f"{slot['slot']}: {said}")
+        return
+    show(render_status(found))

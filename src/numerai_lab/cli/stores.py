@@ -1,0 +1,81 @@
+"""data prepare, and what data prune does about era stores."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from numerai_lab.cli.options import DataOption, Json, Quiet, SetOption
+from numerai_lab.cli.output import emit, warn_on_stderr
+
+if TYPE_CHECKING:
+    from numerai_lab.data import StoreFound
+
+
+def prepare(
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="experiment whose features to convert")
+    ],
+    data: DataOption = None,
+    overrides: SetOption = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Convert an experiment's features to the era store now; training does it on first use."""
+    from numerai_lab.data import load_data
+    from numerai_lab.experiment import Reporter, read_experiment
+
+    always = ("data.store.use=always",)
+    experiment = read_experiment(config, data, (*(overrides or ()), *always)).experiment
+    with Reporter(quiet=quiet) as reporter:
+        dataset = load_data(
+            experiment.data,
+            say=reporter.say,
+            targets=experiment.scoring.targets,
+            progress=reporter.converted,
+        )
+    frame = dataset.frame
+    facts = {
+        "store": str(dataset.store),
+        "n_rows": frame.n_rows,
+        "n_features": frame.n_features,
+        "n_eras": frame.n_eras,
+        "bytes": folder_bytes(dataset.store) if dataset.store else 0,
+    }
+    if as_json:
+        emit(facts)
+        return
+    sys.stdout.write(
+        f"{facts['store']}: {frame.n_rows:,} rows x {frame.n_features:,} features of "
+        f"{frame.n_eras} eras are ready\n"
+    )
+
+
+def folder_bytes(folder: Path) -> int:
+    """Add up the files under a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def prune_stores(parent: Path, *, everything: bool, yes: bool) -> list[dict[str, Any]]:
+    """Find stores that no source backs (or all), remove them if told to, and describe them."""
+    from numerai_lab.data import list_stores, remove_store
+
+    found = [store for store in list_stores(parent) if everything or store.stale]
+    for store in found:
+        if yes:
+            remove_store(store)
+    return [_described(store, removed=yes) for store in found]
+
+
+def _described(store: StoreFound, *, removed: bool) -> dict[str, Any]:
+    if store.stale is None and removed:
+        warn_on_stderr(f"{store.folder} was in use: the next experiment on its files makes it anew")
+    return {
+        "path": str(store.folder),
+        "bytes": store.bytes,
+        "why": store.stale or "in use",
+        "removed": removed,
+    }

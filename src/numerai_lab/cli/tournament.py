@@ -1,0 +1,132 @@
+"""predict, submit: from a finished run to predictions that Numerai has."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from numerai_lab.cli.options import RUNS, Json, Quiet, RunsDir
+from numerai_lab.cli.output import emit
+
+
+def predict(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option("--features", help="parquet file to predict; the live file beside the data"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=".csv or .parquet; into the run if left out")
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Predict live rows, or any parquet file with the features, with a run's final model."""
+    from numerai_lab.experiment import Reporter, find_final, load_final
+    from numerai_lab.tournament import live_file, write_predictions
+    from numerai_lab.tournament import predict as predict_file
+
+    with Reporter(quiet=quiet) as reporter:
+        final = load_final(find_final(run, runs_dir))
+        source = features or live_file(final)
+        found = predict_file(final, source, say=reporter.say)
+        target = out or final.run.path / f"predictions_{source.stem}.csv"
+        write_predictions(found, target)
+        if final.synthetic:
+            reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
+    if as_json:
+        emit(
+            {
+                "run_dir": str(final.run.path),
+                "features": str(source),
+                "out": str(target),
+                "n_rows": len(found.values),
+                "n_eras": found.n_eras,
+            }
+        )
+        return
+    sys.stdout.write(f"{len(found.values):,} predictions  {target}\n")
+
+
+def submit(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="run for --slot; the runs of submit.yaml if left out"),
+    ] = None,
+    slot: Annotated[
+        str | None, typer.Option("--slot", help="this slot only, or the model for RUN")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="slots to submit  [default: configs/submit.yaml]"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="do everything but the upload; writes no receipt")
+    ] = False,
+    wait: Annotated[
+        str, typer.Option("--wait", help="how long to wait for the round and to try again: 45m")
+    ] = "0",
+    state_dir: Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")] = Path(
+        "submissions"
+    ),
+    env_file: Annotated[
+        Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Submit every slot once in the current round; made to be started by cron, again and again.
+
+    Exit codes: 0 every slot is submitted, or another submit is at work; 75 the round is not open;
+    1 a slot failed; 2 every slot failed and it is yours to mend.
+    """
+    from numerai_lab.tournament import (
+        Desk,
+        OnFailure,
+        Patience,
+        State,
+        chosen_slots,
+        parse_duration,
+        read_env_file,
+        redact,
+    )
+    from numerai_lab.tournament import submit as submit_slots
+
+    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    slots, on_failure = chosen_slots(config, slot, run)
+
+    def log(sentence: str) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        sys.stderr.write(f"{now} {redact(sentence, environ)}\n")
+        sys.stderr.flush()
+
+    desk = Desk(
+        State(state_dir),
+        runs_dir,
+        environ,
+        say=(lambda _: None) if quiet else log,
+        warn=lambda sentence: log(f"warning: {sentence}"),
+    )
+    patience = Patience(parse_duration(wait))
+    outcome = submit_slots(
+        slots, desk, patience, on_failure=on_failure or OnFailure(), dry_run=dry_run
+    )
+    if as_json:
+        emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
+    else:
+        for one in outcome.slots:
+            sys.stdout.write(
+                f"{one.slot}  {one.status}  {one.submission_id or '-'}  {one.message}\n"
+            )
+    log(f"{'error: ' if outcome.exit_code else ''}{outcome.summary}")
+    if outcome.exit_code:
+        raise typer.Exit(outcome.exit_code)

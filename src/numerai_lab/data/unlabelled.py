@@ -1,0 +1,202 @@
+"""Rows to predict: any parquet file with the features a model was trained on, targets or not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from numerai_lab.config import Columns, Missing
+from numerai_lab.data.columns import feature_columns
+from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.files import id_column, need_columns, open_parquet, read_columns, source_file
+from numerai_lab.data.missing import apply_missing, is_missing
+from numerai_lab.data.rows import Piece, RowPlan, check_unique
+from numerai_lab.data.values import Encoding, read_features
+from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
+from numerai_lab.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unlabelled:
+    """Rows to predict, sorted by era, and the file they come from.
+
+    `frame` numbers the eras 1, 2, ... in their order: what the file calls them does not matter.
+    """
+
+    frame: EraFrame
+    file: SourceFile
+
+
+def load_unlabelled(
+    path: Path,
+    *,
+    features: Sequence[str],
+    dtype: str,
+    columns: Columns,
+    missing: Missing,
+    say: Callable[[str], None],
+) -> Unlabelled:
+    """Read rows to predict, as the rows that a model was trained on were read.
+
+    Columns are taken by name: their order in the file does not matter, and others are ignored. Eras
+    may be numbers, text ("0575", "X"), or absent (then the file is one era). No row is dropped.
+
+    Parameters
+    ----------
+    features, dtype : the features trained on, in order, and `int8` or `float32`.
+    columns : names of the id and era columns and the prefix of features.
+    missing : the missing policy of the training; its limits dropped features and rows then, here
+        they drop nothing.
+    say : called with every sentence the user must see.
+
+    Raises
+    ------
+    DataError : a damaged file; features that are not there; ids that are missing or there twice;
+        values of another kind than those trained on.
+    """
+    file = open_parquet(path, dictionary=[columns.era])
+    there = feature_columns(file.schema_arrow.names, columns)
+    _check_features(features, file, path)
+    need_columns(file, path, [id_column(file, columns.id)])
+    wanted = set(features)
+    if extra := [name for name in there if name not in wanted]:
+        say(f"{path.name}: {len(extra):,} features that the model was not trained on are ignored")
+    if [name for name in there if name in wanted] != [n for n in features if n in set(there)]:
+        say(f"{path.name}: the features are in another order than in training: taken by name")
+    plan = _plan(file, path, columns, say)
+    matrix, encoding = read_features([path], [file], plan, features)
+    matrix = _as_trained(matrix, encoding, dtype, file, features, path)
+    frame = EraFrame(
+        features=matrix,
+        eras=plan.eras,
+        offsets=plan.offsets,
+        ids=plan.ids,
+        targets=np.empty((len(plan.ids), 0), dtype=np.float32),
+        feature_names=tuple(features),
+        target_names=(),
+    )
+    if missing.max_row_missing is not None:
+        thin = int((is_missing(matrix).mean(axis=1) > missing.max_row_missing).sum())
+        if thin:
+            say(f"{path.name}: {thin:,} rows would have been dropped in training, predicted here")
+    policy = missing.model_copy(update={"max_feature_missing": None, "max_row_missing": None})
+    frame, _ = apply_missing(frame, policy, None, say)
+    return Unlabelled(frame, source_file(path, file))
+
+
+def _check_features(features: Sequence[str], file: pq.ParquetFile, path: Path) -> None:
+    there = set(file.schema_arrow.names)
+    absent = [name for name in features if name not in there]
+    if not absent:
+        return
+    shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+    raise DataError(
+        f"lacks {len(absent)} of the {len(features)} features the model was trained on: {shown}"
+        + did_you_mean(absent[0], there),
+        where=str(path),
+        fix="use a file of the data version and feature set that the run was trained on",
+    )
+
+
+def _plan(
+    file: pq.ParquetFile, path: Path, columns: Columns, say: Callable[[str], None]
+) -> RowPlan:
+    """Plan where every row goes: sorted by era, inside an era in the order of the file."""
+    has_era = columns.era in file.schema_arrow.names
+    id_name = id_column(file, columns.id)
+    tables = [
+        read_columns(file, path, group, [id_name, *([columns.era] if has_era else [])])
+        for group in range(file.metadata.num_row_groups)
+    ]
+    counts = [table.num_rows for table in tables]
+    n = sum(counts)
+    if n == 0:
+        raise DataError("there are no rows", where=str(path), fix="download it again")
+    ids = pa.concat_tables([table.select([id_name]) for table in tables])[id_name]
+    if ids.null_count:
+        raise DataError(
+            f"{ids.null_count:,} rows have no id", where=str(path), fix="give every row an id"
+        )
+    ids = pc.cast(ids, pa.string()).combine_chunks()
+    check_unique(ids, str(path))
+    if has_era:
+        labels = pa.concat_tables([table.select([columns.era]) for table in tables])[columns.era]
+        row_eras = _number_eras(labels)
+    else:
+        say(f"{path.name} has no column '{columns.era}': its {n:,} rows are taken as one era")
+        row_eras = np.ones(n, dtype=np.int32)
+    order = np.argsort(row_eras, kind="stable")
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(n)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    pieces = [
+        Piece(0, group, None, place[starts[group] : starts[group + 1]])
+        for group in range(len(tables))
+        if counts[group]
+    ]
+    eras, first = np.unique(row_eras[order], return_index=True)
+    return RowPlan(
+        pieces=tuple(pieces),
+        eras=eras.astype(np.int32),
+        offsets=np.append(first, n).astype(np.int64),
+        ids=ids.take(pa.array(order)),
+        training=None,
+        counts=Counter(rows=n),
+    )
+
+
+def _number_eras(labels: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    """Number the eras 1, 2, ...: numbers in their order, then other labels as they first appear."""
+    text = pc.cast(labels, pa.string()).combine_chunks().fill_null("")
+    codes = text.dictionary_encode()
+    names = codes.dictionary.to_pylist()
+
+    def key(position: int) -> tuple[bool, float, int]:
+        name = names[position].strip()
+        number = float(name) if name.replace(".", "", 1).isdecimal() else None
+        return (number is None, number or 0.0, position)
+
+    rank = np.empty(len(names), dtype=np.int32)
+    rank[sorted(range(len(names)), key=key)] = np.arange(1, len(names) + 1)
+    return np.asarray(rank[codes.indices.to_numpy(zero_copy_only=False)])
+
+
+def _as_trained(
+    matrix: FeatureArray,
+    encoding: Encoding,
+    dtype: str,
+    file: pq.ParquetFile,
+    features: Sequence[str],
+    path: Path,
+) -> FeatureArray:
+    """Bring the features to the kind trained on; refuse what would mean something else."""
+    schema = file.schema_arrow
+    floats = any(pa.types.is_floating(schema.field(name).type) for name in features)
+    if dtype == "int8" and encoding is Encoding.FLOATS:
+        raise DataError(
+            "the features are not five bins, the model was trained on int8 bins",
+            where=str(path),
+            fix="use a file of the data version that the run was trained on",
+        )
+    if dtype == "int8" or encoding is Encoding.FLOATS:
+        return matrix
+    if not floats:
+        raise DataError(
+            "the features are whole numbers, the model was trained on float features",
+            where=str(path),
+            fix="use a file of the data version that the run was trained on",
+        )
+    # A few rows of real-valued features can look like bins by chance.
+    values = matrix.astype(np.float32)
+    if encoding is Encoding.QUARTERS:
+        values /= 4
+    values[matrix == MISSING_INT8] = np.nan
+    return values

@@ -1,0 +1,205 @@
+"""The weekly refresh of a live model: a run's final model grows on eras resolved since its fit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numerai_lab.config import Resolved
+from numerai_lab.data import load_references
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError, RunError
+from numerai_lab.experiment.final import FinalModel, find_final, load_final
+from numerai_lab.experiment.guards import locked
+from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
+from numerai_lab.experiment.planned_fit import fit_context
+from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.reporter import Reporter, Stopwatch
+from numerai_lab.experiment.rundir import RunDir, new_run_dir
+from numerai_lab.experiment.train import TrainOptions, begin
+from numerai_lab.files import folder_aside, write_aside, write_json, write_text
+from numerai_lab.models import ContinuableModel
+from numerai_lab.scoring import corr_per_era
+from numerai_lab.splits import final_eras
+
+JUDGED = ("predictions.parquet", "scores_per_era.parquet", "scores.json", "exposure.json")
+"""What the parent's folds were judged by; the refreshed model has no fold of its own."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What a run with a refreshed final model comes from; `continued` in its manifest.
+
+    Attributes
+    ----------
+    parent : the run whose final model was continued. ancestors : what that one continued, and so
+        on, the nearest first.
+    first_era, last_era, n_eras : the new eras. rounds : boosting rounds added.
+    parent_on_new_eras : the parent's final model, judged on those new eras that lie past its
+        purge before it learnt from them; None when there is none.
+    """
+
+    parent: str
+    ancestors: tuple[str, ...]
+    first_era: int
+    last_era: int
+    n_eras: int
+    rounds: int
+    parent_on_new_eras: dict[str, Any] | None
+
+
+def continue_run(
+    spec: str, rounds: int | None, options: TrainOptions, reporter: Reporter
+) -> RunDir:
+    """Grow a run's final model on the labelled eras after its last one, as a new run.
+
+    Folds and scores of the new run are the parent's: they judge the recipe, and a note says so.
+
+    Parameters
+    ----------
+    spec : a run directory, or an experiment's name for its newest run with a final model.
+    rounds : boosting rounds to add; None: as many an era as the final model has.
+    options : `runs_dir`, `data` (another --data than the run's own) and `command` are used.
+
+    Raises
+    ------
+    RunError : no such run, no final model, no new eras.
+    ModelError : a model that cannot be continued, or other features than those of the fit.
+    """
+    parent = find_final(spec, options.runs_dir)
+    final = load_final(parent)
+    model = final.model
+    if not isinstance(model, ContinuableModel):
+        raise ModelError(
+            f"model '{final.experiment.model.type}' cannot go on from a fit",
+            where=str(parent.path),
+            fix="fit it anew on all eras with `numerai-lab train CONFIG --final`",
+        )
+    resolved = read_experiment(str(parent.path / "resolved.yaml"), options.data, ())
+    prepared = prepare(resolved, reporter)
+    facts = json.loads((parent.final_dir / "fit.json").read_text(encoding="utf-8"))
+    new = _new_eras(prepared, int(facts["last_era"]), parent)
+    if rounds is None:
+        rounds = max(1, round(model.n_rounds * new.n_eras / facts["train"]["n_eras"]))
+    lineage = _lineage(final, new, rounds, int(facts["last_era"]), prepared)
+    with contextlib.ExitStack() as held:
+        digest = parent.manifest()["config_hash"]
+        run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
+        held.enter_context(locked(run))
+        note = (
+            f"the final model of {parent.path} was grown by {rounds} rounds on eras "
+            f"{lineage.first_era}-{lineage.last_era}; folds and scores are those of that run"
+        )
+        _begin(run, parent, resolved, prepared, lineage, note, options)
+        reporter.log_to(run.path / "log.jsonl")
+        held.callback(reporter.log_to, None)
+        reporter.say(note)
+        reporter.work(f"{rounds} rounds more")
+        with folder_aside(run.final_dir) as folder:
+            watch = Stopwatch()
+            said: list[str] = []
+
+            def say(sentence: str) -> None:
+                said.append(sentence)
+                reporter.warn(sentence)
+
+            context = fit_context(new, None, prepared, reporter.trees, say)
+            report = model.fit_more(new, context, rounds)
+            for sentence in report.notes:
+                if sentence not in said:
+                    reporter.say(sentence)
+            (folder / "model").mkdir()
+            model.save(folder / "model")
+            grown = asdict(report) | {
+                "n_trees": facts["n_trees"] + report.n_trees,
+                "notes": [*facts["notes"], *report.notes, note],
+                "fit_seconds": watch.seconds,
+                "last_era": lineage.last_era,
+                "train": {
+                    "first": facts["train"]["first"],
+                    "last": lineage.last_era,
+                    "n_eras": facts["train"]["n_eras"] + new.n_eras,
+                    "n_rows": facts["train"]["n_rows"] + new.n_rows,
+                },
+            }
+            write_json(folder / "fit.json", {**facts, **grown})
+            (folder / "DONE").touch()
+        _copy_judged(parent, run)
+        write_text(run.path / "DONE", "")
+        reporter.done(f"{report.n_trees} trees more", watch.seconds)
+        return run
+
+
+def _new_eras(prepared: Prepared, last: int, parent: RunDir) -> EraFrame:
+    frame = prepared.dataset.frame
+    eras = final_eras(prepared.experiment.split, frame.eras)
+    eras = eras[eras > last]
+    if len(eras) == 0:
+        raise RunError(
+            f"was fitted up to era {last}, and the data have no labelled era to learn from after "
+            f"it (their last one is {frame.eras[-1]})",
+            where=str(parent.path),
+            fix="get newer files (`numerai-lab data download`), or wait until an era resolves",
+        )
+    return frame.select_eras(eras)
+
+
+def _lineage(
+    final: FinalModel, new: EraFrame, rounds: int, last: int, prepared: Prepared
+) -> Lineage:
+    before = final.manifest.get("continued")
+    first, stop = int(new.eras[0]), int(new.eras[-1])
+    unseen = new.between(last + purge_eras(prepared) + 1, stop)
+    judged: dict[str, Any] | None = None
+    if unseen.n_eras:
+        values = predict_blind(final.model, unseen).predictions
+        scores = corr_per_era(values, unseen.target(prepared.target), unseen.offsets)[:, 0]
+        judged = {
+            "first_era": int(unseen.eras[0]),
+            "last_era": stop,
+            "n_eras": unseen.n_eras,
+            "corr": float(np.nanmean(scores)) if np.isfinite(scores).any() else None,
+        }
+    return Lineage(
+        parent=str(final.run.path.resolve()),
+        ancestors=() if before is None else (before["parent"], *before["ancestors"]),
+        first_era=first,
+        last_era=stop,
+        n_eras=new.n_eras,
+        rounds=rounds,
+        parent_on_new_eras=judged,
+    )
+
+
+def _begin(
+    run: RunDir,
+    parent: RunDir,
+    resolved: Resolved,
+    prepared: Prepared,
+    lineage: Lineage,
+    note: str,
+    options: TrainOptions,
+) -> None:
+    theirs = parent.manifest()
+    references = load_references(prepared.dataset)
+    changes = {
+        "folds": theirs["folds"],
+        "notes": [*theirs["notes"], note],
+        "continued": asdict(lineage),
+    }
+    begin(run, resolved, prepared, references, theirs["config_hash"], options, changes)
+
+
+def _copy_judged(parent: RunDir, run: RunDir) -> None:
+    """Copy what the parent was judged by, and what its folds' fits said."""
+    fits = [path.relative_to(parent.path) for path in parent.path.glob("folds/*/fit.json")]
+    for name in [*map(Path, JUDGED), *sorted(fits)]:
+        if (parent.path / name).exists():
+            with write_aside(run.path / name) as part:
+                shutil.copyfile(parent.path / name, part)

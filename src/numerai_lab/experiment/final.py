@@ -1,0 +1,196 @@
+"""The final model of a finished run: what goes live, with everything it needs to predict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.config import Experiment, Neutralize
+from numerai_lab.data import References
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import DataError, RunError
+from numerai_lab.experiment.evaluate import resolved_experiment
+from numerai_lab.experiment.postprocess import without
+from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.rundir import RunDir, find_run, iter_runs
+from numerai_lab.models import Model, get_model
+from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """A fitted model with what its run says about the rows it wants.
+
+    Attributes
+    ----------
+    experiment : the run's config. manifest : what the run was made of.
+    feature_names, feature_dtype : the features in the order of training; `int8` or `float32`.
+    neutralizers : names of the features, or the one benchmark, that the run takes out.
+    """
+
+    run: RunDir
+    experiment: Experiment
+    manifest: dict[str, Any]
+    model: Model
+    feature_names: tuple[str, ...]
+    feature_dtype: str
+    neutralizers: tuple[str, ...]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it was trained on the synthetic tournament."""
+        return bool(self.manifest["data"]["source"] == "synthetic")
+
+
+def find_final(spec: str | None, runs_dir: Path) -> RunDir:
+    """Turn what a person named into a finished run with a final model.
+
+    Parameters
+    ----------
+    spec : a run directory; an experiment's name or `latest:NAME` for its newest finished run that
+        has a final model; None for the newest of all.
+
+    Raises
+    ------
+    RunError : no such run; a run that is not finished; none with a final model.
+    """
+    run = find_run(spec, runs_dir)  # says what is wrong with a name or a directory
+    named = spec is not None and Path(spec).resolve() == run.path.resolve()
+    if named and not run.finished:
+        raise RunError(
+            "is not finished", where=str(run.path), fix="finish it with train --resume --final"
+        )
+    name = None if spec is None else run.manifest()["experiment"]
+    ready = [run] if named else [one for one in iter_runs(runs_dir, name) if one.finished]
+    for one in reversed(ready):
+        if (one.final_dir / "DONE").exists():
+            return one
+    what = "has no final model" if named else f"no finished run of '{name}' has a final model"
+    if not named and name is None:
+        what = "no finished run has a final model"
+    raise RunError(
+        what,
+        where=str(run.path if named else runs_dir),
+        fix="make one with `numerai-lab train CONFIG --resume --final"
+        + (f" --run-dir {run.path}`" if named else "`"),
+    )
+
+
+def load_final(run: RunDir) -> FinalModel:
+    """Load the final model of a run.
+
+    Raises
+    ------
+    RunError : there is none, or it was made by an older version of this package.
+    ModelError : the model's type is not known here.
+    """
+    path = run.final_dir / "fit.json"
+    experiment, manifest = resolved_experiment(run), run.manifest()
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        names, dtype = tuple(facts["feature_names"]), str(facts["feature_dtype"])
+        neutralizers = tuple(facts["neutralizers"])
+    except FileNotFoundError:
+        raise RunError(
+            "has no final model",
+            where=str(run.path),
+            fix=f"`numerai-lab train CONFIG --resume --final --run-dir {run.path}` makes it",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"the final model's facts cannot be read ({type(error).__name__}: {error})",
+            where=str(path),
+            fix="train the final model again",
+        ) from None
+    model = get_model(experiment.model.type).load(run.final_dir / "model")
+    return FinalModel(run, experiment, manifest, model, names, dtype, neutralizers)
+
+
+def predict_final(
+    final: FinalModel,
+    rows: EraFrame,
+    *,
+    neutralize: Neutralize | None,
+    benchmarks: References,
+    say: Callable[[str], None],
+) -> npt.NDArray[np.float64]:
+    """Predict unlabelled rows as the run would, ranked per era.
+
+    Parameters
+    ----------
+    rows : whole eras with the features of `final.feature_names`, in order. Eras are predicted
+        each on its own, so their numbers do not matter.
+    neutralize : what to take out of the predictions; the run's own section, another, or None.
+    benchmarks : where a benchmark that is to be taken out is found.
+    say : called with what the model has to tell.
+
+    Returns
+    -------
+    float64 [n_rows], strictly between 0 and 1, ties kept.
+
+    Raises
+    ------
+    ModelError : NaN or infinite predictions, or features that are not those trained on.
+    DataError : a benchmark that is not there or does not cover the rows.
+    """
+    detail = predict_blind(final.model, rows)
+    for note in detail.notes:
+        say(note)
+    return finished(final, detail.predictions, rows, neutralize=neutralize, benchmarks=benchmarks)
+
+
+def finished(
+    final: FinalModel,
+    values: npt.NDArray[np.float32],
+    rows: EraFrame,
+    *,
+    neutralize: Neutralize | None,
+    benchmarks: References,
+) -> npt.NDArray[np.float64]:
+    """Take out what is to be taken out of the model's predictions, and rank them per era.
+
+    Parameters, result and errors as of `predict_final`; `values` are those of the model, [n_rows].
+    """
+    if neutralize is None:
+        return rank_per_era(values, rows.offsets)
+    own = neutralize == final.experiment.neutralize
+    if neutralize.against == "benchmark":
+        taken: npt.NDArray[Any] = _benchmark(final, neutralize, own, rows, benchmarks)
+    else:
+        names = final.neutralizers if own else final.feature_names
+        place = {name: i for i, name in enumerate(rows.feature_names)}
+        whole = names == rows.feature_names
+        features = rows.features_in_memory()
+        taken = features if whole else features[:, [place[name] for name in names]]
+    return without(values, taken, rows.offsets, neutralize.proportion)
+
+
+def _benchmark(
+    final: FinalModel, how: Neutralize, own: bool, rows: EraFrame, benchmarks: References
+) -> npt.NDArray[np.float64]:
+    where = "neutralize.benchmark"
+    name = final.neutralizers[0] if own else how.benchmark
+    if name is None and benchmarks.benchmarks:
+        name = benchmarks.benchmarks[0]
+    if name is None or not benchmarks.benchmarks:
+        raise DataError(
+            f"the predictions are neutralised against {f'benchmark {name!r}' if name else 'one'}, "
+            "and there is no file with benchmark predictions of these rows",
+            where=where,
+            fix="put live_benchmark_models.parquet beside live.parquet",
+        )
+    values = benchmarks.align(rows.ids, [name])[name]
+    absent = int(np.count_nonzero(np.isnan(values)))
+    if absent:
+        raise DataError(
+            f"benchmark '{name}' covers {rows.n_rows - absent} of {rows.n_rows} rows",
+            where=where,
+            fix="download live_benchmark_models.parquet of the same round",
+        )
+    return gaussian_rank_per_era(values, rows.offsets)[:, None]

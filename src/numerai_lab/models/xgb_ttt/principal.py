@@ -1,0 +1,128 @@
+"""Directions in which statistics of eras move, and the test that they are more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.models.base import Float32
+
+Float64 = npt.NDArray[np.float64]
+_LEAST_VARIANCE = 1e-9
+
+
+class Summary(NamedTuple):
+    """What a task looks at in one era.
+
+    Attributes
+    ----------
+    values : float32 [n], its statistics. seen : bool [n], those that the era can tell.
+    parts : further arrays that the task's loss needs.
+    """
+
+    values: Float32
+    seen: npt.NDArray[np.bool_]
+    parts: tuple[Float32, ...] = ()
+
+
+@dataclass(frozen=True)
+class Directions:
+    """What moves from era to era.
+
+    Attributes
+    ----------
+    mean : float32 [n]. axes : float32 [n, n_codes], orthonormal; n_codes may be 0.
+    record : the variances compared, ready for JSON.
+    """
+
+    mean: Float32
+    axes: Float32
+    record: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Why there is no direction, for a note."""
+        return (
+            f"no regime found in the features (largest variance "
+            f"{self.record['variances'][0]:.3g}, rows shuffled between eras give "
+            f"{self.record['largest_variance_of_noise']:.3g})"
+        )
+
+
+def find_directions(
+    real: Sequence[Summary], noise: Sequence[Summary], n_codes: int, noise_ratio: float
+) -> Directions:
+    """Find the leading principal directions of eras that pass the noise test.
+
+    Parameters
+    ----------
+    real : statistics of training eras. noise : the same of eras whose rows were drawn from all
+        training eras alike.
+    noise_ratio : a direction is kept if its variance is this often the largest in `noise`.
+    """
+    mean, deviations = _deviations(real)
+    variances, vectors = _principal(deviations)
+    _, chance = _deviations(noise)
+    largest = float(_principal(chance)[0][0])
+    found = variances[:n_codes]
+    kept = found > max(noise_ratio * largest, _LEAST_VARIANCE)
+    n_kept = len(found) if kept.all() else int(np.argmin(kept))
+    lengths = np.sqrt(variances[:n_kept] * len(real))
+    axes = (deviations.T @ vectors[:, :n_kept]) / lengths
+    # The sign of an eigenvector means nothing; a code is positive where statistics are high.
+    axes *= np.where(axes.sum(axis=0) < 0, -1, 1)
+    record = {
+        "n_eras": len(real),
+        "variances": found.tolist(),
+        "largest_variance_of_noise": largest,
+    }
+    return Directions(mean, axes.astype(np.float32), record)
+
+
+def _deviations(eras: Sequence[Summary]) -> tuple[Float32, Float32]:
+    """Return the mean over eras where a number is seen, and each era's deviation, 0 where not."""
+    values = np.stack([era.values for era in eras])
+    seen = np.stack([era.seen for era in eras])
+    mean = (values * seen).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return mean.astype(np.float32), ((values - mean) * seen).astype(np.float32)
+
+
+def _principal(deviations: Float32) -> tuple[Float64, Float64]:
+    """Return variances and eigenvectors [n_eras, n_eras] over eras, the largest first."""
+    gram = (deviations @ deviations.T).astype(np.float64) / len(deviations)
+    values, vectors = np.linalg.eigh(gram)
+    return np.maximum(values[::-1], 0), vectors[:, ::-1]
+
+
+def minimise(
+    gram: Float64, right: Float64, ridge: float, prior: Float64, steps: int | None
+) -> Float64 | None:
+    """Minimise s'Gs - 2 r's + ridge |s - prior|^2.
+
+    Parameters
+    ----------
+    gram, right : G, float64 [n_codes, n_codes], and r.
+    steps : gradient steps from the prior, each of 1 / (largest eigenvalue + ridge), as many as
+        the loss is allowed; None is the limit of many, in closed form.
+
+    Returns
+    -------
+    float64 [n_codes]; None where some number of the code changes nothing in the loss.
+    """
+    if not np.all(np.diag(gram) > 0):
+        return None
+    left = gram + ridge * np.eye(len(gram))
+    wanted = right + ridge * prior
+    if steps is None:
+        if np.linalg.matrix_rank(left) < len(left):
+            return None
+        return np.asarray(np.linalg.solve(left, wanted))
+    size = 1 / np.linalg.eigvalsh(left)[-1]
+    code = prior
+    for _ in range(steps):
+        code = code - size * (left @ code - wanted)
+    return np.asarray(code)

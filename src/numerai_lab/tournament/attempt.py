@@ -1,0 +1,238 @@
+"""One slot in one open round: from its run to a receipt, or an error of one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from numerai_lab.config import Neutralize
+from numerai_lab.errors import DataError, UserError
+from numerai_lab.experiment import FinalModel, RunDir, find_final, load_final
+from numerai_lab.tournament.api import Round, Tournament, api_url, is_stand_in, keys_of
+from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
+from numerai_lab.tournament.datasets.live import download_live
+from numerai_lab.tournament.datasets.names import choose_version
+from numerai_lab.tournament.predict import LivePredictions, predict, version_of_run
+from numerai_lab.tournament.receipts import Origin, Receipt, State
+from numerai_lab.tournament.slots import Slot
+from numerai_lab.tournament.upload import recover, submitted_already, upload
+
+LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
+
+
+@dataclass
+class Desk:
+    """What the slots of one start share: connections, the live file, predictions of a run.
+
+    Parameters
+    ----------
+    state : the folder of receipts. runs_dir : where `latest:EXPERIMENT` is looked for.
+    environ : keys and the API's address. connect : makes a Tournament; tests pass their own.
+    say, warn : told every sentence that a person should, or must, read.
+    """
+
+    state: State
+    runs_dir: Path
+    environ: Mapping[str, str]
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    connect: Callable[..., Tournament] = Tournament
+    sleep: Callable[[float], None] = time.sleep
+    _accounts: dict[str, Tournament] = field(default_factory=dict)
+    _live: dict[tuple[str, str], Path] = field(default_factory=dict)
+    _finals: dict[Path, FinalModel] = field(default_factory=dict)
+    _predicted: dict[tuple[Path, Path, str], LivePredictions] = field(default_factory=dict)
+
+    def public(self) -> Tournament:
+        """Return a connection without keys."""
+        if "" not in self._accounts:
+            self._accounts[""] = self.connect(None, url=api_url(self.environ))
+        return self._accounts[""]
+
+    def account(self, name: str) -> Tournament:
+        """Return the connection with an account's keys. Raises UserError when they are not set."""
+        if name not in self._accounts:
+            keys = keys_of(name, self.environ)
+            self._accounts[name] = self.connect(keys, url=api_url(self.environ))
+        return self._accounts[name]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for tournament in self._accounts.values():
+            tournament.transport.close()
+
+    def forget_live(self) -> None:
+        """Forget the live file and what was predicted from it: it is another one next time."""
+        self._live.clear()
+        self._predicted.clear()
+
+    def final(self, run: RunDir) -> FinalModel:
+        """Load a run's final model, once."""
+        if run.path not in self._finals:
+            self._finals[run.path] = load_final(run)
+        return self._finals[run.path]
+
+    def live(self, tournament: Tournament, version: str, name: str = LIVE_FILES[0]) -> Path:
+        """Download a live file of the current round, once."""
+        if (version, name) not in self._live:
+            folder = self.state.path / ".live"
+            self._live[version, name] = download_live(
+                tournament, folder, version, file=name, say=self.say
+            )
+        return self._live[version, name]
+
+    def predict(self, final: FinalModel, live: Path, slot: Slot) -> LivePredictions:
+        """Predict with a run, once for the slots that want the same of it."""
+        key = (final.run.path, live, str(slot.post))
+        if key not in self._predicted:
+            self._predicted[key] = predict(
+                final, live, neutralize=slot.post.neutralize, say=self.say
+            )
+        return self._predicted[key]
+
+
+def check_slot(slot: Slot, desk: Desk) -> None:
+    """Check what can be checked without the server: keys, the run, its final model, its data.
+
+    Raises
+    ------
+    UserError : keys that are not set; a run on synthetic data, unless the tournament is a stand-in
+        on this machine. RunError : no such run, or one without a final model.
+    """
+    tournament = desk.account(slot.account)
+    run = find_final(slot.run, desk.runs_dir)
+    if run.manifest()["data"]["source"] != "synthetic":
+        return
+    if not is_stand_in(tournament.url):
+        raise UserError(
+            "was trained on SYNTHETIC DATA and is not submitted",
+            where=str(run.path),
+            fix="train on Numerai's files (numerai-lab data download, then train --final)",
+        )
+    desk.warn(f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai")
+
+
+def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
+    """Finish what earlier starts left open for a slot; see `recover`."""
+    found = []
+    for journal in desk.state.journals(slot.name):
+        tournament = desk.account(journal.account)
+        receipt = recover(tournament, desk.state, journal, latest, sleep=desk.sleep)
+        if receipt is None:
+            desk.say(f"{slot.name}: an upload of round {journal.round} never arrived")
+        else:
+            desk.say(
+                f"{slot.name}: the submission of round {receipt.round} that was left unfinished "
+                f"is at the server ({receipt.submission_id})"
+            )
+            found.append(receipt)
+    return found
+
+
+def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
+    """Submit a slot in an open round, unless the server has a submission already.
+
+    Raises
+    ------
+    LabError : why it was not submitted.
+    """
+    tournament = desk.account(slot.account)
+    model_id = tournament.model_id(slot.model_name)
+    there = submitted_already(tournament, desk.state, slot, model_id, open_round)
+    if there is not None:
+        return there
+    predictions, origin = prepare(slot, open_round, desk)
+    csv = predictions.csv()
+    desk.state.write_predictions(slot.name, open_round.number, csv)
+    return upload(
+        tournament,
+        desk.state,
+        slot,
+        model_id,
+        open_round,
+        csv,
+        origin,
+        sleep=desk.sleep,
+        say=desk.say,
+    )
+
+
+def rehearse(slot: Slot, open_round: Round, desk: Desk) -> int:
+    """Do all that `attempt` does except the upload, and return the number of predictions."""
+    tournament = desk.account(slot.account)
+    tournament.model_id(slot.model_name)
+    predictions, _ = prepare(slot, open_round, desk)
+    return len(predictions.values)
+
+
+def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions, Origin]:
+    """Predict a verified live file with a slot's run, and check what comes out.
+
+    Raises
+    ------
+    RunError, DataError, ModelError : the run or the predictions are not fit to be submitted.
+    StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
+    """
+    tournament = desk.account(slot.account)
+    final = desk.final(find_final(slot.run, desk.runs_dir))
+    version = slot.data_version or version_of_run(final)
+    if version is None:
+        version = _newest_for_synthetic(final, tournament)
+    live = desk.live(tournament, version)
+    if _needs_benchmark(final, slot):
+        desk.live(tournament, version, LIVE_FILES[1])
+    predictions = desk.predict(final, live, slot)
+    submission = predictions.table()
+    if predictions.n_eras != 1:
+        raise DataError(
+            f"holds {predictions.n_eras} eras, live rows are one",
+            where=str(live),
+            fix="look at the data version of the slot and of the server",
+        )
+    check_submission(submission, predictions.ids, slot.name)
+    earlier = desk.state.last_round(slot.name, open_round.number)
+    if earlier is not None:
+        try:
+            check_new(submission, desk.state.predictions(slot.name, earlier), earlier)
+        except StaleLive:
+            desk.forget_live()
+            raise
+    origin = Origin(
+        run=str(final.run.path.resolve()),
+        config_hash=str(final.manifest["config_hash"]),
+        post=_post_text(slot),
+        live_sha256=predictions.sha256,
+        predictions_sha256=hashlib.sha256(predictions.csv()).hexdigest(),
+        n_rows=len(predictions.values),
+    )
+    return predictions, origin
+
+
+def _newest_for_synthetic(final: FinalModel, tournament: Tournament) -> str:
+    """Return the server's newest version for a synthetic run, which has none of its own.
+
+    Columns of one name can hold other values in another version, so nothing is guessed for others.
+    """
+    if not final.synthetic:
+        raise UserError(
+            f"does not tell its data version: its data were in {final.manifest['data']['folder']}, "
+            "not in a folder like v5.3",
+            where=str(final.run.path),
+            fix="give the slot's data_version in submit.yaml",
+        )
+    return choose_version(None, tournament.datasets())
+
+
+def _needs_benchmark(final: FinalModel, slot: Slot) -> bool:
+    how = slot.post.neutralize
+    chosen = final.experiment.neutralize if how == "as_run" else how
+    return isinstance(chosen, Neutralize) and chosen.against == "benchmark"
+
+
+def _post_text(slot: Slot) -> str:
+    how = slot.post.neutralize
+    return how if isinstance(how, str) else json.dumps(how.model_dump(exclude_none=True))

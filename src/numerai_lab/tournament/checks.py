@@ -1,0 +1,93 @@
+"""What a submission must be before it leaves: Numerai's own rules, and two of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numerai_tools.submissions import validate_submission_numerai
+
+from numerai_lab.errors import DataError
+from numerai_lab.tournament.problems import Unavailable
+
+
+class StaleLive(Unavailable):
+    """The live file is still that of the round before; it will be replaced."""
+
+
+def check_submission(submission: pd.DataFrame, live_ids: pa.Array, where: str) -> None:
+    """Check a submission against the live ids.
+
+    Parameters
+    ----------
+    submission : columns id and prediction. live_ids : string [n_rows], of the live file.
+
+    Raises
+    ------
+    DataError : an id that is missing, unknown or there twice; NaN; a value outside (0, 1);
+        predictions that are all the same; or anything else Numerai's validation refuses.
+    """
+    ids, values = submission["id"], submission["prediction"].to_numpy(dtype=np.float64)
+    expected = live_ids.to_pylist()
+    if len(ids) != len(expected) or set(ids) != set(expected):
+        strangers = len(set(ids) - set(expected))
+        raise DataError(
+            f"{len(ids)} predictions for {len(expected)} live ids ({strangers} unknown)",
+            where=where,
+            fix="predict the live file of this round",
+        )
+    if not np.isfinite(values).all():
+        bad = int(np.count_nonzero(~np.isfinite(values)))
+        raise DataError(f"{bad} predictions are NaN or infinite", where=where, fix="train again")
+    if values.min() <= 0 or values.max() >= 1:
+        raise DataError("predictions must be between 0 and 1", where=where, fix="rank them")
+    if values.min() == values.max():
+        raise DataError(
+            f"all {len(values)} predictions are the same",
+            where=where,
+            fix="look at the run's model: it tells no stock from another",
+        )
+    try:
+        validate_submission_numerai(pd.Series(expected), submission)
+    except AssertionError as error:
+        raise DataError(f"Numerai's validation refuses it ({error})", where=where) from None
+
+
+def check_new(submission: pd.DataFrame, previous: Path, previous_round: int) -> None:
+    """Check that a submission is not that of an earlier round.
+
+    Parameters
+    ----------
+    previous : the CSV that was submitted then; without it there is nothing to compare.
+
+    Raises
+    ------
+    StaleLive : the ids are those of the earlier round: the live file was not replaced yet.
+    DataError : other ids, but the same predictions row by row, which features cannot explain.
+    """
+    if not previous.is_file():
+        return
+    try:
+        before = pd.read_csv(previous, dtype={"id": str})
+        ids, values = set(before["id"]), before["prediction"].to_numpy(dtype=np.float64)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"the submission of round {previous_round} cannot be read ({type(error).__name__})",
+            where=str(previous),
+            fix="remove it; then this round is not compared with it",
+        ) from None
+    if ids == set(submission["id"]):
+        raise StaleLive(
+            f"the live file still has the ids of round {previous_round}",
+            fix="try again in a few minutes",
+        )
+    now = submission["prediction"].to_numpy(dtype=np.float64)
+    # values are ranks with ties kept, so equal values are equal ranks
+    if len(now) == len(values) and np.allclose(now, values, rtol=0, atol=1e-12):
+        raise DataError(
+            f"the predictions are those of round {previous_round}, row by row, for other stocks",
+            where=str(previous),
+            fix="look at the model: it does not read the features",
+        )

@@ -1,0 +1,229 @@
+"""`upload`: hand a bundle to Numerai, which then runs it every day.
+
+numerapi's `model_upload` never checks the status of its PUT; these are its queries over our
+transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from numerai_lab.errors import UserError, did_you_mean
+from numerai_lab.experiment import FinalModel
+from numerai_lab.tournament.api import (
+    Rejected,
+    Tournament,
+    TournamentError,
+    Unavailable,
+    UploadAuth,
+    api_url,
+    is_stand_in,
+    keys_of,
+)
+from numerai_lab.tournament.export import Bundle, export
+from numerai_lab.tournament.predict import version_of_run
+from numerai_lab.tournament.receipts import State, utc_text
+from numerai_lab.tournament.slots import SubmitConfig, load_slots
+from numerai_lab.tournament.uploads import UploadRecord, write_upload
+
+UPLOAD_SECONDS = 600.0
+"""As numerapi allows; a bundle of a large ensemble has hundreds of megabytes."""
+
+
+@dataclass(frozen=True)
+class ModelUpload:
+    """What Numerai has taken: its id, and what it will run it with."""
+
+    id: str
+    model: str
+    filename: str
+    docker_image: str
+    data_version: str | None
+
+
+def check_not_cron(slot: str, account: str, config: Path, say: Callable[[str], None]) -> None:
+    """Refuse a slot that `submit` serves: Numerai takes predictions or a model, never both.
+
+    Source: numerai.md ("After a model upload to a slot, the API refuses prediction submissions").
+
+    Raises
+    ------
+    UserError : the slot, or its Numerai model, is in submit.yaml.
+    """
+    if not config.is_file():
+        say(f"there is no {config}: whether '{slot}' submits by cron elsewhere is not known")
+        return
+    found = _served(load_slots(config), slot, account)
+    if found is not None:
+        raise UserError(
+            f"slot '{slot}' submits predictions every round, and Numerai refuses these once a "
+            "model was uploaded to it",
+            where=str(config),
+            fix=f"take slot '{found}' out of the file first, or upload to another model",
+        )
+
+
+def _served(slots: SubmitConfig, name: str, account: str) -> str | None:
+    for slot in slots.slots:
+        model = (slot.account, slot.model_name.lower())
+        if slot.name.lower() == name.lower() or model == (account, name.lower()):
+            return slot.name
+    return None
+
+
+def check_not_synthetic(final: FinalModel, tournament: Tournament) -> None:
+    """Refuse a run on made-up data, except for a stand-in on this machine."""
+    if final.synthetic and not is_stand_in(tournament.url):
+        raise UserError(
+            "the run was trained on synthetic data: it knows nothing about Numerai",
+            where=str(final.run.path),
+            fix="train it on Numerai's data",
+        )
+
+
+def upload_model(
+    tournament: Tournament, final: FinalModel, model: str, bundle: Bundle
+) -> ModelUpload:
+    """Upload a bundle to a model of the account.
+
+    Parameters
+    ----------
+    model : Numerai's name of the model.
+
+    Raises
+    ------
+    Rejected : no such model, no container for this Python, or a data version that is not run.
+    TournamentError : no answer, or none that says whether the bundle was taken.
+    """
+    check_not_synthetic(final, tournament)
+    model_id = tournament.model_id(model)
+    image = _container(tournament, bundle.python)
+    version = _data_version(tournament, version_of_run(final))
+    auth = _upload_auth(tournament, bundle.path.name, model_id)
+    tournament.put(auth.url, bundle.path.read_bytes())
+    query = """
+        mutation($filename: String!
+                 $tournament: Int!
+                 $modelId: String
+                 $dataVersionId: String
+                 $dockerImageId: String) {
+            createComputePickleUpload(filename: $filename
+                                      tournament: $tournament
+                                      modelId: $modelId
+                                      dataVersionId: $dataVersionId
+                                      dockerImageId: $dockerImageId) {
+                id
+            }
+        }"""
+    arguments = {
+        "filename": auth.filename,
+        "tournament": tournament.client.tournament_id,
+        "modelId": model_id,
+        "dataVersionId": version[1] if version else None,
+        "dockerImageId": image[1],
+    }
+    try:
+        answer = tournament.query(query, arguments)
+    except Unavailable as error:
+        if not error.outcome_unknown:
+            raise
+        raise TournamentError(
+            f"{error.what}; whether the model was taken is not known",
+            where=error.where,
+            fix=f"look at the uploads of '{model}' at numer.ai before you upload it again",
+        ) from None
+    return ModelUpload(
+        id=str(answer["createComputePickleUpload"]["id"]),
+        model=model,
+        filename=auth.filename,
+        docker_image=image[0],
+        data_version=version[0] if version else None,
+    )
+
+
+def _upload_auth(tournament: Tournament, filename: str, model_id: str) -> UploadAuth:
+    query = """
+        query($filename: String! $modelId: String) {
+            computePickleUploadAuth(filename: $filename
+                                    modelId: $modelId) {
+                filename
+                url
+            }
+        }
+    """
+    answer = tournament.query(query, {"filename": filename, "modelId": model_id})
+    auth = answer["computePickleUploadAuth"]
+    return UploadAuth(str(auth["filename"]), str(auth["url"]))
+
+
+def _container(tournament: Tournament, python: str) -> tuple[str, str]:
+    """Return (name, id) of the container with a Python: byte code runs in its own version only."""
+    images = _names(tournament, "computePickleDockerImages")
+    for name, id_ in images.items():
+        if python in name.split():
+            return name, id_
+    raise Rejected(
+        f"Numerai runs no container with Python {python} (it has: {', '.join(images) or 'none'})",
+        fix="install numerai_lab with one of these and export again",
+    )
+
+
+def _data_version(tournament: Tournament, version: str | None) -> tuple[str, str] | None:
+    """Return (name, id) of the run's data version; None, Numerai's choice, if it is not known."""
+    if version is None:
+        return None
+    versions = _names(tournament, "computePickleDataVersions")
+    if version in versions:
+        return version, versions[version]
+    raise Rejected(
+        f"Numerai runs no model on data {version}{did_you_mean(version, versions)} "
+        f"(it has: {', '.join(versions) or 'none'})",
+        fix="train on one of these",
+    )
+
+
+def _names(tournament: Tournament, field: str) -> dict[str, str]:
+    answer = tournament.query(f"query {{ {field} {{ name id }} }}")
+    return {str(item["name"]): str(item["id"]) for item in answer[field]}
+
+
+def uploading(
+    final: FinalModel,
+    model: str,
+    account: str,
+    state: State,
+    environ: Mapping[str, str],
+    *,
+    check: bool,
+    say: Callable[[str], None],
+) -> tuple[ModelUpload, Bundle]:
+    """Export a run, check the bundle if asked to, upload it, and remember that.
+
+    Parameters
+    ----------
+    model : Numerai's name of the model. environ : has the account's keys.
+
+    Raises
+    ------
+    As `export` and `upload_model`; UserError for a run on synthetic data.
+    """
+    keys, url = keys_of(account, environ), api_url(environ)
+    with Tournament(keys, url=url, timeout_seconds=UPLOAD_SECONDS) as tournament:
+        check_not_synthetic(final, tournament)
+        tournament.model_id(model)  # a wrong name or key is told before minutes of checking
+        bundle = export(final, check=check, say=say)
+        done = upload_model(tournament, final, model, bundle)
+        write_upload(
+            state,
+            UploadRecord(
+                model=model,
+                account=account,
+                run=str(final.run.path),
+                id=done.id,
+                python=bundle.python,
+                uploaded_at=utc_text(tournament.server_now()),
+            ),
+        )
+    return done, bundle

@@ -1,0 +1,138 @@
+"""Tell somebody that a slot was not submitted: a command, a webhook, once for each reason."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from numerai_lab.errors import MachineError, UserError
+from numerai_lab.files import write_json
+from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.slots import OnFailure
+
+TIMEOUT_SECONDS = 60.0
+SILENCE = timedelta(hours=6)
+"""The same news is not told again before this: cron starts submit every few minutes."""
+_KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
+
+
+def is_key(variable: str) -> bool:
+    """Return whether an environment variable holds half of a key, by its name."""
+    return _KEY.fullmatch(variable) is not None
+
+
+def check_on_failure(how: OnFailure, environ: Mapping[str, str]) -> None:
+    """Check what can be checked before anything fails.
+
+    Raises
+    ------
+    UserError : a webhook whose variable is not set, or plain http to another machine.
+    """
+    if how.webhook is not None:
+        _address(how.webhook, environ)
+
+
+def tell(
+    how: OnFailure,
+    topic: str,
+    facts: Mapping[str, Any],
+    *,
+    memory: Path,
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+) -> None:
+    """Run the command and call the webhook, unless `topic` was told a short while ago.
+
+    The command gets the sentence on its standard input and the environment without any key; the
+    webhook gets `facts` as JSON, `text` among them (what Slack and Mattermost show). That one of
+    them fails is said, and changes nothing else.
+
+    Parameters
+    ----------
+    topic : what the news is about; news of the same topic is news once in `SILENCE`.
+    memory : JSON file of topics and times.
+    """
+    if how.command is None and how.webhook is None:
+        return
+    now = datetime.now(UTC)
+    told = {key: at for key, at in _recall(memory).items() if now - at < SILENCE}
+    if topic in told:
+        return
+    try:
+        write_json(memory, {key: at.isoformat() for key, at in {**told, topic: now}.items()})
+    except MachineError as error:  # a full disk is no reason to be silent about it
+        say(str(error))
+    text = str(facts["text"])
+    if how.command is not None:
+        _run(how.command, text, environ, say)
+    if how.webhook is not None:
+        _post(_address(how.webhook, environ), facts, say)
+
+
+def _recall(memory: Path) -> dict[str, datetime]:
+    """Read the topics told; a file that cannot be read is none: better told twice than never."""
+    try:
+        stored = json.loads(memory.read_text(encoding="utf-8"))
+        return {key: datetime.fromisoformat(at) for key, at in stored.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _run(
+    command: list[str], text: str, environ: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            input=text + "\n",
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_SECONDS,
+            env={name: value for name, value in environ.items() if not is_key(name)},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        say(f"on_failure.command could not tell anybody ({type(error).__name__})")
+        return
+    if done.returncode:
+        say(f"on_failure.command ended with exit code {done.returncode}")
+
+
+def _post(address: str, facts: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    request = urllib.request.Request(
+        address,
+        data=json.dumps(facts).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
+            pass
+    except urllib.error.HTTPError as error:
+        with error:
+            say(f"on_failure.webhook answered with HTTP {error.code}")
+    except OSError as error:
+        say(f"on_failure.webhook could not be reached ({type(error).__name__})")
+
+
+def _address(webhook: str, environ: Mapping[str, str]) -> str:
+    """Return the webhook's address; only https leaves this machine."""
+    where, address = "on_failure.webhook", webhook
+    if webhook.startswith("env:"):
+        name = webhook.removeprefix("env:")
+        address = environ.get(name, "").strip()
+        if not address:
+            raise UserError(f"the environment variable {name} is not set", where=where)
+    if not address.startswith("https://") and not (
+        address.startswith("http://") and is_loopback(address)
+    ):
+        raise UserError("must be an https address", where=where)
+    return address

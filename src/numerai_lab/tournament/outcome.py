@@ -1,0 +1,102 @@
+"""What `submit` came to: a result for each slot, the exit code, one line that says it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from numerai_lab.errors import LabError
+from numerai_lab.tournament.api import Rejected, TournamentError
+from numerai_lab.tournament.on_failure import is_key
+
+TRY_LATER = 75
+"""EX_TEMPFAIL of sysexits.h."""
+Status = Literal["submitted", "late", "already", "dry_run", "not_open", "failed"]
+
+
+@dataclass(frozen=True)
+class SlotResult:
+    """What became of a slot.
+
+    Attributes
+    ----------
+    status : `submitted` now; `late`, after the deadline; `already`, earlier in this round;
+        `dry_run`, would have been; `not_open`; `failed`.
+    retry : whether another try in a moment may succeed. exit_code : of its error.
+    gap : the rounds before this one that went by without a submission, told when one succeeds.
+    """
+
+    slot: str
+    status: Status
+    message: str
+    submission_id: str | None = None
+    exit_code: int = 0
+    retry: bool = False
+    gap: str = ""
+
+    @classmethod
+    def failed(cls, slot: str, error: LabError) -> SlotResult:
+        """Make the result of an error.
+
+        What the server or the network did may pass, even a refusal: with time left, another try
+        costs nothing.
+        """
+        retry = isinstance(error, TournamentError | Rejected)
+        return cls(slot, "failed", str(error), exit_code=error.exit_code, retry=retry)
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return what --json shows of it."""
+        return {
+            "slot": self.slot,
+            "status": self.status,
+            "submission_id": self.submission_id,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of all slots in a round; `round` is None where it is not known."""
+
+    round: int | None
+    slots: tuple[SlotResult, ...]
+    busy: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 75 not open, 1 a slot failed, 2 all failed and it is the user's to mend."""
+        failed = [one.exit_code for one in self.slots if one.exit_code not in (0, TRY_LATER)]
+        if failed:
+            return 2 if set(failed) == {2} and len(failed) == len(self.slots) else 1
+        return max((one.exit_code for one in self.slots), default=0)
+
+    @property
+    def summary(self) -> str:
+        """One line: how many slots came to what, and why those that failed did."""
+        if self.busy:
+            return "another submit is at work here: nothing to do"
+        counts: dict[str, int] = {}
+        for one in self.slots:
+            counts[one.status] = counts.get(one.status, 0) + 1
+        told = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
+        reasons: dict[str, list[str]] = {}
+        for one in self.slots:
+            if one.exit_code:
+                reasons.setdefault(one.message, []).append(one.slot)
+        why = "; ".join(f"{', '.join(slots)}: {message}" for message, slots in reasons.items())
+        number = "round not known" if self.round is None else f"round {self.round}"
+        return f"{number}: {told}" + (f" ({why})" if why else "")
+
+    def redacted(self, environ: Mapping[str, str]) -> Outcome:
+        """Return the same without any key in a message: a last safety net."""
+        slots = [replace(one, message=redact(one.message, environ)) for one in self.slots]
+        return replace(self, slots=tuple(slots))
+
+
+def redact(text: str, environ: Mapping[str, str]) -> str:
+    """Return text without the value of any key in the environment."""
+    for name, value in environ.items():
+        if is_key(name) and value:
+            text = text.replace(value, "***")
+    return text

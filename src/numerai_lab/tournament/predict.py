@@ -1,0 +1,158 @@
+"""`predict`: the final model of a run on live rows, or on any parquet file with its features."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from numerai_lab.config import Columns, Neutralize
+from numerai_lab.data import load_benchmarks, load_unlabelled
+from numerai_lab.errors import DataError, UserError
+from numerai_lab.experiment import FinalModel, predict_final
+from numerai_lab.files import write_aside
+
+LIVE = "live.parquet"
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, eq=False)
+class LivePredictions:
+    """Predictions in the form that Numerai takes.
+
+    Attributes
+    ----------
+    ids : string [n_rows]. values : float64 [n_rows], ranks strictly between 0 and 1 within each
+        era, ties kept.
+    n_eras : eras in the file; live files have one. sha256 : of the file that was predicted.
+    """
+
+    ids: pa.Array
+    values: npt.NDArray[np.float64]
+    n_eras: int
+    features: Path
+    sha256: str
+
+    def table(self) -> pd.DataFrame:
+        """Return `id` and `prediction` as a submission holds them."""
+        return pd.DataFrame({"id": self.ids.to_pylist(), "prediction": self.values})
+
+    def csv(self) -> bytes:
+        """Return the submission's bytes."""
+        return self.table().to_csv(index=False).encode()
+
+
+def data_version(path: Path) -> str | None:
+    """Return the data version that a path names (`data/v5.3/live.parquet` -> `v5.3`), if any."""
+    named = [part for part in path.parts if re.fullmatch(r"v\d+(\.\d+)+", part)]
+    return named[-1] if named else None
+
+
+def version_of_run(final: FinalModel) -> str | None:
+    """Return the data version a run was trained on, if the folder of its data tells."""
+    folder = final.manifest["data"]["folder"]
+    return None if folder is None else data_version(Path(folder))
+
+
+def live_file(final: FinalModel) -> Path:
+    """Return the live file beside the run's data.
+
+    Raises
+    ------
+    DataError : there is none.
+    """
+    folder = final.manifest["data"]["folder"]
+    path = None if folder is None else Path(folder) / LIVE
+    if path is None or not path.is_file():
+        raise DataError(
+            f"there is no {LIVE} beside the run's data",
+            where=str(folder or final.run.path),
+            fix="get it with `numerai-lab data download --files live`, or name a file with "
+            "--features",
+        )
+    return path
+
+
+def check_version(final: FinalModel, features: Path) -> None:
+    """Refuse rows of another data version than the run's, as far as the folders tell.
+
+    The same column can be made otherwise in another version, so matching names prove nothing.
+
+    Raises
+    ------
+    DataError : both versions are known and differ.
+    """
+    ours, theirs = version_of_run(final), data_version(features.resolve())
+    if ours is not None and theirs is not None and ours != theirs:
+        raise DataError(
+            f"is of data version {theirs}, the run was trained on {ours}",
+            where=str(features),
+            fix=f"use the live file of {ours}, or train on {theirs}",
+        )
+
+
+def predict(
+    final: FinalModel,
+    features: Path,
+    *,
+    neutralize: Neutralize | Literal["as_run", "none"] = "as_run",
+    say: Callable[[str], None],
+) -> LivePredictions:
+    """Predict every row of a file; a transductive model adapts to each of its eras first.
+
+    Parameters
+    ----------
+    neutralize : what is taken out of the predictions: as the run's config says, nothing, or a
+        section of its own. A benchmark is read from `<file>_benchmark_models.parquet` beside.
+    say : called with every sentence the user must see.
+
+    Raises
+    ------
+    DataError, ModelError : rows, columns or predictions that break a rule; see `load_unlabelled`.
+    """
+    check_version(final, features)
+    section = final.experiment.data
+    rows = load_unlabelled(
+        features,
+        features=final.feature_names,
+        dtype=final.feature_dtype,
+        columns=section.columns if section.source == "parquet" else Columns(),
+        missing=section.missing,
+        say=say,
+    )
+    how = neutralize
+    if how == "as_run":
+        how = final.experiment.neutralize or "none"
+    values = predict_final(
+        final,
+        rows.frame,
+        neutralize=None if how == "none" else how,
+        benchmarks=load_benchmarks(features.with_name(f"{features.stem}_benchmark_models.parquet")),
+        say=say,
+    )
+    return LivePredictions(rows.frame.ids, values, rows.frame.n_eras, features, rows.file.sha256)
+
+
+def write_predictions(predictions: LivePredictions, path: Path) -> None:
+    """Write `id` and `prediction` as CSV or parquet, by the suffix of the path.
+
+    Raises
+    ------
+    UserError : another suffix. MachineError : it cannot be written; nothing is left behind.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UserError(
+            f"the suffix '{path.suffix}' is not known", where=str(path), fix="use .csv or .parquet"
+        )
+    with write_aside(path) as part:
+        if path.suffix == ".csv":
+            part.write_bytes(predictions.csv())
+        else:
+            predictions.table().to_parquet(part, index=False)

@@ -1,0 +1,140 @@
+"""configs/submit.yaml: which run is submitted to which Numerai model, and whom failure concerns."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from numerai_lab.config import Neutralize, Section, read_section
+from numerai_lab.errors import ConfigError, did_you_mean
+
+SUBMIT_CONFIG = Path("configs/submit.yaml")
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+
+class Post(Section):
+    """What is done to a slot's predictions after the model."""
+
+    neutralize: Literal["as_run", "none"] | Neutralize = Field(
+        "as_run", description="as_run: what the run's config says; none; or a section of its own"
+    )
+
+    @model_validator(mode="after")
+    def _own_section_names_no_set(self) -> Post:
+        if isinstance(self.neutralize, Neutralize) and self.neutralize.feature_set is not None:
+            raise ValueError(
+                "a slot neutralises to all features of its run; for a feature_set write it in the "
+                "run's own config, so that it is judged too"
+            )
+        return self
+
+
+class Slot(Section):
+    """One Numerai model that is submitted every round."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    run: Annotated[str, Field(min_length=1)] = Field(
+        description="a run directory, or latest:EXPERIMENT"
+    )
+    model: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Numerai's name of the model; the slot's name if left out"
+    )
+    account: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = Field(
+        "default", description="default reads NUMERAI_PUBLIC_ID, work reads WORK_NUMERAI_PUBLIC_ID"
+    )
+    data_version: Annotated[str, Field(pattern=r"^v\d+(\.\d+)*$")] | None = Field(
+        None, description="version of the live file, where the run does not tell its own"
+    )
+    post: Post = Field(default_factory=Post)
+
+    @property
+    def model_name(self) -> str:
+        """Numerai's name of the model."""
+        return self.model or self.name
+
+
+class OnFailure(Section):
+    """Who is told when a slot was not submitted; never given any key."""
+
+    command: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="program and arguments; the sentence is its standard input"
+    )
+    webhook: Annotated[str, Field(pattern=r"^(https://|http://|env:)")] | None = Field(
+        None, description="address that gets JSON with a text, or env:NAME of a variable with it"
+    )
+
+
+class SubmitConfig(Section):
+    """What `numerai-lab submit` does every round."""
+
+    slots: Annotated[list[Slot], Field(min_length=1)]
+    on_failure: OnFailure = Field(default_factory=OnFailure)
+
+    @field_validator("slots")
+    @classmethod
+    def _each_once(cls, slots: list[Slot]) -> list[Slot]:
+        seen: set[tuple[str, ...]] = set()
+        for slot in slots:
+            for key in (("slot", slot.name.lower()), (slot.account, slot.model_name.lower())):
+                if key in seen:
+                    raise ValueError(
+                        f"slot '{slot.name}': its name, or its model '{slot.model_name}' of account"
+                        f" '{slot.account}', is there twice; a model is submitted once per round"
+                    )
+                seen.add(key)
+        return slots
+
+    def slot(self, name: str) -> Slot:
+        """Return one slot. Raises ConfigError with the nearest name."""
+        for slot in self.slots:
+            if slot.name == name:
+                return slot
+        names = [slot.name for slot in self.slots]
+        raise ConfigError(
+            f"no slot '{name}'{did_you_mean(name, names)} (there are: {', '.join(names)})",
+            where="--slot",
+        )
+
+
+def chosen_slots(
+    config: Path | None, name: str | None, run: str | None
+) -> tuple[list[Slot], OnFailure]:
+    """Return the slots that a command means.
+
+    Parameters
+    ----------
+    config : the file; None: `SUBMIT_CONFIG`. name : one of its slots, None for all.
+    run : submit this run instead of the slot's own; a slot that is not in the file, or no file at
+        all, then means the Numerai model of that name.
+
+    Raises
+    ------
+    ConfigError : the file is wrong or not there; no such slot; a run without a slot.
+    """
+    if run is None:
+        submit = load_slots(config or SUBMIT_CONFIG)
+        return ([submit.slot(name)] if name else submit.slots), submit.on_failure
+    if name is None:
+        raise ConfigError("a run needs the name of its slot", where="--slot", fix="add --slot NAME")
+    on_failure = OnFailure()
+    if config is not None or SUBMIT_CONFIG.is_file():
+        submit = load_slots(config or SUBMIT_CONFIG)
+        on_failure = submit.on_failure
+        if any(slot.name == name for slot in submit.slots):
+            return [submit.slot(name).model_copy(update={"run": run})], on_failure
+    if re.fullmatch(NAME, name) is None:
+        raise ConfigError(f"{name!r} cannot be a slot's name", where="--slot")
+    return [Slot(name=name, run=run)], on_failure
+
+
+def load_slots(path: Path = SUBMIT_CONFIG) -> SubmitConfig:
+    """Read submit.yaml.
+
+    Raises
+    ------
+    ConfigError : every mistake of the file, each with its line.
+    """
+    return read_section(path, SubmitConfig)

@@ -1,0 +1,272 @@
+"""HTTP as an unattended submission needs it: checked, timed, retried, and without keys in errors.
+
+numerapi posts without a timeout, turns network errors and HTTP 4xx into `{}` and never checks the
+status of an upload (read in its base_api.py and utils.py, 3.1.1); this takes the place of that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.problems import Unavailable, host_of, network_errors
+
+_LONGEST_ANSWER = 64 * 2**20
+_CHUNK = 64 * 2**10
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waiting between tries: exponential, with jitter so that clients do not march in step.
+
+    The n-th wait is uniform in [half, whole] of `min(longest, first * 2**n)` seconds; a server's
+    Retry-After is a lower bound, up to `longest_retry_after` (longer: give up and say so).
+    """
+
+    first: float = 1.0
+    longest: float = 30.0
+    longest_retry_after: float = 120.0
+    random: Callable[[], float] = field(default=random.random, repr=False)
+
+    def seconds(self, attempt: int, retry_after: float | None) -> float:
+        """Return the wait after the failed try number `attempt` (0, 1, ...)."""
+        whole = min(self.longest, self.first * 2.0**attempt)
+        return max(whole * (0.5 + self.random() / 2), retry_after or 0.0)
+
+
+class _LoopbackOnly(HTTPAdapter):
+    """Plain http stays on this machine, redirects included."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        if not is_loopback(request.url or ""):
+            raise requests.exceptions.InvalidSchema("plain http to another machine")
+        return super().send(request, *args, **kwargs)
+
+
+class Transport:
+    """One HTTP session: TLS verified, no redirect to plain http, no credentials from .netrc.
+
+    Parameters
+    ----------
+    secrets : texts that must never be shown; replaced by *** in every error.
+    timeout_seconds : for connecting, for each read, and for a whole answer that is not a file.
+    attempts : tries of a request that may be repeated.
+    clock, sleep : seconds that only grow, and waiting; tests pass their own.
+    """
+
+    def __init__(
+        self,
+        secrets: tuple[str, ...] = (),
+        *,
+        timeout_seconds: float = 30.0,
+        attempts: int = 5,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self.timeout_seconds, self.attempts = timeout_seconds, attempts
+        self.backoff = backoff or Backoff()
+        self.clock, self.sleep = clock, sleep
+        self._server_time: tuple[datetime, float] | None = None
+        self._session = requests.Session()
+        self._session.mount("http://", _LoopbackOnly())
+        # An auth object of our own keeps requests from putting a .netrc entry in its place.
+        self._session.auth = _unchanged
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def redact(self, text: str) -> str:
+        """Return text without secrets and without the signatures of signed URLs."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1?...", text)
+
+    def server_now(self) -> datetime | None:
+        """Return the server's time, UTC, from its last Date header; None before any answer."""
+        if self._server_time is None:
+            return None
+        said, at = self._server_time
+        return said + timedelta(seconds=self.clock() - at)
+
+    def post_json(
+        self,
+        url: str,
+        body: Any,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool,
+        check: Callable[[Any], None],
+    ) -> tuple[int, Any]:
+        """POST JSON and return (status, JSON answered) of an answer below 500 other than 429.
+
+        The JSON is None where a refusal (HTTP 4xx) has none.
+
+        Parameters
+        ----------
+        repeatable : doing it twice is harmless. If not, it is sent again only while it certainly
+            was not carried out (nothing was sent, or HTTP 429).
+        check : is given the JSON, and raises what its words mean; on Unavailable it is tried again.
+
+        Raises
+        ------
+        Unavailable : after all attempts; `outcome_unknown` where it may have been carried out.
+        """
+
+        def ask() -> tuple[int, Any]:
+            status, answered = self._answer(
+                "POST", url, json=body, headers=dict(headers), allow_redirects=False
+            )
+            try:
+                read = json.loads(answered)
+            except ValueError:
+                read = None
+            if read is not None or status >= 400:
+                check(read)
+                return status, read
+            # A proxy's or hotel's page, or an answer that was cut short.
+            raise Unavailable(
+                f"the answer is not JSON (HTTP {status}, {len(answered)} bytes)",
+                where=host_of(url),
+                status=status,
+                outcome_unknown=True,
+                fix="check the address and any proxy, then try again later",
+            )
+
+        return self._tries(ask, repeatable=repeatable)
+
+    def put(self, url: str, data: bytes) -> None:
+        """PUT bytes to a signed URL; the status is checked. Doing it twice is harmless.
+
+        Raises
+        ------
+        Unavailable : no success after all attempts; for HTTP 4xx after the first (`status`): the
+            address has expired or is wrong, and a new one may do.
+        """
+        status, body = self._tries(
+            lambda: self._answer("PUT", url, data=data, allow_redirects=False), repeatable=True
+        )
+        if not 200 <= status < 300:
+            reason = self.redact(body.decode("utf-8", "replace").strip()[:120])
+            raise Unavailable(
+                f"the upload was refused with HTTP {status}" + (f" ({reason})" if reason else ""),
+                where=host_of(url),
+                status=status,
+                fix="run again: a new upload address is asked for",
+            )
+
+    @contextlib.contextmanager
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """Open a GET whose body is read by the caller in pieces; one try, any status.
+
+        `headers` go on top of `Accept-Encoding: identity`: sizes must be those of the file.
+
+        Raises
+        ------
+        Unavailable : no answer.
+        """
+        with network_errors(url, self.timeout_seconds, self.redact):
+            response = self._request(
+                "GET", url, headers={"Accept-Encoding": "identity", **headers}, stream=True
+            )
+        with response:
+            yield response
+
+    def pieces(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield the body of a `get` as it comes.
+
+        Raises
+        ------
+        Unavailable : the connection broke, stood still or ended too early.
+        """
+        while True:
+            with network_errors(response.url, self.timeout_seconds, self.redact):
+                piece: bytes = response.raw.read1(_CHUNK, decode_content=True)
+            if not piece:
+                return
+            yield piece
+
+    def _tries(self, ask: Callable[[], T], *, repeatable: bool) -> T:
+        for attempt in range(self.attempts):
+            try:
+                return ask()
+            except Unavailable as error:
+                error.outcome_unknown = error.outcome_unknown and not repeatable
+                too_long = (error.retry_after or 0) > self.backoff.longest_retry_after
+                if error.outcome_unknown or too_long or attempt == self.attempts - 1:
+                    raise
+                self.sleep(self.backoff.seconds(attempt, error.retry_after))
+        raise AssertionError("attempts must be at least 1")
+
+    def _answer(self, method: str, url: str, **options: Any) -> tuple[int, bytes]:
+        """One request with its whole body, inside the timeout. Raises Unavailable."""
+        deadline = self.clock() + self.timeout_seconds
+        with (
+            network_errors(url, self.timeout_seconds, self.redact),
+            self._request(method, url, stream=True, **options) as response,
+        ):
+            body = bytearray()
+            while piece := response.raw.read1(_CHUNK, decode_content=True):
+                body += piece
+                if self.clock() > deadline or len(body) > _LONGEST_ANSWER:
+                    raise requests.exceptions.ReadTimeout("the answer takes too long")
+        status = response.status_code
+        if status == 429 or status >= 500:
+            raise Unavailable(
+                "the server asks to slow down (HTTP 429)"
+                if status == 429
+                else f"the server failed (HTTP {status})",
+                where=host_of(url),
+                outcome_unknown=status != 429,
+                retry_after=retry_after_of(response),
+                status=status,
+                fix="try again later",
+            )
+        return status, bytes(body)
+
+    def _request(self, method: str, url: str, **options: Any) -> requests.Response:
+        # A proxy of the environment knows nothing of this machine's loopback.
+        self._session.trust_env = not is_loopback(url)
+        response = self._session.request(method, url, timeout=self.timeout_seconds, **options)
+        date = response.headers.get("Date")
+        # Files may come from a cache; the API's own clock is the one that counts.
+        if date is not None and method == "POST":
+            with contextlib.suppress(ValueError):
+                said = email.utils.parsedate_to_datetime(date)
+                self._server_time = said.astimezone(UTC), self.clock()
+        return response
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def retry_after_of(response: requests.Response) -> float | None:
+    """Read Retry-After in seconds; it may be an HTTP date (RFC 9110, 10.2.3)."""
+    header = response.headers.get("Retry-After")
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        when = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,133 @@
+"""`train --continue`: a final model grows on eras that have resolved since, as a new run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xgboost
+
+CONFIG = """\
+name: weekly
+data: {{source: numerai, dir: "{folder}"}}
+split: {{type: walk_forward, first_train_eras: 20, chunk_eras: 10, purge_eras: 4}}
+scoring: {{bootstrap: {{samples: 200}}}}
+threads: 1
+model:
+  type: {model}
+"""
+XGB = "xgb\n  params: {num_boost_round: 12, max_depth: 2, eta: 0.1}\n"
+ENSEMBLE = (
+    "lgbm_ensemble\n  params: {weights: equal, era_step: 1, era_offsets: [0], "
+    "lightgbm: {num_iterations: 12}}\n"
+)
+
+
+def write_eras(source: Path, folder: Path, last: int) -> None:
+    """Write the source's labelled rows up to an era: the data as it was then."""
+    folder.mkdir(exist_ok=True)
+    for name in ("train.parquet", "validation.parquet"):
+        frame = pd.read_parquet(source / name)
+        frame[frame["era"].astype(int) <= last].to_parquet(folder / name)
+    (folder / "features.json").write_bytes((source / "features.json").read_bytes())
+
+
+@pytest.fixture
+def weekly(lab, tournament, tmp_path):
+    """A final model of the eras up to 40; then those up to 56 resolve (57-60 have no label yet)."""
+
+    def train(model):
+        folder = tmp_path / "data"
+        write_eras(tournament, folder, 40)
+        config = tmp_path / "weekly.yaml"
+        config.write_text(CONFIG.format(folder=folder, model=model))
+        result = lab("train", config, "--final", "--runs-dir", tmp_path / "runs", "--json")
+        assert result.code == 0, result.err
+        write_eras(tournament, folder, 60)
+        return Path(result.json["run_dir"])
+
+    return train
+
+
+@pytest.mark.parametrize("model", [XGB, ENSEMBLE])
+def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, tmp_path, model):
+    parent = weekly(model)
+    runs = ["--runs-dir", tmp_path / "runs"]
+    result = lab("train", "--continue", parent, "--rounds", 5, *runs, "--json")
+    assert result.code == 0, result.err
+    run = Path(result.json["run_dir"])
+    manifest = json.loads((run / "manifest.json").read_text())
+    lineage = manifest["continued"]
+    assert lineage["parent"] == str(parent.resolve())
+    assert (lineage["first_era"], lineage["last_era"], lineage["rounds"]) == (41, 56, 5)
+    # the parent never saw any part of the labels of 45-56: its first judgement on what came later
+    judged = lineage["parent_on_new_eras"]
+    assert (judged["first_era"], judged["last_era"], judged["n_eras"]) == (45, 56, 12)
+    assert np.isfinite(judged["corr"])
+    before, after = (
+        json.loads((path / "final" / "fit.json").read_text()) for path in (parent, run)
+    )
+    assert after["n_trees"] == before["n_trees"] + 5
+    assert after["train"]["n_eras"] == before["train"]["n_eras"] + 16
+    assert after["last_era"] == 56
+    if model == XGB:
+        grown = xgboost.Booster(model_file=run / "final" / "model" / "booster.ubj")
+        assert grown.num_boosted_rounds() == 17
+    # the scores are the parent's, and every reader is told so
+    assert result.json["scores"] == json.loads((parent / "scores.json").read_text())["scores"]
+    assert any("folds and scores are those of that run" in note for note in manifest["notes"])
+    assert "folds and scores are those of that run" in (run / "report.html").read_text()
+    # the refreshed model is what goes live, and can be refreshed again
+    out = tmp_path / "live.csv"
+    live = pd.read_parquet(tmp_path / "data" / "validation.parquet")
+    live[live["era"] == "0060"].to_parquet(tmp_path / "live.parquet")
+    predicted = lab(
+        "predict", "weekly", *runs, "--features", tmp_path / "live.parquet", "--out", out
+    )
+    assert predicted.code == 0, predicted.err
+    assert len(pd.read_csv(out)) == 60
+
+
+def test_the_default_is_as_many_rounds_an_era_as_before(weekly, lab, tmp_path):
+    parent = weekly(XGB)
+    result = lab("train", "--continue", parent, "--runs-dir", tmp_path / "runs", "--json")
+    manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
+    # 12 rounds on 40 eras, so 4.8 on 16
+    assert manifest["continued"]["rounds"] == 5
+
+
+def test_a_refreshed_run_names_all_it_comes_from(weekly, lab, tournament, tmp_path):
+    parent = weekly(XGB)
+    runs = ["--runs-dir", tmp_path / "runs", "--json"]
+    write_eras(tournament, tmp_path / "data", 50)
+    first = lab("train", "--continue", parent, *runs).json["run_dir"]
+    write_eras(tournament, tmp_path / "data", 60)
+    second = lab("train", "--continue", "weekly", *runs).json["run_dir"]
+    lineage = json.loads((Path(second) / "manifest.json").read_text())["continued"]
+    assert lineage["parent"] == str(Path(first).resolve())
+    assert lineage["ancestors"] == [str(parent.resolve())]
+    assert lineage["first_era"] == 51
+    assert lineage["parent_on_new_eras"]["first_era"] == 55
+
+
+def test_what_cannot_be_continued_says_why(weekly, lab, tournament, tmp_path):
+    parent = weekly(XGB)
+    runs = ["--runs-dir", tmp_path / "runs"]
+    before = sorted((tmp_path / "runs").rglob("manifest.json"))
+    write_eras(tournament, tmp_path / "data", 40)
+    result = lab("train", "--continue", parent, *runs)
+    assert result.code == 2
+    assert "was fitted up to era 40" in result.err
+    assert "no labelled era" in result.err
+    for arguments in (
+        ["train", *runs],
+        ["train", tmp_path / "weekly.yaml", "--continue", parent, *runs],
+        ["train", tmp_path / "weekly.yaml", "--rounds", 3, *runs],
+        ["train", "--continue", parent, "--final", *runs],
+        ["train", "--continue", tmp_path / "nowhere", *runs],
+    ):
+        result = lab(*arguments)
+        assert result.code == 2, result.err
+        assert result.err.count("\n") == 1
+    assert sorted((tmp_path / "runs").rglob("manifest.json")) == before

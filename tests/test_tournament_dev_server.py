@@ -1,0 +1,94 @@
+"""dev-server: a person is told how to point the lab at the stand-in."""
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conftest import lab_process
+from numerai_lab.tournament.api import Tournament
+from stand_in import StandIn
+
+
+@pytest.fixture
+def dev_server(tournament, tmp_path):
+    process = lab_process(
+        "dev-server", "--port", 0, "--data", tournament, "--models", "mine", cwd=tmp_path
+    )
+    yield process
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "the stand-in has ended" in err
+
+
+def test_dev_server_says_how_to_point_the_lab_at_it(dev_server, monkeypatch, lab, tmp_path):
+    told = []
+    while not told or "Files:" not in told[-1]:
+        told.append(dev_server.stdout.readline())
+    exports = [line.removeprefix("export ").strip() for line in told if line.startswith("export")]
+    assert [line.split("=")[0] for line in exports] == [
+        "NUMERAI_API_URL",
+        "NUMERAI_PUBLIC_ID",
+        "NUMERAI_SECRET_KEY",
+    ]
+    for line in exports:
+        monkeypatch.setenv(*line.split("=", 1))
+    monkeypatch.chdir(tmp_path)
+    with Tournament() as api:
+        current = api.current_round()
+        assert current.is_open(api.server_now())
+        assert abs(api.server_now() - datetime.now(UTC)) < timedelta(minutes=2)
+    assert lab("data", "download", "--files", "features,live").code == 0
+    assert "Nothing here reaches Numerai" in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "nowhere"], "there is no such folder"),
+        (["--data", "."], "has no live.parquet"),
+        (["--version", "5"], "is not a version"),
+        (["--models", ","], "no model is named"),
+    ],
+)
+def test_dev_server_mistakes_are_one_sentence(lab, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    done = lab("dev-server", *arguments)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_a_port_that_is_taken(stand_in, lab, tournament):
+    port = stand_in.url.rsplit(":", 1)[1]
+    done = lab("dev-server", "--port", port, "--data", tournament)
+    assert done.code == 1
+    assert f"port {port} cannot be used" in done.err
+
+
+def test_without_data_there_is_an_invented_tournament(tmp_path):
+    command = "from numerai_lab.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "dev-server", "--port", "0", "--json"],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+    )
+    try:
+        told = json.loads(process.stdout.readline())
+        assert told["environment"]["NUMERAI_API_URL"] == told["url"]
+        assert (tmp_path / told["data"] / "live.parquet").is_file()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_it_ends_with_the_process_that_started_it(tournament):
+    server = StandIn.start(tournament)
+    server.process.stdin.close()
+    assert server.process.wait(timeout=60) == 0
+    server.process.stdout.close()

@@ -1,0 +1,128 @@
+"""kill -9 at every step of submit, and two submits at once: never twice, never lost."""
+
+import subprocess
+from datetime import datetime, timedelta
+
+import pytest
+
+from submit_lab import MAIN, Submit, ThreadStandIn
+from submit_zygote import Zygote
+
+FIRST = datetime(2026, 3, 3, 12, 5)
+
+
+@pytest.fixture
+def submit(tmp_path, final_runs):
+    server = ThreadStandIn.start(final_runs.parent / "data")
+    lab = Submit(tmp_path, final_runs, server)
+    lab.slots()
+    yield lab
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    zygote = Zygote()
+    yield zygote
+    zygote.stop()
+
+
+def left_over(submit) -> list[str]:
+    """What a submit must not leave behind."""
+    names = [path.name for path in submit.state.rglob("*")]
+    return [name for name in names if name.endswith((".part", ".pending"))]
+
+
+TWO = ("alpha", "gamma")
+
+
+@pytest.mark.parametrize(
+    ("slots", "stride", "least"),
+    [
+        (TWO[:1], 4, 12),
+        pytest.param(TWO, 1, 90, marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
+    ],
+)
+def test_killed_at_every_step_it_is_finished_by_the_next_start(
+    submit, zygote, slots, stride, least
+):
+    if slots != TWO:
+        submit.slots('slots: [{name: alpha, run: "latest:tiny"}]')
+    killed = 0
+    while True:
+        # every Tuesday a round of its own
+        now = FIRST + timedelta(weeks=killed)
+        number = submit.server.control(set_time=now.isoformat())["latest_round"]
+        options = {"folder": submit.folder, "environment": submit.environment}
+        code, _, _ = zygote.run("submit", *submit.places, kill_at=1 + killed * stride, **options)
+        mine = [model for model, of_round in submit.submissions() if of_round == number]
+        assert len(mine) == len(set(mine)), (killed, mine)
+        if code == 0:
+            break
+        assert code == -9, (killed, code)
+        killed += 1
+        code, out, err = zygote.run("submit", *submit.places, **options)
+        assert code == 0, (killed, out, err)
+        mine = [model for model, of_round in submit.submissions() if of_round == number]
+        assert sorted(mine) == sorted(slots), (killed, err)
+        assert left_over(submit) == [], killed
+        told = {one["id"]: one for one in submit.server.state()["submissions"]}
+        for slot in slots:
+            receipt = submit.receipts(slot)[number]
+            assert told[receipt["submission_id"]]["filename"] == receipt["filename"]
+    assert killed > least
+
+
+def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
+    """Killed between accepting and receipt; the next start comes when the round is over."""
+    options = {"folder": submit.folder, "environment": submit.environment}
+    submit.slots('slots: [{name: alpha, run: "latest:tiny"}]')
+    for step in range(40, 200):  # before that nothing has been submitted
+        now = FIRST + timedelta(weeks=step)
+        number = submit.server.control(set_time=now.isoformat())["latest_round"]
+        code, _, _ = zygote.run("submit", *submit.places, kill_at=step + 1, **options)
+        pending = (submit.state / "alpha" / f"{number}.pending").exists()
+        if pending and ("alpha", number) in submit.submissions():
+            break
+    assert code == -9
+    submit.server.control(set_time=(now + timedelta(days=1, hours=3)).isoformat())
+    code, _, err = zygote.run("submit", *submit.places, **options)
+    assert code == 75, err
+    assert submit.receipts("alpha")[number]["how"] == "recovered"
+    assert f"of round {number} that was left unfinished is at the server" in err
+    assert left_over(submit) == []
+
+
+def test_two_crons_at_once(submit, zygote):
+    submit.server.fault("put", "500", times=-1)  # keeps the first one at work: it tries again
+    command = [*MAIN, "submit", *submit.places]
+    first = subprocess.Popen(
+        command,
+        env=submit.environment,
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not submit.server.state()["requests"].get("put"):
+        assert first.poll() is None
+    options = {"folder": submit.folder, "environment": submit.environment}
+    code, out, said = zygote.run("submit", *submit.places, "--json", **options)
+    assert first.poll() is None
+    submit.server.control(clear_faults=True)
+    assert code == 0, said
+    assert "another submit is at work here: nothing to do" in said
+    assert out.strip() == '{"round": null, "slots": []}'
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 0, err
+    assert sorted(submit.submissions()) == [("alpha", 1385), ("gamma", 1385)]
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(submit, zygote):
+    submit.state.write_text("a file")
+    options = {"folder": submit.folder, "environment": submit.environment}
+    code, _, err = zygote.run("submit", *submit.places, **options)
+    assert code == 1
+    assert "cannot be written" in err
+    assert err.count("\n") == 1
+    assert submit.submissions() == []

@@ -1,0 +1,389 @@
+"""`status`: receipts, the server's view, and whether live corr is what validation promised."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numerai_lab.config import Bootstrap
+from numerai_lab.tournament import State, Tournament
+from numerai_lab.tournament.decay import Verdict, interval_of_means, judge_live
+from numerai_lab.tournament.receipts import Journal, Origin, Receipt
+from numerai_lab.tournament.uploads import UploadRecord, write_upload
+from stand_in import KEYS, SECRET, StandIn
+from tournament_runs import train_final
+
+RNG = np.random.default_rng(3)
+ERAS = np.arange(157, 557, dtype=np.int32)
+
+
+# ---- the verdict
+
+
+def overlapping(n_days, horizon, rng, skill=0.02, spread=0.02):
+    """Scores of rounds opened day after day whose labels look `horizon` days ahead."""
+    total = np.concatenate([[0.0], np.cumsum(rng.normal(0, 1, n_days + horizon))])
+    sums = (total[horizon:] - total[:-horizon]) / np.sqrt(horizon)
+    return skill + spread * sums[:n_days]
+
+
+def verdict_of(live, validation, horizon=20, first=1000):
+    rounds = list(enumerate(live, start=first))
+    eras = np.arange(1, len(validation) + 1, dtype=np.int32)
+    return judge_live(rounds, eras, np.asarray(validation), horizon, Bootstrap())
+
+
+@pytest.mark.parametrize(
+    ("horizon", "n_eras", "least"), [(20, 400, 0.92), (20, 150, 0.9), (60, 400, 0.88)]
+)
+def test_a_model_that_holds_is_seldom_called_decayed(horizon, n_eras, least):
+    """Daily rounds after weekly eras of the same process: 60 rounds are 12 weeks, not 60."""
+    rng = np.random.default_rng(1)
+    inside = naive = 0
+    trials = 200
+    for _ in range(trials):
+        scores = overlapping((n_eras + 30) * 5, horizon, rng)
+        validation, live = scores[: n_eras * 5 : 5], scores[n_eras * 5 + horizon :][:60]
+        verdict = verdict_of(live, validation, horizon)
+        inside += verdict.outside is None
+        # the interval of the mean over all eras, which is what scores.json shows
+        low, high = interval_of_means(validation, n_eras, 4 * horizon // 5, np.inf)
+        naive += low <= live.mean() <= high
+    assert inside / trials >= least
+    assert naive / trials < 0.75, "the interval of the long mean would be wrong"
+
+
+def test_a_model_that_lost_its_skill_is_called_decayed():
+    rng = np.random.default_rng(2)
+    called = 0
+    for _ in range(60):
+        validation = overlapping(2000, 20, rng, skill=0.03, spread=0.015)[::5]
+        live = overlapping(60, 20, rng, skill=-0.01, spread=0.015)
+        called += verdict_of(live, validation).outside == "below"
+    assert called >= 54
+
+
+def test_the_sentence_is_plain():
+    validation = 0.02 + 0.005 * np.sin(np.arange(400))
+    assert (
+        verdict_of(np.full(60, -0.05), validation)
+        .sentence()
+        .startswith("live corr -0.0500 over 60 resolved rounds (12 weeks), validation says ")
+    )
+    assert "the model has decayed" in verdict_of(np.full(60, -0.05), validation).sentence()
+    assert "better than it was judged" in verdict_of(np.full(60, 0.3), validation).sentence()
+    assert verdict_of(np.full(60, 0.02), validation).sentence().endswith("as it was judged")
+
+
+def test_weeks_come_from_the_rounds_spanned_not_from_their_number():
+    validation = RNG.normal(0.02, 0.03, 400)
+    daily = judge_live([(n, 0.0) for n in range(60)], ERAS, validation, 20, Bootstrap())
+    weekly = judge_live([(5 * n, 0.0) for n in range(60)], ERAS, validation, 20, Bootstrap())
+    assert (daily.n_eras, weekly.n_eras) == (12, 59)
+    assert weekly.high - weekly.low < daily.high - daily.low
+    every_fourth = judge_live(
+        [(5 * n, 0.0) for n in range(60)], 4 * ERAS, validation, 20, Bootstrap()
+    )
+    assert every_fourth.n_eras == 59
+
+
+def test_only_the_newest_60_rounds_count():
+    validation = RNG.normal(0.02, 0.03, 400)
+    rounds = [(n, -9.0) for n in range(100)] + [(n, 0.02) for n in range(100, 160)]
+    verdict = judge_live(rounds, ERAS, validation, 20, Bootstrap())
+    assert (verdict.first_round, verdict.last_round, verdict.n_rounds) == (100, 159, 60)
+    assert verdict.outside is None
+
+
+def test_too_little_says_so():
+    validation = RNG.normal(0.02, 0.03, 400)
+    assert "19 resolved rounds" in verdict_of(np.zeros(19), validation)
+    assert "judged 40 eras, too few" in verdict_of(np.zeros(60), validation[:40])
+    assert "judged 0 eras" in verdict_of(np.zeros(60), validation[:0])
+    assert isinstance(verdict_of(np.zeros(20), validation), Verdict)
+
+
+@settings(max_examples=25)
+@given(st.floats(-1, 1), st.floats(0.001, 2), st.integers(1, 80))
+def test_the_interval_moves_with_the_scores(shift, scale, length):
+    values = np.random.default_rng(0).normal(size=200)
+    low, high = interval_of_means(values, length, 16, 10.0)
+    moved = interval_of_means(shift + scale * values, length, 16, 10.0)
+    assert moved == pytest.approx((shift + scale * low, shift + scale * high), abs=1e-9)
+    assert low < values.mean() < high
+
+
+# ---- the command
+
+
+@pytest.fixture(scope="module")
+def server(tournament):
+    found = StandIn.start(tournament)
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory, tournament):
+    """A run that is said to have judged 400 eras, corr .02 with a spread of .02."""
+    run = train_final(tmp_path_factory.mktemp("status"), tournament, "plain")
+    table = pd.read_parquet(run / "scores_per_era.parquet")
+    row = table[table["prediction"] == "prediction"].iloc[:1]
+    many = pd.concat([row] * 400, ignore_index=True)
+    many["era"] = ERAS
+    many["corr"] = np.random.default_rng(0).normal(0.02, 0.02, 400)
+    many.to_parquet(run / "scores_per_era.parquet")
+    return run
+
+
+@pytest.fixture
+def slots(server, run_dir, tmp_path, monkeypatch):
+    """submit.yaml with two slots, an empty state folder, the environment set."""
+    server.control(set_time="2026-03-05T12:05:00Z", clear_faults=True, scores={"alpha": []})
+    monkeypatch.chdir(tmp_path)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    path = tmp_path / "submit.yaml"
+    path.write_text(
+        f"slots:\n  - {{name: first, model: alpha, run: {run_dir}}}\n"
+        f"  - {{name: gamma, account: work, run: {run_dir}}}\n"
+    )
+    return path
+
+
+@pytest.fixture
+def state(tmp_path):
+    return State(tmp_path / "submissions")
+
+
+def submitted(server, state, run_dir, model="alpha", slot="first", receipt=True):
+    """Submit something as of now; with a receipt unless told otherwise."""
+    with Tournament(KEYS, url=server.url) as tournament:
+        model_id = tournament.model_id(model)
+        auth = tournament.upload_auth(model_id)
+        tournament.put(auth.url, b"id,prediction\n")
+        id_ = tournament.create_submission(auth.filename, model_id)
+        number = tournament.current_round().number
+    origin = Origin(str(run_dir), "hash", "none", "0" * 64, "0" * 64, 60)
+    made = Receipt(
+        slot,
+        number,
+        "default",
+        model,
+        model_id,
+        id_,
+        auth.filename,
+        "submitted",
+        None,
+        False,
+        "2026-03-05T12:05:00+00:00",
+        origin,
+    )
+    if receipt:
+        state.write_receipt(made)
+    return made
+
+
+def lines(result, slot="first"):
+    found = next(one for one in result.json["slots"] if one["slot"] == slot)
+    return {line["round"]: line for line in found["rounds"]}, found
+
+
+def test_receipts_beside_the_server_s_view(lab, server, slots, state, run_dir):
+    old = submitted(server, state, run_dir)
+    server.control(set_time="2026-03-06T12:05:00Z")
+    new = submitted(server, state, run_dir)
+    again = submitted(server, state, run_dir, receipt=False)  # somebody else's, later
+    result = lab("status", "--config", slots, "--json")
+    assert result.code == 0, result.err
+    rounds, slot = lines(result)
+    assert rounds[old.round]["server"] == "selected"
+    assert rounds[new.round] == {
+        "round": new.round,
+        "receipt": "submitted",
+        "submission_id": new.submission_id,
+        "server": "replaced",
+        "late": False,
+    }
+    assert again.round == new.round
+    assert result.json["round"] == new.round
+    assert result.json["round_open"] is True
+    assert result.json["stand_in"] is True
+    assert slot["run"] == str(run_dir)
+    assert slot["problem"] is None
+    assert lines(result, "gamma")[0] == {}
+    assert SECRET not in result.out + result.err
+
+
+def test_late_absent_pending_and_missed_rounds_are_warned_of(lab, server, slots, state, run_dir):
+    server.control(set_time="2026-04-09T12:05:00Z")
+    made = submitted(server, state, run_dir)
+    gone = replace(made, round=made.round - 1, filename="never-seen.csv")
+    state.write_receipt(gone)
+    pending = Journal(
+        "first",
+        made.round + 1,
+        "default",
+        "alpha",
+        made.model_id,
+        "waiting.csv",
+        "2026-03-05T12:05:00+00:00",
+        made.origin,
+    )
+    state.write_journal(pending)
+    server.control(set_time="2026-04-14T14:00:00Z")  # Tuesday's round is over, too
+    late = submitted(server, state, run_dir)
+    assert late.round > made.round + 2
+    result = lab("status", "--config", slots, "--json")
+    rounds, slot = lines(result)
+    assert rounds[gone.round]["server"] == "absent"
+    assert rounds[pending.round]["receipt"] == "pending"
+    assert rounds[late.round]["late"] is True
+    said = "\n".join(slot["warnings"])
+    assert f"round {gone.round}: there is a receipt, the server does not list it" in said
+    assert f"round {pending.round}: not confirmed" in said
+    assert f"round {late.round}: late, not staked" in said
+    missed = list(range(pending.round + 1, late.round))
+    named = ", ".join(map(str, missed))
+    assert f"no submission in round{'s' if len(missed) > 1 else ''} {named}" in said
+    assert f"first: round {late.round}: late" in result.err  # --json says warnings on stderr, too
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"), [(-0.06, "the model has decayed"), (0.02, None), (0.12, "better than")]
+)
+def test_live_corr_beside_validation(mean, words, lab, server, slots, state, run_dir):
+    made = submitted(server, state, run_dir)
+    last = made.round - 25
+    noise = np.random.default_rng(1).normal(0, 0.005, 70)
+    scores = [
+        {"roundNumber": last - i, "displayName": "v2_corr20", "value": mean + noise[i]}
+        for i in range(70)
+    ]
+    # an earlier day of a round, another score, a round that is not resolved: none of them counts
+    scores += [{**scores[3], "day": 5, "value": 9.0}]
+    scores += [{**scores[3], "displayName": "canon_corr", "value": 9.0}]
+    scores += [{**scores[3], "roundNumber": last + 1, "resolved": False, "value": 9.0}]
+    scores += [{"roundNumber": last - i, "displayName": "mmc", "value": 0.004} for i in range(30)]
+    server.control(scores={"alpha": scores})
+    result = lab("status", "--config", slots, "--json")
+    _, slot = lines(result)
+    assert slot["n_resolved"] == 60
+    assert slot["live"]["corr"] == pytest.approx(mean + noise[:60].mean())
+    assert slot["live"]["mmc"] == pytest.approx(0.004)
+    assert slot["verdict"]["last_round"] == last
+    assert slot["promised"]["corr"] is not None
+    if words:
+        assert [said for said in slot["warnings"] if words in said]
+    else:
+        assert slot["warnings"] == []
+    shown = lab("status", "--config", slots).out
+    assert f"{slot['live']['corr']:.4f}" in shown
+    assert "expected of 12 weeks" in shown
+    assert "too few" not in shown.split("gamma")[0]
+
+
+def test_without_server_or_keys_receipts_are_shown_and_the_reason(
+    lab, server, slots, state, run_dir, monkeypatch
+):
+    made = submitted(server, state, run_dir)
+    monkeypatch.delenv("NUMERAI_SECRET_KEY")
+    rounds, slot = lines(lab("status", "--config", slots, "--json"))
+    assert rounds[made.round]["server"] is None
+    assert "NUMERAI_SECRET_KEY is not set" in slot["problem"]
+    monkeypatch.setenv("NUMERAI_SECRET_KEY", SECRET)
+    monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:1")
+    result = lab("status", "--config", slots, "--json")
+    rounds, slot = lines(result)
+    assert result.code == 0
+    assert rounds[made.round]["receipt"] == "submitted"
+    assert "no connection" in slot["problem"]
+    assert result.json["round"] is None
+
+
+def test_a_damaged_receipt_or_run_is_said_and_the_rest_is_shown(lab, server, slots, state, run_dir):
+    (state.path / "first").mkdir(parents=True)
+    (state.path / "first" / "7.json").write_text("{")
+    slots.write_text(slots.read_text().replace(f"account: work, run: {run_dir}", "run: gone"))
+    result = lab("status", "--config", slots, "--json")
+    assert result.code == 0
+    assert any("7.json" in said for said in lines(result)[1]["warnings"])
+    assert any("no finished run" in said for said in lines(result, "gamma")[1]["warnings"])
+
+
+def test_uploaded_models_are_listed_after_the_slots(lab, slots, state, run_dir):
+    for model in ("alpha", "beta"):
+        write_upload(
+            state, UploadRecord(model, "default", str(run_dir), "id", "3.11", "2026-03-05")
+        )
+    found = lab("status", "--config", slots, "--json").json["slots"]
+    assert [(one["slot"], one["kind"]) for one in found] == [
+        ("first", "predictions"),
+        ("gamma", "predictions"),
+        ("beta", "model"),
+    ]
+    assert found[2]["promised"]["corr"] is not None
+
+
+def test_no_submit_yaml_is_no_error_but_a_wrong_one_is(lab, slots, tmp_path):
+    assert lab("status").code == 0
+    missing = lab("status", "--config", tmp_path / "other.yaml")
+    assert missing.code == 2
+    assert "other.yaml" in missing.err
+
+
+# ---- the page
+
+
+class Page(HTMLParser):
+    """What a page asks for, and what it shows."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.asked, self.open, self.words, self.tags = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.asked += [value for name, value in attrs if name in ("src", "href", "srcset")]
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path):
+    made = submitted(server, state, run_dir)
+    scores = [
+        {"roundNumber": made.round - 25 - i, "displayName": "v2_corr20", "value": -0.05}
+        for i in range(60)
+    ]
+    server.control(scores={"alpha": scores})
+    slots.write_text(slots.read_text().replace("name: gamma", "name: gamma.x, model: '<b>&'"))
+    result = lab("status", "--config", slots, "--html", tmp_path / "monitor.html", "--json")
+    assert result.json["html"] == str(tmp_path / "monitor.html")
+    text = (tmp_path / "monitor.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert page.asked == []
+    assert not re.search(r"url\(|@import|<script", text)
+    assert len(text) < 60_000
+    words = " ".join(" ".join(page.words).split())
+    assert "2 of 2 slots need a look" in words
+    assert "the model has decayed" in words
+    assert "<b>&" in words
+    assert page.tags.count("rect") == 61  # 60 rounds and the band
+    assert made.submission_id in words
+    assert "prefers-color-scheme: dark" in text
+    assert SECRET not in text
+    assert json.dumps(result.json).count("NaN") == 0
