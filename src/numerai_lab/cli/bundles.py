@@ -10,15 +10,20 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.options import RUNS, Json, Quiet, RunsDir
+from numerai_lab.cli.options import (
+    RUNS,
+    STATE,
+    EnvFile,
+    FinalRun,
+    Json,
+    Quiet,
+    RunsDir,
+    StateDir,
+)
 from numerai_lab.cli.output import emit, show, warn_on_stderr
 
 SUBMIT = Path("configs/submit.yaml")
-STATE = Path("submissions")
 
-Run = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
-]
 SlotName = Annotated[str, typer.Option("--slot", help="Numerai's name of the model")]
 Account = Annotated[
     str, typer.Option("--account", help="whose keys: default reads NUMERAI_PUBLIC_ID ...")
@@ -27,12 +32,10 @@ Check = Annotated[
     bool,
     typer.Option("--check/--no-check", help="run it in an environment like Numerai's container"),
 ]
-StateDir = Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")]
-EnvFile = Annotated[Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")]
 
 
 def export(
-    run: Run = None,
+    run: FinalRun = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="a .pkl file; into the run if left out")
     ] = None,
@@ -64,7 +67,7 @@ def export(
 
 def upload(
     slot: SlotName,
-    run: Run = None,
+    run: FinalRun = None,
     account: Account = "default",
     check: Check = True,
     config: Annotated[
@@ -105,7 +108,7 @@ def upload(
 
 def diagnostics(
     slot: SlotName,
-    run: Run = None,
+    run: FinalRun = None,
     account: Account = "default",
     wait: Annotated[str, typer.Option("--wait", help="how long to wait for the result")] = "10m",
     again: Annotated[

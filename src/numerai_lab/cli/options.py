@@ -21,4 +21,10 @@ SetOption = Annotated[
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="where runs are kept")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="only warnings on stderr")]
+FinalRun = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
+]
+StateDir = Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")]
+EnvFile = Annotated[Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")]
 RUNS = Path("runs")
+STATE = Path("submissions")

@@ -10,14 +10,21 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.options import RUNS, Json, Quiet, RunsDir
+from numerai_lab.cli.options import (
+    RUNS,
+    STATE,
+    EnvFile,
+    FinalRun,
+    Json,
+    Quiet,
+    RunsDir,
+    StateDir,
+)
 from numerai_lab.cli.output import emit
 
 
 def predict(
-    run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
-    ] = None,
+    run: FinalRun = None,
     features: Annotated[
         Path | None,
         typer.Option("--features", help="parquet file to predict; the live file beside the data"),
@@ -74,12 +81,8 @@ def submit(
     wait: Annotated[
         str, typer.Option("--wait", help="how long to wait for the round and to try again: 45m")
     ] = "0",
-    state_dir: Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")] = Path(
-        "submissions"
-    ),
-    env_file: Annotated[
-        Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")
-    ] = None,
+    state_dir: StateDir = STATE,
+    env_file: EnvFile = None,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
