@@ -134,6 +134,7 @@ def diagnostics(
     environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     seconds = parse_duration(wait)
     found = find_run(run, runs_dir)
+    synthetic = found.is_synthetic()
     with (
         Reporter(quiet=quiet) as reporter,
         Tournament(keys_of(account, environ), url=api_url(environ)) as tournament,
@@ -141,6 +142,8 @@ def diagnostics(
         result = asdict(
             diagnose(tournament, found, slot, wait_seconds=seconds, again=again, say=reporter.say)
         )
+        if synthetic:
+            reporter.warn("a run on SYNTHETIC data: these scores say nothing about Numerai")
     if as_json:
         emit({"run_dir": str(found.path), "model": slot, **result})
         return
@@ -158,6 +161,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what was submitted, what the server made of it, and whether the models still hold."""
+    from numerai_lab.experiment import RunDir
     from numerai_lab.report import render_status, write_monitor
     from numerai_lab.tournament import State, entries, load_slots, read_env_file, read_status
 
@@ -165,6 +169,9 @@ def status(
     state = State(state_dir)
     slots = load_slots(config).slots if config.is_file() or config != SUBMIT else []
     found = read_status(entries(slots, state), state, runs_dir, environ).to_json()
+    for slot in found["slots"]:
+        if slot["run"] and RunDir(Path(slot["run"])).is_synthetic():
+            warn_on_stderr(f"{slot['slot']}: SYNTHETIC data: its scores say nothing about Numerai")
     if html is not None:
         write_monitor(found, html)
     if as_json:
@@ -174,3 +181,5 @@ def status(
                 warn_on_stderr(f"{slot['slot']}: {said}")
         return
     show(render_status(found))
+    if html is not None:
+        sys.stdout.write(f"page  {html}\n")

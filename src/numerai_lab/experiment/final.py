@@ -60,7 +60,11 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     ------
     RunError : no such run; a run that is not finished; none with a final model.
     """
-    run = find_run(spec, runs_dir)  # says what is wrong with a name or a directory
+    try:
+        run = find_run(spec, runs_dir)  # says what is wrong with a name or a directory
+    except RunError as error:
+        way = "train one with `numerai-lab train CONFIG --final`, or name another --runs-dir"
+        raise RunError(error.what, where=error.where, fix=way) from None
     named = spec is not None and Path(spec).resolve() == run.path.resolve()
     if named and not run.finished:
         raise RunError(

@@ -60,6 +60,13 @@ class RunDir:
         """Folder of one fold, numbered from 1."""
         return self.path / "folds" / f"{fold:02d}"
 
+    def is_synthetic(self) -> bool:
+        """Whether it was made on the synthetic tournament; False when nothing tells."""
+        try:
+            return bool(self.manifest()["data"]["source"] == "synthetic")
+        except (RunError, KeyError):
+            return False
+
     def manifest(self) -> dict[str, Any]:
         """Read manifest.json. Raises RunError when it is absent or damaged."""
         return self._json(self.manifest_path)
