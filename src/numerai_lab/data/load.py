@@ -86,9 +86,11 @@ def load_data(
     stored = Sources(paths, files, _rule(names, wanted=_all_eras, label=None), where)
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
+        described = known_files(paths, config.store.dir)
         frame, counts = read_from_store(
             config.store.dir,
             stored,
+            described,
             chosen,
             target_columns,
             _wanted(config, eras),
@@ -96,7 +98,6 @@ def load_data(
             say,
             progress,
         )
-        described = known_files(paths, config.store.dir)
     else:
         rows = Sources(paths, files, _rule(names, wanted=_wanted(config, eras), label=label), where)
         frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)

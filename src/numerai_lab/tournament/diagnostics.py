@@ -231,7 +231,7 @@ def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, fl
     }
     corr = rows.sort_values("era")["corr"].dropna().to_numpy(dtype=np.float64)
     if len(corr):
-        total = np.concatenate([[0.0], np.cumsum(corr)])
+        total = np.cumsum(corr)  # from the first era on, as in scores.json
         spread = float(corr.std())
         found |= {
             "corr_std": spread,

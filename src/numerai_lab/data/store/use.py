@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.config import Data, Missing
+from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.rows import Sources
 from numerai_lab.data.store.access import holds, open_store
@@ -79,6 +80,7 @@ def _obstacle(missing: Missing, sources: Sources, features: Sequence[str]) -> st
 def read_from_store(
     folder: Path,
     sources: Sources,
+    described: Sequence[SourceFile],
     features: Sequence[str],
     targets: Mapping[str, str],
     wanted: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]],
@@ -90,13 +92,13 @@ def read_from_store(
 
     Parameters
     ----------
-    folder : of all stores. targets : name -> column. label : the column that rows must have.
+    folder : of all stores. described : the sources with their hashes.
+    targets : name -> column. label : the column that rows must have.
 
     Raises
     ------
     DataError : whatever is wrong with files, columns or rows. MachineError : a full disk.
     """
-    described = known_files(sources.paths, folder)
     store = open_store(
         folder, sources, described, features, list(targets.values()), say=say, progress=progress
     )
