@@ -184,7 +184,7 @@ def test_auto_tries_no_joint_training_first_and_says_what_it_took():
 
 
 def test_auto_without_a_gain_is_exactly_the_frozen_trees():
-    frame = regime_frame(1, n_eras=110, n_rows=60, link=0)
+    frame = regime_frame(1, n_eras=110, n_rows=60, link=0, moves=0)
     model, report = fitted(
         frame,
         {**HELD, "weight": "auto"},
@@ -202,7 +202,7 @@ def test_auto_without_a_gain_is_exactly_the_frozen_trees():
 
 
 def test_a_written_weight_stays_where_the_guard_leaves_adaptation_off():
-    frame = regime_frame(1, n_eras=110, n_rows=60, link=0)
+    frame = regime_frame(1, n_eras=110, n_rows=60, link=0, moves=0)
     model, report = fitted(frame, {**HELD, "weight": 0.5}, num_boost_round=10)
     assert report.notes[-1].startswith("adaptation off: no strength gains for sure")
     assert (report.details["weight"], report.details["strength"]) == (0.5, 0)

@@ -1,0 +1,62 @@
+"""The guard's choice from gains on held-out training eras."""
+
+import numpy as np
+import pytest
+
+from numerai_lab.models.xgb_ttt.guard import Block, Choices, decide
+
+PURGE = 8
+STRENGTHS = Choices((0.0,), (0.0, 0.25), (0.0, 0.0))
+WEIGHTS = Choices((0.0, 0.1), (0.0,), (0.0, 0.0))
+
+
+def trial(first, mean, pair, spread=0.01, n=100, seed=0):
+    """A trial whose gain of `pair` has exactly this mean and spread over eras."""
+    noise = np.random.default_rng(seed).standard_normal(n)
+    gain = mean + spread * (noise - noise.mean()) / noise.std()
+    eras = np.arange(first, first + n, dtype=np.int32)
+    gains = {(0.0, 0.0): np.zeros(n), pair: gain}
+    return Block((1, first - PURGE - 1), (first, first + n - 1), eras, gains)
+
+
+def both(choices, first, second, pair, **more):
+    blocks = [trial(200, first, pair, seed=1, **more), trial(300, second, pair, seed=2, **more)]
+    return decide(blocks, choices, PURGE, seed=3)
+
+
+def test_a_strength_needs_the_eras_of_both_trials_together():
+    decision = both(STRENGTHS, 0.003, 0.003, (0.0, 0.25))
+    assert decision.strength == 0.25
+    lows = [block["gains"][0]["low"] for block in decision.blocks]
+    assert min(lows) < 0 < decision.together[0]["low"]  # neither trial would do alone
+    assert decision.reason.startswith("strength 0.25 chosen on eras 200-299 and 300-399 (gain ")
+    assert decision.reason.endswith("; +0.0030 and +0.0030 apart)")
+
+
+@pytest.mark.parametrize("means", [(0.009, -0.0001), (-0.0001, 0.009)])
+def test_a_strength_that_lost_in_one_trial_stays_off(means):
+    decision = both(STRENGTHS, *means, (0.0, 0.25))
+    assert decision.together[0]["low"] > 0
+    assert decision.strength == 0
+    assert "adaptation off: no strength gains for sure; 0.25 on eras 200-299" in decision.reason
+
+
+def test_a_weight_needs_each_trial_by_itself():
+    unsure = both(WEIGHTS, 0.003, 0.003, (0.1, 0.0))
+    assert unsure.together[0]["low"] > 0
+    assert (unsure.weight, unsure.strength) == (0, 0)
+    sure = both(WEIGHTS, 0.008, 0.008, (0.1, 0.0))
+    assert (sure.weight, sure.strength) == (0.1, 0)
+
+
+def test_noise_alone_is_left_off():
+    assert both(STRENGTHS, 0.0005, 0.0005, (0.0, 0.25)).strength == 0
+
+
+def test_eras_without_a_score_do_not_count():
+    pair = (0.0, 0.25)
+    blocks = [trial(200, 0.003, pair, seed=1), trial(300, 0.003, pair, seed=2)]
+    blocks[0].gains[pair][:30] = np.nan
+    kept = np.concatenate([blocks[0].gains[pair][30:], blocks[1].gains[pair]])
+    decision = decide(blocks, STRENGTHS, PURGE, seed=3)
+    assert decision.together[0]["mean"] == pytest.approx(kept.mean())
