@@ -113,6 +113,15 @@ def test_what_has_no_such_form_is_refused():
     )
     with pytest.raises(ModelError, match="objective 'binary:hinge' cannot be bundled"):
         xgboost_trees(hinge)
+    both = np.column_stack([LABELS, 1 - LABELS**2])
+    apart = xgboost.train({}, xgboost.DMatrix(BINS, label=both, missing=-1), 2)
+    with pytest.raises(ModelError, match=r"each output .* multi_output_tree"):
+        xgboost_trees(apart)
+    kinds = xgboost.DMatrix(
+        BINS + 1, label=LABELS, feature_types=["c"] * 12, enable_categorical=True
+    )
+    with pytest.raises(ModelError, match="a tree with categories cannot be bundled"):
+        xgboost_trees(xgboost.train({"tree_method": "hist"}, kinds, 2))
     data = lightgbm.Dataset(np.nan_to_num(as_float(BINS)), label=LABELS)
     zero = lightgbm.train({"verbose": -1, "zero_as_missing": True}, data, 2)
     with pytest.raises(ModelError, match="zero_as_missing cannot be bundled"):

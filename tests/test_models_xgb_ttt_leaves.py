@@ -1,20 +1,16 @@
 """Where rows fall in XGBoost's trees, and sums over leaves: checked against XGBoost and loops."""
 
-import ast
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import numerai_lab
 from numerai_lab.eraframe import MISSING_INT8
-from numerai_lab.errors import ModelError
-from numerai_lab.models.xgb_ttt.booster_json import main_output, merged, read_leaves
+from numerai_lab.models.xgb_ttt.booster_json import main_output, merged
 from numerai_lab.models.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.xgb_ttt.leaf_moves import SHRINKAGE, Leaves, on_exact_grid
+from numerai_lab.tournament import bundle_code
 
 N_ROWS = 700
 
@@ -58,23 +54,23 @@ def test_leaves_are_those_of_xgboost(dtype, name, rounds):
     params = {"tree_method": "hist", "nthread": 1, "seed": 1, **BOOSTERS[name]}
     booster = xgboost.train(params, rows, rounds)
 
-    locator, arrays = LeafLocator.of(booster)
-    leaves = arrays.leaf_index(features, missing)
-    expected = booster.predict(rows, pred_leaf=True).reshape(N_ROWS, -1).astype(int)
-    nodes_of_leaves = np.flatnonzero(arrays.leaf_of_node >= 0)
-    assert np.array_equal(nodes_of_leaves[leaves] - arrays.first_node[:-1], expected)
+    locator, trees = LeafLocator.of(booster)
+    nodes = booster.predict(rows, pred_leaf=True).reshape(N_ROWS, -1).astype(int) + trees.roots
+    walked = [*bundle_code.tree_leaves(features, trees.arrays("t"), "t")]
+    assert np.array_equal(np.column_stack(walked), nodes)
     located = locator.locate(features)
-    assert np.array_equal(located.local.T + arrays.first_leaf[:-1], leaves)
+    leaves = located.local.T + trees.first_leaf[:-1]
+    assert np.array_equal(np.flatnonzero(trees.is_leaf)[leaves], nodes)
 
     margins = booster.predict(rows, output_margin=True).reshape(N_ROWS, -1)
-    assert np.abs(arrays.margins(leaves) - margins).max() < 1e-5
-    assert np.allclose(
-        located.sum_over_trees(arrays.values[:, 0]) + arrays.intercept[0], margins[:, 0], atol=1e-5
-    )
-    counts = np.bincount(leaves.ravel(), minlength=len(arrays.values))
+    for output, values in enumerate(trees.value[trees.is_leaf].T):
+        ours = located.sum_over_trees(values) + trees.base[output]
+        assert np.allclose(ours, margins[:, output], rtol=0, atol=1e-5)
+    counts = np.bincount(leaves.ravel(), minlength=trees.first_leaf[-1])
     assert np.array_equal(located.rows, counts)
     if name in ("trees", "stumps", "lossguide"):
-        assert np.array_equal(arrays.mass, counts)  # the hessian of a squared error is 1
+        # the hessian of a squared error is 1
+        assert np.array_equal(trees.mass[trees.is_leaf], counts)
     if name == "more than 256 leaves":
         assert located.local.dtype == np.uint16
 
@@ -89,27 +85,6 @@ def test_boosters_written_again_predict_the_same():
     assert main.tobytes() == np.ascontiguousarray(expected[0][:, 0]).tobytes()
     both = merged([one, two]).inplace_predict(features, missing=MISSING_INT8)
     assert np.allclose(both, expected[0] + expected[1], atol=1e-6)
-
-
-def test_leaves_of_a_model_that_has_none_are_refused():
-    features, labels = made_up_rows(np.int8)
-    rows = xgboost.DMatrix(features, label=labels[:, 0])
-    linear = xgboost.train({"booster": "gblinear", "updater": "coord_descent"}, rows, 2)
-    with pytest.raises(ModelError, match="without trees"):
-        read_leaves(linear)
-    apart = xgboost.train({"tree_method": "hist"}, xgboost.DMatrix(features, label=labels), 2)
-    with pytest.raises(ModelError, match="multi_output_tree"):
-        read_leaves(apart)
-
-
-@pytest.mark.parametrize("name", ["leaf_arrays", "leaf_moves"])
-def test_what_is_carried_to_other_places_needs_numpy_only(name):
-    path = Path(numerai_lab.__file__).parent / f"models/xgb_ttt/{name}.py"
-    tree = ast.parse(path.read_text())
-    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    imported |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    roots = {module.split(".")[0] for module in imported}
-    assert roots <= {"__future__", "collections", "dataclasses", "functools", "typing", "numpy"}
 
 
 # --- sums over rows and trees

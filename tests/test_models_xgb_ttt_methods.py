@@ -7,10 +7,10 @@ import pytest
 
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.models import FROZEN, check_model, get_model
-from numerai_lab.models.xgb_ttt.booster_json import read_leaves
-from numerai_lab.models.xgb_ttt.leaf_arrays import LeafArrays
+from numerai_lab.models.trees import Trees, xgboost_trees
 from numerai_lab.models.xgb_ttt.leaf_refresh import GAIN, slopes_on_auxiliary
 from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
+from numerai_lab.tournament import bundle_code
 from ttt_world import context, regime_frame
 
 XGBTTT = get_model("xgb_ttt")
@@ -64,6 +64,12 @@ def judged(world):
 # --- leaf_refresh and self_refresh against slow loops
 
 
+def leaves_of(trees, features):
+    """Number of each row's leaf among all leaves, [n_rows, n_trees]."""
+    nodes = np.column_stack([*bundle_code.tree_leaves(features, trees.arrays("t"), "t")])
+    return (np.cumsum(trees.is_leaf) - 1)[nodes]
+
+
 def slow_refresh(leaves, values, steps):
     """Movements [n_leaves] after so many steps, leaf by leaf."""
     n_leaves, n_trees = int(leaves.max()) + 1, leaves.shape[1]
@@ -85,12 +91,12 @@ def test_leaf_refresh_against_loops(world, judged, steps):
     model = fitted(params_of("leaf_refresh", steps=steps, clip=1e6), train)
     trunk = model._joint
     era = judged.between(63, 63)
-    arrays = read_leaves(trunk.booster)
-    leaves = arrays.leaf_index(era.features, MISSING_INT8)
+    trees, _ = xgboost_trees(trunk.booster)
+    leaves = leaves_of(trees, era.features)
     outputs = trunk.outputs(era.features)
     reader = model._adaptation.reader
     targets = reader.read(63, era.features, outputs[:, 0], trunk.unit).auxiliary
-    slopes = slopes_on_auxiliary(arrays, 0.1)
+    slopes = slopes_on_auxiliary(trees, 0.1)
     movements = np.column_stack(
         [slow_refresh(leaves, column, steps) for column in (targets - outputs[:, 1:]).T]
     )
@@ -122,15 +128,15 @@ def test_slopes_on_auxiliary_are_a_weighted_ridge():
     auxiliary, mass = rng.normal(size=(200, 3)), rng.uniform(1, 9, size=200)
     main = auxiliary @ [0.5, -1, 0] + 0.01 * rng.normal(size=200)
     values = np.column_stack([main, auxiliary]).astype(np.float32)
-    none = np.zeros(0)
-    arrays = LeafArrays(none, none, none, none, none, none, none, values, mass, none, 1)
-    assert np.allclose(slopes_on_auxiliary(arrays, 0.0), [0.5, -1, 0], atol=0.01)
+    none, leaf = np.zeros(0), np.arange(200)
+    trees = Trees(none, none, none, leaf, leaf, none, none, values, none, mass)
+    assert np.allclose(slopes_on_auxiliary(trees, 0.0), [0.5, -1, 0], atol=0.01)
     root = np.sqrt(mass)[:, None]
     size = float((mass[:, None] * auxiliary**2).sum() / 3)
     stacked = np.vstack([root * auxiliary, np.sqrt(2 * size) * np.eye(3)])
     expected = np.linalg.lstsq(stacked, np.r_[root[:, 0] * main, np.zeros(3)], rcond=None)[0]
-    assert np.allclose(slopes_on_auxiliary(arrays, 2.0), expected, atol=1e-5)
-    flat = replace(arrays, values=np.zeros((200, 4), np.float32))
+    assert np.allclose(slopes_on_auxiliary(trees, 2.0), expected, atol=1e-5)
+    flat = replace(trees, value=np.zeros((200, 4), np.float32))
     assert np.array_equal(slopes_on_auxiliary(flat, 0.1), np.zeros(3))
 
 
@@ -138,8 +144,8 @@ def test_slopes_on_auxiliary_are_a_weighted_ridge():
 def test_self_refresh_against_loops(world, judged, steps):
     model = fitted(params_of("self_refresh", steps=steps), world.between(1, 60))
     era = judged.between(64, 64)
-    arrays = read_leaves(model._trunk().booster)
-    leaves = arrays.leaf_index(era.features, MISSING_INT8)
+    trees, _ = xgboost_trees(model._trunk().booster)
+    leaves = leaves_of(trees, era.features)
     detail = model.predict_in_detail(era)
     frozen = detail.variants[FROZEN].astype(np.float64)
     smooth = frozen - frozen.mean()
@@ -210,8 +216,8 @@ def test_held_out_features_stay_hidden_from_all_trees_that_learn_them(world):
     hidden = set(model._adaptation.reader.hidden().tolist())
     assert len(hidden) == 3
     for booster in (model._joint.booster, model._adaptation.method._booster):
-        arrays = read_leaves(booster)
-        assert not hidden & set(arrays.feature[arrays.leaf_of_node < 0].tolist())
+        trees, _ = xgboost_trees(booster)
+        assert not hidden & set(trees.feature[~trees.is_leaf].tolist())
 
 
 def test_bags_without_weight_teach_nothing(world):

@@ -1,8 +1,11 @@
-"""Trees as plain arrays, taken out of XGBoost and LightGBM: what a bundle predicts with.
+"""Trees as plain arrays, taken out of XGBoost and LightGBM.
 
-Another version of a library may read a model file without a word and predict something else:
-XGBoost 3.0.2 loads a file of 3.2 and ignores its base_score, which is a list there and a number
-in 3.0. Arrays mean the same everywhere.
+A bundle predicts with them, and `xgb_ttt` reads in them the leaves that it moves. Another version
+of a library may read a model file without a word and predict something else: XGBoost 3.0.2 loads
+a file of 3.2 and ignores its base_score, which is a list there and a number in 3.0. Arrays mean
+the same everywhere.
+
+Source of XGBoost's fields: its model schema, and models that XGBoost 3.1 and 3.2 wrote.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,6 +61,8 @@ class Trees:
     value : float32 or float64 [n_nodes, n_outputs]; 0 where there is no leaf. Sums are of the
         same type and in the order of the trees, as in the library.
     base : as value, [n_outputs]; what the sum starts from.
+    mass : float64 [n_nodes], sum of the training rows' hessians; NaN for LightGBM, which does
+        not tell it of every tree. No prediction needs it, so it is not among `arrays`.
     """
 
     roots: npt.NDArray[np.int32]
@@ -69,10 +74,22 @@ class Trees:
     missing_left: npt.NDArray[np.bool_]
     value: npt.NDArray[Any]
     base: npt.NDArray[Any]
+    mass: npt.NDArray[np.float64]
+
+    @property
+    def is_leaf(self) -> npt.NDArray[np.bool_]:
+        """Which nodes are leaves, [n_nodes]. A leaf's number is its place among all of them."""
+        return np.asarray(self.left == np.arange(len(self.left)))
+
+    @property
+    def first_leaf(self) -> npt.NDArray[np.int64]:
+        """Number of each tree's first leaf, and at the end how many leaves there are."""
+        ends = np.append(self.roots, len(self.left))
+        return np.searchsorted(np.flatnonzero(self.is_leaf), ends)
 
     def arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays by name, with a prefix."""
-        return {f"{prefix}/{name}": array for name, array in asdict(self).items()}
+        """Return the arrays that predict, by name with a prefix."""
+        return {f"{prefix}/{name}": array for name, array in vars(self).items() if name != "mass"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,20 @@ class _Tree:
     threshold: npt.NDArray[np.float64]
     missing_left: npt.NDArray[np.bool_]
     value: npt.NDArray[Any]
+    mass: npt.NDArray[np.float64]
+
+
+def xgboost_json(booster: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a fitted Booster as JSON.
+
+    Returns
+    -------
+    The whole model, and within it the part that has the trees; dart keeps it one level deeper,
+    and a linear booster has other things there.
+    """
+    whole: dict[str, Any] = json.loads(booster.save_raw("json"))
+    boosted = whole["learner"]["gradient_booster"]
+    return whole, boosted.get("gbtree", boosted)["model"]
 
 
 def xgboost_trees(booster: Any) -> tuple[Trees, str]:
@@ -96,18 +127,22 @@ def xgboost_trees(booster: Any) -> tuple[Trees, str]:
 
     Raises
     ------
-    ModelError : a linear booster, or an objective whose predictions are another function.
+    ModelError : a linear booster, an objective whose predictions are another function, splits on
+        categories, or trees of their own for each of several outputs.
     """
-    learner = json.loads(bytes(booster.save_raw("json")))["learner"]
-    objective = learner["objective"]["name"]
-    booster_json = learner["gradient_booster"]
-    if booster_json["name"] == "gblinear":
+    whole, model = xgboost_json(booster)
+    learner = whole["learner"]
+    objective, boosted = learner["objective"]["name"], learner["gradient_booster"]
+    if boosted["name"] == "gblinear":
         raise _no_bundle("booster gblinear", "gbtree")
     if objective not in _XGB_LINKS:
         raise _no_bundle(f"objective '{objective}'", "reg:squarederror")
+    if max(model["tree_info"], default=0) > 0:
+        raise _no_bundle("a model with trees for each output", "multi_strategy multi_output_tree")
+    if any(tree["categories"] for tree in model["trees"]):
+        raise _no_bundle("a tree with categories", "ordinary trees")
     link = _XGB_LINKS[objective]
-    model = booster_json.get("gbtree", booster_json)["model"]
-    shares = booster_json.get("weight_drop", [1.0] * len(model["trees"]))
+    shares = boosted.get("weight_drop", [1.0] * len(model["trees"]))
     written = json.loads(learner["learner_model_param"]["base_score"])
     base = np.array(written if isinstance(written, list) else [written], dtype=np.float32)
     base = np.array([_margin(float(value), link) for value in base], dtype=np.float32)
@@ -144,6 +179,7 @@ def _xgboost_tree(tree: dict[str, Any], share: np.float32) -> _Tree:
         threshold=threshold.astype(np.float64),
         missing_left=np.array(tree["default_left"], dtype=bool),
         value=value * share,
+        mass=np.array(tree["sum_hessian"], dtype=np.float64),
     )
 
 
@@ -199,6 +235,7 @@ def _lightgbm_tree(fields: dict[str, str]) -> _Tree:
         threshold=np.concatenate([np.nextafter(thresholds, np.inf), np.zeros(len(leaves))]),
         missing_left=np.concatenate([to_left, none == 0]),
         value=np.concatenate([np.zeros(n_splits), leaves])[:, None],
+        mass=np.full(n_splits + len(leaves), np.nan),
     )
 
 
@@ -210,43 +247,43 @@ def _numbers(fields: dict[str, str], name: str, dtype: Any, count: int) -> npt.N
 def _together(trees: Sequence[_Tree], base: npt.NDArray[Any]) -> Trees:
     """Lay the trees end to end; child numbers become those of the whole."""
     sizes = np.array([len(tree.left) for tree in trees], dtype=np.int64)
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    itself = [np.arange(n) for n in sizes]
-    left = [
-        np.where(tree.left < 0, own, tree.left) + start
-        for tree, own, start in zip(trees, itself, first, strict=False)
-    ]
-    right = [
-        np.where(tree.right < 0, own, tree.right) + start
-        for tree, own, start in zip(trees, itself, first, strict=False)
-    ]
+    roots = np.cumsum(sizes) - sizes
+    start, itself = np.repeat(roots, sizes), np.arange(sizes.sum())
 
-    def flat(parts: Sequence[npt.NDArray[Any]], dtype: Any) -> npt.NDArray[Any]:
-        joined: npt.NDArray[Any] = np.concatenate(parts).astype(dtype) if parts else np.zeros(0)
-        return joined.astype(dtype)
+    def flat(name: str, dtype: Any) -> npt.NDArray[Any]:
+        parts = [np.zeros(0, dtype), *(getattr(tree, name) for tree in trees)]
+        return np.concatenate(parts).astype(dtype)
 
-    value = [tree.value for tree in trees]
+    def child(name: str) -> npt.NDArray[np.int32]:
+        own = flat(name, np.int64)
+        return np.where(own < 0, itself, own + start).astype(np.int32)
+
+    left, right = child("left"), child("right")
     return Trees(
-        roots=first[:-1].astype(np.int32),
-        depths=np.array([_depth(tree) for tree in trees], dtype=np.int32),
-        feature=flat([tree.feature for tree in trees], np.int32),
-        left=flat(left, np.int32),
-        right=flat(right, np.int32),
-        threshold=flat([tree.threshold for tree in trees], np.float64),
-        missing_left=flat([tree.missing_left for tree in trees], np.bool_),
-        value=np.concatenate(value) if value else np.zeros((0, len(base)), base.dtype),
+        roots=roots.astype(np.int32),
+        depths=_depths(roots, left, right),
+        feature=flat("feature", np.int32),
+        left=left,
+        right=right,
+        threshold=flat("threshold", np.float64),
+        missing_left=flat("missing_left", np.bool_),
+        value=np.concatenate([np.zeros((0, len(base)), base.dtype), *(t.value for t in trees)]),
         base=base,
+        mass=flat("mass", np.float64),
     )
 
 
-def _depth(tree: _Tree) -> int:
-    """Return the longest way from the root to a leaf."""
-    level, depth = np.array([0]), -1
-    while len(level):
-        inner = level[tree.left[level] >= 0]
-        level = np.concatenate([tree.left[inner], tree.right[inner]])
-        depth += 1
-    return depth
+def _depths(
+    roots: npt.NDArray[np.int64], left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
+    """Return the longest way from each root to a leaf; all trees go down a level at a time."""
+    depths, trees, nodes = np.zeros(len(roots), np.int32), np.arange(len(roots)), roots
+    while len(nodes):
+        inner = left[nodes] != nodes
+        trees, nodes = trees[inner], nodes[inner]
+        depths[trees] += 1  # once a level, however many of its nodes are inner ones
+        trees, nodes = np.tile(trees, 2), np.concatenate([left[nodes], right[nodes]])
+    return depths
 
 
 def _no_bundle(what: str, instead: str) -> ModelError:

@@ -64,11 +64,11 @@ def with_adaptation(
         }
         arrays["columns"] = adaptation.reader.columns
         arrays |= {f"task/{name}": array for name, array in task.arrays().items()}
-        _add_method(method, trunk, settings, arrays)
+        _add_method(method, settings, arrays)
     return replace(frozen, kind="adaptive", settings=settings, arrays=arrays)
 
 
-def _add_method(method: Any, trunk: Trunk, settings: dict[str, Any], arrays: Arrays) -> None:
+def _add_method(method: Any, settings: dict[str, Any], arrays: Arrays) -> None:
     if isinstance(method, CodeLeaves):
         settings |= {"method": "code_leaves", **method.export_settings()}
         arrays |= xgboost_trees(method.booster)[0].arrays("adapter")
@@ -79,9 +79,8 @@ def _add_method(method: Any, trunk: Trunk, settings: dict[str, Any], arrays: Arr
     elif isinstance(method, LeafRefresh):
         slopes, largest = method.fitted()
         settings |= {"method": "leaf_refresh", "gain": GAIN, "largest": largest}
-        trees = xgboost_trees(trunk.booster)[0]
         arrays["slopes"] = slopes
-        arrays["node_values"] = (trees.value[:, 1:] @ slopes).astype(np.float32)
+        arrays["node_values"] = (arrays["trees/value"][:, 1:] @ slopes).astype(np.float32)
     elif isinstance(method, SelfRefresh):
         settings["method"] = "self_refresh"
     else:

@@ -18,9 +18,9 @@ import xgboost
 
 from numerai_lab.eraframe import FeatureArray
 from numerai_lab.models.features import pieces
+from numerai_lab.models.trees import Trees, xgboost_trees
 from numerai_lab.models.xgb.binning import missing_marker
-from numerai_lab.models.xgb_ttt.booster_json import read_leaves, with_leaf_values
-from numerai_lab.models.xgb_ttt.leaf_arrays import LeafArrays
+from numerai_lab.models.xgb_ttt.booster_json import with_leaf_values
 from numerai_lab.models.xgb_ttt.leaf_moves import Leaves
 from numerai_lab.models.xgb_ttt.method import Era
 
@@ -34,7 +34,7 @@ class LeafLocator:
     Parameters
     ----------
     booster : the copy whose leaves are numbered.
-    first_leaf : int64 [n_trees + 1], as in `LeafArrays`.
+    first_leaf : int64 [n_trees + 1], as in `Trees`.
     """
 
     def __init__(self, booster: Any, first_leaf: npt.NDArray[np.int64]) -> None:
@@ -48,19 +48,19 @@ class LeafLocator:
             self._dtype = np.uint8 if largest <= 1 << 8 else np.uint16
 
     @classmethod
-    def of(cls, booster: Any, n_threads: int = 0) -> tuple[LeafLocator, LeafArrays]:
+    def of(cls, booster: Any, n_threads: int = 0) -> tuple[LeafLocator, Trees]:
         """Make a locator for a fitted Booster; its trees as arrays come with it."""
-        arrays = read_leaves(booster)
-        locator = cls(None, arrays.first_leaf)
+        trees, _ = xgboost_trees(booster)
+        locator = cls(None, trees.first_leaf)
         together = locator._together
         numbers = [
             np.ldexp(np.arange(n, dtype=np.float64), locator._bits * (i % together))
-            for i, n in enumerate(np.diff(arrays.first_leaf))
+            for i, n in enumerate(np.diff(locator.first_leaf))
         ]
-        outputs = [i // together for i in range(arrays.n_trees)]
+        outputs = [i // together for i in range(len(numbers))]
         locator._booster = with_leaf_values(booster, numbers, outputs)
         locator._booster.set_param({"nthread": n_threads, "device": "cpu"})
-        return locator, arrays
+        return locator, trees
 
     def of_era(self, era: Era) -> Leaves:
         """Find the leaves of an era's rows, once for as long as the era is held."""

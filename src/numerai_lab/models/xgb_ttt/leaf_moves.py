@@ -1,7 +1,4 @@
-"""Means over the rows of a leaf and sums over trees: the two halves of every leaf refresh.
-
-NumPy alone, as `leaf_arrays`.
-"""
+"""Means over the rows of a leaf and sums over trees: the two halves of every leaf refresh."""
 
 from __future__ import annotations
 

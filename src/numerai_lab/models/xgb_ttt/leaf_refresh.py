@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.models.base import FitContext, Float32
-from numerai_lab.models.xgb_ttt.leaf_arrays import LeafArrays
+from numerai_lab.models.trees import Trees
 from numerai_lab.models.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
 from numerai_lab.models.xgb_ttt.params import Adapt
@@ -60,9 +60,9 @@ class LeafRefresh:
         grown: Callable[[], None],  # noqa: ARG002 - no trees here
     ) -> None:
         """Read the trees, and see how far their leaves move on training eras."""
-        self._locator, arrays = LeafLocator.of(lesson.trunk.booster, ctx.n_threads)
-        self._slopes = slopes_on_auxiliary(arrays, self.params.ridge)
-        self._leaf_values = (arrays.values[:, 1:] @ self._slopes).astype(np.float32)
+        self._locator, trees = LeafLocator.of(lesson.trunk.booster, ctx.n_threads)
+        self._slopes = slopes_on_auxiliary(trees, self.params.ridge)
+        self._leaf_values = (trees.value[trees.is_leaf, 1:] @ self._slopes).astype(np.float32)
         self._largest = np.inf
         n_eras = lesson.train.n_eras
         chosen = np.unique(np.linspace(0, n_eras - 1, min(n_eras, _SCALE_ERAS)).astype(int))
@@ -135,18 +135,19 @@ class LeafRefresh:
         return method
 
 
-def slopes_on_auxiliary(arrays: LeafArrays, ridge: float) -> Float64:
+def slopes_on_auxiliary(trees: Trees, ridge: float) -> Float64:
     """Return B, what a unit of each auxiliary output is worth for the main one, float64 [K].
 
     Parameters
     ----------
-    arrays : trees with outputs [main, K auxiliary ones]; leaves count by their mass.
+    trees : outputs are [main, K auxiliary ones]; leaves count by their mass.
     ridge : L2 on B, in units of the mean square of an auxiliary output.
     """
-    main, auxiliary = arrays.values[:, 0].astype(np.float64), arrays.values[:, 1:]
+    leaf = trees.is_leaf
+    main, auxiliary = trees.value[leaf, 0].astype(np.float64), trees.value[leaf, 1:]
     if auxiliary.shape[1] == 0:
         return np.zeros(0)
-    weighted = auxiliary * arrays.mass[:, None]
+    weighted = auxiliary * trees.mass[leaf, None]
     gram = weighted.T @ auxiliary
     size = float(np.trace(gram)) / len(gram)
     if size == 0:
