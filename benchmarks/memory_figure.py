@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from memory_results import Measured, Results
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 900, 380, 48, 12, 52, 108, 64
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 900, 400, 44, 24, 40, 112, 76
 LINES = (
     ("notebook-lgbm", "lgbm", "notebook", "notebook, LightGBM"),
     ("notebook-xgb", "xgb in core", "notebook", "notebook, XGBoost"),
@@ -110,7 +110,7 @@ def _axes(lines: dict[str, list[Point]], left: float, width: float, title: str) 
         for p in line:
             x, low, high = x_of(p.rows), y_of(p.low) + 1, y_of(p.high) - 1
             span = f'x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"'
-            parts.append(f'<line class="{name}" style="stroke-width:7;stroke-dasharray:0" {span}/>')
+            parts.append(f'<line class="{name}" style="stroke-width:6;stroke-dasharray:0" {span}/>')
     return parts
 
 
