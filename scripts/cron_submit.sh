@@ -18,10 +18,12 @@ log=${NUMERAI_LAB_LOG:-submissions/submit.log}
 command=${NUMERAI_LAB:-.venv/bin/numerai-lab}
 umask 077
 mkdir -p "$(dirname "$log")"
+before=0
+[ -f "$log" ] && before=$(wc -c <"$log")
 code=0
 "$command" submit --env-file "$env_file" "$@" >>"$log" 2>&1 || code=$?
 case $code in
 0 | 75) exit 0 ;;
 esac
-tail -n 1 "$log" >&2
+tail -c "+$((before + 1))" "$log" | grep -E '(warning|error): ' >&2
 exit "$code"

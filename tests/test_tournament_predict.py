@@ -68,6 +68,9 @@ def test_live_is_the_file_beside_the_data(lab, final_runs, run_dir):
     result = lab("predict", "latest:tiny", "--runs-dir", final_runs, "--json")
     assert result.code == 0, result.err
     assert result.json["features"] == str(data_of(run_dir) / "live.parquet")
+    assert f"run {run_dir} (experiment tiny): the newest that fits" in result.err
+    assert (result.json["experiment"], result.json["n_in_sample"]) == ("tiny", 0)
+    assert "IN-SAMPLE" not in result.err
     table = pd.read_csv(result.json["out"])
     assert list(table.columns) == ["id", "prediction"]
     assert set(table["id"]) == set(pd.read_parquet(result.json["features"]).index)
@@ -131,8 +134,14 @@ def test_many_eras_are_each_ranked_on_their_own(predict, run_dir):
     path = data_of(run_dir) / "validation.parquet"
     result, got = predict(path)
     assert result.code == 0, result.err
+    assert "experiment tiny" not in result.err  # the person has named the run
+    last = json.loads((run_dir / "final" / "fit.json").read_text())["last_era"]
     rows = pd.read_parquet(path)
     assert set(got.index) == set(rows.index)
+    eras = rows["era"].astype(int).unique()
+    seen = (eras <= last).sum()
+    assert 0 < seen < len(eras)
+    assert f"warning: IN-SAMPLE: {seen} of {len(eras)} eras lie in 1-{last}" in result.err
     by_era = got.groupby(rows["era"])
     assert np.allclose(by_era.mean(), 0.5)
     one = rows[rows["era"] == rows["era"].iloc[-1]]
@@ -148,7 +157,10 @@ def test_parquet_by_suffix_and_no_other(lab, run_dir, live, tmp_path):
     assert list(pd.read_parquet(out).columns) == ["id", "prediction"]
     result = lab("predict", run_dir, "--features", live, "--out", tmp_path / "p.xlsx")
     assert result.code == 2
-    assert "use .csv or .parquet" in result.err
+    assert result.err == (
+        f"error: --out: cannot write predictions to '{tmp_path / 'p.xlsx'}': its name must end in "
+        ".csv or .parquet; call it p.csv\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -331,6 +332,22 @@ def test_uploaded_models_are_listed_after_the_slots(lab, slots, state, run_dir):
     assert found[2]["promised"]["corr"] is not None
 
 
+def test_runs_are_shown_in_one_form(lab, slots, state, run_dir, tmp_path, monkeypatch):
+    """A receipt names a run from the root, submit.yaml from the current folder, or by its name."""
+    monkeypatch.chdir(run_dir.parent.parent.parent)
+    near = f"runs/plain/{run_dir.name}"
+    slots.write_text(
+        f"slots:\n  - {{name: first, model: alpha, run: {near}}}\n"
+        f"  - {{name: gamma, account: work, run: {run_dir}}}\n"
+        "  - {name: third, model: beta, run: latest:plain}\n"
+    )
+    found = lab("status", "--config", slots, "--state-dir", state.path, "--json").json["slots"]
+    assert [one["run"] for one in found] == [near] * 3
+    monkeypatch.chdir(tmp_path)
+    found = lab("status", "--config", slots, "--runs-dir", run_dir.parent.parent, "--json").json
+    assert [one["run"] for one in found["slots"]][1:] == [str(run_dir)] * 2
+
+
 def test_no_submit_yaml_is_no_error_but_a_wrong_one_is(lab, slots, tmp_path):
     assert lab("status").code == 0
     missing = lab("status", "--config", tmp_path / "other.yaml")
@@ -380,6 +397,7 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
     assert len(text) < 60_000
     words = " ".join(" ".join(page.words).split())
     assert "2 of 2 slots need a look" in words
+    assert "Synthetic" not in words
     assert "the model has decayed" in words
     assert "<b>&" in words
     assert page.tags.count("rect") == 61  # 60 rounds and the band
@@ -387,3 +405,25 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
     assert "prefers-color-scheme: dark" in text
     assert SECRET not in text
     assert json.dumps(result.json).count("NaN") == 0
+
+
+def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tmp_path):
+    copy = shutil.copytree(run_dir, tmp_path / "made_up")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["data"]["source"] = "synthetic"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    slots.write_text(f"slots: [{{name: alpha, run: {copy}}}]\n")
+    scores = [{"roundNumber": 1300 + i, "displayName": "v2_corr20", "value": 0.01} for i in (0, 1)]
+    scores += [{"roundNumber": 1300, "displayName": "mmc", "value": 0.01}]
+    server.control(scores={"alpha": scores})
+    result = lab("status", "--config", slots, "--html", "monitor.html", "--json")
+    assert result.json["slots"][0]["synthetic"] is True
+    assert "alpha: SYNTHETIC data" in result.err
+    page = Page((tmp_path / "monitor.html").read_text())
+    words = " ".join(" ".join(page.words).split())
+    assert "1 slot, nothing to warn of" in words
+    assert "Synthetic data The run was made on the synthetic tournament" in words
+    # each number beside what it is the mean of
+    assert "live corr 0.0100 2 resolved rounds validation corr" in words
+    assert "mean of 400 judged eras live mmc 0.0100 1 resolved round validation mmc" in words
+    assert "2 resolved rounds, live corr is judged from 20 on" in words
