@@ -68,7 +68,7 @@ def test_live_is_the_file_beside_the_data(lab, final_runs, run_dir):
     result = lab("predict", "latest:tiny", "--runs-dir", final_runs, "--json")
     assert result.code == 0, result.err
     assert result.json["features"] == str(data_of(run_dir) / "live.parquet")
-    assert f"run {run_dir} (experiment tiny): the newest that fits" in result.err
+    assert f"taking run {run_dir} (experiment tiny), the newest" in result.err
     assert (result.json["experiment"], result.json["n_in_sample"]) == ("tiny", 0)
     assert "IN-SAMPLE" not in result.err
     table = pd.read_csv(result.json["out"])
@@ -76,6 +76,27 @@ def test_live_is_the_file_beside_the_data(lab, final_runs, run_dir):
     assert set(table["id"]) == set(pd.read_parquet(result.json["features"]).index)
     assert table["prediction"].between(0, 1, inclusive="neither").all()
     assert table["prediction"].nunique() > 10
+
+
+def test_without_a_live_file_it_says_how_to_get_that_of_the_run_s_version(
+    lab, run_dir, tmp_path, monkeypatch
+):
+    copy = shutil.copytree(run_dir, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+
+    def told(folder) -> str:
+        data = {**manifest["data"], "folder": str(folder)}
+        (copy / "manifest.json").write_text(json.dumps({**manifest, "data": data}))
+        result = lab("predict", copy)
+        assert result.code == 2
+        return result.err
+
+    monkeypatch.chdir(tmp_path)
+    way = "get it with `numerai-lab data download --files live --version v5.3`, or name"
+    assert way in told(tmp_path / "data" / "v5.3")
+    elsewhere = f"--files live --version v5.3 --dir {tmp_path / 'far'}`, or name"
+    assert elsewhere in told(tmp_path / "far" / "v5.3")
+    assert "data; name a file with --features" in told(tmp_path / "flat")
 
 
 def test_predictions_are_those_of_the_model_at_each_id(predict, live, run_dir):

@@ -422,7 +422,7 @@ def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tm
     page = Page((tmp_path / "monitor.html").read_text())
     words = " ".join(" ".join(page.words).split())
     assert "1 slot, nothing to warn of" in words
-    assert "Synthetic data The run was made on the synthetic tournament" in words
+    assert "Synthetic data The run was made on synthetic data" in words
     # each number beside what it is the mean of
     assert "live corr 0.0100 2 resolved rounds validation corr" in words
     assert "mean of 400 judged eras live mmc 0.0100 1 resolved round validation mmc" in words

@@ -73,6 +73,16 @@ def test_on_failure_is_told_once_and_without_keys(submit, start, hook):
     assert "no submission was made in rounds 1386 to 1387" in Hook.told[2]["text"]
 
 
+def test_on_failure_names_a_round_only_if_it_is_known(submit, start):
+    out = submit.folder / "told"
+    submit.slots(
+        'slots: [{name: alpha, run: "latest:none"}]\n'
+        f"on_failure: {{command: [sh, -c, 'cat >> {out}']}}\n"
+    )
+    assert start().code == 2
+    assert out.read_text().startswith("numerai-lab submit, slot alpha: ")
+
+
 def test_on_failure_that_fails_is_said(submit, start):
     submit.slots(
         ONE + "on_failure: {command: [no-such-program], webhook: 'http://127.0.0.1:9/x'}\n"

@@ -168,6 +168,12 @@ def test_the_same_model_name_of_another_account_is_another_slot(lab, server, run
     assert done.code == 0, done.err
 
 
+def test_a_config_that_was_named_must_be_there(lab, server, run_dir):
+    done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--config", "submti.yaml")
+    assert done.code == 2
+    assert "submti.yaml: no such file" in done.err
+
+
 def test_wrong_names_and_keys(lab, server, run_dir, monkeypatch):
     wrong = lab("upload", run_dir, "--slot", "betta", "--no-check")
     assert wrong.code == 2

@@ -57,4 +57,4 @@ def chosen_run(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> 
 def _say_choice(spec: str | None, run: RunDir, experiment: str, say: Callable[[str], None]) -> None:
     """Say what was chosen, unless the person named the directory itself."""
     if spec is None or Path(spec).resolve() != run.path.resolve():
-        say(f"run {run.path} (experiment {experiment}): the newest that fits")
+        say(f"taking run {run.path} (experiment {experiment}), the newest")

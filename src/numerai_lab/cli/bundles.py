@@ -112,8 +112,8 @@ def upload(
         if done.data_version is None:
             reporter.warn(
                 "the run's data were in no folder like v5.3, so no data version was named and "
-                "Numerai runs the model on one of its own choice; name the one it was trained on "
-                "with --data-version v5.3"
+                "Numerai runs the model on one of its own choice; name the one it was trained on, "
+                "as in --data-version v5.3"
             )
     if as_json:
         emit({"run_dir": str(final.run.path), "bundle": str(bundle.path), **asdict(done)})

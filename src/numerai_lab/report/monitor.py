@@ -90,7 +90,7 @@ def _slot(slot: Mapping[str, Any]) -> Html:
         said = h("div", h("strong", "Warnings"), items, class_="warnings", role="note")
     unreal: object = ""
     if slot["synthetic"]:
-        words = h("p", "The run was made on the synthetic tournament: its scores say nothing.")
+        words = h("p", "The run was made on synthetic data: its scores say nothing about Numerai.")
         unreal = h("div", h("strong", "Synthetic data"), words, class_="banner", role="note")
     how = "submits predictions" if slot["kind"] == "predictions" else "runs at Numerai"
     line = [how, f"model {slot['model']}", f"account {slot['account']}", slot["run"] or "no run"]

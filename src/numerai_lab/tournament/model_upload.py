@@ -25,7 +25,7 @@ from numerai_lab.tournament.api import (
 from numerai_lab.tournament.export import Bundle, export
 from numerai_lab.tournament.predict import version_of_run
 from numerai_lab.tournament.receipts import State, utc_text
-from numerai_lab.tournament.slots import SubmitConfig, load_slots
+from numerai_lab.tournament.slots import SUBMIT_CONFIG, SubmitConfig, load_slots
 from numerai_lab.tournament.uploads import UploadRecord, last_upload, write_upload
 
 UPLOAD_SECONDS = 600.0
@@ -57,9 +57,10 @@ def check_not_cron(slot: str, account: str, config: Path, say: Callable[[str], N
 
     Raises
     ------
-    UserError : the slot, or its Numerai model, is in submit.yaml.
+    UserError : the slot, or its Numerai model, is in submit.yaml; a file that was named is not
+        there, while the usual one may be absent.
     """
-    if not config.is_file():
+    if config == SUBMIT_CONFIG and not config.is_file():
         say(f"there is no {config}: whether '{slot}' submits by cron elsewhere is not known")
         return
     found = _served(load_slots(config), slot, account)

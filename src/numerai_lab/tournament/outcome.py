@@ -88,7 +88,8 @@ class Outcome:
         told = []
         for status, alike in by_status.items():
             failed = ", ".join(one.slot for one in alike if one.exit_code not in (0, TRY_LATER))
-            told.append(f"{len(alike)} {status.replace('_', ' ')}{f' ({failed})' * bool(failed)}")
+            word = "submitted before" if status == "already" else status.replace("_", " ")
+            told.append(f"{len(alike)} {word}{f' ({failed})' * bool(failed)}")
         where = "nothing was submitted" if self.round is None else f"round {self.round}"
         return f"{where}: {', '.join(told)}"
 

@@ -192,7 +192,8 @@ def _tell(outcome: Outcome, now: Now | None, desk: Desk, on_failure: OnFailure) 
             continue
         kind = "missed" if missed else result.status
         why = result.gap or result.message
-        text = f"numerai-lab submit, round {outcome.round}, slot {result.slot}: {why}"
+        number = "" if outcome.round is None else f" round {outcome.round},"
+        text = f"numerai-lab submit,{number} slot {result.slot}: {why}"
         tell(
             on_failure,
             f"{outcome.round}/{result.slot}/{kind}",
