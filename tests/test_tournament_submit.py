@@ -93,6 +93,9 @@ def test_one_slot_and_one_run(submit, start):
     result = start(run)
     assert result.code == 2
     assert "a run needs the name of its slot" in result.err
+    result = start(run, "--slot", "no such")
+    assert result.code == 2
+    assert "'no such' cannot be a slot's name; write Numerai's name of the model" in result.err
     result = start(run, "--slot", "beta")  # not in the file: Numerai's model of that name
     assert result.code == 0, result.err
     assert ("beta", ROUND) in submit.submissions()
