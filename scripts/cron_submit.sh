@@ -25,5 +25,6 @@ code=0
 case $code in
 0 | 75) exit 0 ;;
 esac
-tail -c "+$((before + 1))" "$log" | grep -E '(warning|error): ' >&2
+# what went wrong in this start; a command that could not even be started says it in its own words
+tail -c "+$((before + 1))" "$log" | grep -E '(warning|error): ' >&2 || tail -n 1 "$log" >&2
 exit "$code"

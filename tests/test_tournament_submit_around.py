@@ -152,6 +152,11 @@ def test_the_cron_script(submit):
     assert done.returncode == 2
     assert "others may read it (mode 0644)" in done.stderr
     assert "gama" not in done.stderr
+    command.unlink()
+    done = cron()
+    assert done.returncode == 127
+    assert str(command) in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     assert SECRET not in log.read_text()
 
 
