@@ -18,10 +18,13 @@ log=${NUMERAI_LAB_LOG:-submissions/submit.log}
 command=${NUMERAI_LAB:-.venv/bin/numerai-lab}
 umask 077
 mkdir -p "$(dirname "$log")"
+before=0
+[ -f "$log" ] && before=$(wc -c <"$log")
 code=0
 "$command" submit --env-file "$env_file" "$@" >>"$log" 2>&1 || code=$?
 case $code in
 0 | 75) exit 0 ;;
 esac
-tail -n 1 "$log" >&2
+# what went wrong in this start; a command that could not even be started says it in its own words
+tail -c "+$((before + 1))" "$log" | grep -E '(warning|error): ' >&2 || tail -n 1 "$log" >&2
 exit "$code"

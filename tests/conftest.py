@@ -118,3 +118,37 @@ def lab_process(*arguments: object, **options) -> subprocess.Popen:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         **options,
     )
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    """Processes of their own for commands, without importing anew."""
+    from submit_zygote import Zygote
+
+    zygote = Zygote()
+    yield zygote
+    zygote.stop()
+
+
+@pytest.fixture
+def submit(tmp_path, final_runs):
+    """A project folder with two slots, and a stand-in to submit to."""
+    from submit_lab import Submit, ThreadStandIn
+
+    server = ThreadStandIn.start(final_runs.parent / "data")
+    lab = Submit(tmp_path, final_runs, server)
+    lab.slots()
+    yield lab
+    server.stop()
+
+
+@pytest.fixture
+def start(submit, zygote):
+    """Start submit, with other variables of the environment if need be."""
+
+    def call(*arguments: object, **environment: str) -> Result:
+        given = {**submit.environment, **environment}
+        asked = [*submit.places, *map(str, arguments)]
+        return Result(*zygote.run("submit", *asked, folder=submit.folder, environment=given))
+
+    return call

@@ -24,6 +24,9 @@ slots:
   - {name: alpha, run: "latest:tiny"}
   - {name: gamma, account: work, run: "latest:tiny", post: {neutralize: {proportion: 0.5}}}
 """
+ONE = 'slots: [{name: alpha, run: "latest:tiny"}]\n'
+ROUND = 1385
+"""The round that is open at `stand_in.OPEN`."""
 MAIN = [sys.executable, "-c", "from numerai_lab.cli import main; main()"]
 
 

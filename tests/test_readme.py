@@ -48,6 +48,14 @@ def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
         assert result.out
 
 
+def test_what_the_commands_write_is_not_taken_for_source():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    named = re.findall(r"--(?:html|out) ([\w.-]+)", "".join(blocks("sh")))
+    assert named
+    assert [name for name in named if f"/{name}" not in ignored] == []
+    assert {"/runs/", "/data/*", "/submissions/"} <= set(ignored)
+
+
 def test_the_example_experiment_is_valid(lab, checkout):
     (example,) = [block for block in blocks("yaml") if "name: mine" in block]
     (checkout / "configs" / "mine.yaml").write_text(example)

@@ -121,6 +121,7 @@ def test_list_shows_both_sides_and_what_is_out_of_date(pointed, lab, tmp_path):
     assert "live.parquet is of round 1385, the current one is 1395" in told
     assert "validation.parquet was downloaded 14 days ago" in told
     shown = lab("data", "list")
+    assert shown.out.splitlines()[0] == "data v5.3 at the server, beside data/v5.3"
     assert "validation.parquet" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
 

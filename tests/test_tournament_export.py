@@ -336,7 +336,7 @@ def test_export_command(finals, lab, tmp_path):
     assert f"MB for Python {python}" in shown.out
     wrong = lab("export", final.run.path, "--out", tmp_path / "b.zip")
     assert wrong.code == 2
-    assert ".zip' is not .pkl" in wrong.err
+    assert "b.zip': its name must end in .pkl; call it b.pkl" in wrong.err
 
 
 def test_what_cannot_be_bundled_is_refused(finals):
@@ -345,7 +345,7 @@ def test_what_cannot_be_bundled_is_refused(finals):
 
     with pytest.raises(ModelError, match="model 'xgb' cannot be bundled"):
         build_bundle(replace(finals("plain"), model=Plugin()))
-    with pytest.raises(UserError, match=r"is not \.pkl"):
+    with pytest.raises(UserError, match=r"must end in \.pkl"):
         export(finals("plain"), Path("x.txt"), say=silent)
 
 

@@ -5,26 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from submit_lab import MAIN, Submit, ThreadStandIn
-from submit_zygote import Zygote
+from submit_lab import MAIN
 
 FIRST = datetime(2026, 3, 3, 12, 5)
-
-
-@pytest.fixture
-def submit(tmp_path, final_runs):
-    server = ThreadStandIn.start(final_runs.parent / "data")
-    lab = Submit(tmp_path, final_runs, server)
-    lab.slots()
-    yield lab
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def zygote():
-    zygote = Zygote()
-    yield zygote
-    zygote.stop()
 
 
 def left_over(submit) -> list[str]:

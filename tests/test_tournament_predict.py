@@ -68,11 +68,37 @@ def test_live_is_the_file_beside_the_data(lab, final_runs, run_dir):
     result = lab("predict", "latest:tiny", "--runs-dir", final_runs, "--json")
     assert result.code == 0, result.err
     assert result.json["features"] == str(data_of(run_dir) / "live.parquet")
+    assert f"taking run {run_dir} (experiment tiny), the newest" in result.err
+    assert (result.json["experiment"], result.json["n_in_sample"]) == ("tiny", 0)
+    assert "IN-SAMPLE" not in result.err
     table = pd.read_csv(result.json["out"])
     assert list(table.columns) == ["id", "prediction"]
     assert set(table["id"]) == set(pd.read_parquet(result.json["features"]).index)
     assert table["prediction"].between(0, 1, inclusive="neither").all()
     assert table["prediction"].nunique() > 10
+
+
+def test_without_a_live_file_it_says_how_to_get_that_of_the_run_s_version(
+    lab, run_dir, tmp_path, monkeypatch
+):
+    copy = shutil.copytree(run_dir, tmp_path / "copy")
+    manifest = json.loads((copy / "manifest.json").read_text())
+
+    def told(folder) -> str:
+        data = {**manifest["data"], "folder": folder and str(folder)}
+        (copy / "manifest.json").write_text(json.dumps({**manifest, "data": data}))
+        result = lab("predict", copy)
+        assert result.code == 2
+        return result.err
+
+    monkeypatch.chdir(tmp_path)
+    way = "get it with `numerai-lab data download --files live --version v5.3`, or name"
+    assert way in told(tmp_path / "data" / "v5.3")
+    elsewhere = f"--files live --version v5.3 --dir {tmp_path / 'far'}`, or name"
+    assert elsewhere in told(tmp_path / "far" / "v5.3")
+    for folder in (tmp_path / "flat", None):  # None: a run on files of its own
+        words = "there is no live.parquet beside the run's data; name a file with --features"
+        assert words in told(folder)
 
 
 def test_predictions_are_those_of_the_model_at_each_id(predict, live, run_dir):
@@ -131,8 +157,14 @@ def test_many_eras_are_each_ranked_on_their_own(predict, run_dir):
     path = data_of(run_dir) / "validation.parquet"
     result, got = predict(path)
     assert result.code == 0, result.err
+    assert "experiment tiny" not in result.err  # the person has named the run
+    last = json.loads((run_dir / "final" / "fit.json").read_text())["last_era"]
     rows = pd.read_parquet(path)
     assert set(got.index) == set(rows.index)
+    eras = rows["era"].astype(int).unique()
+    seen = (eras <= last).sum()
+    assert 0 < seen < len(eras)
+    assert f"warning: IN-SAMPLE: {seen} of {len(eras)} eras lie in 1-{last}" in result.err
     by_era = got.groupby(rows["era"])
     assert np.allclose(by_era.mean(), 0.5)
     one = rows[rows["era"] == rows["era"].iloc[-1]]
@@ -148,7 +180,10 @@ def test_parquet_by_suffix_and_no_other(lab, run_dir, live, tmp_path):
     assert list(pd.read_parquet(out).columns) == ["id", "prediction"]
     result = lab("predict", run_dir, "--features", live, "--out", tmp_path / "p.xlsx")
     assert result.code == 2
-    assert "use .csv or .parquet" in result.err
+    assert result.err == (
+        f"error: --out: cannot write predictions to '{tmp_path / 'p.xlsx'}': its name must end in "
+        ".csv or .parquet; call it p.csv\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -310,11 +345,3 @@ def test_other_layouts_and_float_features(predict, float_run, tmp_path):
     result, _ = predict(path, run=run_dir)
     assert result.code == 2
     assert "whole numbers, the model was trained on float features" in result.err
-
-
-def test_no_live_file_beside_the_data(lab, float_run):
-    run_dir, _ = float_run
-    result = lab("predict", run_dir)
-    assert result.code == 2
-    assert "there is no live.parquet beside the run's data" in result.err
-    assert "--features" in result.err

@@ -2,124 +2,21 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from numerai_lab.config import Bootstrap
 from numerai_lab.tournament import State, Tournament
-from numerai_lab.tournament.decay import Verdict, interval_of_means, judge_live
 from numerai_lab.tournament.receipts import Journal, Origin, Receipt
 from numerai_lab.tournament.uploads import UploadRecord, write_upload
 from stand_in import KEYS, SECRET, StandIn
 from tournament_runs import train_final
 
-RNG = np.random.default_rng(3)
 ERAS = np.arange(157, 557, dtype=np.int32)
-
-
-# ---- the verdict
-
-
-def overlapping(n_days, horizon, rng, skill=0.02, spread=0.02):
-    """Scores of rounds opened day after day whose labels look `horizon` days ahead."""
-    total = np.concatenate([[0.0], np.cumsum(rng.normal(0, 1, n_days + horizon))])
-    sums = (total[horizon:] - total[:-horizon]) / np.sqrt(horizon)
-    return skill + spread * sums[:n_days]
-
-
-def verdict_of(live, validation, horizon=20, first=1000):
-    rounds = list(enumerate(live, start=first))
-    eras = np.arange(1, len(validation) + 1, dtype=np.int32)
-    return judge_live(rounds, eras, np.asarray(validation), horizon, Bootstrap())
-
-
-@pytest.mark.parametrize(
-    ("horizon", "n_eras", "least"), [(20, 400, 0.92), (20, 150, 0.9), (60, 400, 0.88)]
-)
-def test_a_model_that_holds_is_seldom_called_decayed(horizon, n_eras, least):
-    """Daily rounds after weekly eras of the same process: 60 rounds are 12 weeks, not 60."""
-    rng = np.random.default_rng(1)
-    inside = naive = 0
-    trials = 200
-    for _ in range(trials):
-        scores = overlapping((n_eras + 30) * 5, horizon, rng)
-        validation, live = scores[: n_eras * 5 : 5], scores[n_eras * 5 + horizon :][:60]
-        verdict = verdict_of(live, validation, horizon)
-        inside += verdict.outside is None
-        # the interval of the mean over all eras, which is what scores.json shows
-        low, high = interval_of_means(validation, n_eras, 4 * horizon // 5, np.inf)
-        naive += low <= live.mean() <= high
-    assert inside / trials >= least
-    assert naive / trials < 0.75, "the interval of the long mean would be wrong"
-
-
-def test_a_model_that_lost_its_skill_is_called_decayed():
-    rng = np.random.default_rng(2)
-    called = 0
-    for _ in range(60):
-        validation = overlapping(2000, 20, rng, skill=0.03, spread=0.015)[::5]
-        live = overlapping(60, 20, rng, skill=-0.01, spread=0.015)
-        called += verdict_of(live, validation).outside == "below"
-    assert called >= 54
-
-
-def test_the_sentence_is_plain():
-    validation = 0.02 + 0.005 * np.sin(np.arange(400))
-    assert (
-        verdict_of(np.full(60, -0.05), validation)
-        .sentence()
-        .startswith("live corr -0.0500 over 60 resolved rounds (12 weeks), validation says ")
-    )
-    assert "the model has decayed" in verdict_of(np.full(60, -0.05), validation).sentence()
-    assert "better than it was judged" in verdict_of(np.full(60, 0.3), validation).sentence()
-    assert verdict_of(np.full(60, 0.02), validation).sentence().endswith("as it was judged")
-
-
-def test_weeks_come_from_the_rounds_spanned_not_from_their_number():
-    validation = RNG.normal(0.02, 0.03, 400)
-    daily = judge_live([(n, 0.0) for n in range(60)], ERAS, validation, 20, Bootstrap())
-    weekly = judge_live([(5 * n, 0.0) for n in range(60)], ERAS, validation, 20, Bootstrap())
-    assert (daily.n_eras, weekly.n_eras) == (12, 59)
-    assert weekly.high - weekly.low < daily.high - daily.low
-    every_fourth = judge_live(
-        [(5 * n, 0.0) for n in range(60)], 4 * ERAS, validation, 20, Bootstrap()
-    )
-    assert every_fourth.n_eras == 59
-
-
-def test_only_the_newest_60_rounds_count():
-    validation = RNG.normal(0.02, 0.03, 400)
-    rounds = [(n, -9.0) for n in range(100)] + [(n, 0.02) for n in range(100, 160)]
-    verdict = judge_live(rounds, ERAS, validation, 20, Bootstrap())
-    assert (verdict.first_round, verdict.last_round, verdict.n_rounds) == (100, 159, 60)
-    assert verdict.outside is None
-
-
-def test_too_little_says_so():
-    validation = RNG.normal(0.02, 0.03, 400)
-    assert "19 resolved rounds" in verdict_of(np.zeros(19), validation)
-    assert "judged 40 eras, too few" in verdict_of(np.zeros(60), validation[:40])
-    assert "judged 0 eras" in verdict_of(np.zeros(60), validation[:0])
-    assert isinstance(verdict_of(np.zeros(20), validation), Verdict)
-
-
-@settings(max_examples=25)
-@given(st.floats(-1, 1), st.floats(0.001, 2), st.integers(1, 80))
-def test_the_interval_moves_with_the_scores(shift, scale, length):
-    values = np.random.default_rng(0).normal(size=200)
-    low, high = interval_of_means(values, length, 16, 10.0)
-    moved = interval_of_means(shift + scale * values, length, 16, 10.0)
-    assert moved == pytest.approx((shift + scale * low, shift + scale * high), abs=1e-9)
-    assert low < values.mean() < high
-
-
-# ---- the command
 
 
 @pytest.fixture(scope="module")
@@ -331,6 +228,22 @@ def test_uploaded_models_are_listed_after_the_slots(lab, slots, state, run_dir):
     assert found[2]["promised"]["corr"] is not None
 
 
+def test_runs_are_shown_in_one_form(lab, slots, state, run_dir, tmp_path, monkeypatch):
+    """A receipt names a run from the root, submit.yaml from the current folder, or by its name."""
+    monkeypatch.chdir(run_dir.parent.parent.parent)
+    near = f"runs/plain/{run_dir.name}"
+    slots.write_text(
+        f"slots:\n  - {{name: first, model: alpha, run: {near}}}\n"
+        f"  - {{name: gamma, account: work, run: {run_dir}}}\n"
+        "  - {name: third, model: beta, run: latest:plain}\n"
+    )
+    found = lab("status", "--config", slots, "--state-dir", state.path, "--json").json["slots"]
+    assert [one["run"] for one in found] == [near] * 3
+    monkeypatch.chdir(tmp_path)
+    found = lab("status", "--config", slots, "--runs-dir", run_dir.parent.parent, "--json").json
+    assert [one["run"] for one in found["slots"]][1:] == [str(run_dir)] * 2
+
+
 def test_no_submit_yaml_is_no_error_but_a_wrong_one_is(lab, slots, tmp_path):
     assert lab("status").code == 0
     missing = lab("status", "--config", tmp_path / "other.yaml")
@@ -380,6 +293,7 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
     assert len(text) < 60_000
     words = " ".join(" ".join(page.words).split())
     assert "2 of 2 slots need a look" in words
+    assert "Synthetic" not in words
     assert "the model has decayed" in words
     assert "<b>&" in words
     assert page.tags.count("rect") == 61  # 60 rounds and the band
@@ -387,3 +301,25 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
     assert "prefers-color-scheme: dark" in text
     assert SECRET not in text
     assert json.dumps(result.json).count("NaN") == 0
+
+
+def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tmp_path):
+    copy = shutil.copytree(run_dir, tmp_path / "made_up")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["data"]["source"] = "synthetic"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    slots.write_text(f"slots: [{{name: alpha, run: {copy}}}]\n")
+    scores = [{"roundNumber": 1300 + i, "displayName": "v2_corr20", "value": 0.01} for i in (0, 1)]
+    scores += [{"roundNumber": 1300, "displayName": "mmc", "value": 0.01}]
+    server.control(scores={"alpha": scores})
+    result = lab("status", "--config", slots, "--html", "monitor.html", "--json")
+    assert result.json["slots"][0]["synthetic"] is True
+    assert "alpha: SYNTHETIC data" in result.err
+    page = Page((tmp_path / "monitor.html").read_text())
+    words = " ".join(" ".join(page.words).split())
+    assert "1 slot, nothing to warn of" in words
+    assert "Synthetic data The run was made on synthetic data" in words
+    # each number beside what it is the mean of
+    assert "live corr 0.0100 2 resolved rounds validation corr" in words
+    assert "mean of 400 judged eras live mmc 0.0100 1 resolved round validation mmc" in words
+    assert "2 resolved rounds, live corr is judged from 20 on" in words

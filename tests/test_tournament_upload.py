@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from numerai_lab import tournament as room
-from numerai_lab.errors import MachineError
+from numerai_lab.errors import MachineError, UserError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.tournament import (
     Rejected,
@@ -90,9 +90,59 @@ def test_upload_command(lab, server, run_dir):
     assert "whether 'beta' submits by cron elsewhere is not known" in done.err
     assert SECRET not in done.out + done.err
     assert PUBLIC not in done.out + done.err
+    assert done.json["replaces"] is None
     # `status` knows it from now on
     seen = lab("status", "--json").json["slots"]
     assert [(one["slot"], one["kind"]) for one in seen] == [("beta", "model")]
+
+
+def test_a_second_upload_says_what_it_replaces(lab, server, run_dir):
+    first = lab("upload", run_dir, "--slot", "beta", "--no-check", "--json")
+    assert "replaces" not in first.err
+    second = lab("upload", run_dir, "--slot", "beta", "--no-check", "--json")
+    assert second.code == 0, second.err
+    before = second.json["replaces"]
+    assert (before["id"], before["run"]) == (first.json["id"], str(run_dir))
+    assert before["uploaded_at"].startswith("2026-03-03T12:0")
+    assert (
+        f"it replaces the model uploaded to 'beta' on {before['uploaded_at']} "
+        f"({before['id']}, of {run_dir})" in second.err
+    )
+
+
+def test_a_data_version_that_the_run_does_not_tell_can_be_named(lab, server, run_dir):
+    done = lab("upload", run_dir, "--slot", "beta", "--no-check")
+    assert "no data version was named and Numerai runs the model on one of its own choice" in (
+        done.err
+    )
+    assert "--data-version v5.3" in done.err
+    done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--data-version", "v5.3")
+    assert done.code == 0, done.err
+    assert "choice" not in done.err
+    assert server.state()["pickles"][-1]["data_version"] == "v5.3"
+    unknown = lab("upload", run_dir, "--slot", "beta", "--no-check", "--data-version", "v5.4")
+    assert unknown.code == 2
+    assert "no model on data v5.4, did you mean 'v5.3'?" in unknown.err
+
+
+def test_another_data_version_than_the_run_s_own(server, run_dir, bundle):
+    final = final_of(run_dir)
+    data = {**final.manifest["data"], "folder": "/data/v5.3"}
+    final = replace(final, manifest={**final.manifest, "data": data})
+    with (
+        client(server) as opened,
+        pytest.raises(UserError, match=r"v5.2 is not the data version .* trained on, v5.3"),
+    ):
+        upload_model(opened, final, "beta", bundle, "v5.2")
+
+
+def test_a_bundle_is_named_pkl(lab, run_dir):
+    wrong = lab("export", run_dir, "--out", "foo.bin")
+    assert wrong.code == 2
+    assert wrong.err == (
+        "error: --out: cannot write a pickle to 'foo.bin': its name must end in .pkl; "
+        "call it foo.pkl\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,6 +166,12 @@ def test_the_same_model_name_of_another_account_is_another_slot(lab, server, run
     path.write_text(SLOTS)
     done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--config", path)
     assert done.code == 0, done.err
+
+
+def test_a_config_that_was_named_must_be_there(lab, server, run_dir):
+    done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--config", "submti.yaml")
+    assert done.code == 2
+    assert "submti.yaml: no such file" in done.err
 
 
 def test_wrong_names_and_keys(lab, server, run_dir, monkeypatch):
@@ -232,6 +288,14 @@ def test_diagnostics_are_those_of_the_run(lab, server, run_dir):
         assert theirs[name] == pytest.approx(ours[name], abs=1e-9)
     table = pd.read_parquet(run_dir / "scores_per_era.parquet")
     assert done.json["n_eras"] < table["era"].nunique()
+    n, first, last = done.json["own_eras"]
+    assert (n, done.json["n_judged"]) == (done.json["n_eras"], table["era"].nunique())
+    assert first > table["era"].min()
+    shown = lab("diagnostics", run_dir, "--slot", "alpha", "--wait", "1m").out
+    words = " ".join(shown.split())
+    assert f"run: its scores of {n} eras ({first}-{last}), out of {done.json['n_judged']}" in words
+    assert "stand-in run" in words  # the heads of the columns: nothing here is Numerai's
+    assert "Numerai" not in words
     again = lab("diagnostics", run_dir, "--slot", "alpha", "--id", done.json["id"])
     assert again.code == 0
     assert f"diagnostics {done.json['id']}: done" in " ".join(again.out.split())

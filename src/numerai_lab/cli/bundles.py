@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from numerai_lab.cli.access import chosen_final, chosen_run, connection, environment
 from numerai_lab.cli.options import (
     RUNS,
     STATE,
@@ -45,11 +45,11 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write a run's final model as a pickle that Numerai runs every day."""
-    from numerai_lab.experiment import Reporter, find_final, load_final
+    from numerai_lab.experiment import Reporter
     from numerai_lab.tournament import export as export_run
 
     with Reporter(quiet=quiet) as reporter:
-        final = load_final(find_final(run, runs_dir))
+        final = chosen_final(run, runs_dir, reporter.say)
         bundle = export_run(final, out, check=check, say=reporter.say)
         if final.synthetic:
             reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
@@ -70,6 +70,10 @@ def upload(
     run: FinalRun = None,
     account: Account = "default",
     check: Check = True,
+    data_version: Annotated[
+        str | None,
+        typer.Option("--data-version", help="as v5.3, where the run does not tell its own"),
+    ] = None,
     config: Annotated[
         Path, typer.Option("--config", help="slots that submit by cron, which are refused")
     ] = SUBMIT,
@@ -80,25 +84,37 @@ def upload(
     quiet: Quiet = False,
 ) -> None:
     """Upload a run's final model to Numerai, which then runs it every day."""
-    from numerai_lab.experiment import Reporter, find_final, load_final
-    from numerai_lab.tournament import (
-        State,
-        check_not_cron,
-        read_env_file,
-        uploading,
-    )
+    from numerai_lab.experiment import Reporter
+    from numerai_lab.tournament import State, check_not_cron, uploading
 
-    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    environ = environment(env_file)
     with Reporter(quiet=quiet) as reporter:
         check_not_cron(slot, account, config, reporter.say)
-        final = load_final(find_final(run, runs_dir))
+        final = chosen_final(run, runs_dir, reporter.say)
         done, bundle = uploading(
-            final, slot, account, State(state_dir), environ, check=check, say=reporter.say
+            final,
+            slot,
+            account,
+            State(state_dir),
+            environ,
+            data_version=data_version,
+            check=check,
+            say=reporter.say,
         )
         if final.synthetic:
             reporter.warn("a run on synthetic data, taken by a stand-in on this machine only")
+        if done.replaces is not None:
+            before = done.replaces
+            reporter.warn(
+                f"it replaces the model uploaded to '{slot}' on {before.uploaded_at} "
+                f"({before.id}, of {before.run})"
+            )
         if done.data_version is None:
-            reporter.warn("the run does not tell its data version: Numerai's choice was taken")
+            reporter.warn(
+                "the run's data were in no folder like v5.3, so no data version was named and "
+                "Numerai runs the model on one of its own choice; name the one it was trained on, "
+                "as in --data-version v5.3"
+            )
     if as_json:
         emit({"run_dir": str(final.run.path), "bundle": str(bundle.path), **asdict(done)})
         return
@@ -120,29 +136,20 @@ def diagnostics(
     quiet: Quiet = False,
 ) -> None:
     """Let Numerai judge a run's validation predictions, beside our own scores."""
-    from numerai_lab.experiment import Reporter, find_run
+    from numerai_lab.experiment import Reporter
     from numerai_lab.report import render_diagnostics
-    from numerai_lab.tournament import (
-        Tournament,
-        api_url,
-        diagnose,
-        keys_of,
-        parse_duration,
-        read_env_file,
-    )
+    from numerai_lab.tournament import diagnose, parse_duration
 
-    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
     seconds = parse_duration(wait)
-    found = find_run(run, runs_dir)
-    synthetic = found.is_synthetic()
     with (
         Reporter(quiet=quiet) as reporter,
-        Tournament(keys_of(account, environ), url=api_url(environ)) as tournament,
+        connection(account, environment(env_file)) as tournament,
     ):
+        found = chosen_run(run, runs_dir, reporter.say)
         result = asdict(
             diagnose(tournament, found, slot, wait_seconds=seconds, again=again, say=reporter.say)
         )
-        if synthetic:
+        if found.is_synthetic():
             reporter.warn("a run on SYNTHETIC data: these scores say nothing about Numerai")
     if as_json:
         emit({"run_dir": str(found.path), "model": slot, **result})
@@ -161,16 +168,15 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what was submitted, what the server made of it, and whether the models still hold."""
-    from numerai_lab.experiment import RunDir
     from numerai_lab.report import render_status, write_monitor
-    from numerai_lab.tournament import State, entries, load_slots, read_env_file, read_status
+    from numerai_lab.tournament import State, entries, load_slots, read_status
 
-    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    environ = environment(env_file)
     state = State(state_dir)
     slots = load_slots(config).slots if config.is_file() or config != SUBMIT else []
     found = read_status(entries(slots, state), state, runs_dir, environ).to_json()
     for slot in found["slots"]:
-        if slot["run"] and RunDir(Path(slot["run"])).is_synthetic():
+        if slot["synthetic"]:
             warn_on_stderr(f"{slot['slot']}: SYNTHETIC data: its scores say nothing about Numerai")
     if html is not None:
         write_monitor(found, html)

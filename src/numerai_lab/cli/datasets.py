@@ -183,6 +183,7 @@ def list_files(
             }
         )
         return
+    sys.stdout.write(f"data {chosen} at the server, beside {place.folder / chosen}\n")
     sys.stdout.write(f"{'file':<35}{'server':>9}{'here':>10}  {'downloaded':<11}state\n")
     for row in rows:
         date = row.entry.downloaded[:10] if row.entry else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from numerai_lab.cli.access import chosen_final, environment
 from numerai_lab.cli.options import (
     RUNS,
     STATE,
@@ -37,26 +37,34 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict live rows, or any parquet file with the features, with a run's final model."""
-    from numerai_lab.experiment import Reporter, find_final, load_final
-    from numerai_lab.tournament import live_file, write_predictions
+    from numerai_lab.experiment import Reporter
+    from numerai_lab.tournament import live_file, predictions_file, write_predictions
     from numerai_lab.tournament import predict as predict_file
 
     with Reporter(quiet=quiet) as reporter:
-        final = load_final(find_final(run, runs_dir))
+        final = chosen_final(run, runs_dir, reporter.say)
         source = features or live_file(final)
+        target = predictions_file(final, source, out)
         found = predict_file(final, source, say=reporter.say)
-        target = out or final.run.path / f"predictions_{source.stem}.csv"
         write_predictions(found, target)
         if final.synthetic:
             reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
+        if found.n_in_sample:
+            first, last = final.trained_eras
+            reporter.warn(
+                f"IN-SAMPLE: {found.n_in_sample} of {found.n_eras} eras lie in {first}-{last}, "
+                "which the final model was trained on; their scores would prove nothing"
+            )
     if as_json:
         emit(
             {
                 "run_dir": str(final.run.path),
+                "experiment": final.experiment.name,
                 "features": str(source),
                 "out": str(target),
                 "n_rows": len(found.values),
                 "n_eras": found.n_eras,
+                "n_in_sample": found.n_in_sample,
             }
         )
         return
@@ -99,12 +107,11 @@ def submit(
         State,
         chosen_slots,
         parse_duration,
-        read_env_file,
         redact,
     )
     from numerai_lab.tournament import submit as submit_slots
 
-    environ = {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    environ = environment(env_file)
     slots, on_failure = chosen_slots(config, slot, run)
 
     def log(sentence: str) -> None:
@@ -127,9 +134,7 @@ def submit(
         emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
     else:
         for one in outcome.slots:
-            sys.stdout.write(
-                f"{one.slot}  {one.status}  {one.submission_id or '-'}  {one.message}\n"
-            )
+            sys.stdout.write(f"{one}\n")
     log(f"{'error: ' if outcome.exit_code else ''}{outcome.summary}")
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

@@ -30,6 +30,7 @@ class FinalModel:
     Attributes
     ----------
     experiment : the run's config. manifest : what the run was made of.
+    trained_eras : the first and the last era it was fitted on, by their numbers.
     feature_names, feature_dtype : the features in the order of training; `int8` or `float32`.
     neutralizers : names of the features, or the one benchmark, that the run takes out.
     """
@@ -38,6 +39,7 @@ class FinalModel:
     experiment: Experiment
     manifest: dict[str, Any]
     model: Model
+    trained_eras: tuple[int, int]
     feature_names: tuple[str, ...]
     feature_dtype: str
     neutralizers: tuple[str, ...]
@@ -100,6 +102,7 @@ def load_final(run: RunDir) -> FinalModel:
         facts = json.loads(path.read_text(encoding="utf-8"))
         names, dtype = tuple(facts["feature_names"]), str(facts["feature_dtype"])
         neutralizers = tuple(facts["neutralizers"])
+        trained = int(facts["first_era"]), int(facts["last_era"])
     except FileNotFoundError:
         raise RunError(
             "has no final model",
@@ -113,7 +116,7 @@ def load_final(run: RunDir) -> FinalModel:
             fix="train the final model again",
         ) from None
     model = get_model(experiment.model.type).load(run.final_dir / "model")
-    return FinalModel(run, experiment, manifest, model, names, dtype, neutralizers)
+    return FinalModel(run, experiment, manifest, model, trained, names, dtype, neutralizers)
 
 
 def predict_final(

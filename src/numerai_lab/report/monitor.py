@@ -56,7 +56,9 @@ def render_monitor(status: Mapping[str, Any]) -> Html:
         banner = h("div", h("strong", "Stand-in"), words, class_="banner", role="note")
     warned = sum(bool(slot["warnings"] or slot["problem"]) for slot in status["slots"])
     n = len(status["slots"])
-    title = f"{warned} of {n} slots need a look" if warned else f"{n} slots, nothing to warn of"
+    slots = _many(n, "slot")
+    looks = f"{'needs' if warned == 1 else 'need'} a look"
+    title = f"{warned} of {slots} {looks}" if warned else f"{slots}, nothing to warn of"
     body = h(
         "body",
         h(
@@ -86,14 +88,20 @@ def _slot(slot: Mapping[str, Any]) -> Html:
     if warnings:
         items = h("ul", *(h("li", text) for text in warnings))
         said = h("div", h("strong", "Warnings"), items, class_="warnings", role="note")
+    unreal: object = ""
+    if slot["synthetic"]:
+        words = h("p", "The run was made on synthetic data: its scores say nothing about Numerai.")
+        unreal = h("div", h("strong", "Synthetic data"), words, class_="banner", role="note")
     how = "submits predictions" if slot["kind"] == "predictions" else "runs at Numerai"
     line = [how, f"model {slot['model']}", f"account {slot['account']}", slot["run"] or "no run"]
     return h(
         "section",
         h("h2", slot["slot"]),
         h("ul", *(h("li", part) for part in line), class_="meta"),
+        unreal,
         said,
         _cards(slot),
+        h("p", slot["unjudged"], class_="note") if slot["unjudged"] else "",
         _chart(slot),
         _rounds(slot["rounds"]),
     )
@@ -101,15 +109,19 @@ def _slot(slot: Mapping[str, Any]) -> Html:
 
 def _cards(slot: Mapping[str, Any]) -> Html:
     verdict = slot["verdict"]
-    if verdict is None:
-        expected = slot["unjudged"]
-    else:
+    live = _many(slot["n_resolved"], "resolved round")
+    if verdict is not None:
         range_ = interval(verdict["low"], verdict["high"])
-        expected = f"{range_} expected of {verdict['n_eras']} weeks"
+        weeks = _many(verdict["n_eras"], "week")
+        live += f"; {range_} expected of {weeks}"
     shown = [
-        ("live corr", slot["live"].get("corr"), f"{slot['n_resolved']} resolved rounds"),
-        ("validation corr", slot["promised"].get("corr"), expected),
-        ("live mmc", slot["live"].get("mmc"), "resolved rounds"),
+        ("live corr", slot["live"].get("corr"), live),
+        (
+            "validation corr",
+            slot["promised"].get("corr"),
+            f"mean of {_many(slot['n_judged'], 'judged era')}",
+        ),
+        ("live mmc", slot["live"].get("mmc"), _many(slot["n_resolved_mmc"], "resolved round")),
         ("validation mmc", slot["promised"].get("mmc"), "where the meta model is known"),
     ]
     cards = (
@@ -117,6 +129,10 @@ def _cards(slot: Mapping[str, Any]) -> Html:
         for name, value, word in shown
     )
     return h("dl", *cards, class_="cards")
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _rounds(lines: Sequence[Mapping[str, Any]]) -> Html:
@@ -164,12 +180,16 @@ def _chart(slot: Mapping[str, Any]) -> Html:
     ]
     mean = sum(values) / len(values)
     parts: list[object] = []
-    words = f"corr of {len(scores)} resolved rounds, and a line at their mean {number(mean)}"
+    words = (
+        f"corr of {_many(len(scores), 'resolved round')}, and a line at their mean {number(mean)}"
+    )
     if verdict is not None:
         low_y, high_y = y(verdict["low"]), y(verdict["high"])
         band = {"x": _LEFT, "width": _WIDTH - _LEFT - _RIGHT, "y": high_y}
         parts.append(h("rect", **band, height=round(low_y - high_y, 2), class_="expected"))
-        words += f"; the band is where validation puts the mean of {verdict['n_eras']} weeks"
+        words += (
+            f"; the band is where validation puts the mean of {_many(verdict['n_eras'], 'week')}"
+        )
     across = {"x1": _LEFT, "x2": _WIDTH - _RIGHT}
     parts += [*bars, h("line", **across, y1=y(0), y2=y(0), class_="zero")]
     parts.append(h("line", **across, y1=y(mean), y2=y(mean), class_="mean"))

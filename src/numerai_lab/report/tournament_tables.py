@@ -78,7 +78,8 @@ def render_diagnostics(found: Mapping[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    table = new_table([("", False), ("Numerai", True), ("run", True)])
+    head, judge = ("stand-in", "the stand-in") if found["stand_in"] else ("Numerai", "Numerai")
+    table = new_table([("", False), (head, True), ("run", True)])
     for name, value in found["scores"].items():
         own = found["own_scores"].get(name)
         if value is not None or own is not None:
@@ -86,8 +87,12 @@ def render_diagnostics(found: Mapping[str, Any]) -> RenderableType:
     said = [
         f"diagnostics {found['id']}: {found['status'] or ABSENT}, {count(found['n_eras'])} eras"
     ]
+    if found["own_eras"] is not None:
+        n, first, last = found["own_eras"]
+        span = f"{count(n)} era{'s' if n > 1 else ''} ({first}-{last})"
+        said.append(f"run: its scores of {span}, out of {count(found['n_judged'])} that it judged")
     if found["message"]:
-        said.append(f"Numerai says: {found['message']}")
+        said.append(f"{judge} says: {found['message']}")
     if found["trained_on_validation"]:
-        said.append("Numerai holds the model to have been trained on these eras")
+        said.append(f"{judge} holds the model to have been trained on these eras")
     return Group(table, *(Text(text) for text in said))

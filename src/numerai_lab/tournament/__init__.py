@@ -46,6 +46,7 @@ from numerai_lab.tournament.predict import (
     LivePredictions,
     live_file,
     predict,
+    predictions_file,
     write_predictions,
 )
 from numerai_lab.tournament.receipts import Receipt, State
@@ -119,6 +120,7 @@ __all__ = [
     "parse_duration",
     "place_of",
     "predict",
+    "predictions_file",
     "prune_files",
     "read_env_file",
     "read_status",

@@ -19,7 +19,7 @@ from numerai_lab.tournament.datasets.names import choose_version
 from numerai_lab.tournament.predict import LivePredictions, predict, version_of_run
 from numerai_lab.tournament.receipts import Origin, Receipt, State
 from numerai_lab.tournament.slots import Slot
-from numerai_lab.tournament.upload import recover, submitted_already, upload
+from numerai_lab.tournament.upload import find_submission, recover, submitted_already, upload
 
 LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
 
@@ -161,12 +161,17 @@ def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
     )
 
 
-def rehearse(slot: Slot, open_round: Round, desk: Desk) -> int:
-    """Do all that `attempt` does except the upload, and return the number of predictions."""
+def rehearse(slot: Slot, open_round: Round, desk: Desk) -> tuple[int, str | None]:
+    """Do all that `attempt` does except the upload, and change nothing.
+
+    Returns
+    -------
+    The number of predictions, and the id of the submission that the round has already, if any.
+    """
     tournament = desk.account(slot.account)
-    tournament.model_id(slot.model_name)
+    there = find_submission(tournament, tournament.model_id(slot.model_name), open_round)
     predictions, _ = prepare(slot, open_round, desk)
-    return len(predictions.values)
+    return len(predictions.values), None if there is None else there.id
 
 
 def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions, Origin]:
@@ -179,6 +184,8 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     """
     tournament = desk.account(slot.account)
     final = desk.final(find_final(slot.run, desk.runs_dir))
+    if Path(slot.run).resolve() != final.run.path.resolve():
+        desk.say(f"{slot.name}: run {final.run.path}")
     version = slot.data_version or version_of_run(final)
     if version is None:
         version = _newest_for_synthetic(final, tournament)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numerai_tools.submissions import validate_submission_numerai
 
 from numerai_lab.errors import DataError
 from numerai_lab.tournament.problems import Unavailable
@@ -29,6 +28,9 @@ def check_submission(submission: pd.DataFrame, live_ids: pa.Array, where: str) -
     DataError : an id that is missing, unknown or there twice; NaN; a value outside (0, 1);
         predictions that are all the same; or anything else Numerai's validation refuses.
     """
+    # numerai_tools brings scipy.stats and sklearn: .7 s that a start with nothing to submit saves
+    from numerai_tools.submissions import validate_submission_numerai
+
     ids, values = submission["id"], submission["prediction"].to_numpy(dtype=np.float64)
     expected = live_ids.to_pylist()
     if len(ids) != len(expected) or set(ids) != set(expected):

@@ -92,7 +92,8 @@ def judge_live(
     """
     newest = sorted(rounds)[-ROUNDS:]
     if len(newest) < FEWEST_ROUNDS:
-        return f"{len(newest)} resolved rounds, live corr is judged from {FEWEST_ROUNDS} on"
+        told = f"{len(newest)} resolved round{'' if len(newest) == 1 else 's'}"
+        return f"{told}, live corr is judged from {FEWEST_ROUNDS} on"
     first, last = newest[0][0], newest[-1][0]
     spanned = max(1, round((last - first + 1) / ROUNDS_PER_ERA))
     # Eras that a run skips (data.eras.step) are skipped here: as many weeks, fewer values.

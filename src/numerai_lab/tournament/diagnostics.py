@@ -44,8 +44,10 @@ class Diagnostics:
     status, message : Numerai's words. n_eras : eras it accepted.
     trained_on_validation : whether it holds the model to have seen the validation eras.
     scores : by our names; None where there is none.
-    own_scores : the same of the run itself, over the eras that were sent (of an earlier upload:
-        all it judged).
+    own_scores : the same of the run itself, over `own_eras` alone.
+    own_eras : number, first and last of the eras that were sent (of an earlier upload: all that
+        the run judged); None where it has no score of any. n_judged : eras that the run judged.
+    stand_in : the scores are those of a stand-in on this machine, not Numerai's.
     """
 
     id: str
@@ -55,6 +57,9 @@ class Diagnostics:
     trained_on_validation: bool | None
     scores: dict[str, float | None]
     own_scores: dict[str, float | None] = field(default_factory=dict)
+    own_eras: tuple[int, int, int] | None = None
+    n_judged: int | None = None
+    stand_in: bool = False
 
 
 def validation_csv(run: RunDir, validation: Path | None) -> tuple[bytes, npt.NDArray[np.int32]]:
@@ -215,14 +220,16 @@ def diagnose(
     result = await_diagnostics(tournament, model_id, again, wait_seconds=wait_seconds)
     if result.status.lower() in WORKING:
         say(f"not done yet (status {result.status}); ask again with --id {again}")
-    return replace(result, own_scores=_own_scores(run, eras))
+    own = _own_scores(run, eras)
+    return replace(result, **own, stand_in=is_stand_in(tournament.url))
 
 
-def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, float | None]:
-    """Return what the run says of itself over these eras, by our names."""
+def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, Any]:
+    """Return what the run says of itself over these eras, and which they are, as `Diagnostics`."""
     table = pd.read_parquet(run.per_era_path)
     target = run.scores()["target"]
     rows = table[(table["prediction"] == "prediction") & (table["target"] == target)]
+    n_judged = int(rows["era"].nunique())
     if eras is not None:
         rows = rows[rows["era"].isin(eras)]
     names = [name for name in FIELDS if name in rows.columns]
@@ -238,4 +245,6 @@ def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, fl
             "sharpe": float(corr.mean()) / spread if spread else None,
             "max_drawdown": float((np.maximum.accumulate(total) - total).max()),
         }
-    return found
+    judged = rows["era"]
+    span = (judged.nunique(), int(judged.min()), int(judged.max())) if len(judged) else None
+    return {"own_scores": found, "own_eras": span, "n_judged": n_judged}

@@ -59,7 +59,11 @@ def export(
     """
     path = out or default_path(final)
     if path.suffix != ".pkl":
-        raise UserError(f"the suffix '{path.suffix}' is not .pkl", where=str(path), fix="use .pkl")
+        raise UserError(
+            f"cannot write a pickle to '{path}': its name must end in .pkl",
+            where="--out",
+            fix=f"call it {path.stem or 'model'}.pkl",
+        )
     n_bytes = write_bundle(final, path)
     checks = []
     if check:

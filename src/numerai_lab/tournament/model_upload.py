@@ -7,7 +7,7 @@ transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numerai_lab.errors import UserError, did_you_mean
@@ -25,8 +25,8 @@ from numerai_lab.tournament.api import (
 from numerai_lab.tournament.export import Bundle, export
 from numerai_lab.tournament.predict import version_of_run
 from numerai_lab.tournament.receipts import State, utc_text
-from numerai_lab.tournament.slots import SubmitConfig, load_slots
-from numerai_lab.tournament.uploads import UploadRecord, write_upload
+from numerai_lab.tournament.slots import SUBMIT_CONFIG, SubmitConfig, load_slots
+from numerai_lab.tournament.uploads import UploadRecord, last_upload, write_upload
 
 UPLOAD_SECONDS = 600.0
 """As numerapi allows; a bundle of a large ensemble has hundreds of megabytes."""
@@ -34,13 +34,20 @@ UPLOAD_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class ModelUpload:
-    """What Numerai has taken: its id, and what it will run it with."""
+    """What Numerai has taken: its id, and what it will run it with.
+
+    Attributes
+    ----------
+    data_version : None where no version was named and Numerai chooses one.
+    replaces : the upload from here whose place it takes, or None.
+    """
 
     id: str
     model: str
     filename: str
     docker_image: str
     data_version: str | None
+    replaces: UploadRecord | None = None
 
 
 def check_not_cron(slot: str, account: str, config: Path, say: Callable[[str], None]) -> None:
@@ -50,9 +57,10 @@ def check_not_cron(slot: str, account: str, config: Path, say: Callable[[str], N
 
     Raises
     ------
-    UserError : the slot, or its Numerai model, is in submit.yaml.
+    UserError : the slot, or its Numerai model, is in submit.yaml; a file that was named is not
+        there, while the usual one may be absent.
     """
-    if not config.is_file():
+    if config == SUBMIT_CONFIG and not config.is_file():
         say(f"there is no {config}: whether '{slot}' submits by cron elsewhere is not known")
         return
     found = _served(load_slots(config), slot, account)
@@ -84,23 +92,29 @@ def check_not_synthetic(final: FinalModel, tournament: Tournament) -> None:
 
 
 def upload_model(
-    tournament: Tournament, final: FinalModel, model: str, bundle: Bundle
+    tournament: Tournament,
+    final: FinalModel,
+    model: str,
+    bundle: Bundle,
+    data_version: str | None = None,
 ) -> ModelUpload:
     """Upload a bundle to a model of the account.
 
     Parameters
     ----------
-    model : Numerai's name of the model.
+    model : Numerai's name of the model. data_version : of the rows it will be run on, where the
+        run does not tell its own.
 
     Raises
     ------
+    UserError : the run tells its data version, and it is another one.
     Rejected : no such model, no container for this Python, or a data version that is not run.
     TournamentError : no answer, or none that says whether the bundle was taken.
     """
     check_not_synthetic(final, tournament)
     model_id = tournament.model_id(model)
     image = _container(tournament, bundle.python)
-    version = _data_version(tournament, version_of_run(final))
+    version = _data_version(tournament, _chosen_version(final, data_version))
     auth = _upload_auth(tournament, bundle.path.name, model_id)
     tournament.put(auth.url, bundle.path.read_bytes())
     query = """
@@ -170,6 +184,17 @@ def _container(tournament: Tournament, python: str) -> tuple[str, str]:
     )
 
 
+def _chosen_version(final: FinalModel, named: str | None) -> str | None:
+    own = version_of_run(final)
+    if own is not None and named is not None and named != own:
+        raise UserError(
+            f"{named} is not the data version that the run was trained on, {own}",
+            where="--data-version",
+            fix="leave it out",
+        )
+    return own or named
+
+
 def _data_version(tournament: Tournament, version: str | None) -> tuple[str, str] | None:
     """Return (name, id) of the run's data version; None, Numerai's choice, if it is not known."""
     if version is None:
@@ -196,6 +221,7 @@ def uploading(
     state: State,
     environ: Mapping[str, str],
     *,
+    data_version: str | None = None,
     check: bool,
     say: Callable[[str], None],
 ) -> tuple[ModelUpload, Bundle]:
@@ -204,6 +230,7 @@ def uploading(
     Parameters
     ----------
     model : Numerai's name of the model. environ : has the account's keys.
+    data_version : as in `upload_model`.
 
     Raises
     ------
@@ -211,16 +238,20 @@ def uploading(
     """
     keys, url = keys_of(account, environ), api_url(environ)
     with Tournament(keys, url=url, timeout_seconds=UPLOAD_SECONDS) as tournament:
+        # what is wrong with run, name, keys or version is told before minutes of checking
         check_not_synthetic(final, tournament)
-        tournament.model_id(model)  # a wrong name or key is told before minutes of checking
+        tournament.model_id(model)
+        _data_version(tournament, _chosen_version(final, data_version))
+        before = last_upload(state, model, account)
         bundle = export(final, check=check, say=say)
-        done = upload_model(tournament, final, model, bundle)
+        done = upload_model(tournament, final, model, bundle, data_version)
+        done = replace(done, replaces=before)
         write_upload(
             state,
             UploadRecord(
                 model=model,
                 account=account,
-                run=str(final.run.path),
+                run=str(final.run.path.resolve()),
                 id=done.id,
                 python=bundle.python,
                 uploaded_at=utc_text(tournament.server_now()),

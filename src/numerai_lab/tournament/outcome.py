@@ -24,6 +24,7 @@ class SlotResult:
     status : `submitted` now; `late`, after the deadline; `already`, earlier in this round;
         `dry_run`, would have been; `not_open`; `failed`.
     retry : whether another try in a moment may succeed. exit_code : of its error.
+    warned : the message has been said already, as a warning, when it happened.
     gap : the rounds before this one that went by without a submission, told when one succeeds.
     """
 
@@ -33,17 +34,22 @@ class SlotResult:
     submission_id: str | None = None
     exit_code: int = 0
     retry: bool = False
+    warned: bool = False
     gap: str = ""
 
     @classmethod
     def failed(cls, slot: str, error: LabError) -> SlotResult:
-        """Make the result of an error.
+        """Make the result of an error, which has been said as a warning.
 
         What the server or the network did may pass, even a refusal: with time left, another try
         costs nothing.
         """
         retry = isinstance(error, TournamentError | Rejected)
-        return cls(slot, "failed", str(error), exit_code=error.exit_code, retry=retry)
+        return cls(slot, "failed", str(error), exit_code=error.exit_code, retry=retry, warned=True)
+
+    def __str__(self) -> str:
+        parts = [self.slot, self.status, self.submission_id or "-"]
+        return "  ".join(parts if self.warned else [*parts, self.message])
 
     def to_json(self) -> dict[str, str | None]:
         """Return what --json shows of it."""
@@ -73,20 +79,19 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """One line: how many slots came to what, and why those that failed did."""
+        """One line: how many slots came to what, and which failed; why has been said of each."""
         if self.busy:
             return "another submit is at work here: nothing to do"
-        counts: dict[str, int] = {}
+        by_status: dict[str, list[SlotResult]] = {}
         for one in self.slots:
-            counts[one.status] = counts.get(one.status, 0) + 1
-        told = ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
-        reasons: dict[str, list[str]] = {}
-        for one in self.slots:
-            if one.exit_code:
-                reasons.setdefault(one.message, []).append(one.slot)
-        why = "; ".join(f"{', '.join(slots)}: {message}" for message, slots in reasons.items())
-        number = "round not known" if self.round is None else f"round {self.round}"
-        return f"{number}: {told}" + (f" ({why})" if why else "")
+            by_status.setdefault(one.status, []).append(one)
+        told = []
+        for status, alike in by_status.items():
+            failed = ", ".join(one.slot for one in alike if one.exit_code not in (0, TRY_LATER))
+            word = "submitted before" if status == "already" else status.replace("_", " ")
+            told.append(f"{len(alike)} {word}{f' ({failed})' * bool(failed)}")
+        where = "nothing was submitted" if self.round is None else f"round {self.round}"
+        return f"{where}: {', '.join(told)}"
 
     def redacted(self, environ: Mapping[str, str]) -> Outcome:
         """Return the same without any key in a message: a last safety net."""

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from numerai_lab.config import Columns, Neutralize
 from numerai_lab.data import load_benchmarks, load_unlabelled
@@ -31,12 +33,15 @@ class LivePredictions:
     ----------
     ids : string [n_rows]. values : float64 [n_rows], ranks strictly between 0 and 1 within each
         era, ties kept.
-    n_eras : eras in the file; live files have one. sha256 : of the file that was predicted.
+    n_eras : eras in the file; live files have one. n_in_sample : those of them that the final model
+        was trained on, by their numbers; live rows ("X") have none.
+    sha256 : of the file that was predicted.
     """
 
     ids: pa.Array
     values: npt.NDArray[np.float64]
     n_eras: int
+    n_in_sample: int
     features: Path
     sha256: str
 
@@ -74,10 +79,38 @@ def live_file(final: FinalModel) -> Path:
         raise DataError(
             f"there is no {LIVE} beside the run's data",
             where=str(folder or final.run.path),
-            fix="get it with `numerai-lab data download --files live`, or name a file with "
-            "--features",
+            fix=_way_to_live(final, folder),
         )
     return path
+
+
+def _way_to_live(final: FinalModel, folder: str | None) -> str:
+    """Say how a live file comes beside the data; a folder without a version has no way there."""
+    version = version_of_run(final)
+    if folder is None or version != Path(folder).name:
+        return "name a file with --features"
+    place = (
+        ""
+        if Path(folder).resolve().parent == Path("data").resolve()
+        else f" --dir {Path(folder).parent}"
+    )
+    return (
+        f"get it with `numerai-lab data download --files live --version {version}{place}`, or name "
+        "a file with --features"
+    )
+
+
+def _n_in_sample(final: FinalModel, features: Path, column: str) -> int:
+    """Count the eras of a file that lie between the first and the last one trained on."""
+    if column not in pq.read_schema(features).names:
+        return 0
+    labels = pq.read_table(features, columns=[column])[column]
+    names = pc.unique(pc.cast(labels, pa.string())).to_pylist()
+    numbers = {
+        int(float(name)) for name in names if name and re.fullmatch(r"\d{1,9}(\.0*)?", name.strip())
+    }
+    first, last = final.trained_eras
+    return sum(first <= number <= last for number in numbers)
 
 
 def check_version(final: FinalModel, features: Path) -> None:
@@ -119,11 +152,12 @@ def predict(
     """
     check_version(final, features)
     section = final.experiment.data
+    columns = section.columns if section.source == "parquet" else Columns()
     rows = load_unlabelled(
         features,
         features=final.feature_names,
         dtype=final.feature_dtype,
-        columns=section.columns if section.source == "parquet" else Columns(),
+        columns=columns,
         missing=section.missing,
         say=say,
     )
@@ -137,20 +171,40 @@ def predict(
         benchmarks=load_benchmarks(features.with_name(f"{features.stem}_benchmark_models.parquet")),
         say=say,
     )
-    return LivePredictions(rows.frame.ids, values, rows.frame.n_eras, features, rows.file.sha256)
+    return LivePredictions(
+        ids=rows.frame.ids,
+        values=values,
+        n_eras=rows.frame.n_eras,
+        n_in_sample=_n_in_sample(final, features, columns.era),
+        features=features,
+        sha256=rows.file.sha256,
+    )
 
 
-def write_predictions(predictions: LivePredictions, path: Path) -> None:
-    """Write `id` and `prediction` as CSV or parquet, by the suffix of the path.
+def predictions_file(final: FinalModel, features: Path, out: Path | None) -> Path:
+    """Return where predictions of a file are written: `out`, or in the run.
 
     Raises
     ------
-    UserError : another suffix. MachineError : it cannot be written; nothing is left behind.
+    UserError : `out` is neither .csv nor .parquet.
     """
+    path = out or final.run.path / f"predictions_{features.stem}.csv"
     if path.suffix not in SUFFIXES:
         raise UserError(
-            f"the suffix '{path.suffix}' is not known", where=str(path), fix="use .csv or .parquet"
+            f"cannot write predictions to '{path}': its name must end in .csv or .parquet",
+            where="--out",
+            fix=f"call it {path.stem or 'predictions'}.csv",
         )
+    return path
+
+
+def write_predictions(predictions: LivePredictions, path: Path) -> None:
+    """Write `id` and `prediction`, as CSV where the path ends in .csv, else as parquet.
+
+    Raises
+    ------
+    MachineError : it cannot be written; nothing is left behind.
+    """
     with write_aside(path) as part:
         if path.suffix == ".csv":
             part.write_bytes(predictions.csv())

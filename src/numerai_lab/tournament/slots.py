@@ -126,7 +126,11 @@ def chosen_slots(
         if any(slot.name == name for slot in submit.slots):
             return [submit.slot(name).model_copy(update={"run": run})], on_failure
     if re.fullmatch(NAME, name) is None:
-        raise ConfigError(f"{name!r} cannot be a slot's name", where="--slot")
+        raise ConfigError(
+            f"{name!r} cannot be a slot's name",
+            where="--slot",
+            fix="write Numerai's name of the model: letters, digits, '.', '_' and '-'",
+        )
     return [Slot(name=name, run=run)], on_failure
 
 

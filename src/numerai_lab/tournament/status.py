@@ -49,10 +49,13 @@ class SlotStatus:
     Attributes
     ----------
     kind : `predictions` (submitted by cron) or `model` (uploaded, run by Numerai).
-    run : that made the last submission, or would make the next; None if there is none.
+    run : that made the last submission, or would make the next, as a path from the current folder
+        where it lies below it, else absolute; None if there is none.
+    synthetic : the run was made on the synthetic tournament: its scores say nothing.
     rounds : the newest first. problem : why the server's view is missing, or None.
     promised : mean corr, mmc, bmc, fnc of validation. live : the same of resolved rounds, as far
-        as Numerai scores them, over `n_resolved` rounds.
+        as Numerai scores them, over `n_resolved` rounds (mmc: `n_resolved_mmc`).
+    n_judged : eras that validation corr is the mean of.
     corr : (round, corr) of resolved rounds, oldest first, the last `ROUNDS`.
     verdict : live corr beside validation as plain values; None where `unjudged` says why.
     warnings : what a person should look at.
@@ -63,11 +66,14 @@ class SlotStatus:
     account: str
     kind: str
     run: str | None
+    synthetic: bool = False
     rounds: tuple[RoundLine, ...] = ()
     problem: str | None = None
     promised: dict[str, float | None] = field(default_factory=dict)
     live: dict[str, float | None] = field(default_factory=dict)
     n_resolved: int = 0
+    n_resolved_mmc: int = 0
+    n_judged: int = 0
     corr: tuple[tuple[int, float], ...] = ()
     verdict: dict[str, Any] | None = None
     unjudged: str | None = None
@@ -216,12 +222,15 @@ def _slot_status(
         model=entry.model,
         account=entry.account,
         kind=entry.kind,
-        run=run,
+        run=None if run is None else _shown(run),
+        synthetic=run is not None and RunDir(Path(run)).is_synthetic(),
         rounds=tuple(lines[:SHOWN_ROUNDS]),
         problem=problem,
         promised=promise.means if promise else {},
         live={"corr": _mean(corr), "mmc": _mean(mmc)},
         n_resolved=len(corr),
+        n_resolved_mmc=len(mmc),
+        n_judged=len(promise.eras) if promise else 0,
         corr=tuple(corr),
         verdict=None if judged is None else {**asdict(judged), "sentence": judged.sentence()},
         unjudged=None if isinstance(verdict, Verdict) else verdict,
@@ -242,6 +251,15 @@ def _promise(
     except LabError as error:
         warnings.append(str(error))
         return entry.run, None
+
+
+def _shown(run: str) -> str:
+    """Return a run's directory in one form, whichever way receipts and submit.yaml name it."""
+    path = Path(run)
+    if not path.is_dir():  # a name such as latest:xgb, of which no run was found
+        return run
+    whole, here = path.resolve(), Path.cwd()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
 
 
 def _resolved(

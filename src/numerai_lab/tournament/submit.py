@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 from numerai_lab.errors import LabError, RunError
 from numerai_lab.tournament.api import RoundNotOpen, TournamentError
@@ -67,6 +68,7 @@ def _until_done(
     if len(unfit) == len(slots):
         return None, list(unfit.values())
     said, number = "", -1
+    now: Now | None = None
     done: dict[str, SlotResult] = {}
     while True:
         try:
@@ -75,9 +77,8 @@ def _until_done(
             desk.warn(f"the current round is not known: {error}")
             if patience.pause():
                 continue
-            return None, [
-                unfit.get(slot.name) or SlotResult.failed(slot.name, error) for slot in slots
-            ]
+            lost = {slot.name: SlotResult.failed(slot.name, error) for slot in slots}
+            return now, [{**lost, **unfit, **done}[slot.name] for slot in slots]
         if str(now) != said:
             said = str(now)
             desk.say(said)
@@ -127,21 +128,24 @@ def _one(
         return _submitted(attempt(slot, now.round, desk), desk)
     except RoundNotOpen as error:
         desk.warn(f"{slot.name}: {error}")
-        return SlotResult(slot.name, "not_open", str(error), exit_code=TRY_LATER)
+        return SlotResult(slot.name, "not_open", str(error), exit_code=TRY_LATER, warned=True)
     except LabError as error:
         desk.warn(f"{slot.name}: {error}")
         return SlotResult.failed(slot.name, error)
     except Exception as error:  # noqa: BLE001 - a model may raise anything; other slots go on
-        desk.warn(f"{slot.name}: unexpected\n{traceback.format_exc()}")
         unexpected = TournamentError(f"unexpected {type(error).__name__}: {error}")
+        desk.warn(f"{slot.name}: {unexpected}\n{traceback.format_exc().rstrip()}")
         return SlotResult.failed(slot.name, unexpected)
 
 
 def _rehearsed(slot: Slot, now: Now, desk: Desk) -> SlotResult:
     if now.round is None:
         return _not_open(slot, now)
-    n_rows = rehearse(slot, now.round, desk)
+    n_rows, there = rehearse(slot, now.round, desk)
     message = f"{n_rows:,} predictions pass every check; nothing was uploaded"
+    if there is not None:
+        number = now.round.number
+        message += f"; round {number} has submission {there} already: submit leaves it as it is"
     return SlotResult(slot.name, "dry_run", message)
 
 
@@ -156,11 +160,13 @@ def _submitted(receipt: Receipt, desk: Desk) -> SlotResult:
     if receipt.how == "found":
         result = _already(receipt)
         desk.warn(f"{receipt.slot}: {result.message}; it is left as it is")
-        return result
+        return replace(result, warned=True)
     if receipt.late:
         message = f"arrived at {receipt.inserted_at}, after the deadline: it is not staked"
         desk.warn(f"{receipt.slot}: {message}")
-        return SlotResult(receipt.slot, "late", message, receipt.submission_id, exit_code=1)
+        return SlotResult(
+            receipt.slot, "late", message, receipt.submission_id, exit_code=1, warned=True
+        )
     message = f"{receipt.how} for model {receipt.model} at {receipt.inserted_at}"
     desk.say(f"{receipt.slot}: {message} ({receipt.submission_id})")
     gap, last = "", desk.state.last_round(receipt.slot, receipt.round)
@@ -186,7 +192,8 @@ def _tell(outcome: Outcome, now: Now | None, desk: Desk, on_failure: OnFailure) 
             continue
         kind = "missed" if missed else result.status
         why = result.gap or result.message
-        text = f"numerai-lab submit, round {outcome.round}, slot {result.slot}: {why}"
+        number = "" if outcome.round is None else f" round {outcome.round},"
+        text = f"numerai-lab submit,{number} slot {result.slot}: {why}"
         tell(
             on_failure,
             f"{outcome.round}/{result.slot}/{kind}",

@@ -111,27 +111,37 @@ def submitted_already(
     tournament: Tournament, state: State, slot: Slot, model_id: str, open_round: Round
 ) -> Receipt | None:
     """Return a receipt for a submission of this round that something else made, if there is one."""
+    one = find_submission(tournament, model_id, open_round)
+    if one is None:
+        return None
+    receipt = Receipt(
+        slot=slot.name,
+        round=open_round.number,
+        account=slot.account,
+        model=slot.model_name,
+        model_id=model_id,
+        submission_id=one.id,
+        filename=one.filename,
+        how="found",
+        inserted_at=None if one.inserted_at is None else utc_text(one.inserted_at),
+        late=_is_late(one, open_round),
+        confirmed_at=utc_text(tournament.server_now()),
+        origin=None,
+    )
+    state.write_receipt(receipt)
+    return receipt
+
+
+def find_submission(tournament: Tournament, model_id: str, of: Round) -> Submission | None:
+    """Return a model's newest submission of a round, if it has any.
+
+    One that the server does not count for a round yet is of the round in which it was made.
+    """
     for one in tournament.submissions(model_id):
-        of_round = one.round == open_round.number
-        if one.round is None and one.inserted_at is not None:
-            of_round = open_round.open_time <= one.inserted_at
-        if of_round:
-            receipt = Receipt(
-                slot=slot.name,
-                round=open_round.number,
-                account=slot.account,
-                model=slot.model_name,
-                model_id=model_id,
-                submission_id=one.id,
-                filename=one.filename,
-                how="found",
-                inserted_at=None if one.inserted_at is None else utc_text(one.inserted_at),
-                late=_is_late(one, open_round),
-                confirmed_at=utc_text(tournament.server_now()),
-                origin=None,
-            )
-            state.write_receipt(receipt)
-            return receipt
+        if one.round == of.number:
+            return one
+        if one.round is None and one.inserted_at is not None and of.open_time <= one.inserted_at:
+            return one
     return None
 
 

@@ -1,0 +1,60 @@
+"""What commands about the tournament begin with: the environment, a connection, the run meant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numerai_lab.experiment import FinalModel, RunDir
+    from numerai_lab.tournament import Tournament
+
+
+def environment(env_file: Path | None) -> dict[str, str]:
+    """Return this process's environment, with what --env-file sets on top.
+
+    Raises
+    ------
+    UserError : a file that others may read, or that is not NAME=VALUE lines.
+    """
+    from numerai_lab.tournament import read_env_file
+
+    return {**os.environ, **(read_env_file(env_file) if env_file else {})}
+
+
+def connection(account: str, environ: Mapping[str, str]) -> Tournament:
+    """Return a client with an account's keys. Raises UserError when they are not set."""
+    from numerai_lab.tournament import Tournament, api_url, keys_of
+
+    return Tournament(keys_of(account, environ), url=api_url(environ))
+
+
+def chosen_final(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> FinalModel:
+    """Load the final model of the run that is meant, and say which run that is.
+
+    Raises
+    ------
+    RunError, ModelError : as `find_final` and `load_final`.
+    """
+    from numerai_lab.experiment import find_final, load_final
+
+    final = load_final(find_final(spec, runs_dir))
+    _say_choice(spec, final.run, final.experiment.name, say)
+    return final
+
+
+def chosen_run(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> RunDir:
+    """Find the finished run that is meant, and say which one that is. Raises RunError."""
+    from numerai_lab.experiment import find_run
+
+    run = find_run(spec, runs_dir)
+    _say_choice(spec, run, str(run.manifest()["experiment"]), say)
+    return run
+
+
+def _say_choice(spec: str | None, run: RunDir, experiment: str, say: Callable[[str], None]) -> None:
+    """Say what was chosen, unless the person named the directory itself."""
+    if spec is None or Path(spec).resolve() != run.path.resolve():
+        say(f"taking run {run.path} (experiment {experiment}), the newest")
