@@ -4,7 +4,7 @@
     python benchmarks/run.py --full     `make bench-full`: 1.5 million rows beside notebook scripts,
                                         then all of v5.3's shape: hours, 45 GiB of disk
 
-The large runs are kept in build/memory.json turn by turn: run it again after a stop, and it goes on.
+The large runs are kept in build/memory.json turn by turn: after a stop, run it again to go on.
 """
 
 from __future__ import annotations
