@@ -1,7 +1,12 @@
 """Training the tiny experiment here and on workers, and what runs have in common."""
 
 import itertools
+import re
+import threading
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -56,3 +61,48 @@ def lowest_corr(one, other):
     return min(
         np.corrcoef(values[0][a:b], values[1][a:b])[0, 1] for a, b in itertools.pairwise(edges)
     )
+
+
+class WholeFiles(SimpleHTTPRequestHandler):
+    """Sends files from their beginning."""
+
+    def log_message(self, *_):
+        pass
+
+    def copyfile(self, source, outputfile):
+        try:
+            super().copyfile(source, outputfile)
+        except ConnectionError:  # who asked has seen enough
+            self.close_connection = True
+
+
+class PartsOfFiles(WholeFiles):
+    """Sends the bytes that are asked for."""
+
+    def do_GET(self):
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if wanted is None:
+            super().do_GET()
+            return
+        content = Path(self.translate_path(self.path)).read_bytes()
+        first, last = wanted.groups()
+        part = content[int(first) : int(last) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+
+
+@contextmanager
+def served(folder, kind=PartsOfFiles):
+    """A folder under a URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -16,13 +16,16 @@ from cluster_lab import (
     FOREST,
     ONE_FOLD,
     ONE_MEMBER,
+    WholeFiles,
     files,
     lowest_corr,
     predictions,
     said,
+    served,
     train_tiny,
     two_workers,
 )
+from numerai_lab.config import RemoteFile
 from numerai_lab.errors import DataError, MachineError, UserError
 from numerai_lab.experiment import (
     Reporter,
@@ -236,14 +239,46 @@ def test_dask_is_not_installed(lab, tiny_config, monkeypatch):
     )
 
 
-def test_workers_read_their_eras_from_a_url(train, cluster, tournament):
-    def data(*paths):
-        listed = ", ".join(f'"{path}"' for path in paths)
-        return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
+def data_at(*places):
+    """A data section of the tournament's files at these paths or URLs."""
+    listed = ", ".join(f'"{place}"' for place in places)
+    return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
 
+
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_workers_read_their_eras_from_a_url(train, cluster, tournament, kind):
+    if kind == "http":
+        pytest.importorskip("aiohttp", reason="fsspec needs it for http")
     paths = [tournament / "train.parquet", tournament / "validation.parquet"]
-    here = train("here", *ONE_FOLD, data(*paths))
-    urls = [path.as_uri() for path in paths]
-    there = train("there", *ONE_FOLD, data(*urls), cluster=cluster)
-    assert [file["path"] for file in there.manifest()["data"]["files"]] == urls
+    here = train("here", *ONE_FOLD, data_at(*paths))
+    with served(tournament) as root:
+        at = {
+            "file": [path.as_uri() for path in paths],
+            "http": [f"{root}/{p.name}" for p in paths],
+        }
+        there = train("there", *ONE_FOLD, data_at(*at[kind]), cluster=cluster)
+    assert [file["path"] for file in there.manifest()["data"]["files"]] == at[kind]
+    assert "the rows are spread over 2 of 2 workers" in said(there)
     assert lowest_corr(here, there) > 0.999
+
+
+def test_a_changed_file_at_a_url_is_noticed(own_data):
+    pytest.importorskip("aiohttp", reason="fsspec needs it for http")
+    path = own_data / "train.parquet"
+    with served(own_data) as root:
+        remote = RemoteFile(f"{root}/train.parquet")
+        before = remote.fingerprint()
+        assert remote.fingerprint() == before
+        os.utime(path, (1, 1))
+        assert remote.fingerprint() != before
+
+
+def test_a_server_that_sends_whole_files_only(lab, tiny_config, tournament):
+    pytest.importorskip("aiohttp", reason="fsspec needs it for http")
+    with served(tournament, WholeFiles) as root:
+        result = lab("train", tiny_config, "--set", data_at(f"{root}/train.parquet"))
+    assert result.code == 2
+    assert result.err == (
+        f"error: {root}/train.parquet: the server does not send parts of a file (HTTP Range); "
+        "download the file, or serve it from one that does\n"
+    )
