@@ -1,18 +1,31 @@
 """Training on workers: a real Dask cluster of two processes, and what can go wrong with it."""
 
-import itertools
 import os
 import shutil
 import signal
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
+from cluster_lab import (
+    FOREST,
+    ONE_FOLD,
+    ONE_MEMBER,
+    WholeFiles,
+    files,
+    lowest_corr,
+    predictions,
+    said,
+    served,
+    train_tiny,
+    two_workers,
+)
+from numerai_lab.config import RemoteFile
 from numerai_lab.errors import DataError, MachineError, UserError
 from numerai_lab.experiment import (
     Reporter,
@@ -26,54 +39,16 @@ from numerai_lab.models import get_model
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
 
-ONE_FOLD = ("split.first_train_eras=40", "split.chunk_eras=20")
-FOREST = ("model.params.num_boost_round=30", "model.params.max_depth=4")
-LEAVES = "num_iterations: 15, num_leaves: 7, learning_rate: 0.1, min_data_in_leaf: 20"
-LGBM = ("model.type=lgbm_ensemble", f"model.params={{lightgbm: {{{LEAVES}}}, era_step: 2}}")
-ONE_MEMBER = ("model.type=lgbm_ensemble", f"model.params={{lightgbm: {{{LEAVES}}}}}")
-
 
 @pytest.fixture(scope="module")
 def cluster():
-    with Reporter(quiet=True) as reporter, open_cluster("local:2", reporter) as opened:
+    with two_workers() as opened:
         yield opened
 
 
 @pytest.fixture
 def train(tmp_path, tiny_config):
-    """Train the tiny experiment with some settings, here or on workers."""
-
-    def call(name, *settings, cluster=None, **options):
-        resolved = read_experiment(str(tiny_config), None, settings)
-        options = TrainOptions(tmp_path / name, cluster=cluster, **options)
-        with Reporter(quiet=True) as reporter:
-            return run_training(resolved, options, reporter)
-
-    return call
-
-
-def said(run):
-    return (run.path / "log.jsonl").read_text()
-
-
-def files(run):
-    return sorted(str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file())
-
-
-def scores(run):
-    return pq.read_table(run.path / "scores_per_era.parquet")
-
-
-def lowest_corr(one, other):
-    """The lowest correlation in any era of two runs' predictions."""
-    left, right = (pq.read_table(run.predictions_path) for run in (one, other))
-    assert left["id"] == right["id"]
-    eras = left["era"].to_numpy()
-    edges = [0, *(np.flatnonzero(np.diff(eras)) + 1), len(eras)]
-    values = [table["prediction"].to_numpy() for table in (left, right)]
-    return min(
-        np.corrcoef(values[0][a:b], values[1][a:b])[0, 1] for a, b in itertools.pairwise(edges)
-    )
+    return partial(train_tiny, tiny_config, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -118,29 +93,6 @@ def test_workers_read_from_the_store(train, cluster, tmp_path):
     here = train("here", *ONE_FOLD, *FOREST)
     there = train("there", *ONE_FOLD, *FOREST, stored, cluster=cluster)
     assert lowest_corr(here, there) > 0.999
-
-
-def test_members_go_out_to_workers(train, cluster):
-    here = train("here", *ONE_FOLD, *LGBM)
-    there = train("there", *ONE_FOLD, *LGBM, cluster=cluster)
-    assert "2 members go out to 2 workers" in said(there)
-    assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
-
-
-def test_folds_go_out_to_workers(train, cluster):
-    here = train("here", final=True)
-    there = train("there", final=True, cluster=cluster)
-    assert "3 folds go out to 2 workers" in said(there)
-    assert files(there) == files(here)
-    assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
-    assert scores(there) == scores(here)
-
-
-def test_ttt_folds_go_out_with_their_variants(train, cluster):
-    settings = [*ONE_FOLD, "model={type: xgb_ttt, params: {num_boost_round: 8, max_depth: 2}}"]
-    here = train("here", *settings)
-    there = train("there", *settings, cluster=cluster)
-    assert scores(there) == scores(here)
 
 
 def test_a_mistake_is_told_as_without_a_cluster(train, cluster, tmp_path):
@@ -229,7 +181,7 @@ def test_a_killed_worker(train, tiny_config, tmp_path):
         there = train("there", *many, cluster=cluster)
         assert doomed not in pids
         here = train("here", *many)
-        assert pq.read_table(here.predictions_path).equals(pq.read_table(there.predictions_path))
+        assert predictions(there).equals(predictions(here))
 
         # Rows that are spread over workers cannot be had without it.
         cluster.check = reporter.check
@@ -241,6 +193,12 @@ def test_a_killed_worker(train, tiny_config, tmp_path):
         assert "was lost while it worked; nothing of what it did was kept" in str(caught.value)
     left = {path.name for path in tmp_path.glob("lost/*/*/**/*") if path.is_file()}
     assert left == {".lock", "manifest.json", "config.yaml", "resolved.yaml", "log.jsonl"}
+
+
+def test_large_models_go_out_without_a_warning(cluster):
+    assert list(cluster.each(deque([("sized", (len, bytes(20_000_000)))]))) == [
+        ("sized", 20_000_000)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -281,14 +239,46 @@ def test_dask_is_not_installed(lab, tiny_config, monkeypatch):
     )
 
 
-def test_workers_read_their_eras_from_a_url(train, cluster, tournament):
-    def data(*paths):
-        listed = ", ".join(f'"{path}"' for path in paths)
-        return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
+def data_at(*places):
+    """A data section of the tournament's files at these paths or URLs."""
+    listed = ", ".join(f'"{place}"' for place in places)
+    return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
 
+
+@pytest.mark.parametrize("kind", ["file", "http"])
+def test_workers_read_their_eras_from_a_url(train, cluster, tournament, kind):
+    if kind == "http":
+        pytest.importorskip("aiohttp", reason="fsspec needs it for http")
     paths = [tournament / "train.parquet", tournament / "validation.parquet"]
-    here = train("here", *ONE_FOLD, data(*paths))
-    urls = [path.as_uri() for path in paths]
-    there = train("there", *ONE_FOLD, data(*urls), cluster=cluster)
-    assert [file["path"] for file in there.manifest()["data"]["files"]] == urls
+    here = train("here", *ONE_FOLD, data_at(*paths))
+    with served(tournament) as root:
+        at = {
+            "file": [path.as_uri() for path in paths],
+            "http": [f"{root}/{p.name}" for p in paths],
+        }
+        there = train("there", *ONE_FOLD, data_at(*at[kind]), cluster=cluster)
+    assert [file["path"] for file in there.manifest()["data"]["files"]] == at[kind]
+    assert "the rows are spread over 2 of 2 workers" in said(there)
     assert lowest_corr(here, there) > 0.999
+
+
+def test_a_changed_file_at_a_url_is_noticed(own_data):
+    pytest.importorskip("aiohttp", reason="fsspec needs it for http")
+    path = own_data / "train.parquet"
+    with served(own_data) as root:
+        remote = RemoteFile(f"{root}/train.parquet")
+        before = remote.fingerprint()
+        assert remote.fingerprint() == before
+        os.utime(path, (1, 1))
+        assert remote.fingerprint() != before
+
+
+def test_a_server_that_sends_whole_files_only(lab, tiny_config, tournament):
+    pytest.importorskip("aiohttp", reason="fsspec needs it for http")
+    with served(tournament, WholeFiles) as root:
+        result = lab("train", tiny_config, "--set", data_at(f"{root}/train.parquet"))
+    assert result.code == 2
+    assert result.err == (
+        f"error: {root}/train.parquet: the server does not send parts of a file (HTTP Range); "
+        "download the file, or serve it from one that does\n"
+    )

@@ -335,7 +335,7 @@ def test_the_time_limit_keeps_the_steps_that_were_reached(name, world, judged):
         limited._adaptation.method._largest = two._adaptation.method._largest
     detail = limited.predict_in_detail(judged)
     assert detail.predictions.tobytes() == two.predict(judged).tobytes()
-    assert detail.notes == ("6 eras: the time limit ended the adaptation after 2 steps",)
+    assert detail.notes == ("6 of 6 eras adapted in 2 steps, when the time limit was over",)
 
 
 @pytest.mark.parametrize("limit", [0.5, 1.5])

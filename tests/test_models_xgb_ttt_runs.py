@@ -221,3 +221,14 @@ def test_the_check_finds_wrong_details():
 
     with pytest.raises(ModelError, match="variant 'frozen' is not finite"):
         check_model(Lying, {"num_boost_round": 5})
+
+
+def test_the_check_finds_a_control_that_cannot_be_shared_out():
+    class Narrow(XGBTTT):
+        def predict_control(self, frame, apart, others):
+            return super().predict_control(frame, apart, others[::-1])
+
+    kept = {"num_boost_round": 5, "auxiliary": {"noise_ratio": 0}, "adapt": {"strength": 0.5}}
+    check_model(XGBTTT, kept)
+    with pytest.raises(ModelError, match="'shuffled' of eras in two parts differs"):
+        check_model(Narrow, kept)

@@ -48,9 +48,25 @@ class RemoteFile(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPat
         return bool(system.isdir(path))
 
     def open(self, mode: str = "rb", *_: Any, **__: Any) -> IO[Any]:
-        """Open it for reading."""
+        """Open it for reading.
+
+        Raises
+        ------
+        UserError : the server sends files from their beginning only; parquet ends with its index.
+        """
         system, path = self._found()
         opened: IO[Any] = system.open(path, mode)
+        try:
+            opened.seek(-1, os.SEEK_END)
+            opened.read(1)
+            opened.seek(0)
+        except ValueError:
+            opened.close()
+            raise UserError(
+                "the server does not send parts of a file (HTTP Range)",
+                where=str(self),
+                fix="download the file, or serve it from one that does",
+            ) from None
         return opened
 
     @property
@@ -65,7 +81,10 @@ class RemoteFile(type(Path())):  # type: ignore[misc]  # PosixPath or WindowsPat
         Hashing its bytes would download all of it, on every worker.
         """
         system, path = self._found()
-        return hashlib.sha256(str(system.ukey(path)).encode()).hexdigest()
+        info = system.info(path)
+        # For http the key that fsspec makes is of the URL alone.
+        told = [system.ukey(path), *(info.get(name) for name in ("size", "ETag", "Last-Modified"))]
+        return hashlib.sha256(str(told).encode()).hexdigest()
 
 
 def local_or_remote(value: Any) -> Any:

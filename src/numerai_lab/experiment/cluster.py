@@ -12,6 +12,7 @@ import logging
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ PROGRESS_TOPIC = "numerai-lab-progress"
 _SECONDS_TO_ANSWER = 5
 _POLL_SECONDS = 0.1
 _SECONDS_TO_NOTICE_A_LOSS = 3
+_LARGEST_CALL = "distributed.admin.large-graph-warning-threshold"
 
 Call = tuple[Any, ...]
 """A function that a worker can import, and its arguments; futures among them are resolved."""
@@ -87,35 +89,38 @@ class Cluster:
                     progress(*max(self._progress.values()))
             return futures
 
-    def each(self, calls: Sequence[Call]) -> Iterator[tuple[int, Any]]:
-        """Run calls that know nothing of one another; yield (position, result) as they end.
+    def each(self, waiting: deque[tuple[Any, Call]]) -> Iterator[tuple[Any, Any]]:
+        """Run calls that know nothing of one another; yield (name, result) as they end.
 
-        A worker has one call at a time. What a lost worker had is given to another one, once.
+        A worker has one call at a time, the first of those that wait. More may be added to
+        `waiting`, each with a name of its own, while this goes on. What a lost worker had is
+        given to another one, once.
 
         Raises
         ------
         LabError : what a call says. MachineError : workers were lost, or a call failed twice.
         """
-        todo = list(range(len(calls)))
-        running: dict[Any, tuple[int, str]] = {}
-        given_again: set[int] = set()
+        running: dict[Any, tuple[Any, Call, str]] = {}
+        given_again: set[Any] = set()
         with self._lost_connection():
-            while todo or running:
+            while waiting or running:
                 alive = self._alive()
-                for future, (position, worker) in list(running.items()):
+                for future, (name, call, worker) in list(running.items()):
                     if worker not in alive:
                         del running[future]
                         future.cancel(force=True)
-                        if position in given_again:
+                        if name in given_again:
                             raise _lost(worker)
-                        given_again.add(position)
-                        todo.insert(0, position)
-                idle = [w for w in alive if w not in {busy for _, busy in running.values()}]
+                        given_again.add(name)
+                        waiting.appendleft((name, call))
+                busy = {worker for _, _, worker in running.values()}
+                idle = [worker for worker in alive if worker not in busy]
                 if not alive:
                     raise MachineError("no worker of the cluster is left", where=self.spec)
-                while idle and todo:
-                    position, worker = todo.pop(0), idle.pop(0)
-                    running[self.start(worker, calls[position])] = position, worker
+                while idle and waiting:
+                    name, call = waiting.popleft()
+                    worker = idle.pop(0)
+                    running[self.start(worker, call)] = name, call, worker
                 for future in self._finished(set(running), ()):
                     yield running.pop(future)[0], future.result()
 
@@ -217,6 +222,7 @@ def open_cluster(spec: str, reporter: Reporter) -> Iterator[Cluster]:
     """
     n_local = _local_workers(spec)
     try:
+        import dask
         import distributed
     except ImportError:
         raise UserError(
@@ -227,6 +233,8 @@ def open_cluster(spec: str, reporter: Reporter) -> Iterator[Cluster]:
     for name in ("distributed", "distributed.client", "distributed.core", "distributed.nanny"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as held:
+        # Weights and models go out with the calls, and Dask warns of 10 MB.
+        held.enter_context(dask.config.set({_LARGEST_CALL: "1 TiB"}))
         if n_local is None:
             address, threads = spec, None
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,28 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config import Data
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import UserError
 from numerai_lab.experiment import cluster_work as work
 from numerai_lab.experiment.cluster import Call, Cluster, host_of
-from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.experiment.cluster_predictions import Judged, SharedPrediction
+from numerai_lab.experiment.cluster_rows import Eras, missing_file, read_rows, rows_by_era, wanted
+from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit
-from numerai_lab.experiment.predicting import joined
 from numerai_lab.experiment.provenance import versions
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.models import (
-    Detailed,
-    DetailedModel,
-    FitContext,
-    MemberModel,
-    OnlineModel,
-    SizedModel,
-)
+from numerai_lab.models import Detailed, FitContext, MemberModel, SizedModel
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import Fold
-
-Eras = npt.NDArray[np.int32]
 
 
 def check_workers(cluster: Cluster, prepared: Prepared) -> None:
@@ -42,7 +34,7 @@ def check_workers(cluster: Cluster, prepared: Prepared) -> None:
     UserError : one does not; with the worker and the path.
     """
     files = [(file.path.resolve(), file.bytes) for file in prepared.dataset.files]
-    for worker, problem in cluster.on_all(work.missing_file, files).items():
+    for worker, problem in cluster.on_all(missing_file, files).items():
         if problem is not None:
             raise UserError(
                 f"worker {worker} {problem}",
@@ -82,9 +74,8 @@ def _fits(cluster: Cluster, prepared: Prepared, n_rows: int) -> bool:
     return model.memory_needed(n_rows, prepared.dataset.frame.n_features) <= cluster.memory
 
 
-def rows_by_era(frame: EraFrame) -> dict[int, int]:
-    """Return the number of rows of each era."""
-    return dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
+def _judged_eras(fold: Fold) -> Eras:
+    return np.asarray(fold.judged, dtype=np.int32)
 
 
 def write_model(fitted: work.Fitted, folder: Path) -> None:
@@ -115,12 +106,10 @@ def fit_one(
         reporter.say(f"cluster: the rows are spread over {len(parts)} of {n} workers")
     stop = None if fit.stop is None else wanted(prepared, fit.stop)
     # All workers have read their rows before the first one waits for another.
-    trains = cluster.together(
-        [(work.read_rows, wanted(prepared, fit.train, part)) for part in parts]
-    )
+    trains = cluster.together([(read_rows, wanted(prepared, fit.train, part)) for part in parts])
     stops: list[Any] = [None] * len(parts)
     if stop is not None:
-        stops = cluster.together([(work.read_rows, stop)] * len(parts))
+        stops = cluster.together([(read_rows, stop)] * len(parts))
     first = cluster.workers[0]
     meeting = None
     if len(parts) > 1:
@@ -148,56 +137,68 @@ def fit_one(
 def predict_together(
     cluster: Cluster, folder: Path, fold: Fold, trained_to: int, prepared: Prepared
 ) -> Detailed:
-    """Predict the judged eras of a fold on the workers, with the model saved in `folder`.
-
-    Eras are shared out only where a prediction depends on nothing but its own era.
-    """
-    model = prepared.model_class.load(folder)
-    files = {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-    depends = (
-        prepared.model_class.info.stateful
-        or isinstance(model, DetailedModel)
-        or (isinstance(model, OnlineModel) and model.online)
-    )
-    judged = np.asarray(fold.judged, dtype=np.int32)
-    n = 1 if depends else min(len(cluster.workers), len(judged))
-    calls = [
-        _predict_call(files, part, prepared, trained_to if depends else int(part[0]) - 1)
-        for part in np.array_split(judged, n)
-    ]
-    parts = dict(cluster.each(calls))
-    return joined([parts[i] for i in range(n)]) if n > 1 else parts[0]
+    """Predict the judged eras of a fold on the workers, with the model saved in `folder`."""
+    judged = Judged(work.read_files(folder), _judged_eras(fold), trained_to)
+    shared = SharedPrediction(judged, prepared, len(cluster.workers))
+    waiting: deque[tuple[Any, Call]] = deque(shared.begin())
+    for (step, part), (result, seconds) in cluster.each(waiting):
+        waiting.extend(shared.take(step, part, result, seconds))
+    assert shared.whole is not None
+    return shared.whole
 
 
 def fit_folds(
-    cluster: Cluster, fits: Sequence[tuple[Fold, PlannedFit]], prepared: Prepared
+    cluster: Cluster,
+    fits: Sequence[tuple[Fold, PlannedFit]],
+    prepared: Prepared,
+    reporter: Reporter,
 ) -> Iterator[tuple[int, work.Fitted, Detailed, tuple[float, float]]]:
-    """Fit and predict whole folds on one worker each; yield them as they end.
+    """Fit whole folds on one worker each, and predict their eras; yield them as they end.
+
+    As long as all workers fit, a fold's eras are predicted by one; by those that have no fold to
+    fit else. A fold is predicted before the next one is fitted: what is whole is kept.
 
     Yields
     ------
-    Position among `fits`, the model, the predictions, seconds of the fit and of the prediction.
+    Position among `fits`, the model, the predictions, seconds that workers took for both.
     """
-    calls: list[Call] = []
-    for fold, fit in fits:
-        calls.append(
+    waiting: deque[tuple[Any, Call]] = deque(
+        (
+            (i, "fit", 0),
             (
-                work.fit_fold,
+                work.fit_alone,
                 _task(cluster, fit, prepared),
                 wanted(prepared, fit.train),
                 None if fit.stop is None else wanted(prepared, fit.stop),
                 fit.ctx.weights,
-                _known(prepared, fit.last_era, fold.judged),
-                np.asarray(fold.judged, dtype=np.int32),
-                fit.last_era,
-            )
+            ),
         )
-    for position, (fitted, detail, seconds) in cluster.each(calls):
-        yield position, fitted, detail, seconds
+        for i, (_, fit) in enumerate(fits)
+    )
+    models: dict[int, tuple[work.Fitted, float]] = {}
+    predictions: dict[int, SharedPrediction] = {}
+    n_fitting = len(fits)
+    for (i, step, part), (result, seconds) in cluster.each(waiting):
+        if step == "fit":
+            fold, fit = fits[i]
+            models[i] = result, seconds
+            n_fitting -= 1
+            judged = Judged(result.files, _judged_eras(fold), fit.last_era)
+            n_free = len(cluster.workers) - n_fitting
+            predictions[i] = SharedPrediction(judged, prepared, n_free)
+            if predictions[i].n_parts > 1:
+                reporter.say(
+                    f"cluster: fold {fold.index}: {len(fold.judged)} judged eras go out to "
+                    f"workers in {predictions[i].n_parts} parts"
+                )
+            calls = predictions[i].begin()
+        else:
+            calls = predictions[i].take(step, part, result, seconds)
+        waiting.extendleft(((i, *key), call) for key, call in reversed(calls))
+        whole = predictions[i].whole
+        if whole is not None:
+            fitted, fit_seconds = models.pop(i)
+            yield i, fitted, whole, (fit_seconds, predictions.pop(i).seconds)
 
 
 def deal_eras(train: EraFrame, n_workers: int, seed: int) -> list[Eras]:
@@ -219,38 +220,6 @@ def deal_eras(train: EraFrame, n_workers: int, seed: int) -> list[Eras]:
     return [train.eras[owner == worker] for worker in range(n_workers)]
 
 
-def wanted(prepared: Prepared, frame: EraFrame, eras: Eras | None = None) -> work.Wanted:
-    """Describe eras of a frame to a worker that reads them by itself."""
-    chosen = frame.eras if eras is None else eras
-    rows = rows_by_era(frame)
-    store = prepared.dataset.store
-    return work.Wanted(
-        data=_as_workers_read(prepared.experiment.data),
-        features=frame.feature_names,
-        targets=frame.target_names,
-        eras=np.asarray(chosen, dtype=np.int32),
-        sha256=tuple(file.sha256 for file in prepared.dataset.files),
-        n_rows=sum(rows[era] for era in chosen.tolist()),
-        dtype=frame.features.dtype.name,
-        store=None if store is None else store.resolve(),
-    )
-
-
-def _as_workers_read(data: Data) -> Data:
-    """Return the data section for a worker: absolute paths, and features that are chosen already.
-
-    Which features have too many missing values is decided over all rows, here.
-    """
-    return data.model_copy(
-        update={
-            "dir": data.dir.resolve(),
-            "files": [path.resolve() for path in data.files],
-            "store": data.store.model_copy(update={"dir": data.store.dir.resolve()}),
-            "missing": data.missing.model_copy(update={"max_feature_missing": None}),
-        }
-    )
-
-
 def _task(cluster: Cluster, fit: PlannedFit, prepared: Prepared) -> work.Task:
     experiment = prepared.experiment
     told = fit.ctx
@@ -270,17 +239,3 @@ def _weights_of(fit: PlannedFit, eras: Eras) -> npt.NDArray[np.float32] | None:
     if fit.ctx.weights is None:
         return None
     return fit.ctx.weights[np.isin(fit.train.row_eras, eras)]
-
-
-def _known(prepared: Prepared, trained_to: int, judged: Eras) -> work.Wanted:
-    frame = prepared.dataset.frame
-    eras = frame.eras[(frame.eras > trained_to) & (frame.eras <= judged[-1])]
-    return wanted(prepared, frame, np.union1d(eras, judged).astype(np.int32))
-
-
-def _predict_call(
-    files: dict[str, bytes], judged: Eras, prepared: Prepared, trained_to: int
-) -> Call:
-    known = _known(prepared, trained_to, judged)
-    name = prepared.experiment.model.type
-    return work.predict, name, files, known, judged, trained_to, purge_eras(prepared)

@@ -1,4 +1,4 @@
-"""What a worker does: read its own eras, fit alone or with others, predict."""
+"""What a worker does: fit alone or with others, predict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,43 +15,25 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from numerai_lab.config import Data, RemoteFile
-from numerai_lab.data import load_data
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import DataError
+from numerai_lab.experiment import predicting
 from numerai_lab.experiment.cluster import PROGRESS_TOPIC
-from numerai_lab.experiment.predicting import predict_eras
+from numerai_lab.experiment.cluster_rows import Wanted, read_rows
 from numerai_lab.experiment.reporter import Stopwatch
-from numerai_lab.models import Collective, Detailed, FitContext, FitReport, World, get_model
+from numerai_lab.models import (
+    Collective,
+    ControlledModel,
+    Detailed,
+    FitContext,
+    FitReport,
+    Model,
+    World,
+    get_model,
+)
 
 _SECONDS_TO_MEET = 300
 _SECONDS_TO_WAIT = 24 * 3600
 _SECONDS_BETWEEN_REPORTS = 0.2
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Rows that a worker is to read by itself, and what they must be.
-
-    Attributes
-    ----------
-    data : where rows come from, with absolute paths.
-    features, targets : columns of the frame, in order.
-    eras : era numbers, int32.
-    sha256 : of the source files, as the run knows them.
-    n_rows : of the eras.
-    dtype : of the features.
-    store : the store they are in, which this worker may see or not; None: in none.
-    """
-
-    data: Data
-    features: tuple[str, ...]
-    targets: tuple[str, ...]
-    eras: npt.NDArray[np.int32]
-    sha256: tuple[str, ...]
-    n_rows: int
-    dtype: str
-    store: Path | None
 
 
 @dataclass(frozen=True)
@@ -76,65 +58,6 @@ class Fitted:
     files: dict[str, bytes]
     report: FitReport
     said: tuple[str, ...]
-
-
-def read_rows(wanted: Wanted) -> EraFrame:
-    """Read eras from the store or the parquet files that this worker sees.
-
-    Raises
-    ------
-    DataError : they are not what the run was begun with.
-    """
-    data = wanted.data
-    if wanted.store is None or not (wanted.store / "manifest.json").is_file():
-        # Not to convert all rows here, of which only some eras are wanted.
-        data = data.model_copy(update={"store": data.store.model_copy(update={"use": "never"})})
-    dataset = load_data(
-        data,
-        say=lambda _: None,
-        eras=wanted.eras.tolist(),
-        features=list(wanted.features),
-        targets=wanted.targets,
-    )
-    frame = dataset.frame
-    theirs = tuple(file.sha256 for file in dataset.files)
-    if theirs != wanted.sha256:
-        changed = [
-            file.path
-            for file, sha256 in zip(dataset.files, wanted.sha256, strict=False)
-            if file.sha256 != sha256
-        ]
-        raise DataError(
-            "the worker reads other bytes than the run was begun with",
-            where=f"{_me()} {changed[0] if changed else wanted.data.dir}",
-            fix="give every worker the same files",
-        )
-    if frame.n_rows != wanted.n_rows or frame.features.dtype != wanted.dtype:
-        raise DataError(
-            f"the worker finds {frame.n_rows:,} rows of {frame.features.dtype}, "
-            f"not {wanted.n_rows:,} of {wanted.dtype}",
-            where=_me(),
-            fix="install the same numerai_lab on every worker",
-        )
-    if frame.target_names == wanted.targets:
-        return frame
-    columns = [frame.target_names.index(name) for name in wanted.targets]
-    return replace(
-        frame,
-        targets=np.ascontiguousarray(frame.targets[:, columns]),
-        target_names=wanted.targets,
-    )
-
-
-def missing_file(files: Sequence[tuple[Path, int]]) -> str | None:
-    """Return the first of these files that is not here with this size, and what is wrong."""
-    for path, size in files:
-        if not path.is_file():
-            return f"does not see {path}"
-        found = path.n_bytes if isinstance(path, RemoteFile) else path.stat().st_size
-        if found != size:
-            return f"has {found:,} bytes in {path}, not {size:,}"
-    return None
 
 
 def start_meeting(n_workers: int, host: str) -> dict[str, Any]:
@@ -191,36 +114,20 @@ def fit(
         if world.rank == 0:
             with tempfile.TemporaryDirectory(prefix="numerai-lab-") as folder:
                 model.save(Path(folder))
-                files = {
-                    str(path.relative_to(folder)): path.read_bytes()
-                    for path in sorted(Path(folder).rglob("*"))
-                    if path.is_file()
-                }
+                files = read_files(Path(folder))
     return Fitted(files, report, tuple(said))
 
 
-def fit_fold(
+def fit_alone(
     task: Task,
     train: Wanted,
     stop: Wanted | None,
     weights: npt.NDArray[np.float32] | None,
-    known: Wanted,
-    judged: npt.NDArray[np.int32],
-    trained_to: int,
-) -> tuple[Fitted, Detailed, tuple[float, float]]:
-    """Fit a whole fold on this worker and predict its judged eras.
-
-    Returns
-    -------
-    The model, the predictions, and the seconds of both.
-    """
+) -> tuple[Fitted, float]:
+    """Fit a whole fold on this worker; also the seconds."""
     watch = Stopwatch()
     stopping = None if stop is None else read_rows(stop)
-    fitted = fit(task, read_rows(train), stopping, weights, None, "")
-    fit_seconds = watch.seconds
-    watch = Stopwatch()
-    detail = predict(task.model, fitted.files, known, judged, trained_to, task.ctx.purge_eras)
-    return fitted, detail, (fit_seconds, watch.seconds)
+    return fit(task, read_rows(train), stopping, weights, None, ""), watch.seconds
 
 
 def predict(
@@ -230,13 +137,51 @@ def predict(
     judged: npt.NDArray[np.int32],
     trained_to: int,
     purge_eras: int,
-) -> Detailed:
-    """Predict judged eras; `known` are the eras after training up to the last of them."""
-    rows = read_rows(known)
+) -> tuple[Detailed, float]:
+    """Predict judged eras, which are among `known`; also the seconds.
+
+    A model that learns from labels wants all eras after training up to the last judged one.
+    """
+    watch = Stopwatch()
+    rows, loaded = read_rows(known), load_model(model, files)
+    detail = predicting.predict_eras(loaded, rows.select_eras(judged), rows, trained_to, purge_eras)
+    return detail, watch.seconds
+
+
+def predict_apart(
+    model: str, files: dict[str, bytes], judged: Wanted
+) -> tuple[tuple[Detailed, list[Any]], float]:
+    """Predict some of the judged eras but for the control; also their states, and the seconds."""
+    watch = Stopwatch()
+    loaded = load_model(model, files)
+    assert isinstance(loaded, ControlledModel)
+    return predicting.predict_apart(loaded, read_rows(judged)), watch.seconds
+
+
+def predict_control(
+    model: str, files: dict[str, bytes], judged: Wanted, apart: Detailed, others: list[Any]
+) -> tuple[Detailed, float]:
+    """Add the control to what `predict_apart` returned for these eras; also the seconds."""
+    watch = Stopwatch()
+    loaded = load_model(model, files)
+    assert isinstance(loaded, ControlledModel)
+    return predicting.predict_control(loaded, read_rows(judged), apart, others), watch.seconds
+
+
+def load_model(model: str, files: dict[str, bytes]) -> Model:
+    """Load a model from its files."""
     with tempfile.TemporaryDirectory(prefix="numerai-lab-") as folder:
         write_files(files, Path(folder))
-        loaded = get_model(model).load(Path(folder))
-    return predict_eras(loaded, rows.select_eras(judged), rows, trained_to, purge_eras)
+        return get_model(model).load(Path(folder))
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read all files that a model saved, by relative path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> None:
@@ -278,9 +223,3 @@ def _reporter() -> Callable[[int, int], None]:
             worker.log_event(PROGRESS_TOPIC, (worker.address, done, total))
 
     return progress
-
-
-def _me() -> str:
-    from distributed import get_worker
-
-    return f"worker {get_worker().address}"

@@ -56,7 +56,7 @@ def run_folds(
     if folds:
         reporter.work(f"{len(folds)} folds")
     for i, fitted, detail, (fit_seconds, predict_seconds) in cluster_fits.fit_folds(
-        cluster, fits, prepared
+        cluster, fits, prepared, reporter
     ):
         fold, fit = fits[i]
         with folder_aside(run.fold_dir(fold.index)) as folder:

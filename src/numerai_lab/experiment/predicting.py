@@ -1,16 +1,24 @@
-"""Predict judged eras: all at once, or one after another as labels become known."""
+"""Predict judged eras: all at once, in parts, or one after another as labels become known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models import Detailed, DetailedModel, Model, OnlineModel
+from numerai_lab.models import (
+    SHUFFLED,
+    ControlledModel,
+    Detailed,
+    DetailedModel,
+    Model,
+    OnlineModel,
+)
 
 Float32 = npt.NDArray[np.float32]
 
@@ -38,7 +46,7 @@ def predict_eras(
         if known.n_eras:
             model.observe(known)
         parts.append(predict_blind(model, era))
-    return joined(parts)
+    return joined(parts, [1] * len(parts))
 
 
 def resolved_before_each(
@@ -64,6 +72,34 @@ def predict_blind(model: Model, rows: EraFrame) -> Detailed:
         detail = model.predict_in_detail(blind)
     else:
         detail = Detailed(np.asarray(model.predict(blind), dtype=np.float32))
+    return _checked(model, detail, rows)
+
+
+def predict_apart(model: ControlledModel, rows: EraFrame) -> tuple[Detailed, list[Any]]:
+    """Predict whole eras as `predict_blind` does, but for the control; also their states.
+
+    Raises
+    ------
+    ModelError : a prediction of the wrong shape, NaN or infinite.
+    """
+    detail, states = model.predict_apart(rows.without_targets())
+    return _checked(model, detail, rows), states
+
+
+def predict_control(
+    model: ControlledModel, rows: EraFrame, apart: Detailed, others: Sequence[Any]
+) -> Detailed:
+    """Add the control, with the states of other eras, to what `predict_apart` returned.
+
+    Raises
+    ------
+    ModelError : a prediction of the wrong shape, NaN or infinite.
+    """
+    control = model.predict_control(rows.without_targets(), apart, others)
+    return _checked(model, replace(apart, variants={**apart.variants, SHUFFLED: control}), rows)
+
+
+def _checked(model: object, detail: Detailed, rows: EraFrame) -> Detailed:
     name = type(model).__name__
     for values in (detail.predictions, *detail.variants.values()):
         if values.shape != (rows.n_rows,):
@@ -77,12 +113,8 @@ def predict_blind(model: Model, rows: EraFrame) -> Detailed:
     return replace(detail, predictions=np.asarray(detail.predictions, dtype=np.float32))
 
 
-def joined(parts: list[Detailed]) -> Detailed:
-    """Lay the eras end to end; a note said of several eras is said once, with their number."""
-    said: dict[str, int] = {}
-    for part in parts:
-        for note in part.notes:
-            said[note] = said.get(note, 0) + 1
+def joined(parts: Sequence[Detailed], n_eras: Sequence[int]) -> Detailed:
+    """Lay parts end to end, which have so many eras each."""
     facts = dict.fromkeys(name for part in parts for name in part.per_era)
     return Detailed(
         predictions=np.concatenate([part.predictions for part in parts]),
@@ -91,8 +123,12 @@ def joined(parts: list[Detailed]) -> Detailed:
             for name in parts[0].variants
         },
         per_era={
-            name: [value for part in parts for value in part.per_era.get(name, [None])]
+            name: [
+                value
+                for part, n in zip(parts, n_eras, strict=True)
+                for value in part.per_era.get(name, [None] * n)
+            ]
             for name in facts
         },
-        notes=tuple(f"{note} ({n} times)" if n > 1 else note for note, n in said.items()),
+        remarks=[remark for part in parts for remark in part.remarks],
     )

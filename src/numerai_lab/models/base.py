@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -130,13 +131,20 @@ class Detailed:
     variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
         same model unchanged, `JOINT`, `SHUFFLED`, or any other. The same names for every frame.
     per_era : name -> one number per era of the frame, None where there is none.
-    notes : sentences about what happened (eras that could not be read).
+    remarks : what happened to each era of the frame, None where nothing did; empty for nothing
+        at all. Said as "3 of 20 eras" and the remark.
     """
 
     predictions: Float32
     variants: dict[str, Float32] = field(default_factory=dict)
     per_era: dict[str, list[float | None]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    remarks: list[str | None] = field(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what happened, each remark once with the number of its eras."""
+        counts = Counter(remark for remark in self.remarks if remark is not None)
+        return tuple(f"{n} of {len(self.remarks)} eras {remark}" for remark, n in counts.items())
 
 
 @runtime_checkable
@@ -188,6 +196,31 @@ class DetailedModel(Protocol):
         A run that is to be compared with it does not train it a second time. None: there is
         no such model.
         """
+        ...
+
+
+@runtime_checkable
+class ControlledModel(DetailedModel, Protocol):
+    """A detailed model whose control needs other eras, in steps that can be shared out. Optional.
+
+    `predict_in_detail` of a frame is `predict_apart` of its eras, in parts of any size, with the
+    variant `SHUFFLED` from `predict_control` of the same parts. `draw_others` in between sees
+    the states of all eras. A run with workers takes these steps itself.
+    """
+
+    def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[Any]]:
+        """Predict in detail without the control; also the state of each era, None for none."""
+        ...
+
+    def draw_others(self, first_era: int, states: Sequence[Any]) -> list[Any]:
+        """Draw for each era the state of another one, None where it has none itself.
+
+        `states` are those of all eras that are predicted, of which `first_era` is the first.
+        """
+        ...
+
+    def predict_control(self, frame: EraFrame, apart: Detailed, others: Sequence[Any]) -> Float32:
+        """Predict `SHUFFLED` with the states of other eras; `apart` is of the same frame."""
         ...
 
 

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.base import (
+    ControlledModel,
     DetailedModel,
     FitContext,
     FitReport,
@@ -33,6 +34,7 @@ from numerai_lab.models.base import (
     Model,
     OnlineModel,
 )
+from numerai_lab.models.conformance_details import problem_of_details, problem_of_parts
 from numerai_lab.models.toy import TARGETS, shuffled_rows, toy_frame
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
@@ -211,19 +213,19 @@ def _sees_no_targets(trial: _Trial) -> None:
 
 def _details_agree(trial: _Trial) -> None:
     model = trial.ready_model()
-    if not isinstance(model, DetailedModel):
-        return
-    detail = model.predict_in_detail(trial.judged)
-    if not np.array_equal(detail.predictions, trial.predict(trial.ready_model(), trial.judged)):
-        raise _Broken("predict_in_detail predicts otherwise than predict")
-    for name, values in detail.variants.items():
-        if values.dtype != np.float32 or values.shape != (trial.judged.n_rows,):
-            raise _Broken(f"variant '{name}' is not float32 with one value a row")
-        if not np.isfinite(values).all():
-            raise _Broken(f"variant '{name}' is not finite everywhere")
-    for name, facts in detail.per_era.items():
-        if len(facts) != trial.judged.n_eras:
-            raise _Broken(f"per_era '{name}' has {len(facts)} values, not one an era")
+    if isinstance(model, DetailedModel):
+        expected = trial.predict(trial.ready_model(), trial.judged)
+        problem = problem_of_details(model, trial.judged, expected)
+        if problem:
+            raise _Broken(problem)
+
+
+def _shares_eras_out(trial: _Trial) -> None:
+    model = trial.ready_model()
+    if isinstance(model, ControlledModel):
+        problem = problem_of_parts(model, trial.judged)
+        if problem:
+            raise _Broken(problem)
 
 
 def _learns_online(trial: _Trial) -> None:
@@ -330,6 +332,7 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("an era stands alone", _predicts_eras_apart),
     ("targets are not seen", _sees_no_targets),
     ("details agree with the prediction", _details_agree),
+    ("eras can be shared out", _shares_eras_out),
     ("survives labels that become known", _learns_online),
     ("rows stay as they are", _leaves_rows_alone),
     ("survives saving", _survives_saving),

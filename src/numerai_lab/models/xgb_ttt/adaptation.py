@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,12 +42,14 @@ class Adapted:
     ----------
     change : float32 [n_rows], what strength 1 adds. state : what the method read.
     code : float64 [n_codes], what the task read. seconds : what all of it took.
+    remark : what happened meanwhile, None for nothing.
     """
 
     change: Float32
     state: State
     code: Float64
     seconds: float
+    remark: str | None
 
 
 class Adaptation:
@@ -129,13 +130,14 @@ class Adaptation:
             return era
         if out_of_time():
             return TOO_LATE
+        self.method.remark = None
         state = self.method.read(era)
         if isinstance(state, str):
             return state
         change = self.method.change(era, state)
         if not np.isfinite(change).all():
             return "the adaptation is not finite"
-        return Adapted(change, state, era.code, self.clock() - start)
+        return Adapted(change, state, era.code, self.clock() - start, self.method.remark)
 
     def change(
         self, number: int, features: FeatureArray, predictions: Float32, state: State
@@ -146,11 +148,6 @@ class Adaptation:
             return np.zeros(len(features), dtype=np.float32)
         change = self.method.change(era, state)
         return change if np.isfinite(change).all() else np.zeros_like(predictions)
-
-    def take_notes(self) -> tuple[str, ...]:
-        """Return what the method had to say since this was last called, and how often."""
-        counts, self.method.notes = Counter(self.method.notes), ()
-        return tuple(f"{n} eras: {note}" for note, n in counts.items())
 
     def observe(
         self, number: int, features: FeatureArray, predictions: Float32, labels: Float32

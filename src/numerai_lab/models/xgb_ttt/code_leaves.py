@@ -54,7 +54,7 @@ class CodeLeaves:
         """The trees of all bags, added up."""
         self._bags = 0
         self.library_seconds = 0.0
-        self.notes: tuple[str, ...] = ()
+        self.remark: str | None = None
         self._n_codes = 0
         self._own: OwnLoss | None = None
         self._trunk: Trunk

@@ -44,7 +44,7 @@ class LeafRefresh:
 
     def __init__(self, params: Adapt) -> None:
         self.params = params
-        self.notes: tuple[str, ...] = ()
+        self.remark: str | None = None
         self._locator: LeafLocator
         self._slopes: Float64
         """B, float64 [K]."""
@@ -94,7 +94,7 @@ class LeafRefresh:
         movement = total
         for done in range(1, steps):
             if era.out_of_time():
-                self.notes += (f"the time limit ended the adaptation after {done} steps",)
+                self.remark = f"adapted in {done} steps, when the time limit was over"
                 break
             left -= leaves.mean_over_trees(movement)
             movement = leaves.means(left)

@@ -144,8 +144,8 @@ class Method(Protocol):
     online: bool
     """Whether later labels change it, through `observe`."""
     library_seconds: float
-    notes: tuple[str, ...]
-    """What happened since the last time somebody looked; `Adaptation` says it and clears it."""
+    remark: str | None
+    """What happened to the era that was read last; said after "3 of 20 eras"."""
 
     def __init__(self, params: Adapt) -> None:
         """Take the parameters; no work."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -160,40 +159,54 @@ class XGBTTT:
         The control gives each era the state of another one of `frame`, or, where it is alone,
         of one of the last eras whose labels are known, or of a training era.
         """
+        apart, states = self.predict_apart(frame)
+        others = self.draw_others(int(frame.eras[0]), states)
+        control = self.predict_control(frame, apart, others)
+        return replace(apart, variants={**apart.variants, SHUFFLED: control})
+
+    def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[State | None]]:
+        """Predict beside the frozen trees, without the control; also each era's state, or None."""
         frozen = self._base.predict(frame)
         unadapted = frozen if self._joint is None else self._joint.predict(frame)
         strength = self._strength_now()
-        predictions, shuffled = unadapted.copy(), unadapted.copy()
-        reasons: Counter[str] = Counter()
+        predictions = unadapted.copy()
         facts: list[dict[str, float]] = []
-        read: list[tuple[int, slice, State]] = []
-        if self._adaptation is not None:
-            self._adaptation.take_notes()  # those of earlier frames
-        for number, rows, adapted in self._adapted(frame, unadapted):
+        remarks: list[str | None] = []
+        states: list[State | None] = []
+        for _, rows, adapted in self._adapted(frame, unadapted):
             if isinstance(adapted, str):
-                reasons[adapted] += 1
                 facts.append({"strength": 0.0})
+                remarks.append(f"predicted by the unadapted trees: {adapted}")
+                states.append(None)
                 continue
             predictions[rows] += np.float32(strength) * adapted.change
-            read.append((number, rows, adapted.state))
             codes = {f"code_{m + 1}": float(s) for m, s in enumerate(adapted.code)}
             facts.append({"seconds": adapted.seconds, "strength": strength, **codes})
-        notes = [
-            f"{n} of {frame.n_eras} eras predicted by the unadapted trees: {reason}"
-            for reason, n in reasons.items()
-        ]
-        if self._adaptation is not None:
-            notes += self._adaptation.take_notes()
-            others = self._other_states(frame, [state for _, _, state in read])
-            for (number, rows, _), other in zip(read, others, strict=True):
-                shuffled[rows] += np.float32(strength) * self._adaptation.change(
-                    number, frame.features[rows], unadapted[rows], other
-                )
+            remarks.append(adapted.remark)
+            states.append(adapted.state)
         joint = {JOINT: unadapted} if self.params.auxiliary.weight != 0 else {}
-        variants = {FROZEN: frozen, **joint, SHUFFLED: shuffled}
         names = dict.fromkeys(name for told in facts for name in told)
         per_era = {name: [told.get(name) for told in facts] for name in names}
-        return Detailed(predictions, variants, per_era, tuple(notes))
+        detail = Detailed(predictions, {FROZEN: frozen, **joint}, per_era, remarks)
+        return detail, states or [None] * frame.n_eras
+
+    def draw_others(self, first_era: int, states: Sequence[State | None]) -> list[State | None]:
+        """Draw for each era that has a state the one of another era."""
+        others = iter(self._other_states(first_era, [s for s in states if s is not None]))
+        return [None if state is None else next(others) for state in states]
+
+    def predict_control(
+        self, frame: EraFrame, apart: Detailed, others: Sequence[State | None]
+    ) -> Float32:
+        """Predict with the states of other eras; where there is none by the unadapted trees."""
+        unadapted = apart.variants.get(JOINT, apart.variants[FROZEN])
+        predictions, strength = unadapted.copy(), np.float32(self._strength_now())
+        for (number, rows), other in zip(frame.iter_eras(), others, strict=True):
+            if self._adaptation is not None and other is not None:
+                features = frame.features[rows]
+                change = self._adaptation.change(number, features, unadapted[rows], other)
+                predictions[rows] += strength * change
+        return predictions
 
     @classmethod
     def frozen_as(cls, params: XGBTTTParams) -> tuple[str, XGBParams]:
@@ -293,9 +306,9 @@ class XGBTTT:
                 self._gain_eras += block.eras.tolist()
                 self._gains += (table - table[:, :1]).tolist()
 
-    def _other_states(self, frame: EraFrame, states: list[State]) -> list[State]:
+    def _other_states(self, first_era: int, states: list[State]) -> list[State]:
         """Return the state of another era for each of `states`."""
-        seed = child_seed(self._seed, "xgb_ttt", "shuffled", int(frame.eras[0]))
+        seed = child_seed(self._seed, "xgb_ttt", "shuffled", first_era)
         rng = np.random.default_rng(seed)
         if len(states) > 1:
             return [states[i] for i in rng.permutation(len(states))]

@@ -37,7 +37,7 @@ class OnlineLinear:
 
     def __init__(self, params: Adapt) -> None:
         self.params = params
-        self.notes: tuple[str, ...] = ()
+        self.remark: str | None = None
         self.n_eras = 0
         self.gram: Float64 = np.zeros((0, 0, 0, 0))
         """float64 [1 + n_codes, n_features, 1 + n_codes, n_features], summed over eras."""

@@ -35,7 +35,7 @@ class SelfRefresh:
 
     def __init__(self, params: Adapt) -> None:
         self.params = params
-        self.notes: tuple[str, ...] = ()
+        self.remark: str | None = None
         self._locator: LeafLocator
 
     def fit(
@@ -58,7 +58,7 @@ class SelfRefresh:
         movement = leaves.means(smooth)
         for done in range(1, self.params.steps or 1):
             if era.out_of_time():
-                self.notes += (f"the time limit ended the adaptation after {done} steps",)
+                self.remark = f"adapted in {done} steps, when the time limit was over"
                 break
             movement = leaves.means(leaves.mean_over_trees(movement))
         reached = _std(leaves.mean_over_trees(movement))

@@ -1,0 +1,136 @@
+"""What goes out to workers as tasks: folds, members, seeds, eras of test-time training."""
+
+import json
+import os
+import signal
+from functools import partial
+
+import pytest
+
+from cluster_lab import (
+    LGBM,
+    ONE_FOLD,
+    ONE_MEMBER,
+    files,
+    predictions,
+    said,
+    scores,
+    train_tiny,
+    two_workers,
+)
+from numerai_lab.experiment import Reporter
+
+pytest.importorskip("distributed", reason="needs the extra [dask]")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with two_workers() as opened:
+        yield opened
+
+
+@pytest.fixture
+def train(tmp_path, tiny_config):
+    return partial(train_tiny, tiny_config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "settings", [LGBM, (*ONE_MEMBER, "model.params.seeds=2")], ids=["era_step", "seeds"]
+)
+def test_members_go_out_to_workers(train, cluster, settings):
+    here = train("here", *ONE_FOLD, *settings)
+    there = train("there", *ONE_FOLD, *settings, cluster=cluster)
+    assert "2 members go out to 2 workers" in said(there)
+    assert predictions(there).equals(predictions(here))
+
+
+def test_folds_go_out_to_workers(train, cluster):
+    here = train("here", final=True)
+    there = train("there", final=True, cluster=cluster)
+    assert "3 folds go out to 2 workers" in said(there)
+    assert files(there) == files(here)
+    assert predictions(there).equals(predictions(here))
+    assert scores(there) == scores(here)
+
+
+def ttt(method, auxiliary="weight: 0", more="steps: 1"):
+    """Settings of test-time training that adapts itself to every era of the tournament."""
+    adapt = f"adapt: {{method: {method}, strength: 0.5, {more}}}"
+    params = (
+        f"num_boost_round: 8, max_depth: 2, auxiliary: {{noise_ratio: 0, {auxiliary}}}, {adapt}"
+    )
+    return f"model={{type: xgb_ttt, params: {{{params}}}}}"
+
+
+def told(run):
+    """What a run tells of its first fold's eras, without times."""
+    facts = json.loads((run.fold_dir(1) / "fit.json").read_text())
+    return facts["notes"], {k: v for k, v in facts["per_era"].items() if k != "seconds"}
+
+
+PARTS = "fold 1: 16 judged eras go out to workers in 2 parts"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ttt("code_leaves"),
+        ttt("leaf_refresh", "task: feature_prediction, held_out: 2, weight: 0.1"),
+    ],
+    ids=["code_leaves", "leaf_refresh"],
+)
+def test_ttt_eras_go_out_with_their_control(train, cluster, model):
+    here = train("here", *ONE_FOLD, model)
+    there = train("there", *ONE_FOLD, model, cluster=cluster)
+    assert PARTS in said(there)
+    assert not predictions(here)["shuffled"].equals(predictions(here)["frozen"])
+    assert predictions(there).equals(predictions(here))
+    assert scores(there) == scores(here)
+    assert told(there) == told(here)
+
+
+def test_ttt_tells_of_all_eras_what_parts_tell(train, cluster):
+    model = ttt("code_leaves", more="seconds_per_era: 0.0000001")
+    here = train("here", *ONE_FOLD, model)
+    there = train("there", *ONE_FOLD, model, cluster=cluster)
+    assert PARTS in said(there)
+    assert "16 of 16 eras predicted by the unadapted trees: the time limit" in said(there)
+    assert told(there) == told(here)
+
+
+def test_ttt_folds_go_out_with_their_variants(train, cluster):
+    here = train("here", ttt("code_leaves"))
+    there = train("there", ttt("code_leaves"), cluster=cluster)
+    assert "3 folds go out to 2 workers" in said(there)
+    assert predictions(there).equals(predictions(here))
+
+
+def test_ttt_with_later_labels_is_one_task(train, cluster):
+    here = train("here", *ONE_FOLD, ttt("online_linear"))
+    there = train("there", *ONE_FOLD, ttt("online_linear"), cluster=cluster)
+    assert "parts" not in said(there)
+    assert predictions(there).equals(predictions(here))
+
+
+class Killer(Reporter):
+    """Kills a worker when eras are about to go out."""
+
+    def __init__(self, pid):
+        super().__init__(quiet=True)
+        self.pid = pid
+
+    def say(self, text):
+        super().say(text)
+        if "judged eras go out" in text:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def test_ttt_eras_of_a_killed_worker_go_to_another(train):
+    here = train("here", *ONE_FOLD, ttt("code_leaves"))
+    with two_workers() as cluster:
+        pids = cluster.on_all(os.getpid)
+        killer = Killer(pids[cluster.workers[0]])
+        there = train("there", *ONE_FOLD, ttt("code_leaves"), cluster=cluster, reporter=killer)
+        assert cluster.workers[0] not in cluster.client.nthreads()
+    assert PARTS in said(there)
+    assert predictions(there).equals(predictions(here))
