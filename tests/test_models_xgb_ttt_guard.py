@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from numerai_lab.models.xgb_ttt.guard import Block, Choices, decide
+from numerai_lab.models.xgb_ttt.deciding import decide
+from numerai_lab.models.xgb_ttt.guard import Block, Choices
 
 PURGE = 8
 STRENGTHS = Choices((0.0,), (0.0, 0.25), (0.0, 0.0))
+LADDER = Choices((0.0,), (0.0, 0.25, 0.5, 1.0), (0.0, 0.0))
 WEIGHTS = Choices((0.0, 0.1), (0.0,), (0.0, 0.0))
 
 
-def trial(first, mean, pair, spread=0.01, n=100, seed=0):
+def trial(first, mean, pair, spread=0.03, n=100, seed=0):
     """A trial whose gain of `pair` has exactly this mean and spread over eras."""
     noise = np.random.default_rng(seed).standard_normal(n)
     gain = mean + spread * (noise - noise.mean()) / noise.std()
@@ -45,8 +47,25 @@ def test_a_weight_needs_each_trial_by_itself():
     unsure = both(WEIGHTS, 0.003, 0.003, (0.1, 0.0))
     assert unsure.together[0]["low"] > 0
     assert (unsure.weight, unsure.strength) == (0, 0)
-    sure = both(WEIGHTS, 0.008, 0.008, (0.1, 0.0))
+    sure = both(WEIGHTS, 0.006, 0.006, (0.1, 0.0))
     assert (sure.weight, sure.strength) == (0.1, 0)
+
+
+@pytest.mark.parametrize(
+    ("means", "reached"), [((3, 6, 9), 1.0), ((3, 6, 6.2), 0.5), ((3, 2, 9), 0.25)]
+)
+def test_a_strength_must_surely_gain_on_the_one_below(means, reached):
+    """Gains in thousandths; half a strength's noise is its own, so that steps have some."""
+    blocks = []
+    for first in (200, 300):
+        steps = np.random.default_rng(first).standard_normal((3, 100)) * 0.005
+        steps -= steps.mean(axis=1, keepdims=True)
+        gains = {(0.0, 0.0): np.zeros(100)}
+        for a, mean, noise in zip((0.25, 0.5, 1.0), means, np.cumsum(steps, axis=0), strict=True):
+            gains[0.0, a] = mean / 1000 + noise
+        eras = np.arange(first, first + 100, dtype=np.int32)
+        blocks.append(Block((1, first - 9), (first, first + 99), eras, gains))
+    assert decide(blocks, LADDER, PURGE, seed=3).strength == reached
 
 
 def test_noise_alone_is_left_off():

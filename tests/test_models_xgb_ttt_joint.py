@@ -203,7 +203,8 @@ def test_auto_without_a_gain_is_exactly_the_frozen_trees():
 
 def test_a_written_weight_stays_where_the_guard_leaves_adaptation_off():
     frame = regime_frame(1, n_eras=110, n_rows=60, link=0, moves=0)
-    model, report = fitted(frame, {**HELD, "weight": 0.5}, num_boost_round=10)
+    auxiliary = {"weight": 0.5, "noise_ratio": 0}  # else there is no regime to be tried
+    model, report = fitted(frame, auxiliary, num_boost_round=10)
     assert report.notes[-1].startswith("adaptation off: no strength gains for sure")
     assert (report.details["weight"], report.details["strength"]) == (0.5, 0)
     detail = model.predict_in_detail(frame)

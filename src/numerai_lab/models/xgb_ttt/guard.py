@@ -1,4 +1,4 @@
-"""The guard: joint training and adaptation only where held-out training eras gain from them."""
+"""What the guard chooses among, what trials told it, and what it decided."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config import Bootstrap
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.task import MIN_ERAS
-from numerai_lab.scoring import long_run_std, paired
-from numerai_lab.seeds import child_seed
+from numerai_lab.scoring import long_run_std
 from numerai_lab.splits import purge_for
 
 Float64 = npt.NDArray[np.float64]
@@ -129,102 +127,6 @@ class Decision:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Gain:
-    """Mean gain in corr of a pair over the default, with its interval; None without a score."""
-
-    weight: float
-    strength: float
-    mean: float | None
-    low: float | None
-    high: float | None
-
-
-def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int) -> Decision:
-    """Choose the weight and strength that are surest to gain, or the default.
-
-    What must lie above 0 is the 95 % block-bootstrap interval of the mean gain over the default.
-    For a strength on the same trees: over the eras of both trials together, with a gain in each.
-    For a weight, which grows other trees: in each trial, because other trees differ by as much as
-    a second seed does, and those of a trial are fed less than the final ones. The pair with the
-    highest lower end is taken. (docs/ttt.md compares this rule with others, in worlds.)
-    """
-    off = choices.off
-    if not blocks:
-        least = f"{4 * MIN_ERAS} eras and the purge"
-        reason = f"{off}: too few training eras to try it on ({least})"
-        return Decision(*choices.default, reason)
-    without = [block for block in blocks if block.note]
-    if without:
-        reason = f"{off}: {without[0].note}, in eras up to {without[0].train[1]}"
-        return Decision(*choices.default, reason, [_row(block) for block in blocks])
-    pairs = choices.pairs()
-    trials = [_gains([block], choices, purge_eras, seed) for block in blocks]
-    together = _gains(blocks, choices, purge_eras, seed)
-    told = (
-        [_row(block, found) for block, found in zip(blocks, trials, strict=True)],
-        [asdict(gain) for gain in together],
-    )
-    sure = [
-        _surely(together[i], [found[i] for found in trials], pair[0] != choices.default[0])
-        for i, pair in enumerate(pairs)
-    ]
-    best = int(np.argmax(sure))
-    means = " and ".join(_mean(found[best]) for found in trials)
-    spans = " and ".join(f"{block.judged[0]}-{block.judged[1]}" for block in blocks)
-    shown = f"eras {spans} (gain {_shown(together[best])}; {means} apart)"
-    if sure[best] > 0:
-        return Decision(*pairs[best], f"{choices.name(pairs[best])} chosen on {shown}", *told)
-    what = "strength" if len(choices.weights) == 1 else "weight"
-    if len(choices.weights) > 1 and len(choices.strengths) > 1:
-        what = "weight and strength"
-    tried = choices.name(pairs[best]).removeprefix("strength ")
-    reason = f"{off}: no {what} gains for sure; {tried} on {shown}"
-    return Decision(*choices.default, reason, *told)
-
-
-def _gains(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int) -> list[Gain]:
-    """Return the gain of every pair over the default, on the eras of these trials."""
-    bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
-    eras = np.concatenate([block.eras for block in blocks])
-    default = np.concatenate([block.gains[choices.default] for block in blocks])
-    found = []
-    for pair in choices.pairs():
-        gained = np.concatenate([block.gains[pair] for block in blocks])
-        named = child_seed(seed, "xgb_ttt", "guard")
-        gain = paired(gained, default, eras, 20, bootstrap, named)
-        found.append(Gain(*pair, gain.mean_difference, gain.ci_low, gain.ci_high))
-    return found
-
-
-def _surely(together: Gain, trials: Sequence[Gain], other_trees: bool) -> float:
-    """Return the lower end that must be above 0; at most 0 where a trial did not gain."""
-    if other_trees:
-        return min(gain.low or 0.0 for gain in trials)
-    if min(gain.mean or 0.0 for gain in trials) <= 0:
-        return min(0.0, together.low or 0.0)
-    return together.low or 0.0
-
-
-def _row(block: Block, gains: Sequence[Gain] = ()) -> dict[str, Any]:
-    return {
-        "train": block.train,
-        "judged": block.judged,
-        "gains": [asdict(gain) for gain in gains],
-        "note": block.note,
-    }
-
-
-def _mean(gain: Gain) -> str:
-    return "no score" if gain.mean is None else f"{gain.mean:+.4f}"
-
-
-def _shown(gain: Gain) -> str:
-    if gain.low is None or gain.high is None:
-        return _mean(gain)
-    return f"{_mean(gain)} [{gain.low:+.4f}, {gain.high:+.4f}]"
 
 
 def label_overlap(purge_eras: int) -> int:

@@ -24,13 +24,13 @@ from numerai_lab.models.base import (
 )
 from numerai_lab.models.xgb import XGB, XGBParams
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Adapted
+from numerai_lab.models.xgb_ttt.deciding import decide
 from numerai_lab.models.xgb_ttt.export import with_adaptation
 from numerai_lab.models.xgb_ttt.guard import (
     STRENGTHS,
     Block,
     Choices,
     Decision,
-    decide,
     strength_from_history,
 )
 from numerai_lab.models.xgb_ttt.joint import grow_joint, load_trunk, save_trunk

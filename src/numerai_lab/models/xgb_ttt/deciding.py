@@ -1,0 +1,154 @@
+"""The guard: joint training and adaptation only where held-out training eras gain from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from numerai_lab.config import Bootstrap
+from numerai_lab.models.xgb_ttt.guard import Block, Choices, Decision, label_overlap
+from numerai_lab.models.xgb_ttt.task import MIN_ERAS
+from numerai_lab.scoring import paired
+from numerai_lab.seeds import child_seed
+
+Pair = tuple[float, float]
+"""A weight of the auxiliary loss and a strength of the adaptation."""
+
+
+def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int) -> Decision:
+    """Choose the weight and strength that surely gain, or the default.
+
+    A difference in corr is sure when its 95 % block-bootstrap interval lies above 0. Strengths on
+    the same trees are climbed: each must surely gain on the one below, over the eras of both
+    trials together, and by its mean in each. A weight grows other trees, which differ by as much
+    as a second seed does, and those of a trial are fed less than the final ones: with a weight, a
+    pair must surely gain on the default in each trial by itself, its lower end there above that
+    of the strength climbed to. docs/ttt.md compares this rule with others.
+    """
+    off = choices.off
+    if not blocks:
+        least = f"{4 * MIN_ERAS} eras and the purge"
+        reason = f"{off}: too few training eras to try it on ({least})"
+        return Decision(*choices.default, reason)
+    without = [block for block in blocks if block.note]
+    if without:
+        reason = f"{off}: {without[0].note}, in eras up to {without[0].train[1]}"
+        return Decision(*choices.default, reason, [_row(block) for block in blocks])
+    trials = _Trials(blocks, purge_eras, seed)
+    pair = _surest_weight(trials, choices, _climbed(trials, choices))
+    together = [trials.gain(other, choices.default, blocks) for other in choices.pairs()]
+    told = (
+        [
+            _row(block, [trials.gain(p, choices.default, [block]) for p in choices.pairs()])
+            for block in blocks
+        ],
+        [asdict(gain) for gain in together],
+    )
+    if pair != choices.default:
+        reason = f"{choices.name(pair)} chosen on {trials.shown(pair, choices.default)}"
+        return Decision(*pair, reason, *told)
+    what = "strength" if len(choices.weights) == 1 else "weight"
+    if len(choices.weights) > 1 and len(choices.strengths) > 1:
+        what = "weight and strength"
+    best = choices.pairs()[int(np.argmax([gain.lower_end for gain in together]))]
+    tried = choices.name(best).removeprefix("strength ")
+    shown = trials.shown(best, choices.default)
+    reason = f"{off}: no {what} gains for sure; {tried} on {shown}"
+    return Decision(*choices.default, reason, *told)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Mean gain in corr of a pair over another, with its interval; None without a score."""
+
+    weight: float
+    strength: float
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def lower_end(self) -> float:
+        """The lower end of the interval, 0 without one."""
+        return self.low or 0.0
+
+    def __str__(self) -> str:
+        mean = "no score" if self.mean is None else f"{self.mean:+.4f}"
+        if self.low is None or self.high is None:
+            return mean
+        return f"{mean} [{self.low:+.4f}, {self.high:+.4f}]"
+
+
+class _Trials:
+    """The trials, and how pairs compare there."""
+
+    def __init__(self, blocks: Sequence[Block], purge_eras: int, seed: int) -> None:
+        self.blocks = blocks
+        self._bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
+        self._seed = child_seed(seed, "xgb_ttt", "guard")
+
+    def gain(self, pair: Pair, over: Pair, blocks: Sequence[Block]) -> Gain:
+        """Return the gain of a pair over another on the eras of these trials."""
+        compared = paired(
+            np.concatenate([block.gains[pair] for block in blocks]),
+            np.concatenate([block.gains[over] for block in blocks]),
+            np.concatenate([block.eras for block in blocks]),
+            20,
+            self._bootstrap,
+            self._seed,
+        )
+        return Gain(*pair, compared.mean_difference, compared.ci_low, compared.ci_high)
+
+    def each(self, pair: Pair, over: Pair) -> list[Gain]:
+        """Return the gain in each trial by itself."""
+        return [self.gain(pair, over, [block]) for block in self.blocks]
+
+    def shown(self, pair: Pair, over: Pair) -> str:
+        """Say on which eras a pair gained how much."""
+        spans = " and ".join(f"{block.judged[0]}-{block.judged[1]}" for block in self.blocks)
+        means = " and ".join(
+            "no score" if gain.mean is None else f"{gain.mean:+.4f}"
+            for gain in self.each(pair, over)
+        )
+        return f"eras {spans} (gain {self.gain(pair, over, self.blocks)}; {means} apart)"
+
+
+def _climbed(trials: _Trials, choices: Choices) -> Pair:
+    """Climb the strengths on the default's trees as long as each surely gains on the last."""
+    weight, reached = choices.default
+    higher = [a for a in choices.strengths if a > reached] if choices.adapts(weight) else []
+    for strength in higher:
+        step = (weight, strength), (weight, reached)
+        if trials.gain(*step, trials.blocks).lower_end <= 0:
+            break
+        if min(gain.mean or 0.0 for gain in trials.each(*step)) <= 0:
+            break
+        reached = strength
+    return weight, reached
+
+
+def _surest_weight(trials: _Trials, choices: Choices, climbed: Pair) -> Pair:
+    """Return the pair on other trees that is surer than the strength climbed to, or that one."""
+    best = climbed
+    lower_end = 0.0
+    if climbed != choices.default:
+        lower_end = trials.gain(climbed, choices.default, trials.blocks).lower_end
+    for pair in choices.pairs():
+        if pair[0] == choices.default[0]:
+            continue
+        worse = min(gain.lower_end for gain in trials.each(pair, choices.default))
+        if worse > lower_end:
+            best, lower_end = pair, worse
+    return best
+
+
+def _row(block: Block, gains: Sequence[Gain] = ()) -> dict[str, Any]:
+    return {
+        "train": block.train,
+        "judged": block.judged,
+        "gains": [asdict(gain) for gain in gains],
+        "note": block.note,
+    }
