@@ -170,7 +170,7 @@ def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
         (folder / "manifest.json").write_text("{")
     elif damage == "format":
         manifest = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
     else:
         name = "0000.i8" if damage.startswith("block") else "target-0000.npy"
         (folder / name).write_bytes((folder / name).read_bytes()[:-7])
