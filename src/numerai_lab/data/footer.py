@@ -91,7 +91,7 @@ class Footer:
             + self.created_by
             + b"\0"
         )
-        return _metadata(content)
+        return pq.read_metadata(pa.BufferReader(_file(content)))
 
 
 def _runs(spans: Sequence[_Span]) -> list[_Span]:
@@ -165,10 +165,9 @@ def _walk(data: bytes, base: int) -> Footer:
     content += _field(1, _I64) + _zigzag(0) + _list_field(1, 0, b"")
     if 5 in spans:
         content += _field(1, _LIST) + data[slice(*spans[5])]
-    metadata = _metadata(content + b"\0")
     created_by = _field(1, _BINARY) + data[slice(*spans[6])] if 6 in spans else b""
     return Footer(
-        schema=metadata.schema.to_arrow_schema(),
+        schema=pq.ParquetFile(pa.BufferReader(_file(content + b"\0"))).schema_arrow,
         n_rows=_unzigzag(data, spans[3][0]),
         group_rows=tuple(group_rows),
         fields=fields,
@@ -205,9 +204,8 @@ def _schema_of(data: bytes, at: int) -> dict[str, Field]:
     return fields
 
 
-def _metadata(content: bytes) -> pq.FileMetaData:
-    file = _MAGIC + content + len(content).to_bytes(4, "little") + _MAGIC
-    return pq.read_metadata(pa.BufferReader(file))
+def _file(footer: bytes) -> bytes:
+    return _MAGIC + footer + len(footer).to_bytes(4, "little") + _MAGIC
 
 
 # Writing. Field headers hold the distance to the number of the field before.

@@ -155,9 +155,9 @@ def text_offsets(ids: pa.Array) -> npt.NDArray[np.int32]:
     """Return where each text begins in `text_bytes`, int32 [n + 1]."""
     if not len(ids):
         return np.zeros(1, dtype=np.int32)
-    offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)
-    offsets = offsets[ids.offset : ids.offset + len(ids) + 1]
-    return offsets - offsets[0]
+    offsets: npt.NDArray[np.int32] = np.frombuffer(ids.buffers()[1], dtype=np.int32)
+    first: np.int32 = offsets[ids.offset]
+    return offsets[ids.offset : ids.offset + len(ids) + 1] - first
 
 
 def text_bytes(ids: pa.Array) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,19 +76,31 @@ def read_head(path: Path) -> Head:
     ------
     DataError : missing, a folder, empty, cut short or not parquet.
     """
-    with _source(path) as source, reading(path):
-        footer_size = footer_bytes(source, size_of(path))
-        if footer_size > _LARGE_FOOTER:
+    source = _source(path)
+    with reading(path):
+        size = footer_bytes(source, size_of(path))
+        if size > _LARGE_FOOTER:
             footer = read_footer(source, size_of(path))
-            return Head(path, footer.schema, footer.n_rows)
-        source.seek(0)
-        metadata = pq.read_metadata(source)
-        head = Head(path, metadata.schema.to_arrow_schema(), metadata.num_rows)
-    if footer_size > _SMALL_FOOTER:
-        del metadata
-        # The C library keeps what was freed in small pieces, as footers are.
-        pa.system_memory_pool().release_unused()
+            head = Head(path, footer.schema, footer.n_rows)
+        else:
+            file = _open(source, pq.read_metadata(source))
+            head = Head(path, file.schema_arrow, file.metadata.num_rows)
+            del file
+    source.close()
+    _give_back(size)
     return head
+
+
+def _give_back(footer_size: int) -> None:
+    """Return the memory of a footer that was read to the system.
+
+    The C library of Linux keeps what was freed in small pieces, as footers are, until it is
+    told to trim; others have no such call.
+    """
+    if footer_size > _SMALL_FOOTER:
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+        if trim is not None:
+            trim(0)
 
 
 def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
@@ -101,19 +115,16 @@ def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
     """
     source = _source(path)
     with reading(path):
-        file = _open(source, pq.read_metadata(source), dictionary)
-        metadata = file.metadata
+        metadata = pq.read_metadata(source)
+        schema = _open(source, metadata).schema_arrow
+        named = [name for name in dictionary if name in schema.names]
+        file = _open(source, metadata, named)
         group_rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
-        return _closing(
-            source,
-            RowGroups(
-                path,
-                file.schema_arrow,
-                metadata.num_rows,
-                group_rows,
-                lambda group, _: (file, group),
-            ),
-        )
+
+    def part(group: int, _: Sequence[str]) -> tuple[pq.ParquetFile, int]:
+        return file, group
+
+    return _closing(source, RowGroups(path, schema, metadata.num_rows, group_rows, part))
 
 
 def open_parts(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
@@ -126,12 +137,14 @@ def open_parts(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
     source = _source(path)
     with reading(path):
         footer = read_footer(source, size_of(path))
+        _give_back(footer_bytes(source, size_of(path)))
 
     def part(group: int, columns: Sequence[str]) -> tuple[pq.ParquetFile, int]:
-        return _open(source, footer.part(source, group, columns), dictionary), 0
+        metadata = footer.part(source, group, columns)
+        named = [name for name in dictionary if name in columns]
+        return _open(source, metadata, named), 0
 
-    rows = RowGroups(path, footer.schema, footer.n_rows, footer.group_rows, part)
-    return _closing(source, rows)
+    return _closing(source, RowGroups(path, footer.schema, footer.n_rows, footer.group_rows, part))
 
 
 def _source(path: Path) -> Any:
@@ -145,13 +158,10 @@ def _source(path: Path) -> Any:
         return path.open("rb") if isinstance(path, RemoteFile) else pa.OSFile(str(path))
 
 
-def _open(source: Any, metadata: pq.FileMetaData, dictionary: Sequence[str]) -> pq.ParquetFile:
-    there = set(metadata.schema.names)
+def _open(source: Any, metadata: pq.FileMetaData, dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+    # metadata.schema is not asked for: the two refer to each other, and would stay in memory.
     return pq.ParquetFile(
-        source,
-        metadata=metadata,
-        pre_buffer=False,
-        read_dictionary=[name for name in dictionary if name in there],
+        source, metadata=metadata, pre_buffer=False, read_dictionary=list(dictionary)
     )
 
 

@@ -239,7 +239,7 @@ def _place(found: list[_Group], counts: Counter[str]) -> RowPlan:
         to = slice(start, stop) if place is None else place[start:stop]
         pieces.append(Piece(group.file, group.group, group.rows, to))
         start = stop
-    first = np.flatnonzero(np.diff(row_eras, prepend=-1))
+    first = np.append(0, np.flatnonzero(row_eras[1:] != row_eras[:-1]) + 1)
     counts["rows"] = n
     return RowPlan(
         pieces=tuple(pieces),

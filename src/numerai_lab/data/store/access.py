@@ -251,5 +251,6 @@ def _lacks(manifest: Manifest, features: Sequence[str], targets: Sequence[str]) 
 
 def _runs(keep: npt.NDArray[np.bool_]) -> Int64:
     """Return [first, stop) of each run of kept rows."""
-    edges = np.flatnonzero(np.diff(keep.astype(np.int8), prepend=0, append=0))
-    return edges.reshape(-1, 2).astype(np.int64)
+    edges = np.flatnonzero(keep[1:] != keep[:-1]) + 1
+    outer = [np.flatnonzero(keep[:1]), edges, np.flatnonzero(keep[-1:]) + len(keep)]
+    return np.concatenate(outer).reshape(-1, 2).astype(np.int64)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.rows import Sources
@@ -35,6 +36,8 @@ def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) 
     plan = sources.plan
     folder.mkdir(parents=True, exist_ok=True)
     id_bytes = write_ids(folder, sources)
+    # What decoding eras and ids took would otherwise stay beside the features.
+    pa.default_memory_pool().release_unused()
     with write_aside(folder / "eras.npz") as part, part.open("wb") as file:
         np.savez(file, eras=plan.eras, offsets=plan.offsets)
     rule = sources.rule

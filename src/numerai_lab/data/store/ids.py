@@ -58,7 +58,7 @@ def write_ids(folder: Path, sources: Sources) -> int:
 
         check_unique(batches, n_rows, sources.where)
     with write_aside(folder / OFFSETS_FILE) as part, part.open("wb") as file:
-        file.write(offsets)
+        offsets.tofile(file)
     return n_bytes
 
 
