@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from data_files import load, numerai_folder, table
 from numerai_lab.data import list_stores, remove_store
 from numerai_lab.data.store.features import Block, BlockFeatures
+from numerai_lab.data.store.manifest import store_name
 from numerai_lab.errors import DataError
 from numerai_lab.models import FitContext, get_model
 from test_data_reading import files_and_choice
@@ -161,7 +162,10 @@ def test_changed_sources_make_another_store(tmp_path):
     assert any("converting" in line for line in said)
 
 
-@pytest.mark.parametrize("damage", ["block cut short", "target cut short", "manifest", "format"])
+@pytest.mark.parametrize(
+    "damage",
+    ["0000.i8", "target-0000.npy", "ids.i32", "ids.utf8", "eras.npz", "manifest", "format"],
+)
 def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
     source = numerai_folder(tmp_path / "data")
     stored(tmp_path / "store", dir=source)
@@ -171,12 +175,102 @@ def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
     elif damage == "format":
         manifest = json.loads((folder / "manifest.json").read_text())
         (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    elif damage == "eras.npz":
+        (folder / damage).unlink()
     else:
-        name = "0000.i8" if damage.startswith("block") else "target-0000.npy"
-        (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+        (folder / damage).write_bytes((folder / damage).read_bytes()[:-7])
     said = []
     assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
     assert any("is damaged" in line and "made again" in line for line in said)
+
+
+def test_a_store_of_an_older_format_is_made_again_and_said(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    data = stored(tmp_path / "store", dir=source)
+    new = store_of(tmp_path / "store")
+    older = tmp_path / "store" / store_name(data.files, ["era", "id", "data_type", None], 1)
+    new.rename(older)
+    said = []
+    assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
+    assert any(f"{older} has the format of an older version: made again" in line for line in said)
+    assert new.is_dir()
+
+
+def rows_with_ids(path: Path, eras: list[int], ids: list[str]) -> dict:
+    """Write rows of these eras and ids; return the data section that reads them."""
+    rows = {"era": eras, "feature_0": np.zeros(len(ids), np.int8), "target": np.ones(len(ids))}
+    pq.write_table(pa.table({**rows, "id": ids}), path, row_group_size=7)
+    return {"source": "parquet", "files": [path]}
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    """Ids in batches of three and compared in parts of four, as millions of them are."""
+    monkeypatch.setattr("numerai_lab.data.ids.BATCH_ROWS", 3)
+    monkeypatch.setattr("numerai_lab.data.store.ids.BATCH_ROWS", 3)
+    monkeypatch.setattr("numerai_lab.data.ids._PART_ROWS", 4)
+
+
+@pytest.mark.usefixtures("small_batches")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(1, 3), st.text(max_size=20)),
+        min_size=1,
+        max_size=40,
+        unique_by=lambda row: row[1],
+    )
+)
+def test_ids_of_any_text_in_any_order_of_eras(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ids")
+    section = rows_with_ids(folder / "a.parquet", *map(list, zip(*rows, strict=True)))
+    expected = [text for _, text in sorted(rows, key=lambda row: row[0])]
+    assert load(**section).frame.ids.to_pylist() == expected
+    assert stored(folder / "store", **section).frame.ids.to_pylist() == expected
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("hashed", ["well", "all equal"])
+def test_repeated_ids_are_counted_and_different_ones_are_never_taken_for_equal(
+    tmp_path, monkeypatch, hashed
+):
+    if hashed == "all equal":
+        monkeypatch.setattr(
+            "numerai_lab.data.ids.hash_ids", lambda ids: np.zeros(len(ids), np.uint64)
+        )
+    ids = [f"n{i}" for i in range(30)]
+    section = rows_with_ids(tmp_path / "a.parquet", [1] * 30, ids)
+    assert stored(tmp_path / "store", **section).frame.n_rows == 30
+    ids[11], ids[23], ids[29] = ids[4], ids[17], ids[17]
+    section = rows_with_ids(tmp_path / "b.parquet", [1] * 30, ids)
+    message = "b.parquet: 3 ids are there more than once, such as 'n4'"
+    with pytest.raises(DataError, match=message):
+        load(**section)
+    with pytest.raises(DataError, match=message):
+        stored(tmp_path / "other", **section)
+    assert [p.name for p in store_of(tmp_path / "other").iterdir()] == [".lock"]
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_missing_ids_are_counted_by_row_group(tmp_path):
+    section = rows_with_ids(
+        tmp_path / "a.parquet", [1] * 14, [None, "b", None, "d", None] + [""] * 9
+    )
+    with pytest.raises(DataError, match="3 rows have no id"):
+        stored(tmp_path / "store", **section)
+
+
+def test_plan_reads_no_feature(lab, tiny_config, tmp_path):
+    store = ["--set", f"data.store={{use: always, dir: {tmp_path / 'store'}}}"]
+    runs = ["--runs-dir", tmp_path / "runs", "--json", "--quiet"]
+    plan = lab("train", tiny_config, *runs, *store, "--plan").json
+    assert not (tmp_path / "store").exists()
+    trained = lab("train", tiny_config, *runs, *store).json
+    manifest = json.loads((Path(trained["run_dir"]) / "manifest.json").read_text())
+    assert plan["folds"] == manifest["folds"]
+    wrong = lab("train", tiny_config, *runs, "--plan", "--set", "data.features=[feature_x]")
+    assert wrong.code == 2
+    assert "feature_x" in wrong.err
 
 
 def test_floats_and_missing_policies_stay_in_memory(tmp_path):
@@ -269,6 +363,37 @@ def test_conversion_and_reading_stay_small_whatever_the_row_group(tmp_path):
     total, peak_mb = map(int, out.split())
     assert total == 600 * int(column.astype(np.int64).sum())
     assert peak_mb < 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rows_per_era", "n_features"), [(50_000, 3), (10, 2_000)], ids=["rows", "footers"]
+)
+def test_conversion_and_reading_stay_small_whatever_the_files(tmp_path, rows_per_era, n_features):
+    """80 row groups: 4 M rows' ids and eras, then 160,000 columns' descriptions."""
+    (tmp_path / "data").mkdir()
+    names = [f"feature_{i:04d}_with_a_long_name" for i in range(n_features)]
+    column = np.arange(rows_per_era, dtype=np.int8) % 5
+    for name, eras in {"train": range(1, 41), "validation": range(41, 81)}.items():
+        writer = None
+        for era in eras:
+            rows = {
+                "era": [f"{era:04d}"] * rows_per_era,
+                "target": (column / 4).astype(np.float32),
+                **dict.fromkeys(names, column),
+                "id": [f"n{era:04d}{i:012d}" for i in range(rows_per_era)],
+            }
+            table = pa.table(rows)
+            writer = writer or pq.ParquetWriter(tmp_path / "data" / f"{name}.parquet", table.schema)
+            writer.write_table(table)
+        writer.close()
+    for _ in range(2):  # converted, then opened
+        process = open_process(tmp_path / "data", tmp_path / "store")
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        total, peak_mb = map(int, out.split())
+        assert total == 80 * n_features * int(column.astype(np.int64).sum())
+        assert peak_mb < 300
 
 
 def test_models_are_the_same_from_disk_and_from_memory(tmp_path):

@@ -37,7 +37,7 @@ def load_data(
     *,
     say: Callable[[str], None],
     eras: Sequence[int] | None = None,
-    features: Literal["configured", "none"] | list[str] = "configured",
+    features: Literal["configured", "checked", "none"] | list[str] = "configured",
     targets: Sequence[str] | None = None,
     require_label: bool = True,
     progress: Callable[[int, int], None] = _silent,
@@ -48,7 +48,8 @@ def load_data(
     ----------
     say : called with every sentence the user must see: the source chosen, what was dropped.
     eras : era numbers to read, within those of `config.eras`; None: all of these.
-    features : names to read instead of the configured ones, or "none" for no features.
+    features : names to read instead of the configured ones, or "none" for no features; "checked"
+        looks whether the configured ones are in the files, and reads none either.
     targets : more targets to read besides those trained on; they must be in the files.
     require_label : drop rows without the main target.
     progress : called with (bytes converted to a store, bytes in all) while that is done.
@@ -72,7 +73,7 @@ def load_data(
     sets = columns_.known_sets(config, source.folder, there)
     chosen: tuple[str, ...] = ()
     if features != "none":
-        asked = None if features == "configured" else features
+        asked = features if isinstance(features, list) else None
         chosen = columns_.choose_features(config, sets, there, where=where, asked=asked)
     train_targets, target_columns = columns_.choose_targets(
         config, names, schemas, targets or (), say
@@ -81,6 +82,8 @@ def load_data(
         typed = [names.data_type] if names.data_type and source.kind == "parquet" else []
         needed = [names.era, id_column(schema, names.id), *typed, *target_columns.values(), *chosen]
         need_columns(schema, path, needed)
+    if features == "checked":
+        chosen = ()
     horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
     label = target_columns[train_targets[0]] if require_label else None
