@@ -64,6 +64,17 @@ def test_parts_are_what_the_whole_file_gives(tmp_path, options):
     assert [len(batch) for batch in ids[0]] == [len(batch) for batch in ids[1]]
 
 
+def test_a_head_is_the_same_however_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(kinds(50)), path, row_group_size=20)
+    heads = []
+    for large in (0, 1 << 30):
+        monkeypatch.setattr("numerai_lab.data.row_groups._LARGE_FOOTER", large)
+        heads.append(read_head(path))
+    assert heads[0].schema.equals(heads[1].schema, check_metadata=True)
+    assert heads[0].n_rows == heads[1].n_rows == 50
+
+
 def test_a_file_renamed_over_an_open_one_changes_nothing(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(kinds(30)), path)

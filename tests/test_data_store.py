@@ -8,14 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_files import load, numerai_folder, table
-from numerai_lab.data import list_stores, remove_store
 from numerai_lab.data.store.features import Block, BlockFeatures
 from numerai_lab.data.store.manifest import store_name
 from numerai_lab.errors import DataError
@@ -196,70 +193,6 @@ def test_a_store_of_an_older_format_is_made_again_and_said(tmp_path):
     assert new.is_dir()
 
 
-def rows_with_ids(path: Path, eras: list[int], ids: list[str]) -> dict:
-    """Write rows of these eras and ids; return the data section that reads them."""
-    rows = {"era": eras, "feature_0": np.zeros(len(ids), np.int8), "target": np.ones(len(ids))}
-    pq.write_table(pa.table({**rows, "id": ids}), path, row_group_size=7)
-    return {"source": "parquet", "files": [path]}
-
-
-@pytest.fixture
-def small_batches(monkeypatch):
-    """Ids in batches of three and compared in parts of four, as millions of them are."""
-    monkeypatch.setattr("numerai_lab.data.ids.BATCH_ROWS", 3)
-    monkeypatch.setattr("numerai_lab.data.store.ids.BATCH_ROWS", 3)
-    monkeypatch.setattr("numerai_lab.data.ids._PART_ROWS", 4)
-
-
-@pytest.mark.usefixtures("small_batches")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(
-    rows=st.lists(
-        st.tuples(st.integers(1, 3), st.text(max_size=20)),
-        min_size=1,
-        max_size=40,
-        unique_by=lambda row: row[1],
-    )
-)
-def test_ids_of_any_text_in_any_order_of_eras(rows, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ids")
-    section = rows_with_ids(folder / "a.parquet", *map(list, zip(*rows, strict=True)))
-    expected = [text for _, text in sorted(rows, key=lambda row: row[0])]
-    assert load(**section).frame.ids.to_pylist() == expected
-    assert stored(folder / "store", **section).frame.ids.to_pylist() == expected
-
-
-@pytest.mark.usefixtures("small_batches")
-@pytest.mark.parametrize("hashed", ["well", "all equal"])
-def test_repeated_ids_are_counted_and_different_ones_are_never_taken_for_equal(
-    tmp_path, monkeypatch, hashed
-):
-    if hashed == "all equal":
-        monkeypatch.setattr(
-            "numerai_lab.data.ids.hash_ids", lambda ids: np.zeros(len(ids), np.uint64)
-        )
-    ids = [f"n{i}" for i in range(30)]
-    section = rows_with_ids(tmp_path / "a.parquet", [1] * 30, ids)
-    assert stored(tmp_path / "store", **section).frame.n_rows == 30
-    ids[11], ids[23], ids[29] = ids[4], ids[17], ids[17]
-    section = rows_with_ids(tmp_path / "b.parquet", [1] * 30, ids)
-    message = "b.parquet: 3 ids are there more than once, such as 'n4'"
-    with pytest.raises(DataError, match=message):
-        load(**section)
-    with pytest.raises(DataError, match=message):
-        stored(tmp_path / "other", **section)
-    assert [p.name for p in store_of(tmp_path / "other").iterdir()] == [".lock"]
-
-
-@pytest.mark.usefixtures("small_batches")
-def test_missing_ids_are_counted_by_row_group(tmp_path):
-    section = rows_with_ids(
-        tmp_path / "a.parquet", [1] * 14, [None, "b", None, "d", None] + [""] * 9
-    )
-    with pytest.raises(DataError, match="3 rows have no id"):
-        stored(tmp_path / "store", **section)
-
-
 def test_plan_reads_no_feature(lab, tiny_config, tmp_path):
     store = ["--set", f"data.store={{use: always, dir: {tmp_path / 'store'}}}"]
     runs = ["--runs-dir", tmp_path / "runs", "--json", "--quiet"]
@@ -341,61 +274,6 @@ def test_full_disk_leaves_nothing_half_written(tmp_path):
     assert_same(stored(tmp_path / "store", dir=source), load(dir=source))
 
 
-@pytest.mark.slow
-def test_conversion_and_reading_stay_small_whatever_the_row_group(tmp_path):
-    """One row group of a million rows by 600 features: 572 MiB, read and converted in 500."""
-    n, names = 1_000_000, [f"feature_{i}" for i in range(600)]
-    random = np.random.default_rng(0)
-    column = random.integers(0, 5, n).astype(np.int8)
-    rows = {
-        "era": np.repeat([f"{era:04d}" for era in range(1, 201)], n // 200),
-        "target": (column / 4).astype(np.float32),
-        **{name: np.roll(column, i) for i, name in enumerate(names)},
-        "id": [f"n{i:010d}" for i in range(n)],
-    }
-    (tmp_path / "data").mkdir()
-    path = tmp_path / "data" / "train.parquet"
-    pq.write_table(pa.table(rows), path, row_group_size=n, compression="zstd")
-    assert pq.read_metadata(path).num_row_groups == 1
-    process = open_process(tmp_path / "data", tmp_path / "store")
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    total, peak_mb = map(int, out.split())
-    assert total == 600 * int(column.astype(np.int64).sum())
-    assert peak_mb < 500
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rows_per_era", "n_features"), [(50_000, 3), (10, 2_000)], ids=["rows", "footers"]
-)
-def test_conversion_and_reading_stay_small_whatever_the_files(tmp_path, rows_per_era, n_features):
-    """80 row groups: 4 M rows' ids and eras, then 160,000 columns' descriptions."""
-    (tmp_path / "data").mkdir()
-    names = [f"feature_{i:04d}_with_a_long_name" for i in range(n_features)]
-    column = np.arange(rows_per_era, dtype=np.int8) % 5
-    for name, eras in {"train": range(1, 41), "validation": range(41, 81)}.items():
-        writer = None
-        for era in eras:
-            rows = {
-                "era": [f"{era:04d}"] * rows_per_era,
-                "target": (column / 4).astype(np.float32),
-                **dict.fromkeys(names, column),
-                "id": [f"n{era:04d}{i:012d}" for i in range(rows_per_era)],
-            }
-            table = pa.table(rows)
-            writer = writer or pq.ParquetWriter(tmp_path / "data" / f"{name}.parquet", table.schema)
-            writer.write_table(table)
-        writer.close()
-    for _ in range(2):  # converted, then opened
-        process = open_process(tmp_path / "data", tmp_path / "store")
-        out, err = process.communicate()
-        assert process.returncode == 0, err
-        total, peak_mb = map(int, out.split())
-        assert total == 80 * n_features * int(column.astype(np.int64).sum())
-        assert peak_mb < 300
-
-
 def test_models_are_the_same_from_disk_and_from_memory(tmp_path):
     """The same trees in memory, from the store, from XGBoost's pages and from kept bins."""
     source = numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=60, n_features=9))
@@ -450,46 +328,3 @@ def test_an_experiment_that_cannot_fit_says_so_before_it_begins(
     for part in ("0.3 GiB at least", "0.1 GiB are available", "train_step", "memory: external"):
         assert part in sentence
     assert not (tmp_path / "runs").exists()
-
-
-def test_prune_finds_what_no_source_backs(tmp_path):
-    gone, changed, fine = (
-        numerai_folder(tmp_path / n, train=table(seed=i))
-        for i, n in enumerate(("gone", "changed", "fine"))
-    )
-    for source in (gone, changed, fine):
-        stored(tmp_path / "store", dir=source)
-    (gone / "train.parquet").unlink()
-    numerai_folder(changed, train=table(seed=9))
-    found = {
-        store.folder.name.rsplit("-", 1)[0]: store for store in list_stores(tmp_path / "store")
-    }
-    assert "gone/train.parquet is gone" in found["gone"].stale
-    assert "changed/train.parquet has changed" in found["changed"].stale
-    assert found["fine"].stale is None
-    assert (found["fine"].n_rows, found["fine"].n_features) == (60, 4)
-    remove_store(found["gone"])
-    assert not found["gone"].folder.exists()
-    assert_same(stored(tmp_path / "store", dir=fine), load(dir=fine))
-
-
-def test_prepare_and_prune_commands(lab, tiny_config, tournament, tmp_path):
-    here = ["--set", f"data.store.dir={tmp_path / 'stores'}"]
-    made = lab("data", "prepare", tiny_config, *here, "--json")
-    assert made.code == 0, made.err
-    folder = Path(made.json["store"])
-    assert folder.parent == tmp_path / "stores"
-    assert (made.json["n_features"], made.json["n_eras"]) == (12, 56)
-    assert made.json["bytes"] > made.json["n_rows"] * 12
-    assert "converting" in made.err
-    again = lab("data", "prepare", tiny_config, *here)
-    assert "converting" not in again.err
-    assert "are ready" in again.out
-    prune = ["data", "prune", tiny_config, *here, "--dir", tmp_path / "empty"]
-    assert lab(*prune, "--json").json["stores"] == []
-    shown = lab(*prune, "--stores")
-    assert str(folder) in shown.out
-    assert "in use" in shown.out
-    assert folder.exists()
-    assert lab(*prune, "--stores", "--yes").code == 0
-    assert not folder.exists()

@@ -5,7 +5,7 @@ for 85 row groups x 3,560 columns. Here a footer is walked over once, rememberin
 description of each column begins; columns of a row group are then opened through a small footer
 of their own, made of those bytes. Walking takes 9 microseconds a column and row group.
 
-Source: the Thrift compact protocol, and the field numbers of parquet.thrift
+Source: the field numbers of parquet.thrift
 (https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift).
 """
 
@@ -13,22 +13,34 @@ from __future__ import annotations
 
 import base64
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from numerai_lab.data.thrift import (
+    BINARY,
+    I32,
+    I64,
+    LIST,
+    Span,
+    binary_field,
+    each,
+    field_header,
+    list_field,
+    read_struct,
+    skip_struct,
+    unsigned,
+    unzigzag,
+    varint,
+    zigzag,
+)
+
 _MAGIC = b"PAR1"
 TAIL_BYTES = 8
 """The footer's length and the magic number, at the end of every file."""
-
-_I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
-_FIXED_BYTES = {1: 1, 2: 1, 3: 1, 7: 8}
-
-_Visit = Callable[[bytes, int], int]
-_Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +86,33 @@ class Footer:
             source.seek(starts[first])
             chunks += source.read(starts[stop] - starts[first])
         n_chunks = sum(field.stop_chunk - field.first_chunk for field in fields)
-        rows = _zigzag(self.group_rows[group])
+        rows = zigzag(self.group_rows[group])
         row_group = (
-            _list_field(1, n_chunks, chunks) + _field(1, _I64) + b"\0" + _field(1, _I64) + rows
+            list_field(1, n_chunks, chunks)
+            + field_header(1, I64)
+            + b"\0"
+            + field_header(1, I64)
+            + rows
         )
         schema = pa.schema([self.schema.field(name) for name in columns])
         arrow = b"ARROW:schema", base64.b64encode(schema.serialize().to_pybytes())
         content = (
-            _field(1, _I32)
+            field_header(1, I32)
             + self.version
             + _schema_field(fields)
-            + _field(1, _I64)
+            + field_header(1, I64)
             + rows
-            + _list_field(1, 1, row_group + b"\0")
-            + _list_field(1, 1, _binary_field(*arrow) + b"\0")
+            + list_field(1, 1, row_group + b"\0")
+            + list_field(1, 1, binary_field(*arrow) + b"\0")
             + self.created_by
             + b"\0"
         )
         return pq.read_metadata(pa.BufferReader(_file(content)))
 
 
-def _runs(spans: Sequence[_Span]) -> list[_Span]:
+def _runs(spans: Sequence[Span]) -> list[Span]:
     """Join neighbours."""
-    runs: list[_Span] = []
+    runs: list[Span] = []
     for first, stop in spans:
         if runs and runs[-1][1] == first:
             first = runs.pop()[0]
@@ -146,29 +162,29 @@ def _walk(data: bytes, base: int) -> Footer:
 
         def chunk(data: bytes, at: int) -> int:
             starts.append(base + at)
-            return _skip_struct(data, at)
+            return skip_struct(data, at)
 
         def columns(data: bytes, at: int) -> int:
-            end = _each(data, at, chunk)
+            end = each(data, at, chunk)
             starts.append(base + end)
             return end
 
-        spans, end = _struct(data, at, {1: columns})
+        spans, end = read_struct(data, at, {1: columns})
         chunks.append(starts)
-        group_rows.append(_unzigzag(data, spans[3][0]))
+        group_rows.append(unzigzag(data, spans[3][0]))
         return end
 
-    spans, _ = _struct(data, 0, {4: lambda data, at: _each(data, at, group)})
+    spans, _ = read_struct(data, 0, {4: lambda data, at: each(data, at, group)})
     fields = _schema_of(data, spans[2][0])
     version = data[slice(*spans[1])]
-    content = _field(1, _I32) + version + _schema_field(list(fields.values()))
-    content += _field(1, _I64) + _zigzag(0) + _list_field(1, 0, b"")
+    content = field_header(1, I32) + version + _schema_field(list(fields.values()))
+    content += field_header(1, I64) + zigzag(0) + list_field(1, 0, b"")
     if 5 in spans:
-        content += _field(1, _LIST) + data[slice(*spans[5])]
-    created_by = _field(1, _BINARY) + data[slice(*spans[6])] if 6 in spans else b""
+        content += field_header(1, LIST) + data[slice(*spans[5])]
+    created_by = field_header(1, BINARY) + data[slice(*spans[6])] if 6 in spans else b""
     return Footer(
         schema=pq.ParquetFile(pa.BufferReader(_file(content + b"\0"))).schema_arrow,
-        n_rows=_unzigzag(data, spans[3][0]),
+        n_rows=unzigzag(data, spans[3][0]),
         group_rows=tuple(group_rows),
         fields=fields,
         chunks=tuple(chunks),
@@ -179,16 +195,16 @@ def _walk(data: bytes, base: int) -> Footer:
 
 def _schema_of(data: bytes, at: int) -> dict[str, Field]:
     """Read the list of schema elements: a tree, parents before their children."""
-    elements: list[tuple[_Span, str, int]] = []
+    elements: list[tuple[Span, str, int]] = []
 
     def element(data: bytes, at: int) -> int:
-        spans, end = _struct(data, at, {})
-        n_bytes, first = _varint(data, spans[4][0])
+        spans, end = read_struct(data, at, {})
+        n_bytes, first = varint(data, spans[4][0])
         name = data[first : first + n_bytes].decode()
-        elements.append(((at, end), name, _unzigzag(data, spans[5][0]) if 5 in spans else 0))
+        elements.append(((at, end), name, unzigzag(data, spans[5][0]) if 5 in spans else 0))
         return end
 
-    _each(data, at, element)
+    each(data, at, element)
     fields: dict[str, Field] = {}
     position = 1  # the root is first
     chunk = 0
@@ -208,132 +224,8 @@ def _file(footer: bytes) -> bytes:
     return _MAGIC + footer + len(footer).to_bytes(4, "little") + _MAGIC
 
 
-# Writing. Field headers hold the distance to the number of the field before.
-
-
-def _field(distance: int, kind: int) -> bytes:
-    return bytes([distance << 4 | kind])
-
-
-def _unsigned(number: int) -> bytes:
-    found = bytearray()
-    while number > 127:
-        found.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*found, number])
-
-
-def _zigzag(number: int) -> bytes:
-    return _unsigned(number << 1)
-
-
-def _list_field(distance: int, n: int, structs: bytes) -> bytes:
-    return _field(distance, _LIST) + bytes([15 << 4 | _STRUCT]) + _unsigned(n) + structs
-
-
-def _binary_field(*texts: bytes) -> bytes:
-    return b"".join(_field(1, _BINARY) + _unsigned(len(text)) + text for text in texts)
-
-
 def _schema_field(fields: Sequence[Field]) -> bytes:
-    name = _field(4, _BINARY) + _unsigned(6) + b"schema"
-    root = name + _field(1, _I32) + _zigzag(len(fields)) + b"\0"
+    name = field_header(4, BINARY) + unsigned(6) + b"schema"
+    root = name + field_header(1, I32) + zigzag(len(fields)) + b"\0"
     n_elements = 1 + sum(field.n_elements for field in fields)
-    return _list_field(1, n_elements, root + b"".join(field.elements for field in fields))
-
-
-# Reading. Positions go in and out; a varint ends with the first byte below 128.
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    number, shift = 0, 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-        shift += 7
-
-
-def _unzigzag(data: bytes, at: int) -> int:
-    number, _ = _varint(data, at)
-    return (number >> 1) ^ -(number & 1)
-
-
-def _struct(data: bytes, at: int, visit: dict[int, _Visit]) -> tuple[dict[int, _Span], int]:
-    """Return where each field's value is, by number, and where the struct ends.
-
-    Fields in `visit` are walked over by that function.
-    """
-    spans: dict[int, _Span] = {}
-    number = 0
-    while head := data[at]:
-        at += 1
-        if head >> 4:
-            number += head >> 4
-        else:
-            number, at = _unzigzag(data, at), _varint(data, at)[1]
-        first = at
-        kind = head & 15
-        if number in visit:
-            at = visit[number](data, at)
-        elif kind > 2:  # truth values are in the header itself
-            at = _skip(data, at, kind)
-        spans[number] = (first, at)
-    return spans, at + 1
-
-
-def _each(data: bytes, at: int, visit: _Visit) -> int:
-    """Walk over a list of structs."""
-    head = data[at]
-    n, at = _varint(data, at + 1) if head >> 4 == 15 else (head >> 4, at + 1)
-    for _ in range(n):
-        at = visit(data, at)
-    return at
-
-
-def _skip(data: bytes, at: int, kind: int) -> int:
-    if kind in (4, _I32, _I64):
-        while data[at] > 127:
-            at += 1
-        return at + 1
-    if kind == _BINARY:
-        n, at = _varint(data, at)
-        return at + n
-    if kind == _STRUCT:
-        return _skip_struct(data, at)
-    if kind in (_LIST, 10):
-        head = data[at]
-        n, at = _varint(data, at + 1) if head >> 4 == 15 else (head >> 4, at + 1)
-        for _ in range(n):
-            at = _skip(data, at, head & 15)
-        return at
-    if kind in _FIXED_BYTES:
-        return at + _FIXED_BYTES[kind]
-    raise ValueError(f"the footer has a value of unknown kind {kind}")
-
-
-def _skip_struct(data: bytes, at: int) -> int:
-    """Walk over a struct: what nearly all of a footer's time goes to, hence written out."""
-    while head := data[at]:
-        at += 1
-        if head < 16:
-            _, at = _varint(data, at)
-        kind = head & 15
-        if 4 <= kind <= _I64:
-            while data[at] > 127:
-                at += 1
-            at += 1
-        elif kind == _BINARY:
-            n = data[at]
-            if n > 127:
-                n, at = _varint(data, at)
-                at += n
-            else:
-                at += n + 1
-        elif kind == _STRUCT:
-            at = _skip_struct(data, at)
-        elif kind > 2:
-            at = _skip(data, at, kind)
-    return at + 1
+    return list_field(1, n_elements, root + b"".join(field.elements for field in fields))

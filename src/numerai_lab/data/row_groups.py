@@ -19,7 +19,7 @@ from numerai_lab.data.footer import footer_bytes, read_footer
 from numerai_lab.errors import DataError
 
 # A footer of this size takes about 9 times as much when Arrow has it open.
-_LARGE_FOOTER = 32 << 20
+_LARGE_FOOTER = 24 << 20
 _SMALL_FOOTER = 1 << 20
 
 _Part = Callable[[int, Sequence[str]], tuple[pq.ParquetFile, int]]

@@ -6,7 +6,7 @@ costs tens of megabytes beside the result, not its own size again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import Any
@@ -28,6 +28,7 @@ from numerai_lab.machine import available_bytes, gib
 BLOCK_BYTES = 16 * 2**20
 # Rows transposed at a time: the block's tile and its target stay in the L2 cache.
 TILE_ROWS = 2048
+RELEASE_ROWS = 64 * TILE_ROWS
 
 
 class Encoding(Enum):
@@ -146,8 +147,16 @@ def column_blocks(
             yield piece, first, columns
 
 
-def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
-    """Write a row group's columns to the piece's rows of a C-order block."""
+def write_block(
+    target: FeatureArray,
+    piece: Piece,
+    columns: Sequence[npt.NDArray[Any]],
+    release: Callable[[], None] | None = None,
+) -> None:
+    """Write a row group's columns to the piece's rows of a C-order block.
+
+    `release` is called every `RELEASE_ROWS` rows and at the end, to give pages of `target` back.
+    """
     tile = np.empty((len(columns), TILE_ROWS), dtype=target.dtype)
     for start in range(0, piece.n_rows, TILE_ROWS):
         n = min(TILE_ROWS, piece.n_rows - start)
@@ -155,6 +164,8 @@ def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArra
         for row, column in enumerate(columns):
             tile[row, :n] = column[source]
         target[_run(piece.place, start, n)] = tile[:, :n].T
+        if release is not None and (start + n == piece.n_rows or start % RELEASE_ROWS == 0):
+            release()
 
 
 def _run(rows: Int64 | slice | None, start: int, n: int) -> Int64 | slice:

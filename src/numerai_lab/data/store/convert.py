@@ -73,8 +73,8 @@ def add_features(
 ) -> Manifest:
     """Write blocks of the features that the store does not have yet.
 
-    Memory: a block of a row group at a time (64 MB for a group of a million rows), whatever
-    the number of features.
+    Memory: two times 16 MB of a row group's columns, and as much of the block they go to,
+    whatever the number of rows and features.
     """
     plan = sources.plan
     need_space(folder, manifest.n_rows * len(names))
@@ -87,8 +87,7 @@ def add_features(
             for piece, at, columns in column_blocks(
                 sources.files, plan.pieces, chosen, Encoding.BINS
             ):
-                write_block(values.array[:, at : at + len(columns)], piece, columns)
-                values.release()
+                write_block(values.array[:, at : at + len(columns)], piece, columns, values.release)
                 done += piece.n_rows * len(columns)
                 progress(done, manifest.n_rows * len(names))
             for start in range(0, manifest.n_rows, _COUNT_ROWS):
