@@ -8,15 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_files import load, numerai_folder, table
-from numerai_lab.data import list_stores, remove_store
 from numerai_lab.data.store.features import Block, BlockFeatures
+from numerai_lab.data.store.manifest import store_name
 from numerai_lab.errors import DataError
 from numerai_lab.models import FitContext, get_model
 from test_data_reading import files_and_choice
@@ -161,7 +159,10 @@ def test_changed_sources_make_another_store(tmp_path):
     assert any("converting" in line for line in said)
 
 
-@pytest.mark.parametrize("damage", ["block cut short", "target cut short", "manifest", "format"])
+@pytest.mark.parametrize(
+    "damage",
+    ["0000.i8", "target-0000.npy", "ids.i32", "ids.utf8", "eras.npz", "manifest", "format"],
+)
 def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
     source = numerai_folder(tmp_path / "data")
     stored(tmp_path / "store", dir=source)
@@ -170,13 +171,39 @@ def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
         (folder / "manifest.json").write_text("{")
     elif damage == "format":
         manifest = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    elif damage == "eras.npz":
+        (folder / damage).unlink()
     else:
-        name = "0000.i8" if damage.startswith("block") else "target-0000.npy"
-        (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+        (folder / damage).write_bytes((folder / damage).read_bytes()[:-7])
     said = []
     assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
     assert any("is damaged" in line and "made again" in line for line in said)
+
+
+def test_a_store_of_an_older_format_is_made_again_and_said(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    data = stored(tmp_path / "store", dir=source)
+    new = store_of(tmp_path / "store")
+    older = tmp_path / "store" / store_name(data.files, ["era", "id", "data_type", None], 1)
+    new.rename(older)
+    said = []
+    assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
+    assert any(f"{older} has the format of an older version: made again" in line for line in said)
+    assert new.is_dir()
+
+
+def test_plan_reads_no_feature(lab, tiny_config, tmp_path):
+    store = ["--set", f"data.store={{use: always, dir: {tmp_path / 'store'}}}"]
+    runs = ["--runs-dir", tmp_path / "runs", "--json", "--quiet"]
+    plan = lab("train", tiny_config, *runs, *store, "--plan").json
+    assert not (tmp_path / "store").exists()
+    trained = lab("train", tiny_config, *runs, *store).json
+    manifest = json.loads((Path(trained["run_dir"]) / "manifest.json").read_text())
+    assert plan["folds"] == manifest["folds"]
+    wrong = lab("train", tiny_config, *runs, "--plan", "--set", "data.features=[feature_x]")
+    assert wrong.code == 2
+    assert "feature_x" in wrong.err
 
 
 def test_floats_and_missing_policies_stay_in_memory(tmp_path):
@@ -247,30 +274,6 @@ def test_full_disk_leaves_nothing_half_written(tmp_path):
     assert_same(stored(tmp_path / "store", dir=source), load(dir=source))
 
 
-@pytest.mark.slow
-def test_conversion_and_reading_stay_small_whatever_the_row_group(tmp_path):
-    """One row group of a million rows by 600 features: 572 MiB, read and converted in 500."""
-    n, names = 1_000_000, [f"feature_{i}" for i in range(600)]
-    random = np.random.default_rng(0)
-    column = random.integers(0, 5, n).astype(np.int8)
-    rows = {
-        "era": np.repeat([f"{era:04d}" for era in range(1, 201)], n // 200),
-        "target": (column / 4).astype(np.float32),
-        **{name: np.roll(column, i) for i, name in enumerate(names)},
-        "id": [f"n{i:010d}" for i in range(n)],
-    }
-    (tmp_path / "data").mkdir()
-    path = tmp_path / "data" / "train.parquet"
-    pq.write_table(pa.table(rows), path, row_group_size=n, compression="zstd")
-    assert pq.read_metadata(path).num_row_groups == 1
-    process = open_process(tmp_path / "data", tmp_path / "store")
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    total, peak_mb = map(int, out.split())
-    assert total == 600 * int(column.astype(np.int64).sum())
-    assert peak_mb < 500
-
-
 def test_models_are_the_same_from_disk_and_from_memory(tmp_path):
     """The same trees in memory, from the store, from XGBoost's pages and from kept bins."""
     source = numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=60, n_features=9))
@@ -325,46 +328,3 @@ def test_an_experiment_that_cannot_fit_says_so_before_it_begins(
     for part in ("0.3 GiB at least", "0.1 GiB are available", "train_step", "memory: external"):
         assert part in sentence
     assert not (tmp_path / "runs").exists()
-
-
-def test_prune_finds_what_no_source_backs(tmp_path):
-    gone, changed, fine = (
-        numerai_folder(tmp_path / n, train=table(seed=i))
-        for i, n in enumerate(("gone", "changed", "fine"))
-    )
-    for source in (gone, changed, fine):
-        stored(tmp_path / "store", dir=source)
-    (gone / "train.parquet").unlink()
-    numerai_folder(changed, train=table(seed=9))
-    found = {
-        store.folder.name.rsplit("-", 1)[0]: store for store in list_stores(tmp_path / "store")
-    }
-    assert "gone/train.parquet is gone" in found["gone"].stale
-    assert "changed/train.parquet has changed" in found["changed"].stale
-    assert found["fine"].stale is None
-    assert (found["fine"].n_rows, found["fine"].n_features) == (60, 4)
-    remove_store(found["gone"])
-    assert not found["gone"].folder.exists()
-    assert_same(stored(tmp_path / "store", dir=fine), load(dir=fine))
-
-
-def test_prepare_and_prune_commands(lab, tiny_config, tournament, tmp_path):
-    here = ["--set", f"data.store.dir={tmp_path / 'stores'}"]
-    made = lab("data", "prepare", tiny_config, *here, "--json")
-    assert made.code == 0, made.err
-    folder = Path(made.json["store"])
-    assert folder.parent == tmp_path / "stores"
-    assert (made.json["n_features"], made.json["n_eras"]) == (12, 56)
-    assert made.json["bytes"] > made.json["n_rows"] * 12
-    assert "converting" in made.err
-    again = lab("data", "prepare", tiny_config, *here)
-    assert "converting" not in again.err
-    assert "are ready" in again.out
-    prune = ["data", "prune", tiny_config, *here, "--dir", tmp_path / "empty"]
-    assert lab(*prune, "--json").json["stores"] == []
-    shown = lab(*prune, "--stores")
-    assert str(folder) in shown.out
-    assert "in use" in shown.out
-    assert folder.exists()
-    assert lab(*prune, "--stores", "--yes").code == 0
-    assert not folder.exists()

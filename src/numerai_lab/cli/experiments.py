@@ -80,7 +80,7 @@ def train(
     with contextlib.ExitStack() as held:
         reporter = held.enter_context(Reporter(quiet=quiet))
         if plan and resolved is not None:
-            prepared = prepare(resolved, reporter)
+            prepared = prepare(resolved, reporter, plan_only=True)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
             emit({"folds": folds, "notes": list(prepared.plan.notes)}) if as_json else show(
                 render_plan(folds)

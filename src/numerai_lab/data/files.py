@@ -1,10 +1,9 @@
-"""Opening parquet files, with whatever is wrong told in one sentence."""
+"""Files and their columns, with whatever is wrong told in one sentence."""
 
 from __future__ import annotations
 
 import errno
 import json
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
@@ -54,36 +52,6 @@ def _no_memory(path: Path) -> MachineError:
     )
 
 
-def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a parquet file and read its footer.
-
-    `dictionary` names text columns with few distinct values, to be read as dictionaries.
-    `pre_buffer=False` because pre-buffering holds a whole row group's bytes beside the result.
-
-    Raises
-    ------
-    DataError : missing, a folder, empty, cut short or not parquet.
-    """
-    if path.is_dir():
-        raise DataError("this is a folder, not a parquet file", where=str(path), fix="name a file")
-    with reading(path):
-        if size_of(path) == 0:
-            raise DataError("the file is empty (0 bytes)", where=str(path), fix="download it again")
-        # Not by name: pyarrow knows fewer kinds of URL than fsspec.
-        source = path.open("rb") if isinstance(path, RemoteFile) else path
-        footer = pq.read_metadata(source)
-        there = set(footer.schema.names)
-        file = pq.ParquetFile(
-            source,
-            metadata=footer,
-            pre_buffer=False,
-            read_dictionary=[name for name in dictionary if name in there],
-        )
-        if not isinstance(source, Path):
-            weakref.finalize(file, source.close)
-        return file
-
-
 def size_of(path: Path) -> int:
     """Return a file's size in bytes."""
     return path.n_bytes if isinstance(path, RemoteFile) else path.stat().st_size
@@ -94,15 +62,9 @@ def hash_of(path: Path) -> str:
     return path.fingerprint() if isinstance(path, RemoteFile) else sha256_of(path)
 
 
-def read_columns(file: pq.ParquetFile, path: Path, group: int, columns: Sequence[str]) -> pa.Table:
-    """Read some columns of one row group; DataError when its pages are damaged."""
-    with reading(path):
-        return file.read_row_group(group, columns=list(columns))
-
-
-def need_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> None:
-    """Check the footer for columns. Raises DataError with the missing ones and the nearest name."""
-    there = set(file.schema_arrow.names)
+def need_columns(schema: pa.Schema, path: Path, columns: Sequence[str]) -> None:
+    """Check a schema for columns. Raises DataError with the missing ones and the nearest name."""
+    there = set(schema.names)
     missing = [name for name in columns if name not in there]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing[:5])
@@ -115,9 +77,8 @@ def need_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> No
         )
 
 
-def id_column(file: pq.ParquetFile, name: str) -> str:
+def id_column(schema: pa.Schema, name: str) -> str:
     """Return the column that holds the ids: `name`, or an unnamed index written by pandas."""
-    schema = file.schema_arrow
     if name not in schema.names and b"pandas" in (schema.metadata or {}):
         index = json.loads(schema.metadata[b"pandas"])["index_columns"]
         if len(index) == 1 and index[0] == "__index_level_0__":
@@ -133,7 +94,7 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def source_file(path: Path, file: pq.ParquetFile, sha256: str | None = None) -> SourceFile:
+def source_file(path: Path, n_rows: int, sha256: str | None = None) -> SourceFile:
     """Describe a file that was read, with its entry in the lock file of downloads.
 
     `sha256` is given where it is known already.
@@ -142,4 +103,4 @@ def source_file(path: Path, file: pq.ParquetFile, sha256: str | None = None) -> 
         size, digest = size_of(path), sha256 or hash_of(path)
     entry = None if isinstance(path, RemoteFile) else locked_file(path)
     same = entry is not None and entry.sha256 == digest
-    return SourceFile(path, size, file.metadata.num_rows, digest, entry if same else None)
+    return SourceFile(path, size, n_rows, digest, entry if same else None)

@@ -14,9 +14,11 @@ from numerai_lab.config import Columns, Data, Missing
 from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
-from numerai_lab.data.files import id_column, need_columns, open_parquet, source_file
+from numerai_lab.data.files import id_column, need_columns, source_file
+from numerai_lab.data.ids import check_unique, read_ids, slices
 from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.rows import RowFilter, Sources, check_unique
+from numerai_lab.data.row_groups import open_parquet, open_parts, read_head
+from numerai_lab.data.rows import RowFilter, Sources
 from numerai_lab.data.source import find_source
 from numerai_lab.data.store import known_files, read_from_store, wants_store
 from numerai_lab.data.values import Encoding, read_features, read_targets
@@ -35,7 +37,7 @@ def load_data(
     *,
     say: Callable[[str], None],
     eras: Sequence[int] | None = None,
-    features: Literal["configured", "none"] | list[str] = "configured",
+    features: Literal["configured", "checked", "none"] | list[str] = "configured",
     targets: Sequence[str] | None = None,
     require_label: bool = True,
     progress: Callable[[int, int], None] = _silent,
@@ -46,7 +48,8 @@ def load_data(
     ----------
     say : called with every sentence the user must see: the source chosen, what was dropped.
     eras : era numbers to read, within those of `config.eras`; None: all of these.
-    features : names to read instead of the configured ones, or "none" for no features.
+    features : names to read instead of the configured ones, or "none" for no features; "checked"
+        looks whether the configured ones are in the files, and reads none either.
     targets : more targets to read besides those trained on; they must be in the files.
     require_label : drop rows without the main target.
     progress : called with (bytes converted to a store, bytes in all) while that is done.
@@ -62,31 +65,32 @@ def load_data(
             say(sentence)
     names = source.columns
     paths = source.files
-    text = [name for name in (names.era, names.data_type) if name]
-    files = [open_parquet(path, dictionary=text) for path in paths]
-    schemas = [file.schema_arrow for file in files]
+    heads = [read_head(path) for path in paths]
+    schemas = [head.schema for head in heads]
     where = ", ".join(str(path) for path in paths)
 
     there = columns_.feature_columns(schemas[0].names, names)
     sets = columns_.known_sets(config, source.folder, there)
     chosen: tuple[str, ...] = ()
     if features != "none":
-        asked = None if features == "configured" else features
+        asked = features if isinstance(features, list) else None
         chosen = columns_.choose_features(config, sets, there, where=where, asked=asked)
     train_targets, target_columns = columns_.choose_targets(
         config, names, schemas, targets or (), say
     )
-    for path, file in zip(paths, files, strict=True):
+    for path, schema in zip(paths, schemas, strict=True):
         typed = [names.data_type] if names.data_type and source.kind == "parquet" else []
-        needed = [names.era, id_column(file, names.id), *typed, *target_columns.values(), *chosen]
-        need_columns(file, path, needed)
+        needed = [names.era, id_column(schema, names.id), *typed, *target_columns.values(), *chosen]
+        need_columns(schema, path, needed)
+    if features == "checked":
+        chosen = ()
     horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
     label = target_columns[train_targets[0]] if require_label else None
-    stored = Sources(paths, files, _rule(names, wanted=_all_eras, label=None), where)
+    stored = Sources(heads, _rule(names, wanted=_all_eras, label=None), open_parts)
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
-        described = known_files(paths, config.store.dir)
+        described = known_files(heads, config.store.dir)
         frame, counts = read_from_store(
             config.store.dir,
             stored,
@@ -99,7 +103,8 @@ def load_data(
             progress,
         )
     else:
-        rows = Sources(paths, files, _rule(names, wanted=_wanted(config, eras), label=label), where)
+        rule = _rule(names, wanted=_wanted(config, eras), label=label)
+        rows = Sources(heads, rule, open_parquet)
         frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
     if counts["rows_without_target"]:
         say(
@@ -109,7 +114,7 @@ def load_data(
     if require_label:
         _check_targets(frame.targets, tuple(target_columns), where)
     known = set(there)
-    read = described or tuple(map(source_file, paths, files))
+    read = described or tuple(source_file(head.path, head.n_rows) for head in heads)
     for file_read in read:
         if file_read.downloaded is None and locked_file(file_read.path) is not None:
             say(
@@ -141,12 +146,13 @@ def _read_into_memory(
     say: Callable[[str], None],
 ) -> tuple[EraFrame, Counter[str]]:
     """Read rows, features and targets into arrays, and treat what is missing."""
-    plan, paths, files = sources.plan, sources.paths, sources.files
-    check_unique(plan.ids, sources.where)
+    plan, files = sources.plan, sources.files
+    ids = read_ids(files, plan, sources.rule.id)
+    check_unique(slices(ids), len(ids), sources.where)
     # What decoding the ids took would otherwise stay beside the features.
     pa.default_memory_pool().release_unused()
-    values = read_targets(paths, files, plan, list(targets.values()))
-    matrix, encoding = read_features(paths, files, plan, features)
+    values = read_targets(files, plan, list(targets.values()))
+    matrix, encoding = read_features(files, plan, features)
     if encoding is Encoding.QUARTERS:
         say("features stored as 0, .25, .5, .75, 1 were multiplied by four to int8 bins")
     elif encoding is Encoding.FLOATS:
@@ -155,7 +161,7 @@ def _read_into_memory(
         features=matrix,
         eras=plan.eras,
         offsets=plan.offsets,
-        ids=plan.ids,
+        ids=ids,
         targets=values,
         feature_names=features,
         target_names=tuple(targets),

@@ -12,17 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from numerai_lab.data.dataset import Dataset, SourceFile
-from numerai_lab.data.files import (
-    id_column,
-    need_columns,
-    open_parquet,
-    read_columns,
-    source_file,
-    values_of,
-)
+from numerai_lab.data.files import id_column, need_columns, source_file, values_of
+from numerai_lab.data.row_groups import Head, open_parquet, read_head
 from numerai_lab.errors import DataError, did_you_mean
 
 META_MODEL = "numerai_meta_model"
@@ -85,15 +78,15 @@ class References:
                 return []
             parts = []
             file = open_parquet(path)
-            id_name = id_column(file, "id")
-            for group in range(file.metadata.num_row_groups):
-                known = pc.cast(read_columns(file, path, group, [id_name])[id_name], pa.string())
+            id_name = id_column(file.schema, "id")
+            for group in range(len(file.group_rows)):
+                known = pc.cast(file.read(group, [id_name])[id_name], pa.string())
                 found = pc.index_in(ids, value_set=known.combine_chunks())
                 position = values_of(pa.chunked_array([found]), null=-1)
                 rows = np.flatnonzero(position >= 0)
                 if len(rows) == 0:
                     continue
-                table = read_columns(file, path, group, columns)
+                table = file.read(group, columns)
                 for name in columns:
                     values = values_of(pc.cast(table[name], pa.float64()), null=np.nan)
                     parts.append((name, rows, values[position[rows]]))
@@ -120,14 +113,14 @@ def load_references(dataset: Dataset) -> References:
         path = Path(dataset.folder or ".") / name
         if not path.is_file():
             continue
-        file = open_parquet(path)
+        head = read_head(path)
         if name == _META_FILE:
-            need_columns(file, path, [id_column(file, "id"), META_MODEL])
+            need_columns(head.schema, path, [id_column(head.schema, "id"), META_MODEL])
             columns[path] = (META_MODEL,)
         else:
-            columns[path] = _benchmark_columns(file, path)
+            columns[path] = _benchmark_columns(head)
             benchmarks.update(dict.fromkeys(columns[path]))
-        files.append(source_file(path, file))
+        files.append(source_file(path, head.n_rows))
     has_meta_model = any(path.name == _META_FILE for path in columns)
     return References(tuple(benchmarks), has_meta_model, tuple(files), columns)
 
@@ -141,11 +134,11 @@ def load_benchmarks(path: Path) -> References:
     """
     if not path.is_file():
         return References((), False, (), {})
-    file = open_parquet(path)
-    columns = _benchmark_columns(file, path)
-    return References(columns, False, (source_file(path, file),), {path: columns})
+    head = read_head(path)
+    columns = _benchmark_columns(head)
+    return References(columns, False, (source_file(path, head.n_rows),), {path: columns})
 
 
-def _benchmark_columns(file: pq.ParquetFile, path: Path) -> tuple[str, ...]:
-    need_columns(file, path, [id_column(file, "id")])
-    return tuple(f.name for f in file.schema_arrow if pa.types.is_floating(f.type))
+def _benchmark_columns(head: Head) -> tuple[str, ...]:
+    need_columns(head.schema, head.path, [id_column(head.schema, "id")])
+    return tuple(f.name for f in head.schema if pa.types.is_floating(f.type))

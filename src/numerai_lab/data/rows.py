@@ -1,6 +1,6 @@
 """First pass over the files: which rows are kept, and where each of them will stand.
 
-Only the columns that decide are read here (era, data type, main target, id); the features
+Only the columns that decide are read here (era, data type, main target); the features
 follow in a second pass, straight to their final place.
 """
 
@@ -10,16 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from numerai_lab.data.eras import era_numbers
-from numerai_lab.data.files import id_column, read_columns, values_of
+from numerai_lab.data.files import values_of
+from numerai_lab.data.row_groups import Head, RowGroups
 from numerai_lab.errors import DataError
 
 Int64 = npt.NDArray[np.int64]
@@ -47,22 +46,32 @@ class Piece:
             return int(self.place.stop - self.place.start)
         return len(self.place)
 
+    def at(self, first: int, n: int) -> slice | Int64:
+        """Return the positions in the result of `n` kept rows, from the `first` on."""
+        if isinstance(self.place, slice):
+            return slice(self.place.start + first, self.place.start + first + n)
+        return self.place[first : first + n]
+
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
     """All kept rows: pieces to read, and what is known about each row in its final order.
 
-    `eras` int32 [n_eras] and `offsets` int64 [n_eras + 1] as in EraFrame; `ids` string [n_rows];
-    `training` bool [n_rows], rows of the training file or of data type `train`, or None when
-    the files do not tell.
+    `eras` int32 [n_eras] and `offsets` int64 [n_eras + 1] as in EraFrame; `training` bool
+    [n_rows], rows of the training file or of data type `train`, or None when the files do not
+    tell.
     """
 
     pieces: tuple[Piece, ...]
     eras: npt.NDArray[np.int32]
     offsets: Int64
-    ids: pa.Array
     training: npt.NDArray[np.bool_] | None
     counts: Counter[str]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of kept rows."""
+        return int(self.offsets[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +96,27 @@ class RowFilter:
 
 @dataclass(frozen=True)
 class Sources:
-    """Parquet files, open, and the rule that says which of their rows are kept."""
+    """Parquet files, the rule that says which of their rows are kept, and how they are opened."""
 
-    paths: Sequence[Path]
-    files: Sequence[pq.ParquetFile]
+    heads: Sequence[Head]
     rule: RowFilter
-    where: str
+    opener: Callable[..., RowGroups]
+
+    @cached_property
+    def files(self) -> tuple[RowGroups, ...]:
+        """The files, opened when they are needed. Raises DataError when one is damaged."""
+        text = [name for name in (self.rule.era, self.rule.data_type) if name]
+        return tuple(self.opener(head.path, dictionary=text) for head in self.heads)
+
+    @property
+    def where(self) -> str:
+        """The files, for messages."""
+        return ", ".join(str(head.path) for head in self.heads)
 
     @cached_property
     def plan(self) -> RowPlan:
         """Where each kept row goes; read once. Raises as `plan_rows`."""
-        return plan_rows(self.paths, self.files, self.rule, where=self.where)
+        return plan_rows(self.files, self.rule, where=self.where)
 
 
 def _labelled(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.bool_]:
@@ -111,22 +130,20 @@ def _labelled(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.bool_]:
     return np.asarray(~np.isnan(values_of(values, null=float("nan"))))
 
 
-def plan_rows(
-    paths: Sequence[Path], files: Sequence[pq.ParquetFile], rule: RowFilter, *, where: str
-) -> RowPlan:
+def plan_rows(files: Sequence[RowGroups], rule: RowFilter, *, where: str) -> RowPlan:
     """Read what decides about rows, and plan where each kept row goes.
 
     Rows are sorted by era; inside an era they keep the order of the files.
 
     Raises
     ------
-    DataError : an era that is not a number; an id that is missing or there twice; no rows left.
+    DataError : an era that is not a number; no rows left.
     """
     found: list[_Group] = []
     counts: Counter[str] = Counter()
-    for number, (path, file) in enumerate(zip(paths, files, strict=True)):
-        for group in range(file.metadata.num_row_groups):
-            kept = _kept_rows(path, file, number, group, rule, counts)
+    for number, file in enumerate(files):
+        for group in range(len(file.group_rows)):
+            kept = _kept_rows(file, number, group, rule, counts)
             if len(kept.eras):
                 found.append(kept)
     counts = +counts
@@ -155,21 +172,20 @@ class _Group:
     group: int
     rows: Int64 | None
     eras: npt.NDArray[np.int32]
-    ids: pa.Array
     training: npt.NDArray[np.bool_] | None
 
 
 def _kept_rows(
-    path: Path,
-    file: pq.ParquetFile,
+    file: RowGroups,
     number: int,
     group: int,
     rule: RowFilter,
     counts: Counter[str],
 ) -> _Group:
-    typed = rule.data_type if rule.data_type in file.schema_arrow.names else None
+    path = file.path
+    typed = rule.data_type if rule.data_type in file.schema.names else None
     columns = [name for name in (rule.era, typed, rule.label) if name is not None]
-    table = read_columns(file, path, group, columns)
+    table = file.read(group, columns)
     keep = np.ones(table.num_rows, dtype=bool)
     counts["rows_in_files"] += len(keep)
     training = np.ones(len(keep), dtype=bool) if path.name == TRAINING_FILE else None
@@ -191,38 +207,16 @@ def _kept_rows(
         labelled = _labelled(table[rule.label], f"{path} column '{rule.label}'")
         narrow(labelled, "rows_without_target")
     rows = None if keep.all() else np.flatnonzero(keep)
-    ids = _ids(file, path, group, id_column(file, rule.id), rows) if keep.any() else pa.array([])
-    return _Group(
-        number, group, rows, eras[keep], ids, None if training is None else training[keep]
-    )
+    return _Group(number, group, rows, eras[keep], None if training is None else training[keep])
 
 
 def _mask(flags: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     return np.asarray(values_of(pc.cast(flags, pa.uint8()), null=0), dtype=bool)
 
 
-def _ids(file: pq.ParquetFile, path: Path, group: int, name: str, rows: Int64 | None) -> pa.Array:
-    column = read_columns(file, path, group, [name])[name]
-    if rows is not None:
-        column = column.take(pa.array(rows))
-    if column.null_count:
-        raise DataError(
-            f"{column.null_count:,} rows have no id", where=str(path), fix="give every row an id"
-        )
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
-    if not any(is_kind(column.type) for is_kind in kinds):
-        raise DataError(
-            f"ids are {column.type}, they must be text or whole numbers",
-            where=str(path),
-            fix="name another column in data.columns.id",
-        )
-    return pc.cast(column, pa.string()).combine_chunks()
-
-
 def _place(found: list[_Group], counts: Counter[str]) -> RowPlan:
     """Give every kept row its place in the sorted result."""
     row_eras = np.concatenate([group.eras for group in found])
-    ids = pa.concat_arrays([group.ids for group in found])
     told = [group.training for group in found if group.training is not None]
     # Files that do not tell hold no training rows if others do: validation beside train.parquet.
     training = None
@@ -236,7 +230,7 @@ def _place(found: list[_Group], counts: Counter[str]) -> RowPlan:
         order = np.argsort(row_eras, kind="stable")
         place = np.empty(n, dtype=np.int64)
         place[order] = np.arange(n)
-        row_eras, ids = row_eras[order], ids.take(pa.array(order))
+        row_eras = row_eras[order]
         training = None if training is None else training[order]
     pieces = []
     start = 0
@@ -245,50 +239,12 @@ def _place(found: list[_Group], counts: Counter[str]) -> RowPlan:
         to = slice(start, stop) if place is None else place[start:stop]
         pieces.append(Piece(group.file, group.group, group.rows, to))
         start = stop
-    eras, first = np.unique(row_eras, return_index=True)
+    first = np.append(0, np.flatnonzero(row_eras[1:] != row_eras[:-1]) + 1)
     counts["rows"] = n
     return RowPlan(
         pieces=tuple(pieces),
-        eras=eras.astype(np.int32),
+        eras=row_eras[first],
         offsets=np.append(first, n).astype(np.int64),
-        ids=ids,
         training=training,
         counts=counts,
     )
-
-
-def check_unique(ids: pa.Array, where: str) -> None:
-    """Raise DataError, with an example, when an id is there twice."""
-    if not _may_repeat(ids):
-        return
-    distinct = pc.count_distinct(ids).as_py()
-    if distinct < len(ids):
-        counted = pc.value_counts(ids)
-        example = counted.field("values")[pc.index(pc.greater(counted.field("counts"), 1), True)]
-        raise DataError(
-            f"{len(ids) - distinct:,} ids are there more than once, such as '{example}'",
-            where=where,
-            fix="remove the repeated rows (is a file listed twice, or validation part of train?)",
-        )
-
-
-def _may_repeat(ids: pa.Array) -> bool:
-    """Tell quickly that ids of one length, as Numerai's, are all different; else return True.
-
-    Sorts 64-bit hashes: 1.1 M ids take .1 s where counting distinct strings takes .5 s.
-    """
-    start, stop = ids.offset, ids.offset + len(ids) + 1
-    offsets = np.frombuffer(ids.buffers()[1], dtype=np.int32)[start:stop]
-    length = int(offsets[1] - offsets[0])
-    if length == 0 or np.any(np.diff(offsets) != length):
-        return True
-    text = np.frombuffer(ids.buffers()[2], dtype=np.uint8)[offsets[0] : offsets[-1]]
-    words = np.zeros((len(ids), -(-length // 8) * 8), dtype=np.uint8)
-    words[:, :length] = text.reshape(len(ids), length)
-    hashes = np.zeros(len(ids), dtype=np.uint64)
-    for word in words.view(np.uint64).T:
-        # Odd constant of splitmix64; the shift brings the well mixed high half down.
-        hashes = (hashes ^ word) * np.uint64(0x9E3779B97F4A7C15)
-        hashes ^= hashes >> np.uint64(32)
-    hashes.sort()
-    return bool(np.any(hashes[1:] == hashes[:-1]))

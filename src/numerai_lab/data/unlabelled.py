@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from numerai_lab.config import Columns, Missing
 from numerai_lab.data.columns import feature_columns
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.files import id_column, need_columns, open_parquet, read_columns, source_file
+from numerai_lab.data.files import id_column, need_columns, source_file
+from numerai_lab.data.ids import check_unique, slices
 from numerai_lab.data.missing import apply_missing, is_missing
-from numerai_lab.data.rows import Piece, RowPlan, check_unique
+from numerai_lab.data.row_groups import RowGroups, open_parquet
+from numerai_lab.data.rows import Piece, RowPlan
 from numerai_lab.data.values import Encoding, read_features
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
 from numerai_lab.errors import DataError, did_you_mean
@@ -63,23 +64,23 @@ def load_unlabelled(
         values of another kind than those trained on.
     """
     file = open_parquet(path, dictionary=[columns.era])
-    there = feature_columns(file.schema_arrow.names, columns)
+    there = feature_columns(file.schema.names, columns)
     _check_features(features, file, path)
-    need_columns(file, path, [id_column(file, columns.id)])
+    need_columns(file.schema, path, [id_column(file.schema, columns.id)])
     wanted = set(features)
     if extra := [name for name in there if name not in wanted]:
         say(f"{path.name}: {len(extra):,} features that the model was not trained on are ignored")
     if [name for name in there if name in wanted] != [n for n in features if n in set(there)]:
         say(f"{path.name}: the features are in another order than in training: taken by name")
-    plan = _plan(file, path, columns, say)
-    matrix, encoding = read_features([path], [file], plan, features)
+    plan, ids = _plan(file, path, columns, say)
+    matrix, encoding = read_features([file], plan, features)
     matrix = _as_trained(matrix, encoding, dtype, file, features, path)
     frame = EraFrame(
         features=matrix,
         eras=plan.eras,
         offsets=plan.offsets,
-        ids=plan.ids,
-        targets=np.empty((len(plan.ids), 0), dtype=np.float32),
+        ids=ids,
+        targets=np.empty((len(ids), 0), dtype=np.float32),
         feature_names=tuple(features),
         target_names=(),
     )
@@ -89,11 +90,11 @@ def load_unlabelled(
             say(f"{path.name}: {thin:,} rows would have been dropped in training, predicted here")
     policy = missing.model_copy(update={"max_feature_missing": None, "max_row_missing": None})
     frame, _ = apply_missing(frame, policy, None, say)
-    return Unlabelled(frame, source_file(path, file))
+    return Unlabelled(frame, source_file(path, file.n_rows))
 
 
-def _check_features(features: Sequence[str], file: pq.ParquetFile, path: Path) -> None:
-    there = set(file.schema_arrow.names)
+def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> None:
+    there = set(file.schema.names)
     absent = [name for name in features if name not in there]
     if not absent:
         return
@@ -107,14 +108,17 @@ def _check_features(features: Sequence[str], file: pq.ParquetFile, path: Path) -
 
 
 def _plan(
-    file: pq.ParquetFile, path: Path, columns: Columns, say: Callable[[str], None]
-) -> RowPlan:
-    """Plan where every row goes: sorted by era, inside an era in the order of the file."""
-    has_era = columns.era in file.schema_arrow.names
-    id_name = id_column(file, columns.id)
+    file: RowGroups, path: Path, columns: Columns, say: Callable[[str], None]
+) -> tuple[RowPlan, pa.Array]:
+    """Plan where every row goes: sorted by era, inside an era in the order of the file.
+
+    Its ids come with it, in the final order.
+    """
+    has_era = columns.era in file.schema.names
+    id_name = id_column(file.schema, columns.id)
     tables = [
-        read_columns(file, path, group, [id_name, *([columns.era] if has_era else [])])
-        for group in range(file.metadata.num_row_groups)
+        file.read(group, [id_name, *([columns.era] if has_era else [])])
+        for group in range(len(file.group_rows))
     ]
     counts = [table.num_rows for table in tables]
     n = sum(counts)
@@ -126,7 +130,7 @@ def _plan(
             f"{ids.null_count:,} rows have no id", where=str(path), fix="give every row an id"
         )
     ids = pc.cast(ids, pa.string()).combine_chunks()
-    check_unique(ids, str(path))
+    check_unique(slices(ids), n, str(path))
     if has_era:
         labels = pa.concat_tables([table.select([columns.era]) for table in tables])[columns.era]
         row_eras = _number_eras(labels)
@@ -143,14 +147,14 @@ def _plan(
         if counts[group]
     ]
     eras, first = np.unique(row_eras[order], return_index=True)
-    return RowPlan(
+    plan = RowPlan(
         pieces=tuple(pieces),
         eras=eras.astype(np.int32),
         offsets=np.append(first, n).astype(np.int64),
-        ids=ids.take(pa.array(order)),
         training=None,
         counts=Counter(rows=n),
     )
+    return plan, ids.take(pa.array(order))
 
 
 def _number_eras(labels: pa.ChunkedArray) -> npt.NDArray[np.int32]:
@@ -173,12 +177,12 @@ def _as_trained(
     matrix: FeatureArray,
     encoding: Encoding,
     dtype: str,
-    file: pq.ParquetFile,
+    file: RowGroups,
     features: Sequence[str],
     path: Path,
 ) -> FeatureArray:
     """Bring the features to the kind trained on; refuse what would mean something else."""
-    schema = file.schema_arrow
+    schema = file.schema
     floats = any(pa.types.is_floating(schema.field(name).type) for name in features)
     if dtype == "int8" and encoding is Encoding.FLOATS:
         raise DataError(

@@ -6,19 +6,18 @@ costs tens of megabytes beside the result, not its own size again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from numerai_lab.data.files import read_columns, values_of
+from numerai_lab.data.files import values_of
+from numerai_lab.data.row_groups import RowGroups
 from numerai_lab.data.rows import Int64, Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
@@ -29,6 +28,7 @@ from numerai_lab.machine import available_bytes, gib
 BLOCK_BYTES = 16 * 2**20
 # Rows transposed at a time: the block's tile and its target stay in the L2 cache.
 TILE_ROWS = 2048
+RELEASE_ROWS = 64 * TILE_ROWS
 
 
 class Encoding(Enum):
@@ -44,8 +44,7 @@ class _DoesNotFit(Exception):
 
 
 def read_features(
-    paths: Sequence[Path],
-    files: Sequence[pq.ParquetFile],
+    files: Sequence[RowGroups],
     plan: RowPlan,
     names: Sequence[str],
 ) -> tuple[FeatureArray, Encoding]:
@@ -60,7 +59,7 @@ def read_features(
     DataError : a column that is not numeric, or whole numbers outside 0..127.
     MachineError : the array does not fit into memory.
     """
-    schemas = [file.schema_arrow for file in files]
+    schemas = [file.schema for file in files]
     any_float = any(
         pa.types.is_floating(schema.field(name).type) for schema in schemas for name in names
     )
@@ -68,37 +67,35 @@ def read_features(
     # source of other floats gives itself away in its first block.
     for encoding in (Encoding.BINS, Encoding.QUARTERS) if any_float else (Encoding.BINS,):
         try:
-            return _read(paths, files, plan, names, encoding), encoding
+            return _read(files, plan, names, encoding), encoding
         except _DoesNotFit:
             continue
-    return _read(paths, files, plan, names, Encoding.FLOATS), Encoding.FLOATS
+    return _read(files, plan, names, Encoding.FLOATS), Encoding.FLOATS
 
 
 def read_targets(
-    paths: Sequence[Path],
-    files: Sequence[pq.ParquetFile],
+    files: Sequence[RowGroups],
     plan: RowPlan,
     columns: Sequence[str],
 ) -> npt.NDArray[np.float32]:
     """Read target columns into float32 [n_rows, n_targets], NaN where there is none."""
-    targets = _read(paths, files, plan, columns, Encoding.FLOATS)
+    targets = _read(files, plan, columns, Encoding.FLOATS)
     return targets.astype(np.float32, copy=False)
 
 
 def _read(
-    paths: Sequence[Path],
-    files: Sequence[pq.ParquetFile],
+    files: Sequence[RowGroups],
     plan: RowPlan,
     names: Sequence[str],
     encoding: Encoding,
 ) -> FeatureArray:
     dtype: Any = np.float32 if encoding is Encoding.FLOATS else np.int8
-    _check_fits(len(plan.ids) * len(names) * np.dtype(dtype).itemsize)
+    _check_fits(plan.n_rows * len(names) * np.dtype(dtype).itemsize)
     try:
-        result: FeatureArray = np.empty((len(plan.ids), len(names)), dtype=dtype)
+        result: FeatureArray = np.empty((plan.n_rows, len(names)), dtype=dtype)
     except MemoryError:
-        raise _too_large(len(plan.ids) * len(names) * np.dtype(dtype).itemsize) from None
-    for piece, first, columns in column_blocks(paths, files, plan.pieces, names, encoding):
+        raise _too_large(plan.n_rows * len(names) * np.dtype(dtype).itemsize) from None
+    for piece, first, columns in column_blocks(files, plan.pieces, names, encoding):
         write_block(result[:, first : first + len(columns)], piece, columns)
     return result
 
@@ -119,8 +116,7 @@ def _too_large(size: int) -> MachineError:
 
 
 def column_blocks(
-    paths: Sequence[Path],
-    files: Sequence[pq.ParquetFile],
+    files: Sequence[RowGroups],
     pieces: Sequence[Piece],
     names: Sequence[str],
     encoding: Encoding,
@@ -129,13 +125,13 @@ def column_blocks(
     itemsize = 4 if encoding is Encoding.FLOATS else 1
     blocks: list[tuple[Piece, int, int]] = []
     for piece in pieces:
-        rows = files[piece.file].metadata.row_group(piece.group).num_rows
+        rows = files[piece.file].group_rows[piece.group]
         width = max(1, BLOCK_BYTES // (rows * itemsize))
         blocks += [(piece, at, at + width) for at in range(0, len(names), width)]
 
     def fetch(block: tuple[Piece, int, int]) -> pa.Table:
         piece, first, stop = block
-        return read_columns(files[piece.file], paths[piece.file], piece.group, names[first:stop])
+        return files[piece.file].read(piece.group, names[first:stop])
 
     # One block is decoded while the one before it is written to its place.
     with ThreadPoolExecutor(max_workers=1) as decoder:
@@ -143,7 +139,7 @@ def column_blocks(
         for i, (piece, first, stop) in enumerate(blocks):
             table = coming.pop().result()
             coming += [decoder.submit(fetch, block) for block in blocks[i + 1 : i + 2]]
-            where = paths[piece.file]
+            where = files[piece.file].path
             columns = [
                 _encode(table[name], encoding, f"{where} column '{name}'")
                 for name in names[first:stop]
@@ -151,8 +147,16 @@ def column_blocks(
             yield piece, first, columns
 
 
-def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArray[Any]]) -> None:
-    """Write a row group's columns to the piece's rows of a C-order block."""
+def write_block(
+    target: FeatureArray,
+    piece: Piece,
+    columns: Sequence[npt.NDArray[Any]],
+    release: Callable[[], None] | None = None,
+) -> None:
+    """Write a row group's columns to the piece's rows of a C-order block.
+
+    `release` is called every `RELEASE_ROWS` rows and at the end, to give pages of `target` back.
+    """
     tile = np.empty((len(columns), TILE_ROWS), dtype=target.dtype)
     for start in range(0, piece.n_rows, TILE_ROWS):
         n = min(TILE_ROWS, piece.n_rows - start)
@@ -160,6 +164,8 @@ def write_block(target: FeatureArray, piece: Piece, columns: Sequence[npt.NDArra
         for row, column in enumerate(columns):
             tile[row, :n] = column[source]
         target[_run(piece.place, start, n)] = tile[:, :n].T
+        if release is not None and (start + n == piece.n_rows or start % RELEASE_ROWS == 0):
+            release()
 
 
 def _run(rows: Int64 | slice | None, start: int, n: int) -> Int64 | slice:

@@ -48,8 +48,17 @@ def read_experiment(path: str, data: str | None, overrides: tuple[str, ...]) -> 
     )
 
 
-def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = None) -> Prepared:
+def prepare(
+    resolved: Resolved,
+    reporter: Reporter,
+    dataset: Dataset | None = None,
+    *,
+    plan_only: bool = False,
+) -> Prepared:
     """Load the data (or take rows that are loaded already) and plan the folds.
+
+    With `plan_only` features are read only where they decide which rows are kept, so that the
+    plan is the same.
 
     Raises ConfigError, DataError, SplitError or ModelError, each with the way out.
     """
@@ -59,9 +68,11 @@ def prepare(resolved: Resolved, reporter: Reporter, dataset: Dataset | None = No
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
     if dataset is None:
+        rows_by_features = experiment.data.missing.max_row_missing is not None
         dataset = load_data(
             experiment.data,
             say=reporter.say,
+            features="checked" if plan_only and not rows_by_features else "configured",
             targets=experiment.scoring.targets,
             progress=reporter.converted,
         )

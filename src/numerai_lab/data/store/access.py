@@ -23,7 +23,8 @@ from numerai_lab.data.store.convert import (
     write_rows,
 )
 from numerai_lab.data.store.features import Block, BlockFeatures
-from numerai_lab.data.store.manifest import Manifest, read_manifest, store_name
+from numerai_lab.data.store.ids import OFFSETS_FILE, TEXT_FILE, open_ids
+from numerai_lab.data.store.manifest import FORMAT, Manifest, read_manifest, store_name
 from numerai_lab.errors import DataError
 from numerai_lab.files import waiting_lock
 
@@ -136,17 +137,7 @@ class Store:
         return values
 
     def _ids(self, runs: Int64, keep: npt.NDArray[np.bool_]) -> pa.Array:
-        path = self.folder / "ids.arrow"
-        with reading(path):
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        column = table["id"]
-        ids = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-        if len(ids) != self.manifest.n_rows:
-            raise DataError(
-                f"holds {len(ids):,} ids, the store has {self.manifest.n_rows:,} rows",
-                where=str(path),
-                fix="remove the folder (numerai-lab data prune --stores), it is made again",
-            )
+        ids = open_ids(self.folder, self.manifest.n_rows)
         if len(runs) == 1:
             first, stop = runs[0].tolist()
             return ids.slice(first, stop - first)
@@ -188,6 +179,7 @@ def open_store(
             if (folder / "manifest.json").exists():
                 say(f"the store {folder} is damaged (cut short, or not readable): made again")
                 (folder / "manifest.json").unlink()
+            _say_older(parent, sources, described, say)
             manifest = write_rows(folder, sources, described)
         place = manifest.place_of()
         new = [name for name in features if name not in place]
@@ -215,10 +207,22 @@ def holds(
     return manifest is not None and not _lacks(manifest, features, targets)
 
 
-def _folder(parent: Path, sources: Sources, described: Sequence[SourceFile]) -> Path:
+def _folder(
+    parent: Path, sources: Sources, described: Sequence[SourceFile], version: int = FORMAT
+) -> Path:
     rule = sources.rule
     kept = None if rule.keep_data_types is None else list(rule.keep_data_types)
-    return parent / store_name(described, [rule.era, rule.id, rule.data_type, kept])
+    return parent / store_name(described, [rule.era, rule.id, rule.data_type, kept], version)
+
+
+def _say_older(parent: Path, sources: Sources, described: Sequence[SourceFile], say: Say) -> None:
+    for version in range(1, FORMAT):
+        older = _folder(parent, sources, described, version)
+        if older.is_dir():
+            say(
+                f"the store {older} has the format of an older version: made again beside it "
+                f"(numerai-lab data prune --stores removes the old one)"
+            )
 
 
 def _sound(folder: Path) -> Manifest | None:
@@ -227,13 +231,14 @@ def _sound(folder: Path) -> Manifest | None:
     if manifest is None:
         return None
     sizes = {block.file: manifest.n_rows * len(block.features) for block in manifest.blocks}
+    sizes |= {OFFSETS_FILE: 4 * (manifest.n_rows + 1), TEXT_FILE: max(1, manifest.id_bytes)}
     header = 128  # of numpy's format, for these shapes
     sizes |= {
         target_file(number): header + 4 * manifest.n_rows for number in range(len(manifest.targets))
     }
     try:
         whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
-        whole = whole and all((folder / name).is_file() for name in ("eras.npz", "ids.arrow"))
+        whole = whole and (folder / "eras.npz").is_file()
     except OSError:
         return None
     return manifest if whole else None
@@ -246,5 +251,6 @@ def _lacks(manifest: Manifest, features: Sequence[str], targets: Sequence[str]) 
 
 def _runs(keep: npt.NDArray[np.bool_]) -> Int64:
     """Return [first, stop) of each run of kept rows."""
-    edges = np.flatnonzero(np.diff(keep.astype(np.int8), prepend=0, append=0))
-    return edges.reshape(-1, 2).astype(np.int64)
+    edges = np.flatnonzero(keep[1:] != keep[:-1]) + 1
+    outer = [np.flatnonzero(keep[:1]), edges, np.flatnonzero(keep[-1:]) + len(keep)]
+    return np.concatenate(outer).reshape(-1, 2).astype(np.int64)

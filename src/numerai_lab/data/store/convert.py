@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.files import reading
-from numerai_lab.data.rows import Sources, check_unique
+from numerai_lab.data.rows import Sources
+from numerai_lab.data.store.ids import write_ids
 from numerai_lab.data.store.manifest import (
     BLOCK_COLUMNS,
+    FORMAT,
     Manifest,
     StoredBlock,
     StoredFile,
     write_manifest,
 )
+from numerai_lab.data.store.mapping import map_aside, need_space
 from numerai_lab.data.values import Encoding, column_blocks, read_targets, write_block
 from numerai_lab.eraframe import MISSING_INT8
-from numerai_lab.errors import MachineError
-from numerai_lab.files import write_aside, write_errors
+from numerai_lab.files import write_aside
 
 Progress = Callable[[int, int], None]
 """Called with (bytes written, bytes in all)."""
@@ -37,20 +34,15 @@ _COUNT_ROWS = 1 << 18
 def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) -> Manifest:
     """Write eras, offsets and ids of all rows, and the place of each row group's rows."""
     plan = sources.plan
-    check_unique(plan.ids, sources.where)
     folder.mkdir(parents=True, exist_ok=True)
-    ids = pa.record_batch([plan.ids], names=["id"])
-    with (
-        write_aside(folder / "ids.arrow") as part,
-        pa.OSFile(str(part), "wb") as sink,
-        pa.ipc.new_file(sink, ids.schema) as writer,
-    ):
-        writer.write_batch(ids)
+    id_bytes = write_ids(folder, sources)
+    # What decoding eras and ids took would otherwise stay beside the features.
+    pa.default_memory_pool().release_unused()
     with write_aside(folder / "eras.npz") as part, part.open("wb") as file:
         np.savez(file, eras=plan.eras, offsets=plan.offsets)
     rule = sources.rule
     manifest = Manifest(
-        format=1,
+        format=FORMAT,
         sources=tuple(
             StoredFile(
                 path=os.fspath(file.path.resolve()),
@@ -64,7 +56,8 @@ def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) 
         id=rule.id,
         data_type=rule.data_type,
         keep_data_types=None if rule.keep_data_types is None else tuple(rule.keep_data_types),
-        n_rows=len(plan.ids),
+        n_rows=plan.n_rows,
+        id_bytes=id_bytes,
         counts=dict(plan.counts),
     )
     write_manifest(folder, manifest)
@@ -80,8 +73,8 @@ def add_features(
 ) -> Manifest:
     """Write blocks of the features that the store does not have yet.
 
-    Memory: a block of a row group at a time (64 MB for a group of a million rows), whatever
-    the number of features.
+    Memory: two times 16 MB of a row group's columns, and as much of the block they go to,
+    whatever the number of rows and features.
     """
     plan = sources.plan
     need_space(folder, manifest.n_rows * len(names))
@@ -90,12 +83,11 @@ def add_features(
         chosen = tuple(names[first : first + BLOCK_COLUMNS])
         file = f"{len(manifest.blocks):04d}.i8"
         low, high, n_missing = [], [], 0
-        with _map_aside(folder / file, (manifest.n_rows, len(chosen))) as values:
+        with map_aside(folder / file, (manifest.n_rows, len(chosen))) as values:
             for piece, at, columns in column_blocks(
-                sources.paths, sources.files, plan.pieces, chosen, Encoding.BINS
+                sources.files, plan.pieces, chosen, Encoding.BINS
             ):
-                write_block(values.array[:, at : at + len(columns)], piece, columns)
-                values.release()
+                write_block(values.array[:, at : at + len(columns)], piece, columns, values.release)
                 done += piece.n_rows * len(columns)
                 progress(done, manifest.n_rows * len(names))
             for start in range(0, manifest.n_rows, _COUNT_ROWS):
@@ -123,7 +115,7 @@ def add_targets(
     plan = sources.plan
     need_space(folder, 4 * manifest.n_rows * len(columns))
     for column in columns:
-        values = read_targets(sources.paths, sources.files, plan, [column])[:, 0]
+        values = read_targets(sources.files, plan, [column])[:, 0]
         file = folder / target_file(len(manifest.targets))
         with write_aside(file) as part, part.open("wb") as handle:
             np.save(handle, np.ascontiguousarray(values))
@@ -135,46 +127,3 @@ def add_targets(
 def target_file(number: int) -> str:
     """Name the file of a target: by its position, as a column's name may hold anything."""
     return f"target-{number:04d}.npy"
-
-
-def need_space(folder: Path, size: int) -> None:
-    """Raise MachineError when the disk has no room for `size` bytes and a little more."""
-    free = shutil.disk_usage(folder).free
-    if free < size + (64 << 20):
-        raise MachineError(
-            f"the store needs {size / 2**30:.2f} GiB, {free / 2**30:.2f} GiB of the disk are free",
-            where=str(folder),
-            fix="free some space, set data.store.dir to another disk, or choose fewer features",
-        )
-
-
-class _Mapped:
-    """A new file, mapped for writing."""
-
-    def __init__(self, array: npt.NDArray[np.int8], mapped: mmap.mmap) -> None:
-        self.array, self._mapped = array, mapped
-
-    def release(self) -> None:
-        """Give resident pages back; what was written stays in the system's cache of the file."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._mapped.madvise(mmap.MADV_DONTNEED)
-
-
-@contextlib.contextmanager
-def _map_aside(path: Path, shape: tuple[int, int]) -> Iterator[_Mapped]:
-    """Map a new file of this shape; on success it becomes `path`.
-
-    Its blocks are allocated first: a full disk is then an error, not a killed process.
-    """
-    with write_aside(path) as part, part.open("rb+") as file:
-        size = shape[0] * shape[1]
-        with write_errors(path):
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-        with reading(path):
-            mapped = mmap.mmap(file.fileno(), size)
-        values = _Mapped(np.frombuffer(mapped, dtype=np.int8).reshape(shape), mapped)
-        yield values
-        mapped.flush()

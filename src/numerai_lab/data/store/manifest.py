@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.files import open_parquet, reading, source_file
+from numerai_lab.data.files import hash_of, reading
 from numerai_lab.errors import LabError
-from numerai_lab.files import sha256_of, write_json
+from numerai_lab.files import write_json
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 """Part of every store's name: a store of another format is never opened."""
 BLOCK_COLUMNS = 64
 """Features side by side in a block; see benchmarks/RESULTS.md for what was measured."""
@@ -53,18 +53,20 @@ class Manifest(_Section):
 
     Attributes
     ----------
-    n_rows : of the store. counts : rows by what happened to them in the conversion.
+    n_rows : of the store. id_bytes : of the text of all ids.
+    counts : rows by what happened to them in the conversion.
     era, id, data_type, keep_data_types : columns that decided about rows.
     blocks : features, in the order they were asked for. targets : columns kept as float32.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     sources: tuple[StoredFile, ...]
     era: str
     id: str
     data_type: str | None
     keep_data_types: tuple[str, ...] | None
     n_rows: int
+    id_bytes: int
     counts: dict[str, int]
     blocks: tuple[StoredBlock, ...] = ()
     targets: tuple[str, ...] = ()
@@ -91,15 +93,15 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
 
 
-def store_name(files: Sequence[SourceFile], rule: Sequence[object]) -> str:
+def store_name(files: Sequence[SourceFile], rule: Sequence[object], version: int = FORMAT) -> str:
     """Name a store after what is in it: the bytes of its sources and the rule about its rows."""
-    content = [FORMAT, [file.sha256 for file in files], *rule]
+    content = [version, [file.sha256 for file in files], *rule]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return f"{files[0].path.resolve().parent.name}-{digest[:16]}"
 
 
-def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
-    """Describe source files, hashing only those that are new or have changed.
+def known_hashes(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """Return the hashes of source files, hashing only those that are new or have changed.
 
     Hashing 10 GB takes longer than opening a store. A file of the same path, size and time of
     change (in nanoseconds) as when it was hashed is taken to be the same. A file that changed
@@ -114,19 +116,18 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
     found, renewed = [], False
     for path in paths:
         with reading(path):
-            file = open_parquet(path)
             if isinstance(path, RemoteFile):
-                found.append(source_file(path, file))
+                found.append(hash_of(path))
                 continue
             stat = path.stat()
             key, stamp = os.fspath(path.resolve()), [stat.st_size, stat.st_mtime_ns]
             sha256 = _known_hash(known, key, stamp)
             if sha256 is None:
-                sha256 = sha256_of(path)
+                sha256 = hash_of(path)
                 if time.time_ns() - stat.st_mtime_ns > 2_000_000_000:
                     known[key] = [*stamp, sha256]
                     renewed = True
-        found.append(source_file(path, file, sha256))
+        found.append(sha256)
     if renewed:
         # It only saves time: what is wrong with the disk, the store itself will say.
         with contextlib.suppress(LabError):
@@ -135,7 +136,7 @@ def known_files(paths: Sequence[Path], folder: Path) -> tuple[SourceFile, ...]:
 
 
 def all_hashed(paths: Sequence[Path], folder: Path) -> bool:
-    """Tell whether `known_files` would hash nothing."""
+    """Tell whether `known_hashes` would hash nothing."""
     known = _read_index(folder / "hashes.json")
     local = [path for path in paths if not isinstance(path, RemoteFile)]
     stats = {path: path.stat() for path in local if path.is_file()}

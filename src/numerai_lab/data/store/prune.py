@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numerai_lab.config import local_or_remote
 from numerai_lab.data.files import size_of
-from numerai_lab.data.store.manifest import Manifest, known_files, read_manifest
+from numerai_lab.data.store.manifest import Manifest, known_hashes, read_manifest
 from numerai_lab.files import exclusive_lock
 
 
@@ -70,8 +70,8 @@ def _stale(parent: Path, manifest: Manifest | None) -> str | None:
             return f"its source {path} is gone"
         if size_of(path) != stored.bytes:
             return f"its source {path} has changed"
-    now = known_files(paths, parent)
-    for file, stored in zip(now, manifest.sources, strict=True):
-        if file.sha256 != stored.sha256:
-            return f"its source {file.path} has changed"
+    now = known_hashes(paths, parent)
+    for path, sha256, stored in zip(paths, now, manifest.sources, strict=True):
+        if sha256 != stored.sha256:
+            return f"its source {path} has changed"
     return None

@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from numerai_lab.config import Data, Missing
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.files import source_file
 from numerai_lab.data.missing import apply_missing
+from numerai_lab.data.row_groups import Head
 from numerai_lab.data.rows import Sources
 from numerai_lab.data.store.access import holds, open_store
 from numerai_lab.data.store.convert import Progress
-from numerai_lab.data.store.manifest import all_hashed, known_files
+from numerai_lab.data.store.manifest import all_hashed, known_hashes
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 
@@ -40,7 +42,7 @@ def wants_store(
     use = config.store.use
     if use == "never" or not features:
         return False
-    size = sum(file.metadata.num_rows for file in sources.files) * len(features)
+    size = sum(head.n_rows for head in sources.heads) * len(features)
     if use == "auto" and size < LARGE_BYTES and not _prepared(config, sources, features, targets):
         return False
     obstacle = _obstacle(config.missing, sources, features)
@@ -61,19 +63,28 @@ def _prepared(
 ) -> bool:
     """Tell, without hashing a file, whether a store has all of it already."""
     folder = config.store.dir
-    if not all_hashed(sources.paths, folder):
+    if not all_hashed([head.path for head in sources.heads], folder):
         return False
-    return holds(folder, sources, known_files(sources.paths, folder), features, targets)
+    return holds(folder, sources, known_files(sources.heads, folder), features, targets)
+
+
+def known_files(heads: Sequence[Head], folder: Path) -> tuple[SourceFile, ...]:
+    """Describe source files, hashing only those that are not known in the folder of all stores."""
+    hashes = known_hashes([head.path for head in heads], folder)
+    return tuple(
+        source_file(head.path, head.n_rows, sha256)
+        for head, sha256 in zip(heads, hashes, strict=True)
+    )
 
 
 def _obstacle(missing: Missing, sources: Sources, features: Sequence[str]) -> str | None:
     if missing != Missing(value=missing.value):
         return "data.missing changes features or rows, and a store has them as they are"
-    for path, file in zip(sources.paths, sources.files, strict=True):
-        schema = file.schema_arrow
+    for head in sources.heads:
+        types = dict(zip(head.schema.names, head.schema.types, strict=True))
         for name in features:
-            if not pa.types.is_integer(schema.field(name).type):
-                return f"'{name}' in {path} is {schema.field(name).type}, a store holds int8"
+            if not pa.types.is_integer(types[name]):
+                return f"'{name}' in {head.path} is {types[name]}, a store holds int8"
     return None
 
 
