@@ -7,6 +7,7 @@ import pytest
 
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.models import FROZEN, check_model, get_model
+from numerai_lab.models import JOINT as JOINT_TREES
 from numerai_lab.models.trees import Trees, xgboost_trees
 from numerai_lab.models.xgb_ttt.leaf_refresh import GAIN, slopes_on_auxiliary
 from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
@@ -144,7 +145,7 @@ def test_slopes_on_auxiliary_are_a_weighted_ridge():
 def test_self_refresh_against_loops(world, judged, steps):
     model = fitted(params_of("self_refresh", steps=steps), world.between(1, 60))
     era = judged.between(64, 64)
-    trees, _ = xgboost_trees(model._trunk().booster)
+    trees, _ = xgboost_trees(model._base.booster)
     leaves = leaves_of(trees, era.features)
     detail = model.predict_in_detail(era)
     frozen = detail.variants[FROZEN].astype(np.float64)
@@ -252,7 +253,8 @@ def test_changes_the_predictions_and_the_control_changes_them_otherwise(adapted,
 def test_strength_0_is_the_unadapted_model_to_the_byte(adapted, judged, world):
     model, params = adapted
     zero = fitted({**params, "adapt": {**params["adapt"], "strength": 0.0}}, world.between(1, 60))
-    unadapted = model._trunk().predict(judged)
+    detail = model.predict_in_detail(judged)
+    unadapted = detail.variants.get(JOINT_TREES, detail.variants[FROZEN])
     assert zero.predict(judged).tobytes() == unadapted.tobytes()
     # and so is a strength of 0 that was chosen after the adaptation had been fitted
     model_strength, model._strength = model._strength, 0.0

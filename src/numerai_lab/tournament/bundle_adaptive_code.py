@@ -211,7 +211,7 @@ def code_leaves(era: Era) -> Array | None:
     slopes = total.reshape(len(total), -1, model["n_codes"])
     own = model["own_loss"]
     if own is not None:
-        left = auxiliary_targets(era) - era.sums("trees")[:, 1:]
+        left = auxiliary_targets(era) - era.sums("reading")[:, 1:]
         flat = slopes[:, 1:].reshape(-1, slopes.shape[2]).astype(np.float64)
         gram = flat.T @ flat / own["size"]
         right = flat.T @ left.ravel().astype(np.float64) / own["size"]

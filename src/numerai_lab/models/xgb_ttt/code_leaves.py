@@ -198,6 +198,11 @@ class CodeLeaves:
         return np.asarray((slopes * np.asarray(state, dtype=np.float32)).sum(axis=1))
 
     @property
+    def own_loss(self) -> bool:
+        """Whether the trees' own auxiliary loss tells the code."""
+        return self._own is not None
+
+    @property
     def booster(self) -> Any:
         """The trees of all bags, added up."""
         return self._booster

@@ -23,10 +23,10 @@ def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int
 
     A difference in corr is sure when its 95 % block-bootstrap interval lies above 0. Strengths on
     the same trees are climbed: each must surely gain on the one below, over the eras of both
-    trials together, and by its mean in each. A weight grows other trees, which differ by as much
-    as a second seed does, and those of a trial are fed less than the final ones: with a weight, a
-    pair must surely gain on the default in each trial by itself, its lower end there above that
-    of the strength climbed to. docs/ttt.md compares this rule with others.
+    trials together, and by its mean in each. Where a weight grows other trees to predict with,
+    these differ by as much as a second seed does, and those of a trial are fed less than the final
+    ones: such a pair must surely gain on the default in each trial by itself, its lower end there
+    above that of the strength climbed to. docs/ttt.md compares this rule with others.
     """
     off = choices.off
     if not blocks:
@@ -117,17 +117,27 @@ class _Trials:
 
 
 def _climbed(trials: _Trials, choices: Choices) -> Pair:
-    """Climb the strengths on the default's trees as long as each surely gains on the last."""
-    weight, reached = choices.default
-    higher = [a for a in choices.strengths if a > reached] if choices.adapts(weight) else []
-    for strength in higher:
-        step = (weight, strength), (weight, reached)
-        if trials.gain(*step, trials.blocks).lower_end <= 0:
-            break
-        if min(gain.mean or 0.0 for gain in trials.each(*step)) <= 0:
-            break
-        reached = strength
-    return weight, reached
+    """Climb the strengths on the default's trees as long as each surely gains on the last.
+
+    Where weights only change what reads an era, each is climbed and the surest is taken.
+    """
+    best, lower_end = choices.default, 0.0
+    for weight in choices.weights if choices.reads_only else choices.default[:1]:
+        reached = choices.default
+        for strength in choices.strengths if choices.adapts(weight) else ():
+            pair = weight, strength
+            if strength <= reached[1]:
+                continue
+            if trials.gain(pair, reached, trials.blocks).lower_end <= 0:
+                break
+            if min(gain.mean or 0.0 for gain in trials.each(pair, reached)) <= 0:
+                break
+            reached = pair
+        if reached != choices.default:
+            low = trials.gain(reached, choices.default, trials.blocks).lower_end
+            if low > lower_end:
+                best, lower_end = reached, low
+    return best
 
 
 def _surest_weight(trials: _Trials, choices: Choices, climbed: Pair) -> Pair:
@@ -136,7 +146,7 @@ def _surest_weight(trials: _Trials, choices: Choices, climbed: Pair) -> Pair:
     lower_end = 0.0
     if climbed != choices.default:
         lower_end = trials.gain(climbed, choices.default, trials.blocks).lower_end
-    for pair in choices.pairs():
+    for pair in [] if choices.reads_only else choices.pairs():
         if pair[0] == choices.default[0]:
             continue
         worse = min(gain.lower_end for gain in trials.each(pair, choices.default))

@@ -57,7 +57,7 @@ def with_adaptation(
         settings |= {
             "strength": strength,
             "task": _TASKS[type(task)],
-            "unit": trunk.unit,
+            "unit": adaptation.trunk.unit,
             "ridge": options.ridge,
             "clip": options.clip,
             "steps": options.steps,
@@ -65,6 +65,8 @@ def with_adaptation(
         arrays["columns"] = adaptation.reader.columns
         arrays |= {f"task/{name}": array for name, array in task.arrays().items()}
         _add_method(method, settings, arrays)
+        if isinstance(method, CodeLeaves) and method.own_loss:
+            arrays |= xgboost_trees(adaptation.trunk.booster)[0].arrays("reading")
     return replace(frozen, kind="adaptive", settings=settings, arrays=arrays)
 
 

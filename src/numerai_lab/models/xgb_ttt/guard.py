@@ -30,23 +30,27 @@ class Choices:
     ----------
     weights, strengths : of the auxiliary loss, of the adaptation.
     default : the pair that is taken where none gains.
-    joint_only : only trees with auxiliary outputs can be adapted.
+    joint_only : nothing is to be adapted without trees with auxiliary outputs.
+    reads_only : these trees tell an era's state, and those of `xgb` are adapted.
     """
 
     weights: tuple[float, ...]
     strengths: tuple[float, ...]
     default: tuple[float, float]
     joint_only: bool = False
+    reads_only: bool = False
 
     @classmethod
     def of(cls, params: XGBTTTParams) -> Choices:
         """Return what is left open by the parameters."""
         weight, strength = params.auxiliary.weight, params.adapt.strength
+        reads_only = not params.predicts_with_joint_trees
         weights = WEIGHTS if weight == "auto" else (float(weight),)
         strengths = (float(strength),) if isinstance(strength, float) else STRENGTHS
         if weight == "auto" and params.adapt.needs_joint_trees:
-            return cls(weights, tuple(sorted({0.0, *strengths})), (0.0, 0.0), joint_only=True)
-        return cls(weights, strengths, (weights[0], strengths[0]))
+            tried = tuple(sorted({0.0, *strengths}))
+            return cls(weights, tried, (0.0, 0.0), joint_only=True, reads_only=reads_only)
+        return cls(weights, strengths, (weights[0], strengths[0]), reads_only=reads_only)
 
     @property
     def nothing(self) -> str:
@@ -71,7 +75,12 @@ class Choices:
 
     def pairs(self) -> list[tuple[float, float]]:
         """Return all pairs but the default."""
-        both = [(w, a) for w in self.weights for a in self.strengths if a == 0 or self.adapts(w)]
+        both = [
+            (weight, strength)
+            for weight in self.weights
+            for strength in self.strengths
+            if (self.adapts(weight) if strength > 0 else not self.reads_only)
+        ]
         return [pair for pair in both if pair != self.default]
 
     def as_written(self) -> Decision:

@@ -52,7 +52,8 @@ class XGBTTT:
     An era's prediction is f + a change(era, state): the state is where the self-supervised
     loss of the era leads the method to, a the strength. f is model `xgb` with the same
     parameters and seed, or, where the auxiliary loss has a weight, trees trained jointly on
-    both losses. With a = 0, or where an era cannot be read, the prediction is exactly f.
+    both losses; with `code: own_loss` the latter only read eras. With a = 0, or where an era
+    cannot be read, the prediction is exactly f.
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -110,14 +111,15 @@ class XGBTTT:
             decision = decide(blocks, choices, ctx.purge_eras, ctx.seed)
         self._strength = decision.strength
         if not isinstance(reader, str):
-            if decision.weight > 0:
+            adapts = decision.strength > 0 or adapt.strength == "online"
+            if decision.weight > 0 and (adapts or self.params.predicts_with_joint_trees):
                 self._joint, seconds = grow_joint(
                     train, ctx, self.params, reader, decision.weight, rounds, count.grown
                 )
                 report = _with_more(report, rounds, seconds)
-            if decision.strength > 0 or adapt.strength == "online":
+            if adapts:
                 self._adaptation, facts = Adaptation.fit(
-                    train, ctx, self.params, reader, self._trunk(), count.grown
+                    train, ctx, self.params, reader, self._reading_trees(), count.grown
                 )
                 record |= facts
                 method = self._adaptation.method
@@ -143,7 +145,7 @@ class XGBTTT:
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`)."""
         self._base.check(frame)
-        unadapted = self._trunk().predict(frame)
+        unadapted = self._adapted_trees().predict(frame)
         strength = np.float32(self._strength_now())
         if strength == 0:
             return unadapted
@@ -167,7 +169,8 @@ class XGBTTT:
     def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[State | None]]:
         """Predict beside the frozen trees, without the control; also each era's state, or None."""
         frozen = self._base.predict(frame)
-        unadapted = frozen if self._joint is None else self._joint.predict(frame)
+        trees = self._adapted_trees()
+        unadapted = frozen if trees.frozen is not None else trees.predict(frame)
         strength = self._strength_now()
         predictions = unadapted.copy()
         facts: list[dict[str, float]] = []
@@ -184,7 +187,7 @@ class XGBTTT:
             facts.append({"seconds": adapted.seconds, "strength": strength, **codes})
             remarks.append(adapted.remark)
             states.append(adapted.state)
-        joint = {JOINT: unadapted} if self.params.auxiliary.weight != 0 else {}
+        joint = {JOINT: unadapted} if self.params.predicts_with_joint_trees else {}
         names = dict.fromkeys(name for told in facts for name in told)
         per_era = {name: [told.get(name) for told in facts] for name in names}
         detail = Detailed(predictions, {FROZEN: frozen, **joint}, per_era, remarks)
@@ -218,7 +221,7 @@ class XGBTTT:
         if self._adaptation is None or not self.online:
             return
         labels = resolved.target(self._target)
-        unadapted = self._trunk().predict(resolved)
+        unadapted = self._adapted_trees().predict(resolved)
         for number, rows, adapted in self._adapted(resolved, unadapted):
             features = resolved.features[rows]
             if isinstance(adapted, Adapted):
@@ -260,7 +263,8 @@ class XGBTTT:
         if (folder / "joint").exists():
             model._joint = load_trunk(folder / "joint")
         if (folder / "adaptation").exists():
-            model._adaptation = Adaptation.load(folder / "adaptation", model.params, model._trunk())
+            trees = model._reading_trees()
+            model._adaptation = Adaptation.load(folder / "adaptation", model.params, trees)
             with np.load(folder / "known_states.npz") as states:
                 model._known_states = [states[name] for name in states.files]
         model._strength, model._seed = meta["strength"], meta["seed"]
@@ -274,11 +278,18 @@ class XGBTTT:
         A bundle is never told of later labels: what `observe` would change stays as it is.
         """
         return with_adaptation(
-            self._base.export(), self._trunk(), self._adaptation, self._strength_now()
+            self._base.export(), self._adapted_trees(), self._adaptation, self._strength_now()
         )
 
-    def _trunk(self) -> Trunk:
+    def _reading_trees(self) -> Trunk:
+        """Return the trees whose outputs the method works with."""
         return Trunk.plain(self._base) if self._joint is None else self._joint
+
+    def _adapted_trees(self) -> Trunk:
+        """Return the trees whose predictions are changed."""
+        if self._joint is None or not self.params.predicts_with_joint_trees:
+            return Trunk.plain(self._base)
+        return self._joint
 
     def _adapted(
         self, frame: EraFrame, unadapted: Float32

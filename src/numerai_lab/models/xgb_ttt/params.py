@@ -110,7 +110,7 @@ class Adapt(_Section):
     code: Literal["task", "own_loss"] = Field(
         "task",
         description="code_leaves: the task's code, or the one that minimises the auxiliary loss "
-        "of jointly trained trees",
+        "of jointly trained trees, which then only read eras: the trees of xgb are adapted",
     )
     strength: Literal["auto", "online"] | Rate = Field(
         "auto",
@@ -197,6 +197,11 @@ class XGBTTTParams(XGBParams):
                 "booster gbtree and objective reg:squarederror",
             )
         return self
+
+    @property
+    def predicts_with_joint_trees(self) -> bool:
+        """Whether jointly trained trees, where there are any, are the ones that are adapted."""
+        return self.auxiliary.weight != 0 and self.adapt.code != "own_loss"
 
     def _refuse_unless(self, fine: bool, sentence: str) -> None:
         if not fine:

@@ -85,7 +85,9 @@ def run_trial(
         trunk = Trunk.plain(base)
         if weight > 0:
             trunk, _ = grow_joint(fewer, on_fewer, params, reader, weight, rounds, grown)
-        unadapted = trunk.predict(judged)
+        unadapted = (
+            Trunk.plain(base).predict(judged) if choices.reads_only else trunk.predict(judged)
+        )
         scores = _scores(unadapted, judged, ctx.target)
         gains |= {(weight, a): scores - frozen for a in choices.strengths}
         if choices.adapts(weight):
