@@ -68,6 +68,19 @@ def test_a_strength_must_surely_gain_on_the_one_below(means, reached):
     assert decide(blocks, LADDER, PURGE, seed=3).strength == reached
 
 
+def test_where_weights_only_read_each_is_climbed():
+    choices = Choices((0.0, 0.1, 0.5), (0.0, 0.25), (0.0, 0.0), joint_only=True, reads_only=True)
+    assert choices.pairs() == [(0.1, 0.25), (0.5, 0.25)]
+    blocks = []
+    for seed, first in ((1, 200), (2, 300)):
+        block = trial(first, 0.003, (0.5, 0.25), seed=seed)
+        block.gains[0.1, 0.25] = block.gains[0.5, 0.25] - 0.001
+        blocks.append(block)
+    decision = decide(blocks, choices, PURGE, seed=3)
+    assert (decision.weight, decision.strength) == (0.5, 0.25)
+    assert min(row["gains"][1]["low"] for row in decision.blocks) < 0 < decision.together[1]["low"]
+
+
 def test_noise_alone_is_left_off():
     assert both(STRENGTHS, 0.0005, 0.0005, (0.0, 0.25)).strength == 0
 
