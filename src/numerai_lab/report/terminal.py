@@ -149,21 +149,30 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
     Parameters
     ----------
     runs : mappings with `experiment`, `run` (its directory), `state` ("finished", or how far it
-        got), and `corr`, `ci_low`, `ci_high`, `sharpe`; any may be absent or None.
+        got), `continues` (the run whose final model it grew), and `corr`, `ci_low`, `ci_high`,
+        `sharpe`; any may be absent or None.
     """
+    from rich.console import Group
     from rich.text import Text
 
     if not runs:
         return Text("no runs yet")
     columns = [("experiment", False), ("run", False), ("corr", True)]
     table = new_table([*columns, ("95 % interval", True), ("sharpe", True)])
+    for column in table.columns[1:]:
+        column.no_wrap = True  # a run's name is copied from here, so it is whole
     for run in runs:
         # A run that is not finished has no interval; its state stands there.
         state = str(run.get("state") or "finished")
-        range_ = interval(run.get("ci_low"), run.get("ci_high")) if state == "finished" else state
-        cells = [str(run.get("experiment") or ABSENT), Path(run.get("run") or ABSENT).name]
+        ends = run.get("ci_low"), run.get("ci_high")
+        range_ = interval(*ends, decimals=3) if state == "finished" else state
+        name = f"{run.get('experiment') or ABSENT}{' +' if run.get('continues') else ''}"
+        cells = [name, Path(run.get("run") or ABSENT).name]
         add_row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
-    return table
+    if not any(run.get("continues") for run in runs):
+        return table
+    words = "+ made by train --continue: a final model that grew; the scores are its parent's"
+    return Group(table, Text(words))
 
 
 def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
