@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
 from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
-from numerai_lab.scoring import verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -129,17 +128,16 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
     title = f"paired difference of {metrics} per era"
     if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
-    columns = [("against" if own else "run", False), ("mean", True)]
+    columns = [("run", False), ("mean", True)]
     columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
     table = new_table(columns, title)
     for c in shown:
         # A run's label is long: its directory goes below its experiment.
-        name = c.baseline if own else c.prediction.replace("/", "/\n")
-        if not own and not against_one:
-            name = f"{c.prediction} - {c.baseline}"
+        among_runs = against_one and not own
+        name = c.prediction.replace("/", "/\n") if among_runs else c.name
         cells = [name, number(c.mean_difference, signed=True)]
-        cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
-        add_row(table, [*cells, count(c.n_eras), verdict(c.ci_low, c.ci_high)])
+        cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
+        add_row(table, [*cells, count(c.n_eras), c.way])
     return table
 
 
