@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from numerai_lab.config import Data
 from numerai_lab.data import Dataset, load_data
+from numerai_lab.data.files import SYNTHETIC_MARK
 
 
 def table(n_eras=6, rows=10, n_features=4, first_era=1, seed=0, data_type=None):
@@ -45,6 +47,15 @@ def parquet(path: Path, frame: pd.DataFrame, **options) -> dict:
     """Write one file, and return the data section that reads it."""
     frame.to_parquet(path, **options)
     return {"source": "parquet", "files": [path]}
+
+
+def without_mark(folder: Path) -> Path:
+    """Take the mark of the synthetic tournament out of a folder's files: as Numerai's have none."""
+    for path in folder.glob("*.parquet"):
+        table = pq.read_table(path)
+        kept = {k: v for k, v in table.schema.metadata.items() if k != SYNTHETIC_MARK}
+        pq.write_table(table.replace_schema_metadata(kept), path)
+    return folder
 
 
 def load(said: list | None = None, *, arguments: dict | None = None, **data) -> Dataset:

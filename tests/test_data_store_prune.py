@@ -40,6 +40,11 @@ def test_prepare_and_prune_commands(lab, tiny_config, tournament, tmp_path):
     again = lab("data", "prepare", tiny_config, *here)
     assert "converting" not in again.err
     assert "are ready" in again.out
+    use = "data.store.use="
+    assert lab("data", "prepare", tiny_config, *here, "--set", f"{use}always").code == 0
+    refused = lab("data", "prepare", tiny_config, *here, "--set", f"{use}never")
+    assert refused.code == 2
+    assert "--set data.store.use: never: training would not read what is converted" in refused.err
     prune = ["data", "prune", tiny_config, *here, "--dir", tmp_path / "empty"]
     assert lab(*prune, "--json").json["stores"] == []
     shown = lab(*prune, "--stores")

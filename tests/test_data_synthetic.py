@@ -1,17 +1,20 @@
 """The synthetic tournament: layout, determinism, structure, cache, full disk."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from data_files import load
+from data_files import load, without_mark
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
+from numerai_lab.data.files import SYNTHETIC_MARK
 from numerai_lab.data.reference_models import walk_forward_ridge
 from numerai_lab.data.synthetic import simulate
 from numerai_lab.errors import MachineError
@@ -158,6 +161,34 @@ def test_auto_chooses_synthetic_loudly_and_keeps_it(tmp_path):
     np.testing.assert_array_equal(data.frame.features, repaired.frame.features)
     assert (data.folder / "mine.txt").read_text() == "kept"
     assert [p.name for p in data.folder.parent.iterdir()] == [data.folder.name]
+
+
+def test_every_file_bears_the_mark(folder):
+    marks = {p.name: pq.read_schema(p).metadata[SYNTHETIC_MARK] for p in folder.glob("*.parquet")}
+    assert {"train.parquet", "live.parquet", "meta_model.parquet"} <= set(marks)
+    assert {json.loads(mark)["n_eras"] for mark in marks.values()} == {SMALL.n_eras}
+
+
+@pytest.mark.parametrize("store", ["never", "always"])
+def test_a_copy_is_synthetic_wherever_it_lies(folder, tmp_path, store):
+    copy = tmp_path / "v5.3"
+    shutil.copytree(folder, copy)
+    rows = {"store": {"use": store, "dir": tmp_path / "store"}}
+    said = []
+    data = load(said, source="numerai", dir=copy, **rows)
+    assert data.source == "synthetic"
+    assert data.notice in said
+    assert f"SYNTHETIC DATA: {copy / 'train.parquet'} was made by the synth" in data.notice
+    assert load(source="parquet", files=[copy / "validation.parquet"], **rows).source == "synthetic"
+    assert load(source="numerai", dir=without_mark(copy), **rows).source == "numerai"
+
+
+def test_files_of_before_the_mark_are_known_by_their_folder(folder, tmp_path):
+    old = tmp_path / "synthetic" / "0123456789ab"
+    shutil.copytree(folder, old)
+    data = load(source="numerai", dir=without_mark(old))
+    assert data.source == "synthetic"
+    assert "made by the synthetic tournament" in data.notice
 
 
 def test_two_at_once(tmp_path):

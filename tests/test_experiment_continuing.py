@@ -78,6 +78,9 @@ def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, t
     assert result.json["scores"] == json.loads((parent / "scores.json").read_text())["scores"]
     assert any("folds and scores are those of that run" in note for note in manifest["notes"])
     assert "folds and scores are those of that run" in (run / "report.html").read_text()
+    listed = lab("runs", *runs, "--json").json["runs"]
+    assert [row["continues"] for row in listed] == [None, str(parent.resolve())]
+    assert "weekly + " in lab("runs", *runs).out
     # the refreshed model is what goes live, and can be refreshed again
     out = tmp_path / "live.csv"
     live = pd.read_parquet(tmp_path / "data" / "validation.parquet")
@@ -109,6 +112,16 @@ def test_a_refreshed_run_names_all_it_comes_from(weekly, lab, tournament, tmp_pa
     assert lineage["ancestors"] == [str(parent.resolve())]
     assert lineage["first_era"] == 51
     assert lineage["parent_on_new_eras"]["first_era"] == 55
+
+
+def test_other_data_than_the_parents_can_be_given(weekly, lab, tournament, tmp_path):
+    parent = weekly(XGB)
+    write_eras(tournament, tmp_path / "newer", 50)
+    runs = ["--runs-dir", tmp_path / "runs", "--json"]
+    result = lab("train", "--continue", parent, "--data", tmp_path / "newer", *runs)
+    manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
+    assert manifest["data"]["folder"] == str((tmp_path / "newer").resolve())
+    assert manifest["continued"]["last_era"] == 50
 
 
 def test_what_cannot_be_continued_says_why(weekly, lab, tournament, tmp_path):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_files import without_mark
+
 
 @pytest.fixture
 def mine(tournament, tmp_path):
@@ -119,8 +121,9 @@ def test_the_last_run_is_the_one_that_began_last(lab, tiny_config, tmp_path):
     assert found["run_dir"] == second["run_dir"]
 
 
-def test_compare_refuses_another_kind_of_data(lab, train, tiny_config, tmp_path):
+def test_compare_refuses_another_kind_of_data(lab, train, tiny_config, tmp_path, mine):
     runs = tmp_path / "runs"
+    without_mark(mine)
     train()
     made = "data={source: synthetic, synthetic: {n_eras: 60, rows_per_era: 60, n_features: 12}}"
     lab(

@@ -265,6 +265,26 @@ def test_compare_to_trains_the_baseline_once_on_the_same_folds(lab, tiny_config,
     assert len(list((tmp_path / "runs" / "tiny").iterdir())) == 1
 
 
+def test_a_baseline_that_is_not_the_frozen_trees_is_told_apart(lab, tiny_config, tmp_path):
+    """--set does not reach compare_to: its trees are others than those shown as frozen."""
+    config = tmp_path / "ttt.yaml"
+    config.write_text(
+        "extends: tiny.yaml\nname: ttt\ncompare_to: [tiny]\n"
+        "model: {type: xgb_ttt, params: {num_boost_round: 8, max_depth: 2, eta: 0.1, "
+        "adapt: {strength: 0.5}}}\n"
+    )
+    arguments = ("train", config, "--runs-dir", tmp_path / "runs", "--quiet")
+    assert "other settings" not in lab(*arguments).err
+    told = lab(*arguments, "--set", "model.params.num_boost_round=3", "--set", "model.params.eta=1")
+    assert told.code == 0, told.err
+    assert (
+        "warning: compare_to: tiny has other settings than the trees shown as 'frozen', so it is "
+        "one more baseline, trained by itself: num_boost_round 8 (frozen: 3), eta 0.1 (frozen: 1.0)"
+    ) in told.err
+    weighted = lab(*arguments, "--set", "weights.type=era_equal")
+    assert "trained by itself: another section weights" in weighted.err, weighted.err
+
+
 def test_compare_to_an_unknown_experiment(lab, tiny_config, tmp_path):
     result = lab(
         "train", tiny_config, "--runs-dir", tmp_path / "runs", "--set", "compare_to=[tinny]"

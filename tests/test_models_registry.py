@@ -109,4 +109,20 @@ def test_params_are_described_as_they_are_written():
 def test_every_model_describes_its_params():
     for e in list_models():
         if e.available:
-            assert describe_params(e.name)
+            rows = describe_params(e.name)
+            assert rows
+            assert [row.key for row in rows if not row.description] == []
+
+
+def test_a_librarys_own_default_is_shown_in_one_place(lab):
+    rows = {row.key: row for row in describe_params("xgb_ttt")}
+    told = {key: rows[key].default for key in ("eta", "max_depth", "refresh_leaf", "booster")}
+    assert told == {"eta": "0.3", "max_depth": "6", "refresh_leaf": "1", "booster": "gbtree"}
+    assert rows["eta"].description == "step size of a tree"
+    assert "eta: number = 0.3\n    step size of a tree\n" in lab("models", "xgb").out
+    assert " = \n" not in lab("models", "xgb_ttt").out
+
+
+@pytest.mark.parametrize("name", ["lgbm", "lgbmm", "lgb_ensemble", "lightgbm_ensemble"])
+def test_a_model_whose_first_word_is_near_is_proposed(lab, name):
+    assert "did you mean 'lgbm_ensemble'?" in lab("models", name).err

@@ -37,6 +37,18 @@ def test_the_first_hour(lab, checkout):
         assert result.out
 
 
+def test_the_world_where_adapting_shows(lab, checkout):
+    (line,) = [block for block in blocks("sh") if "linked_strong" in block]
+    command = shlex.split(line)
+    small = ["--set", "data.synthetic.n_eras=324", "--set", "data.synthetic.n_features=40"]
+    small += ["--set", "model.params.num_boost_round=40", "--set", "compare_to=[]"]
+    result = lab(*command[1:], *small, "--json")
+    assert result.code == 0, result.err
+    pairs = {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}
+    assert pairs["prediction", "frozen"]["ci_low"] > 0
+    assert pairs["shuffled", "frozen"]["ci_low"] <= 0
+
+
 def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
     monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
     (commands,) = [block for block in blocks("sh") if "data verify" in block]

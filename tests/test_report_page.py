@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from numerai_lab.errors import MachineError, RunError
-from numerai_lab.report import write_report
+from numerai_lab.report import render_comparison, to_text, write_report
 from report_run import BENCHMARK, change_json, make_run, write_json
 
 VOID = {"meta", "br"}
@@ -82,7 +83,10 @@ def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
         assert f"{corr['sharpe']:.2f}" in page.words
     for said in (
         "Does adapting the trees to each unlabelled era raise corr",
-        "xgb_ttt is better than xgb",
+        "prediction - xgb: better",
+        "In differences, prediction is that of this run, xgb_ttt.",
+        "of which growing trees",
+        "Fitting is everything from the rows to a model that can predict",
         "+0.0015",
         "probability of improvement >99 %",
         f"bmc, {BENCHMARK}",
@@ -315,7 +319,46 @@ def test_optional_files_may_be_absent(tmp_path):
 def test_a_baseline_with_the_same_name_is_told_apart(tmp_path):
     run = make_run(tmp_path)
     change_json(run / "manifest.json", experiment="xgb")
-    assert "xgb (this run) is better than xgb" in report(run).words
+    words = report(run).words
+    assert "xgb (this run)" in words
+    assert "prediction - xgb: better" in words
+
+
+def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
+    run = make_run(tmp_path)
+    first = scores_of(run)["comparisons"][0]
+    control = first | {"prediction": "shuffled", "baseline": "frozen"}
+    same = first | {"baseline": "frozen", "mean_difference": 0, "ci_low": 0, "ci_high": 0}
+    same |= {"probability_of_improvement": 0.5}
+    change_json(run / "scores.json", comparisons=[first, control, same])
+    words = report(run).words
+    for said in (
+        "prediction - xgb: better",
+        "shuffled - frozen: above",
+        "a control: what the era's own state gains is prediction - shuffled",
+        "prediction - frozen: identical",
+        "corr 0.0000 per era, 95 % [0.0000, 0.0000], 80 paired eras",
+    ):
+        assert said in words, said
+    lines = to_text(render_comparison([first, control, same])).splitlines()
+    ways = ("prediction - xgb", "better"), ("shuffled - frozen", "above")
+    for line, (name, way) in zip(
+        lines[-3:], [*ways, ("prediction - frozen", "identical")], strict=True
+    ):
+        assert line.startswith(f"{name} ")
+        assert line.endswith(f" {way}")
+    assert "50 %" not in lines[-1]
+
+
+def test_one_fold_has_no_range_over_folds(tmp_path):
+    run = make_run(tmp_path)
+    assert "lowest and highest fold" in report(run).words
+    for path in (run / "folds").glob("0[2-9]"):
+        shutil.rmtree(path)
+    words = report(run).words
+    assert "features by share of total gain" in words
+    assert "lowest and highest fold" not in words
+    assert "mean over folds" not in words
 
 
 def one_sentence(error: pytest.ExceptionInfo[Exception], *said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -139,10 +140,24 @@ def test_runs_show_their_state_until_they_are_finished():
     text = to_text(render_runs([done, half | {"state": "2 of 4 folds"}]))
     plain(text)
     first, second = text.splitlines()[-2:]
-    assert first.split()[-4:] == ["0.0213", "[0.0123,", "0.0301]", "1.02"]
+    assert first.split()[-4:] == ["0.0213", "[0.012,", "0.030]", "1.02"]
     assert "20261122T083000Z-1a2b3c4d" in first
     assert "2 of 4 folds" in second
     assert "no runs yet" in to_text(render_runs([]))
+
+
+@pytest.mark.parametrize("name", ["xgb_ttt_leaf_refresh", "x" * 45])
+def test_a_runs_name_is_whole_and_its_continuation_is_marked(name):
+    facts = {"corr": -0.0213, "ci_low": -0.0123, "ci_high": -0.0301, "sharpe": -11.02}
+    first = {"experiment": name, "run": f"runs/{name}/20261122T083000Z-1a2b3c4d", **facts}
+    second = {**first, "run": f"runs/{name}/20261122T083000Z.2-1a2b3c4d", "continues": "runs/x"}
+    text = to_text(render_runs([first, second]))
+    plain(text)
+    for run in (first, second):
+        (line,) = [line for line in text.splitlines() if Path(run["run"]).name in line]
+        assert line.split()[-4:] == ["-0.0213", "[-0.012,", "-0.030]", "-11.02"]
+    assert "made by train --continue" in text
+    assert "+" not in to_text(render_runs([first]))
 
 
 numbers = st.none() | st.floats(-1, 1) | st.just(float("nan")) | st.just(float("inf"))

@@ -1,5 +1,7 @@
 """score_predictions: the table, and every sentence the user must see."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -140,7 +142,7 @@ def test_a_corr_too_good_to_be_true_is_called_suspicious(rows):
     said = []
     y = rows["targets"]["target"]
     score_predictions(
-        {"leak": y + rows["predictions"]["a"], "loss": -y},
+        {"leak": y + rows["predictions"]["a"], "loss": -y, "other": y},
         {"target": y},
         ERAS,
         OFFSETS,
@@ -148,7 +150,11 @@ def test_a_corr_too_good_to_be_true_is_called_suspicious(rows):
         say=said.append,
     )
     assert len(said) == 1
-    assert said[0].startswith("suspicious: mean corr of 'leak' with target is 0.")
+    assert re.match(
+        r"suspicious: mean corr with target above 0.05: 'leak' 0\.\d+, 'other' \d\.\d+; there is "
+        "possibly a leak",
+        said[0],
+    ), said
 
 
 def test_input_that_does_not_fit_is_refused(rows):

@@ -18,6 +18,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from numerai_lab.data.files import SYNTHETIC_MARK
 from numerai_lab.tournament import StandInSettings, start_stand_in
 from numerai_lab.tournament.api import Rejected, Tournament
 from numerai_lab.tournament.stand_in.faults import Fault, Faults
@@ -253,6 +254,10 @@ def test_the_other_accounts_models_are_not_to_be_seen(api, stand_in):
 
 def test_no_key_is_in_the_state(stand_in):
     assert SECRET not in json.dumps(stand_in.state())
+
+
+def test_a_rounds_live_file_keeps_the_mark_of_synthetic_files(stand_in):
+    assert SYNTHETIC_MARK in live(stand_in).schema.metadata
 
 
 def test_every_round_has_its_own_live_file(stand_in, tournament):

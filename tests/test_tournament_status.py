@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_files import without_mark
 from numerai_lab.tournament import State, Tournament
 from numerai_lab.tournament.receipts import Journal, Origin, Receipt
 from numerai_lab.tournament.uploads import UploadRecord, write_upload
@@ -29,7 +30,10 @@ def server(tournament):
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory, tournament):
     """A run that is said to have judged 400 eras, corr .02 with a spread of .02."""
-    run = train_final(tmp_path_factory.mktemp("status"), tournament, "plain")
+    folder = tmp_path_factory.mktemp("status")
+    # As if they were Numerai's: the files bear no mark.
+    data = without_mark(shutil.copytree(tournament, folder / "data"))
+    run = train_final(folder, data, "plain")
     table = pd.read_parquet(run / "scores_per_era.parquet")
     row = table[table["prediction"] == "prediction"].iloc[:1]
     many = pd.concat([row] * 400, ignore_index=True)

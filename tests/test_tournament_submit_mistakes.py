@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from conftest import TINY_CONFIG
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.tournament import State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
@@ -157,7 +158,9 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
 def test_a_full_disk_loses_nothing(submit, lab, monkeypatch):
     submit.slots(ONE)
     result = submit.process(
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        # Python would leave bytecode cut at the limit behind, and fail on it ever after.
+        env={**submit.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert result.returncode == 1, result.stderr
     assert "the disk is full" in result.stderr
@@ -202,6 +205,32 @@ def test_a_synthetic_run_goes_to_a_stand_in_only(submit, start):
     result = start()
     assert result.code == 0
     assert "SYNTHETIC DATA, for a stand-in on this machine and not for Numerai" in result.err
+
+
+def test_a_run_on_a_copy_of_synthetic_files_goes_to_a_stand_in_only(
+    submit, start, tournament, tmp_path, lab
+):
+    """Named by path, away from the folder they were made in: their own mark tells."""
+    data = tmp_path / "copied" / "v5.3"
+    shutil.copytree(tournament, data)
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY_CONFIG.format(folder="nowhere"))
+    asked = ["--data", data, "--runs-dir", tmp_path / "runs", "--set", "split.partial_chunk=false"]
+    trained = lab("train", config, *asked, "--final")
+    assert trained.code == 0, trained.err
+    assert "*** SYNTHETIC DATA" in trained.out
+    assert f"SYNTHETIC DATA: {data / 'train.parquet'} was made by" in trained.err
+    (run,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert "was made by the synthetic tournament" in (run / "report.html").read_text()
+    assert lab("evaluate", run, "--json").json["source"] == "synthetic"
+    predicted = lab("predict", run)
+    assert "live.parquet was made by the synthetic tournament" in predicted.err
+    assert "its predictions mean nothing to Numerai" in predicted.err
+    submit.slots(f'slots: [{{name: alpha, run: "{run}"}}]\n')
+    refused = start(NUMERAI_API_URL="")
+    assert refused.code == 2
+    assert "was trained on SYNTHETIC DATA and is not submitted" in refused.err
+    assert start("--dry-run").code == 0
 
 
 def test_a_run_that_does_not_tell_its_data_version(submit, start):

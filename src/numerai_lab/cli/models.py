@@ -42,4 +42,5 @@ def models(
         emit({"model": name, "params": [row._asdict() for row in rows]})
         return
     for row in rows:
-        sys.stdout.write(f"{row.key}: {row.type} = {row.default}\n    {row.description}\n")
+        default = f" = {row.default}" if row.default else ""
+        sys.stdout.write(f"{row.key}: {row.type}{default}\n    {row.description}\n")

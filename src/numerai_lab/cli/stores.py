@@ -10,6 +10,7 @@ import typer
 
 from numerai_lab.cli.options import DataOption, Json, Quiet, SetOption
 from numerai_lab.cli.output import emit, warn_on_stderr
+from numerai_lab.errors import ConfigError
 
 if TYPE_CHECKING:
     from numerai_lab.data import StoreFound
@@ -28,11 +29,19 @@ def prepare(
     from numerai_lab.data import load_data
     from numerai_lab.experiment import Reporter, read_experiment
 
-    always = ("data.store.use=always",)
-    experiment = read_experiment(config, data, (*(overrides or ()), *always)).experiment
+    resolved = read_experiment(config, data, tuple(overrides or ()))
+    experiment = resolved.experiment
+    store = experiment.data.store
+    if store.use == "never":
+        raise ConfigError(
+            "never: training would not read what is converted here",
+            where=f"{resolved.places.get('data.store.use', config)} data.store.use",
+            fix="set it to auto or always, or leave it out",
+        )
+    always = store.model_copy(update={"use": "always"})
     with Reporter(quiet=quiet) as reporter:
         dataset = load_data(
-            experiment.data,
+            experiment.data.model_copy(update={"store": always}),
             say=reporter.say,
             targets=experiment.scoring.targets,
             progress=reporter.converted,

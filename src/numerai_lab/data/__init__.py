@@ -5,7 +5,7 @@ from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, wri
 from numerai_lab.data.load import load_data
 from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
-from numerai_lab.data.tournament import cached_tournament, generate_tournament
+from numerai_lab.data.tournament import cached_tournament, generate_tournament, is_cache
 from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "cached_tournament",
     "generate_tournament",
     "horizon_days",
+    "is_cache",
     "list_stores",
     "load_benchmarks",
     "load_data",

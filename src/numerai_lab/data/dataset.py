@@ -20,6 +20,7 @@ class SourceFile:
     """A file that was read; `rows` counts all of its rows, `bytes` its size on disk.
 
     `downloaded` is its entry in the lock file of downloads, while its bytes are still those.
+    `made_up` tells that it bears the mark of the synthetic tournament.
     """
 
     path: Path
@@ -27,6 +28,7 @@ class SourceFile:
     rows: int
     sha256: str
     downloaded: LockedFile | None = None
+    made_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

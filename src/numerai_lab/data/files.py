@@ -19,6 +19,9 @@ from numerai_lab.data.download_lock import locked_file
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
 
+SYNTHETIC_MARK = b"numerai_lab.synthetic"
+"""Key in the schema metadata of every parquet file that the synthetic tournament writes."""
+
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
@@ -86,6 +89,11 @@ def id_column(schema: pa.Schema, name: str) -> str:
     return name
 
 
+def is_made_up(schema: pa.Schema) -> bool:
+    """Return whether a file bears the mark of the synthetic tournament, wherever it lies."""
+    return SYNTHETIC_MARK in (schema.metadata or {})
+
+
 def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
     """Return a column of numbers as an array, nulls replaced by `null`; without them no copy."""
     array = column.combine_chunks()
@@ -94,7 +102,9 @@ def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def source_file(path: Path, n_rows: int, sha256: str | None = None) -> SourceFile:
+def source_file(
+    path: Path, schema: pa.Schema, n_rows: int, sha256: str | None = None
+) -> SourceFile:
     """Describe a file that was read, with its entry in the lock file of downloads.
 
     `sha256` is given where it is known already.
@@ -103,4 +113,4 @@ def source_file(path: Path, n_rows: int, sha256: str | None = None) -> SourceFil
         size, digest = size_of(path), sha256 or hash_of(path)
     entry = None if isinstance(path, RemoteFile) else locked_file(path)
     same = entry is not None and entry.sha256 == digest
-    return SourceFile(path, size, n_rows, digest, entry if same else None)
+    return SourceFile(path, size, n_rows, digest, entry if same else None, is_made_up(schema))

@@ -21,6 +21,7 @@ from numerai_lab.data.row_groups import open_parquet, open_parts, read_head
 from numerai_lab.data.rows import RowFilter, Sources
 from numerai_lab.data.source import find_source
 from numerai_lab.data.store import known_files, read_from_store, wants_store
+from numerai_lab.data.tournament import is_cache
 from numerai_lab.data.values import Encoding, read_features, read_targets
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
@@ -114,21 +115,21 @@ def load_data(
     if require_label:
         _check_targets(frame.targets, tuple(target_columns), where)
     known = set(there)
-    read = described or tuple(source_file(head.path, head.n_rows) for head in heads)
+    read = described or tuple(source_file(head.path, head.schema, head.n_rows) for head in heads)
     for file_read in read:
         if file_read.downloaded is None and locked_file(file_read.path) is not None:
             say(
                 f"{file_read.path} has other bytes than were downloaded: run `numerai-lab data "
                 f"verify`; this run is recorded with what was read"
             )
-    stand_in = _stand_in_notice(read)
-    if stand_in:
-        say(stand_in)
+    made_up = None if source.kind == "synthetic" else _made_up_notice(read)
+    if made_up:
+        say(made_up)
     return Dataset(
         frame=frame,
-        source="synthetic" if stand_in else source.kind,
+        source="synthetic" if made_up else source.kind,
         folder=source.folder,
-        notice=stand_in or source.notice,
+        notice=made_up or source.notice,
         files=read,
         counts=dict(counts),
         feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
@@ -174,15 +175,19 @@ def _read_into_memory(
     return frame, counts
 
 
-def _stand_in_notice(files: Sequence[SourceFile]) -> str | None:
-    """Say that files came from a stand-in server, whatever folder they lie in."""
+def _made_up_notice(files: Sequence[SourceFile]) -> str | None:
+    """Say that rows are not Numerai's, whatever folder they lie in."""
     for file in files:
         if file.downloaded is not None and file.downloaded.stand_in:
-            return (
-                f"SYNTHETIC DATA: {file.path} was downloaded from a stand-in on this machine "
-                f"({file.downloaded.server}), not from Numerai. Its scores say nothing about "
-                f"Numerai."
+            origin = (
+                f"was downloaded from a stand-in on this machine ({file.downloaded.server}), not "
+                f"from Numerai"
             )
+        elif file.made_up or is_cache(file.path.parent):
+            origin = "was made by the synthetic tournament"
+        else:
+            continue
+        return f"SYNTHETIC DATA: {file.path} {origin}. Its scores say nothing about Numerai."
     return None
 
 

@@ -120,7 +120,7 @@ def load_references(dataset: Dataset) -> References:
         else:
             columns[path] = _benchmark_columns(head)
             benchmarks.update(dict.fromkeys(columns[path]))
-        files.append(source_file(path, head.n_rows))
+        files.append(source_file(path, head.schema, head.n_rows))
     has_meta_model = any(path.name == _META_FILE for path in columns)
     return References(tuple(benchmarks), has_meta_model, tuple(files), columns)
 
@@ -136,7 +136,9 @@ def load_benchmarks(path: Path) -> References:
         return References((), False, (), {})
     head = read_head(path)
     columns = _benchmark_columns(head)
-    return References(columns, False, (source_file(path, head.n_rows),), {path: columns})
+    return References(
+        columns, False, (source_file(path, head.schema, head.n_rows),), {path: columns}
+    )
 
 
 def _benchmark_columns(head: Head) -> tuple[str, ...]:

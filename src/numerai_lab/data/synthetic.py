@@ -29,8 +29,8 @@ from numerai_lab.seeds import child_seed
 
 Float64 = npt.NDArray[np.float64]
 
-GENERATOR_VERSION = 1
-"""Raised when the same settings give other rows, so that cached tournaments are made anew."""
+GENERATOR_VERSION = 2
+"""Raised when the same settings give other files, so that cached tournaments are made anew."""
 
 HORIZON_WEEKS = {20: 4, 60: 12}
 FACTOR_SHARE = 0.4

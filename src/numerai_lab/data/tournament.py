@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from numerai_lab.config import Synthetic
+from numerai_lab.data.files import SYNTHETIC_MARK
 from numerai_lab.data.reference_models import reference_predictions
 from numerai_lab.data.synthetic import GENERATOR_VERSION, HORIZON_WEEKS, Market, simulate
 from numerai_lab.files import write_errors
@@ -78,12 +80,21 @@ def cached_tournament(root: Path, config: Synthetic) -> Path:
     return folder
 
 
+def is_cache(folder: Path) -> bool:
+    """Return whether a folder is called as `cached_tournament` calls those it makes.
+
+    Files of generator 1 bear no mark, so there the name tells.
+    """
+    return folder.parent.name == "synthetic" and bool(re.fullmatch("[0-9a-f]{12}", folder.name))
+
+
 def generate_tournament(folder: Path, config: Synthetic) -> None:
     """Write a synthetic tournament: two thirds of the eras train, the rest validation, one live.
 
     The last 4 eras (12 for 60-day targets) have no labels yet, as in Numerai's files. The folder
     is written aside and renamed, so it is never there by half, and two processes may do this at
-    once. Missing files of an existing folder are added.
+    once. Missing files of an existing folder are added. Each parquet file bears a mark in its
+    schema metadata, so that its rows are never taken for Numerai's, wherever the file is copied.
 
     Raises
     ------
@@ -109,7 +120,7 @@ def generate_tournament(folder: Path, config: Synthetic) -> None:
 def _write_files(folder: Path, config: Synthetic) -> None:
     market = simulate(config)
     eras = _Eras(n_train=config.n_eras * 2 // 3, n_eras=config.n_eras)
-    writer = _Writer(market, eras, child_seed(config.seed, "synthetic", "ids"))
+    writer = _Writer(market, eras, child_seed(config.seed, "synthetic", "ids"), _mark(config))
     benchmarks, meta = reference_predictions(market, config.seed)
     fitted = [
         era for era in range(config.n_eras) if not np.isnan(benchmarks["benchmark_ender60"][era, 0])
@@ -149,8 +160,8 @@ def _write_files(folder: Path, config: Synthetic) -> None:
 class _Writer:
     """Writes eras of the market as parquet, rows of an era in the order of their ids."""
 
-    def __init__(self, market: Market, eras: _Eras, seed: int) -> None:
-        self.market, self.eras = market, eras
+    def __init__(self, market: Market, eras: _Eras, seed: int, mark: bytes) -> None:
+        self.market, self.eras, self.mark = market, eras, mark
         n_eras, n_rows, n_features = market.bins.shape
         self.feature_names = [f"feature_{number:04d}" for number in range(n_features)]
         codes = _scatter(np.arange(n_eras * n_rows, dtype=np.uint64) + (np.uint64(seed) << 32))
@@ -198,7 +209,7 @@ class _Writer:
         chosen: Sequence[int],
         columns: Callable[[Sequence[int]], list[Values]],
     ) -> None:
-        schema = _schema([*fields, ("id", pa.string())])
+        schema = _schema([*fields, ("id", pa.string())], self.mark)
         n_rows = self.order.shape[1]
         step = max(1, _GROUP_ROWS // n_rows)
         with pq.ParquetWriter(path, schema) as writer:
@@ -214,8 +225,14 @@ class _Writer:
                 writer.write_table(pa.Table.from_arrays(typed, schema=schema))
 
 
-def _schema(fields: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
-    """Return a schema with `id` as the index for pandas, as in Numerai's files."""
+def _mark(config: Synthetic) -> bytes:
+    """Return what the mark of a file says: the settings that it was made from."""
+    settings = {"generator": GENERATOR_VERSION, **config.model_dump(mode="json")}
+    return json.dumps(settings, sort_keys=True).encode()
+
+
+def _schema(fields: Sequence[tuple[str, pa.DataType]], mark: bytes) -> pa.Schema:
+    """Return a schema with `id` as the index for pandas, as in Numerai's files, and the mark."""
     described = [
         {
             "name": name,
@@ -232,7 +249,7 @@ def _schema(fields: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
         "columns": described,
         "pandas_version": "2.3.0",
     }
-    return pa.schema(fields, metadata={"pandas": json.dumps(pandas)})
+    return pa.schema(fields, metadata={"pandas": json.dumps(pandas), SYNTHETIC_MARK: mark})
 
 
 _PANDAS_TYPES = {"string": "object", "int8": "int8", "float": "float32", "double": "float64"}

@@ -90,7 +90,10 @@ def load_unlabelled(
             say(f"{path.name}: {thin:,} rows would have been dropped in training, predicted here")
     policy = missing.model_copy(update={"max_feature_missing": None, "max_row_missing": None})
     frame, _ = apply_missing(frame, policy, None, say)
-    return Unlabelled(frame, source_file(path, file.n_rows))
+    described = source_file(path, file.schema, file.n_rows)
+    if described.made_up:
+        say(f"SYNTHETIC DATA: {path} was made by the synthetic tournament, it is not Numerai's")
+    return Unlabelled(frame, described)
 
 
 def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> None:

@@ -48,19 +48,31 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
     return replace(other, experiment=aligned)
 
 
-def is_frozen_part(prepared: Prepared, baseline: Resolved) -> bool:
-    """Whether a baseline's prediction is the run's own variant `frozen`, made on the way."""
+def differs_from_frozen(prepared: Prepared, baseline: Resolved) -> list[str] | None:
+    """Say where a baseline is set otherwise than the run's own variant `frozen`.
+
+    Returns
+    -------
+    Sentence parts, one a parameter or section; empty: its prediction *is* `frozen`, made on the
+    way. None: it is another kind of model, or the run has no such variant.
+    """
     mine, theirs = prepared.experiment, baseline.experiment
     if not issubclass(prepared.model_class, DetailedModel):
-        return False
+        return None
     twin = prepared.model_class.frozen_as(prepared.params)
     if twin is None or twin[0] != theirs.model.type:
-        return False
-    params = validate_params(get_model(theirs.model.type).Params, baseline)
-    return params.model_dump() == twin[1].model_dump() and all(
-        getattr(mine, section) == getattr(theirs, section)
+        return None
+    params = validate_params(get_model(theirs.model.type).Params, baseline).model_dump()
+    frozen = twin[1].model_dump()
+    return [
+        f"{key} {params.get(key)} (frozen: {frozen.get(key)})"
+        for key in {**frozen, **params}
+        if params.get(key) != frozen.get(key)
+    ] + [
+        f"another section {section}"
         for section in ("weights", "early_stopping", "neutralize")
-    )
+        if getattr(mine, section) != getattr(theirs, section)
+    ]
 
 
 def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:

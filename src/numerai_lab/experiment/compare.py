@@ -142,6 +142,7 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
             "folds": len(manifest["folds"]),
             "state": "finished" if run.finished else "unfinished",
             "final": (run.final_dir / "DONE").exists(),
+            "continues": manifest.get("continued", {}).get("parent"),
         }
         if run.finished:
             summary = run.scores()

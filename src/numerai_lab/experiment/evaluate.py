@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from numerai_lab.config import Data, Experiment, Scoring, data_section
-from numerai_lab.data import Dataset, References, load_data, load_references
+from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.guards import check_same_data, locked
 from numerai_lab.experiment.judge import MAIN, Judged, judge
@@ -214,13 +214,15 @@ def baselines_of(run: RunDir) -> dict[str, RunDir]:
 
 def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
     """The data section with source and places as the run found them, wherever we are now."""
-    changes: dict[str, Any] = {"source": facts["source"]}
-    if facts["source"] == "parquet":
+    # What the files hold (facts["source"]) does not tell how they were found.
+    changes: dict[str, Any] = {"source": section.source}
+    if facts["folder"] is None:
         changes["files"] = [Path(file["path"]) for file in facts["files"]]
-    elif facts["source"] == "numerai":
-        changes["dir"] = Path(facts["folder"])
-    else:  # <dir>/synthetic/<hash>
-        changes["dir"] = Path(facts["folder"]).parent.parent
+    elif section.source != "numerai" and is_cache(Path(facts["folder"])):
+        # <dir>/synthetic/<hash>, made anew if it is gone
+        changes |= {"source": "synthetic", "dir": Path(facts["folder"]).parent.parent}
+    else:
+        changes |= {"source": "numerai", "dir": Path(facts["folder"])}
     return section.model_copy(update=changes)
 
 

@@ -13,7 +13,11 @@ from typing import Any
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.errors import RunError, UserError
-from numerai_lab.experiment.baselines import aligned_baseline, dataset_for, is_frozen_part
+from numerai_lab.experiment.baselines import (
+    aligned_baseline,
+    dataset_for,
+    differs_from_frozen,
+)
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fits import check_memory
@@ -71,9 +75,15 @@ def ensure_baselines(
     """Find, or train, the experiments named in compare_to on the same rows and folds."""
     found: dict[str, RunDir] = {}
     for name, baseline in baselines.items():
-        if is_frozen_part(prepared, baseline):
+        differences = differs_from_frozen(prepared, baseline)
+        if differences == []:
             reporter.say(f"compare_to: {name} is the same trees frozen, shown as '{FROZEN}'")
             continue
+        if differences:
+            reporter.warn(
+                f"compare_to: {name} has other settings than the trees shown as '{FROZEN}', so it "
+                f"is one more baseline, trained by itself: {', '.join(differences)}"
+            )
         digest = config_hash(baseline.experiment)
         for run in iter_runs(options.runs_dir, baseline.experiment.name):
             same = run.finished and run.manifest()["config_hash"] == digest

@@ -18,6 +18,10 @@ from numerai_lab.models.world import World
 Float32 = npt.NDArray[np.float32]
 
 
+LEFT_OUT = "left_out"
+"""Key in a field's `json_schema_extra`: what a library does when the parameter is left out."""
+
+
 class Params(BaseModel):
     """Base of every model's parameters: unknown keys rejected, strict types."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from numerai_lab.models.base import LEFT_OUT
 from numerai_lab.models.registry import get_model
 
 
@@ -45,6 +46,8 @@ def _rows(params: type[BaseModel], prefix: str) -> list[ParamRow]:
             default = ""
         elif field.default is PydanticUndefined:
             default = str(field.get_default(call_default_factory=True))
+        elif field.default is None and isinstance(field.json_schema_extra, dict):
+            default = str(field.json_schema_extra.get(LEFT_OUT, ""))
         else:
             default = "" if field.default is None else str(field.default)
         rows.append(ParamRow(key, _type_text(field.annotation), default, field.description or ""))

@@ -8,6 +8,7 @@ A plugin is any installed package with
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from dataclasses import dataclass
 from functools import cache
@@ -111,9 +112,12 @@ def get_model(name: str) -> type[Model]:
                 )
             return loaded
     known = sorted({entry.name for entry in found})
-    raise ModelError(
-        f"there is no model '{name}'{did_you_mean(name, known)} (models: {', '.join(known)})"
-    )
+    hint = did_you_mean(name, known)
+    if not hint:  # lgbm is near to lgbm_ensemble, though most letters differ
+        first_words = {entry.partition("_")[0]: entry for entry in reversed(known)}
+        near = difflib.get_close_matches(name, first_words, n=1)
+        hint = f", did you mean '{first_words[near[0]]}'?" if near else ""
+    raise ModelError(f"there is no model '{name}'{hint} (models: {', '.join(known)})")
 
 
 def list_models() -> list[ModelEntry]:

@@ -11,6 +11,12 @@ from numerai_lab.report.figures import ABSENT, count
 from numerai_lab.report.markup import Html, facts, h, join, table
 from numerai_lab.report.record import Record
 
+SECONDS = (
+    "Fitting is everything from the rows to a model that can predict; growing trees is the part of "
+    "it inside XGBoost's or LightGBM's training calls, the rest is binning, choosing (weights, "
+    "strengths) and what a model fits beside its trees."
+)
+
 
 def _text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
@@ -80,8 +86,11 @@ def _data(record: Record) -> Html:
 
 
 def _seconds(record: Record) -> dict[str, str]:
-    kinds = {"fit": "fit_seconds", "of it in the library": "library_seconds"}
-    kinds["predict"] = "predict_seconds"
+    kinds = {
+        "fitting": "fit_seconds",
+        "of which growing trees": "library_seconds",
+        "predicting": "predict_seconds",
+    }
     shown = {}
     for name, key in kinds.items():
         known = [v for fit in record.fits.values() if (v := getattr(fit, key)) is not None]
@@ -110,6 +119,7 @@ def _run(record: Record) -> Html:
             facts(pairs),
             h("h3", "Time, all folds"),
             _mapping(_seconds(record)),
+            h("p", SECONDS, class_="note"),
             h("h3", "Machine"),
             _mapping(manifest.machine),
             h("h3", "Versions"),

@@ -39,18 +39,22 @@ def _by_importance(record: Record) -> Html:
         return h("p", "The model reports no importance.", class_="note")
     top = [(name, by_fold) for name, by_fold in list(shares.items())[:TOP]]
     largest = max(float(np.mean(by_fold)) for _, by_fold in top)
+    several = len(top[0][1]) > 1
     rows = [
         [
             h("code", name),
             _bar(float(np.mean(by_fold)) / largest),
             percent(float(np.mean(by_fold)), 1),
-            f"{100 * min(by_fold):.1f}-{percent(max(by_fold), 1)}",
+            *([f"{100 * min(by_fold):.1f}-{percent(max(by_fold), 1)}"] if several else []),
         ]
         for name, by_fold in top
     ]
     shown = min(TOP, len(shares))
-    caption = f"Top {shown} of {len(shares)} features by share of total gain, mean over folds"
-    return table(caption, ["feature", "", "share", "over folds"], rows, class_="features")
+    caption = f"Top {shown} of {len(shares)} features by share of total gain"
+    head = ["feature", "", "share"]
+    if several:
+        caption, head = f"{caption}, mean over folds", [*head, "lowest and highest fold"]
+    return table(caption, head, rows, class_="features")
 
 
 def _by_exposure(record: Record) -> Html:

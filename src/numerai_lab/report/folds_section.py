@@ -108,7 +108,7 @@ def folds_section(record: Record) -> Html:
     """Build the section with the folds' time axis and their numbers."""
     folds = record.manifest.folds
     head = ["fold", "train eras", "eras", "rows", "purge", "embargo", "judged eras", "eras"]
-    head += ["rows", "trees", "fit", "of it in the library", "predict"]
+    head += ["rows", "trees", "fitting", "of which growing trees", "predicting"]
     rows = [_row(fold, record.fits.get(fold.fold, Fit())) for fold in folds]
     return h(
         "section",

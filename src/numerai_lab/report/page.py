@@ -55,11 +55,11 @@ def _notes(record: Record) -> Html:
 
 def _header(record: Record) -> Html:
     manifest, scores = record.manifest, record.scores
-    judged = scores.eras
+    judged, n_folds = scores.eras, len(manifest.folds)
     line = [
         f"model {manifest.model.type}",
         f"scored on {scores.target} ({figures.count(scores.horizon_days)} trading days)",
-        f"{manifest.split.type} split, {len(manifest.folds)} folds",
+        f"{manifest.split.type} split, {n_folds} fold{'' if n_folds == 1 else 's'}",
         f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})",
         manifest.created_utc or "",
         record.folder.name,

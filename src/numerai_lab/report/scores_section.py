@@ -10,7 +10,6 @@ from numerai_lab.report.figures import ABSENT, METRICS, interval, number, percen
 from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Comparison, Stats
-from numerai_lab.scoring import verdict
 
 VARIANTS = {
     "frozen": "same trees, not adapted",
@@ -56,10 +55,7 @@ def cards(record: Record) -> Html:
     own = [c for c in scores.comparisons if c.prediction == MODEL]
     for c in (c for c in own if c.metric == "corr"):
         difference = number(c.mean_difference, signed=True)
-        way = verdict(c.ci_low, c.ci_high).replace("unclear", "no clear difference")
-        shown.append(
-            _card(f"corr against {c.baseline}", difference, _range(c.ci_low, c.ci_high), way)
-        )
+        shown.append(_card(f"corr, {c.name}", difference, _range(c.ci_low, c.ci_high), c.way))
     return h("dl", *shown, class_="cards")
 
 
@@ -143,6 +139,9 @@ def _headline(record: Record) -> Html:
 def _reading(record: Record) -> Html:
     scores = record.scores
     sentences = [
+        f"In differences, prediction is that of this run, {record.manifest.experiment}."
+        if scores.comparisons
+        else "",
         "Intervals are 95 % block-bootstrap intervals of the mean over eras.",
         "sharpe is mean / std; labels of neighbouring eras overlap, which flatters it, "
         "and sharpe hac (Newey-West) takes that out.",
@@ -161,7 +160,7 @@ def _reading(record: Record) -> Html:
     ]
     if unscored:
         sentences.append(f"Eras without a corr, left out of every mean: {', '.join(unscored)}.")
-    return h("p", " ".join(sentences), class_="note")
+    return h("p", " ".join(filter(None, sentences)), class_="note")
 
 
 def _payout(record: Record) -> Html:
@@ -177,20 +176,15 @@ def _payout(record: Record) -> Html:
     )
 
 
-def _comparison(record: Record, c: Comparison) -> Html:
-    way = {
-        "better": "is better than",
-        "worse": "is worse than",
-        "unclear": "is not clearly different from",
-        "identical": "scores the same in every era as",
-        "unknown": "could not be compared with certainty to",
-    }[verdict(c.ci_low, c.ci_high)]
+def _comparison(c: Comparison) -> Html:
+    improves = "" if c.improves is None else f"probability of improvement {percent(c.improves)}, "
+    control = ", a control: what the era's own state gains is prediction - shuffled"
     return h(
         "li",
-        h("strong", f"{record.label(c.prediction)} {way} {c.baseline}"),
-        f": {c.metric} {number(c.mean_difference, signed=True)} per era, "
-        f"95 % {interval(c.ci_low, c.ci_high)}, probability of improvement "
-        f"{percent(c.probability_of_improvement)}, {figures.count(c.n_eras)} paired eras.",
+        h("strong", f"{c.name}: {c.way}"),
+        f", {c.metric} {number(c.mean_difference, signed=True)} per era, "
+        f"95 % {interval(c.ci_low, c.ci_high)}, {improves}"
+        f"{figures.count(c.n_eras)} paired eras{control if c.control else ''}.",
     )
 
 
@@ -254,7 +248,7 @@ def _by_fold(record: Record) -> Html:
 
 def scores_section(record: Record) -> Html:
     """Build the section with every table of scores."""
-    sentences = [_comparison(record, c) for c in record.scores.comparisons] + [_payout(record)]
+    sentences = [_comparison(c) for c in record.scores.comparisons] + [_payout(record)]
     details = [*_all_metrics(record)]
     return h(
         "section",

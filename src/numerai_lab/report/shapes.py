@@ -7,8 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from numerai_lab.scoring import verdict
+
 MODEL = "prediction"
 """What scores.json calls the run's own predictions."""
+CONTROL = "shuffled"
+"""What scores.json calls those of a model that was adapted to other eras."""
 
 
 def _finite_or_none(value: Any) -> Any:
@@ -61,7 +65,7 @@ ByTarget = Annotated[dict[str, ByPrediction], BeforeValidator(_present)]
 
 
 class Comparison(Shown):
-    """Paired per-era difference of the run to one baseline."""
+    """Paired per-era difference of two predictions, one minus the other."""
 
     prediction: str = MODEL
     baseline: str = "?"
@@ -71,6 +75,27 @@ class Comparison(Shown):
     ci_high: Number = None
     probability_of_improvement: Number = None
     n_eras: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the difference is called, on the page as on the terminal."""
+        return f"{self.prediction} - {self.baseline}"
+
+    @property
+    def way(self) -> str:
+        """Which way it goes; a control is not better or worse, it is only above or below."""
+        found = verdict(self.ci_low, self.ci_high)
+        return {"better": "above", "worse": "below"}.get(found, found) if self.control else found
+
+    @property
+    def control(self) -> bool:
+        """Whether the first of the two is a control."""
+        return self.prediction == CONTROL
+
+    @property
+    def improves(self) -> float | None:
+        """Probability of improvement; None where the two score the same in every era."""
+        return None if self.way == "identical" else self.probability_of_improvement
 
 
 class Simulation(Shown):

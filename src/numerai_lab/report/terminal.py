@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
 from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
-from numerai_lab.scoring import verdict
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -129,17 +128,16 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
     title = f"paired difference of {metrics} per era"
     if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
-    columns = [("against" if own else "run", False), ("mean", True)]
+    columns = [("run", False), ("mean", True)]
     columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
     table = new_table(columns, title)
     for c in shown:
         # A run's label is long: its directory goes below its experiment.
-        name = c.baseline if own else c.prediction.replace("/", "/\n")
-        if not own and not against_one:
-            name = f"{c.prediction} - {c.baseline}"
+        among_runs = against_one and not own
+        name = c.prediction.replace("/", "/\n") if among_runs else c.name
         cells = [name, number(c.mean_difference, signed=True)]
-        cells += [interval(c.ci_low, c.ci_high), percent(c.probability_of_improvement)]
-        add_row(table, [*cells, count(c.n_eras), verdict(c.ci_low, c.ci_high)])
+        cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
+        add_row(table, [*cells, count(c.n_eras), c.way])
     return table
 
 
@@ -149,21 +147,30 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
     Parameters
     ----------
     runs : mappings with `experiment`, `run` (its directory), `state` ("finished", or how far it
-        got), and `corr`, `ci_low`, `ci_high`, `sharpe`; any may be absent or None.
+        got), `continues` (the run whose final model it grew), and `corr`, `ci_low`, `ci_high`,
+        `sharpe`; any may be absent or None.
     """
+    from rich.console import Group
     from rich.text import Text
 
     if not runs:
         return Text("no runs yet")
     columns = [("experiment", False), ("run", False), ("corr", True)]
     table = new_table([*columns, ("95 % interval", True), ("sharpe", True)])
+    for column in table.columns[1:]:
+        column.no_wrap = True  # a run's name is copied from here, so it is whole
     for run in runs:
         # A run that is not finished has no interval; its state stands there.
         state = str(run.get("state") or "finished")
-        range_ = interval(run.get("ci_low"), run.get("ci_high")) if state == "finished" else state
-        cells = [str(run.get("experiment") or ABSENT), Path(run.get("run") or ABSENT).name]
+        ends = run.get("ci_low"), run.get("ci_high")
+        range_ = interval(*ends, decimals=3) if state == "finished" else state
+        name = f"{run.get('experiment') or ABSENT}{' +' if run.get('continues') else ''}"
+        cells = [name, Path(run.get("run") or ABSENT).name]
         add_row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
-    return table
+    if not any(run.get("continues") for run in runs):
+        return table
+    words = "+ made by train --continue: a final model that grew; the scores are its parent's"
+    return Group(table, Text(words))
 
 
 def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:

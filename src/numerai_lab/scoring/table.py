@@ -246,13 +246,18 @@ def _say_uncovered(
 
 
 def _say_suspicious(names: list[str], target: str, corr: Float64, say: Say) -> None:
+    """Say once which columns score more than can be, all of them in one sentence."""
+    means = {}
     for name, scores in zip(names, corr.T, strict=True):
         known = scores[~np.isnan(scores)]
         if len(known) and known.mean() > SUSPICIOUS_CORR:
-            say(
-                f"suspicious: mean corr of '{name}' with {target} is {known.mean():.3f}, above "
-                f"{SUSPICIOUS_CORR} there is possibly a leak; check purge and features"
-            )
+            means[name] = float(known.mean())
+    if means:
+        named = ", ".join(f"'{name}' {mean:.3f}" for name, mean in means.items())
+        say(
+            f"suspicious: mean corr with {target} above {SUSPICIOUS_CORR}: {named}; there is "
+            "possibly a leak; check purge and features"
+        )
 
 
 def _eras_of(which: npt.NDArray[np.bool_], eras: npt.NDArray[np.int32]) -> str:

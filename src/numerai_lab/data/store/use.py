@@ -72,7 +72,7 @@ def known_files(heads: Sequence[Head], folder: Path) -> tuple[SourceFile, ...]:
     """Describe source files, hashing only those that are not known in the folder of all stores."""
     hashes = known_hashes([head.path for head in heads], folder)
     return tuple(
-        source_file(head.path, head.n_rows, sha256)
+        source_file(head.path, head.schema, head.n_rows, sha256)
         for head, sha256 in zip(heads, hashes, strict=True)
     )
 

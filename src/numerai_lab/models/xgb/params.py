@@ -1,8 +1,9 @@
 """What an experiment may write under `model.params` of `xgb`: XGBoost's own names.
 
 Every training parameter of XGBoost 3 is a field here, so that a typo is an error instead of
-a parameter that XGBoost ignores. Left out means XGBoost's own default, named in the text.
-Source: https://xgboost.readthedocs.io/en/stable/parameter.html
+a parameter that XGBoost ignores. Left out means XGBoost's own default, shown beside it.
+Source: https://xgboost.readthedocs.io/en/stable/parameter.html; defaults as `Booster.save_config`
+of XGBoost 3.2 tells them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from numerai_lab.models.base import Params
+from numerai_lab.models.base import LEFT_OUT, Params
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -60,6 +61,11 @@ SetElsewhere = Annotated[None, BeforeValidator(_refuse), Field(exclude=True)]
 """A name of XGBoost that something else in the experiment decides; writing it is an error."""
 
 
+def _own(default: str, description: str, **more: Any) -> Any:
+    """Describe a parameter of XGBoost's own; `default` is what it does when it is left out."""
+    return Field(None, description=description, json_schema_extra={LEFT_OUT: default}, **more)
+
+
 class EraBoosting(BaseModel):
     """More trees for the eras that the model has learnt worst."""
 
@@ -76,95 +82,132 @@ class XGBParams(Params):
     """Parameters of `xgb`; the booster's, the trees' and the objective's as XGBoost names them."""
 
     num_boost_round: Positive = Field(400, description="boosting rounds, before era boosting")
-    era_boosting: EraBoosting | None = None
+    era_boosting: EraBoosting | None = Field(
+        None, description="more trees for the eras learnt worst; none if left out"
+    )
     memory: Literal["auto", "in_core", "external"] = Field(
         "auto",
         description="in_core: binned rows in memory; external: in pages on disk; auto: in memory "
         "if they fit",
     )
 
-    booster: Literal["gbtree", "gblinear", "dart"] | None = Field(None, description="gbtree")
+    booster: Literal["gbtree", "gblinear", "dart"] | None = _own(
+        "gbtree", "trees, linear models, or trees of which some are dropped while training"
+    )
     objective: str = Field("reg:squarederror", description="what the trees minimise")
-    base_score: float | None = Field(None, description="first prediction; fitted to the labels")
+    base_score: float | None = _own("fitted to the labels", "first prediction")
 
-    eta: NonNegative | None = Field(None, description="step size of a tree; 0.3")
-    learning_rate: NonNegative | None = Field(None, description="another name of eta")
-    max_depth: Annotated[int, Field(ge=0)] | None = Field(None, description="of a tree; 6")
-    max_leaves: Annotated[int, Field(ge=0)] | None = Field(None, description="0: no limit")
-    min_child_weight: NonNegative | None = Field(None, description="hessian in a leaf; 1")
-    gamma: NonNegative | None = Field(None, description="smallest gain of a split; 0")
-    min_split_loss: NonNegative | None = Field(None, description="another name of gamma")
-    lambda_: NonNegative | None = Field(None, alias="lambda", description="L2 on leaves; 1")
-    reg_lambda: NonNegative | None = Field(None, description="another name of lambda")
-    alpha: NonNegative | None = Field(None, description="L1 on leaves; 0")
-    reg_alpha: NonNegative | None = Field(None, description="another name of alpha")
-    max_delta_step: NonNegative | None = Field(None, description="largest leaf; 0: no limit")
-    subsample: Share | None = Field(None, description="rows a tree sees; 1")
-    sampling_method: Literal["uniform", "gradient_based"] | None = Field(
-        None, description="uniform; gradient_based needs device cuda"
+    eta: NonNegative | None = _own("0.3", "step size of a tree")
+    learning_rate: NonNegative | None = _own("", "another name of eta")
+    max_depth: Annotated[int, Field(ge=0)] | None = _own("6", "of a tree; 0: no limit")
+    max_leaves: Annotated[int, Field(ge=0)] | None = _own("0", "of a tree; 0: no limit")
+    min_child_weight: NonNegative | None = _own("1", "smallest sum of hessians in a leaf")
+    gamma: NonNegative | None = _own("0", "smallest gain of a split")
+    min_split_loss: NonNegative | None = _own("", "another name of gamma")
+    lambda_: NonNegative | None = _own("1", "L2 on leaves", alias="lambda")
+    reg_lambda: NonNegative | None = _own("", "another name of lambda")
+    alpha: NonNegative | None = _own("0", "L1 on leaves")
+    reg_alpha: NonNegative | None = _own("", "another name of alpha")
+    max_delta_step: NonNegative | None = _own("0", "largest leaf; 0: no limit")
+    subsample: Share | None = _own("1", "share of the rows that a tree sees")
+    sampling_method: Literal["uniform", "gradient_based"] | None = _own(
+        "uniform", "how these rows are drawn; gradient_based needs device cuda"
     )
-    colsample_bytree: Share | None = Field(None, description="features a tree sees; 1")
-    colsample_bylevel: Share | None = Field(None, description="features a level sees; 1")
-    colsample_bynode: Share | None = Field(None, description="features a split sees; 1")
-    tree_method: Literal["auto", "hist", "approx", "exact"] | None = Field(
-        None, description="auto is hist; approx and exact need float copies of the features"
+    colsample_bytree: Share | None = _own("1", "share of the features that a tree sees")
+    colsample_bylevel: Share | None = _own("1", "share of these that a level sees")
+    colsample_bynode: Share | None = _own("1", "share of these that a split sees")
+    tree_method: Literal["auto", "hist", "approx", "exact"] | None = _own(
+        "auto", "auto is hist; approx and exact need float copies of the features"
     )
-    grow_policy: Literal["depthwise", "lossguide"] | None = Field(None, description="depthwise")
-    max_bin: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="int8 features: one bin a value; float features: 256"
+    grow_policy: Literal["depthwise", "lossguide"] | None = _own(
+        "depthwise", "which leaf is split next: nearest to the root, or of the largest gain"
     )
-    num_parallel_tree: Positive | None = Field(None, description="trees a round; 1")
-    multi_strategy: Literal["one_output_per_tree", "multi_output_tree"] | None = None
-    monotone_constraints: dict[str, Literal[-1, 0, 1]] | list[Literal[-1, 0, 1]] | None = Field(
-        None, description="by feature name, or one for each feature"
+    max_bin: Annotated[int, Field(ge=2)] | None = _own(
+        "256", "bins of a float feature; int8 features have one bin a value"
     )
-    interaction_constraints: list[list[str]] | None = Field(
-        None, description="groups of feature names that may meet in a tree"
+    num_parallel_tree: Positive | None = _own("1", "trees a round")
+    multi_strategy: Literal["one_output_per_tree", "multi_output_tree"] | None = _own(
+        "one_output_per_tree", "of several outputs (num_class): a tree each, or leaves with all"
     )
-    scale_pos_weight: NonNegative | None = Field(None, description="for binary objectives; 1")
-    max_cached_hist_node: Positive | None = None
-    sparse_threshold: Rate | None = None
-    max_cat_to_onehot: Positive | None = None
-    max_cat_threshold: Positive | None = None
-    updater: str | None = Field(None, description="chosen by tree_method")
-    refresh_leaf: Literal[0, 1] | None = None
-    seed_per_iteration: bool | None = None
-    validate_parameters: bool | None = None
+    monotone_constraints: dict[str, Literal[-1, 0, 1]] | list[Literal[-1, 0, 1]] | None = _own(
+        "", "by feature name, or one for each feature: 1 rises, -1 falls, 0 is free"
+    )
+    interaction_constraints: list[list[str]] | None = _own(
+        "", "groups of feature names that may meet in a tree"
+    )
+    scale_pos_weight: NonNegative | None = _own("1", "weight of label 1, binary objectives")
+    max_cached_hist_node: Positive | None = _own(
+        "65536, 4096 on cuda",
+        "histograms of nodes that are kept while a tree grows; less saves memory",
+    )
+    sparse_threshold: Rate | None = _own(
+        "0.2", "tree_method hist: share of present values below which a column is stored sparse"
+    )
+    max_cat_to_onehot: Positive | None = _own(
+        "4", "categorical features only, of which there are none here: one-hot below so many"
+    )
+    max_cat_threshold: Positive | None = _own(
+        "64", "categorical features only: most categories that a split weighs"
+    )
+    updater: str | None = _own("chosen by tree_method", "steps that build a tree, with commas")
+    refresh_leaf: Literal[0, 1] | None = _own(
+        "1", "of updater refresh: 1 renews leaves and node statistics, 0 the latter alone"
+    )
+    seed_per_iteration: bool | None = _own("false", "start the draws of each round from its number")
+    validate_parameters: bool | None = _own("true", "XGBoost warns of names it does not know")
 
-    sample_type: Literal["uniform", "weighted"] | None = Field(None, description="dart")
-    normalize_type: Literal["tree", "forest"] | None = Field(None, description="dart")
-    rate_drop: Rate | None = Field(None, description="dart: trees dropped; 0")
-    one_drop: Literal[0, 1] | None = Field(None, description="dart")
-    skip_drop: Rate | None = Field(None, description="dart")
+    sample_type: Literal["uniform", "weighted"] | None = _own(
+        "uniform", "dart: trees are dropped all alike, or by their weight"
+    )
+    normalize_type: Literal["tree", "forest"] | None = _own(
+        "tree", "dart: a new tree weighs as each dropped one, or as their sum"
+    )
+    rate_drop: Rate | None = _own("0", "dart: share of the trees that is dropped in a round")
+    one_drop: Literal[0, 1] | None = _own("0", "dart: 1 drops at least one tree a round")
+    skip_drop: Rate | None = _own("0", "dart: probability of a round that drops none")
 
-    feature_selector: Literal["cyclic", "shuffle", "random", "greedy", "thrifty"] | None = Field(
-        None, description="gblinear"
+    feature_selector: Literal["cyclic", "shuffle", "random", "greedy", "thrifty"] | None = _own(
+        "cyclic", "gblinear: the order in which coefficients are updated"
     )
-    top_k: Annotated[int, Field(ge=0)] | None = Field(None, description="gblinear")
-    tolerance: NonNegative | None = Field(None, description="gblinear")
+    top_k: Annotated[int, Field(ge=0)] | None = _own(
+        "0", "gblinear, greedy and thrifty: features that are tried; 0: all"
+    )
+    tolerance: NonNegative | None = _own(
+        "0", "gblinear: rounds end when the largest change of a coefficient is below it"
+    )
 
-    num_class: Annotated[int, Field(ge=0)] | None = Field(
-        None, validate_default=True, description="multi:softmax"
+    num_class: Annotated[int, Field(ge=0)] | None = _own(
+        "", "multi:softmax needs it: number of classes", validate_default=True
     )
-    tweedie_variance_power: Annotated[float, Field(gt=1, lt=2)] | None = None
-    huber_slope: NonNegative | None = Field(None, description="reg:pseudohubererror; 1")
-    quantile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, validate_default=True, description="reg:quantileerror"
+    tweedie_variance_power: Annotated[float, Field(gt=1, lt=2)] | None = _own(
+        "1.5", "reg:tweedie: variance is mean to this power; near 2 is gamma, near 1 Poisson"
     )
-    expectile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, validate_default=True, description="reg:expectileerror"
+    huber_slope: NonNegative | None = _own("1", "reg:pseudohubererror: where squared turns linear")
+    quantile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = _own(
+        "", "reg:quantileerror needs it: the quantile", validate_default=True
     )
-    aft_loss_distribution: Literal["normal", "logistic", "extreme"] | None = None
-    aft_loss_distribution_scale: NonNegative | None = None
-    lambdarank_pair_method: Literal["topk", "mean"] | None = Field(
-        None, description="rank:*, where an era is a query"
+    expectile_alpha: Annotated[float, Field(gt=0, lt=1)] | None = _own(
+        "", "reg:expectileerror needs it: the expectile", validate_default=True
     )
-    lambdarank_num_pair_per_sample: Positive | None = None
-    lambdarank_normalization: bool | None = None
-    lambdarank_score_normalization: bool | None = None
-    lambdarank_unbiased: bool | None = None
-    lambdarank_bias_norm: NonNegative | None = None
-    ndcg_exp_gain: bool | None = None
+    aft_loss_distribution: Literal["normal", "logistic", "extreme"] | None = _own(
+        "normal", "of survival:aft, which is refused: a label here is one number"
+    )
+    aft_loss_distribution_scale: NonNegative | None = _own("1", "as aft_loss_distribution")
+    lambdarank_pair_method: Literal["topk", "mean"] | None = _own(
+        "topk", "rank:*, where an era is a query: pairs with the best rows, or drawn at random"
+    )
+    lambdarank_num_pair_per_sample: Positive | None = _own(
+        "32 with topk, 1 with mean", "rank:*: pairs a row (mean), or how many best rows (topk)"
+    )
+    lambdarank_normalization: bool | None = _own("true", "rank:*: scale gradients by their sum")
+    lambdarank_score_normalization: bool | None = _own(
+        "true", "rank:*: scale a pair's gradient by the difference of its predictions"
+    )
+    lambdarank_unbiased: bool | None = _own("false", "rank:*: undo the bias of clicked positions")
+    lambdarank_bias_norm: NonNegative | None = _own("1", "lambdarank_unbiased: its Lp norm")
+    ndcg_exp_gain: bool | None = _own(
+        "true", "rank:ndcg: gain 2^label - 1 instead of the label; needs labels up to 31"
+    )
 
     seed: SetElsewhere = None
     random_state: SetElsewhere = None
