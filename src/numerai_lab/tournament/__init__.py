@@ -14,6 +14,7 @@ from numerai_lab.tournament.api import (
     is_stand_in,
     keys_of,
 )
+from numerai_lab.tournament.access import address_of
 from numerai_lab.tournament.attempt import Desk
 from numerai_lab.tournament.container_check import BundleCheck, BundleError
 from numerai_lab.tournament.datasets import (
@@ -99,6 +100,7 @@ __all__ = [
     "Unavailable",
     "Verified",
     "WrongKeys",
+    "address_of",
     "api_url",
     "check_not_cron",
     "choose_files",

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from numerai_lab.errors import UserError
 
@@ -101,6 +101,13 @@ def api_url(environ: Mapping[str, str] = os.environ) -> str:
             fix=f"unset {URL_VARIABLE} for Numerai, or take the line that dev-server prints",
         )
     return url.rstrip("/")
+
+
+def address_of(url: str) -> str:
+    """Return an API address as it may be written down: without a user's name, password or query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rsplit("@", 1)[-1].lower()
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
 def is_stand_in(url: str | None = None) -> bool:
