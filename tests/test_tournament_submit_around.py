@@ -169,9 +169,11 @@ def test_the_cron_script(submit):
     assert "gama" not in done.stderr
     command.unlink()
     done = cron()
-    assert done.returncode == 127
-    assert str(command) in done.stderr
+    assert done.returncode == 2
+    assert f"there is no program {command}" in done.stderr
+    assert "nothing was submitted" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert log.read_text().endswith(done.stderr)
     assert SECRET not in log.read_text()
 
 

@@ -320,6 +320,31 @@ def test_diagnostics_are_those_of_the_run(lab, server, run_dir):
     assert "Diagnostics not found" in unknown.err
 
 
+def test_a_name_means_the_same_run_in_every_command(lab, server, run_dir, tmp_path):
+    """The newest with a final model, not a baseline that was trained for a comparison since."""
+    runs = tmp_path / "runs"
+    shutil.copytree(run_dir, runs / "plain" / "older")
+    newer = shutil.copytree(run_dir, runs / "plain" / "newer", ignore=lambda *_: {"final"})
+    manifest = json.loads((newer / "manifest.json").read_text())
+    manifest["created_utc"] = "2099-01-01T00:00:00+00:00"
+    (newer / "manifest.json").write_text(json.dumps(manifest))
+    live = Path(manifest["data"]["folder"]) / "live.parquet"
+    for command in (
+        ["diagnostics", "--slot", "alpha", "--wait", "0"],
+        ["export"],
+        ["upload", "--slot", "beta", "--no-check"],
+        ["predict", "--features", live],
+    ):
+        for name in ("latest:plain", "plain"):
+            done = lab(command[0], name, *command[1:], "--runs-dir", runs)
+            assert done.code == 0, (command, done.err)
+            said = f"run {runs}/plain/older (experiment plain), the newest with a final model"
+            assert said in " ".join(done.err.split()), command
+    named = lab("diagnostics", newer, "--slot", "alpha", "--wait", "0", "--json")
+    assert named.code == 0, named.err
+    assert named.json["run_dir"] == str(newer)
+
+
 def test_diagnostics_that_are_not_done_say_how_to_ask_again(lab, server, run_dir):
     done = lab("diagnostics", run_dir, "--slot", "alpha", "--wait", "0")
     assert done.code == 0

@@ -1,5 +1,6 @@
 """Everything that talks to Numerai: downloads, rounds, submissions, receipts, model upload."""
 
+from numerai_lab.tournament.access import address_of
 from numerai_lab.tournament.api import (
     Backoff,
     Keys,
@@ -14,7 +15,6 @@ from numerai_lab.tournament.api import (
     is_stand_in,
     keys_of,
 )
-from numerai_lab.tournament.access import address_of
 from numerai_lab.tournament.attempt import Desk
 from numerai_lab.tournament.container_check import BundleCheck, BundleError
 from numerai_lab.tournament.datasets import (

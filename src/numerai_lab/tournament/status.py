@@ -236,7 +236,7 @@ def _slot_status(
         warnings.append(str(error))
     run, promise = _promise(entry, receipts, runs_dir, warnings)
 
-    error = server.error
+    failure = server.error
     submissions: list[Submission] | None = None
     corr: list[tuple[int, float]] = []
     mmc: list[tuple[int, float]] = []
@@ -246,7 +246,7 @@ def _slot_status(
             "a model was uploaded to it, so submit leaves out its slot in submit.yaml: Numerai "
             "takes no predictions for it"
         )
-    if error is None:
+    if failure is None:
         try:
             with client(keys_of(entry.account, environ)) as tournament:
                 if entry.kind == "model" and entry.model not in tournament.models():
@@ -255,8 +255,8 @@ def _slot_status(
                 submissions = tournament.submissions(model_id)
                 corr = _resolved(tournament, model_id, "corr", horizon)
                 mmc = _resolved(tournament, model_id, "mmc", horizon)
-        except LabError as found:
-            error = found
+        except LabError as error:
+            failure = error
 
     lines = round_lines(receipts, pending, submissions, server.rounds)
     first = min((one.round for one in receipts), default=None)
@@ -281,8 +281,8 @@ def _slot_status(
         run=None if run is None else _shown(run),
         synthetic=run is not None and RunDir(Path(run)).is_synthetic(),
         rounds=tuple(lines[:SHOWN_ROUNDS]),
-        problem=None if error is None else str(error),
-        problem_code=0 if error is None else error.exit_code,
+        problem=None if failure is None else str(failure),
+        problem_code=0 if failure is None else failure.exit_code,
         promised=promise.means if promise else {},
         live={"corr": _mean(corr), "mmc": _mean(mmc)},
         n_resolved=len(corr),

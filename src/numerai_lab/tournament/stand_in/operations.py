@@ -3,10 +3,10 @@
 Words of errors are invented, except "Current round not open for submissions" (a comment in
 numerapi's check_round_open): the API documents none.
 
-A model that a pickle was uploaded to takes no predictions: Numerai's documentation ("Model Uploads",
-Interactions with submission upload and compute) says that they can no longer be uploaded via the
-API. At which request it says no is not documented; here it is the one for an upload address, and
-the submission itself.
+A model that a pickle was uploaded to takes no predictions: Numerai's documentation ("Model
+Uploads", Interactions with submission upload and compute) says that they can no longer be uploaded
+via the API. Which request is refused, and in which words, is not documented: here it is the one for
+an upload address, and the submission itself.
 """
 
 from __future__ import annotations
