@@ -110,7 +110,7 @@ def test_list_shows_both_sides_and_what_is_out_of_date(pointed, lab, tmp_path):
     done = lab("data", "list", "--json")
     assert done.code == 0
     status = {Path(item["name"]).name: item["status"] for item in done.json["files"]}
-    assert status["train.parquet"] == "changed"
+    assert status["train.parquet"] == "damaged"
     assert status["features.json"] == "not recorded"
     assert status["meta_model.parquet"] == "partial"
     assert status["live.parquet"] == "outdated"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numerai_lab.cli.output import warn_on_stderr
+
 if TYPE_CHECKING:
     from numerai_lab.experiment import FinalModel, RunDir
     from numerai_lab.tournament import State, Tournament
@@ -19,9 +21,14 @@ def environment(env_file: Path | None) -> dict[str, str]:
     ------
     UserError : a file that others may read, or that is not NAME=VALUE lines.
     """
-    from numerai_lab.tournament import read_env_file
+    from numerai_lab.tournament import mistaken_for, read_env_file
 
-    return {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    given = read_env_file(env_file) if env_file else {}
+    for name in given:
+        meant = mistaken_for(name)
+        if meant is not None:
+            warn_on_stderr(f"{env_file}: {name} is not read, did you mean '{meant}'?")
+    return {**os.environ, **given}
 
 
 def state_of(folder: Path, environ: Mapping[str, str]) -> State:

@@ -1,6 +1,6 @@
 """Everything that talks to Numerai: downloads, rounds, submissions, receipts, model upload."""
 
-from numerai_lab.tournament.access import address_of
+from numerai_lab.tournament.access import address_of, mistaken_for
 from numerai_lab.tournament.api import (
     Backoff,
     Keys,
@@ -118,6 +118,7 @@ __all__ = [
     "list_files",
     "live_file",
     "load_slots",
+    "mistaken_for",
     "needed_groups",
     "parse_duration",
     "place_of",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -14,18 +13,12 @@ from typing import Any
 
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.files import write_json
-from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.access import is_key, is_loopback
 from numerai_lab.tournament.slots import OnFailure
 
 TIMEOUT_SECONDS = 60.0
 SILENCE = timedelta(hours=6)
 """The same news is not told again before this: cron starts submit every few minutes."""
-_KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
-
-
-def is_key(variable: str) -> bool:
-    """Return whether an environment variable holds half of a key, by its name."""
-    return _KEY.fullmatch(variable) is not None
 
 
 def check_on_failure(
