@@ -76,7 +76,7 @@ def test_only_what_can_be_a_key_is_masked():
 def test_names_that_are_probably_misprints():
     for name in ("NUMERAI_PUBLICID", "numerai_public_id", "NUMERAI_PUBLIC_KEY", "NUMERAI_PUBLC_ID"):
         assert mistaken_for(name) == "NUMERAI_PUBLIC_ID"
-    for name in ("NUMERAI_API_URL", "WORK_NUMERAI_PUBLIC_ID", "NUMERAI_LAB_ENV", "SUBMIT_WEBHOOK"):
+    for name in ("NUMERAI_API_URL", "WORK_NUMERAI_PUBLIC_ID", "NUMERAI_LAB_ENV", "AWS_SECRET_KEY"):
         assert mistaken_for(name) is None
 
 

@@ -39,6 +39,7 @@ from numerai_lab.tournament.datasets import (
     verify_files,
 )
 from numerai_lab.tournament.diagnostics import Diagnostics, diagnose
+from numerai_lab.tournament.entries import entries
 from numerai_lab.tournament.env_file import read_env_file
 from numerai_lab.tournament.export import Bundle, export
 from numerai_lab.tournament.model_upload import ModelUpload, check_not_cron, uploading
@@ -61,7 +62,7 @@ from numerai_lab.tournament.slots import (
     load_slots,
 )
 from numerai_lab.tournament.stand_in import StandInSettings, start_stand_in
-from numerai_lab.tournament.status import Status, entries, read_status
+from numerai_lab.tournament.status import Status, read_status
 from numerai_lab.tournament.submit import submit
 
 __all__ = [

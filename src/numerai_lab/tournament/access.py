@@ -17,7 +17,7 @@ NUMERAI_API = "https://api-tournament.numer.ai"
 URL_VARIABLE = "NUMERAI_API_URL"
 SHORTEST_SECRET = 8
 """Characters from which a key is one; masking a shorter text would only garble all messages."""
-_NEAR = 0.75
+_NEAR = 0.8
 """Likeness of two names (difflib) from which one is taken for a misprint of the other."""
 _KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
 

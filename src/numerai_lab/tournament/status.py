@@ -15,6 +15,7 @@ from numerai_lab.tournament.access import Keys, api_url, is_stand_in, keys_of
 from numerai_lab.tournament.answers import Round, Submission, read_time
 from numerai_lab.tournament.api import Tournament
 from numerai_lab.tournament.decay import ROUNDS, Verdict, judge_live
+from numerai_lab.tournament.entries import Entry
 from numerai_lab.tournament.promise import Promise, read_promise
 from numerai_lab.tournament.receipts import Journal, Receipt, State
 from numerai_lab.tournament.round_lines import (
@@ -23,8 +24,6 @@ from numerai_lab.tournament.round_lines import (
     about_rounds,
     round_lines,
 )
-from numerai_lab.tournament.slots import Slot
-from numerai_lab.tournament.uploads import read_uploads
 
 _LISTED_ROUNDS = 100
 _ASKED_ROUNDS = ROUNDS + _LISTED_ROUNDS
@@ -111,44 +110,6 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A slot to look at: of submit.yaml, or one that a model was uploaded to.
-
-    Attributes
-    ----------
-    since : when a model was uploaded, ISO. served : submit.yaml has a slot for it all the same.
-    """
-
-    slot: str
-    model: str
-    account: str
-    kind: str
-    run: str | None
-    since: str | None = None
-    served: bool = False
-
-
-def entries(slots: Sequence[Slot], state: State) -> list[Entry]:
-    """Return the slots of submit.yaml, then those that models were uploaded to.
-
-    Where a model was uploaded, Numerai runs it, whatever submit.yaml says.
-    """
-    uploads = {(one.account, one.model): one for one in read_uploads(state)}
-    found = []
-    for slot in slots:
-        name, model, account = slot.name, slot.model_name, slot.account
-        one = uploads.pop((account, model), None)
-        if one is None:
-            found.append(Entry(name, model, account, "predictions", slot.run))
-        else:
-            found.append(Entry(name, model, account, "model", one.run, one.uploaded_at, True))
-    return found + [
-        Entry(one.model, one.model, one.account, "model", one.run, one.uploaded_at)
-        for one in uploads.values()
-    ]
 
 
 def read_status(
