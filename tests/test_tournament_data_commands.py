@@ -270,7 +270,10 @@ def test_a_lock_file_of_a_later_format_is_refused(tmp_path):
         read_lock(tmp_path)
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, tmp_path):
+def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, tmp_path, monkeypatch):
+    # byte code that is cut off at the limit would break every later import of it
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 

@@ -181,7 +181,7 @@ def test_the_readme_without_an_account(tmp_path, lab, monkeypatch):
     """The five commands, on a smaller tournament than they have by themselves."""
     root = Path(__file__).parent.parent
     readme = (root / "README.md").read_text()
-    (block,) = [part for part in readme.split("```") if "dev-server" in part]
+    (block,) = [part for part in readme.split("```")[1::2] if "dev-server" in part]
     server, train, export, *submits = [
         shlex.split(line, comments=True) for line in block.splitlines()[1:] if line.strip()
     ]

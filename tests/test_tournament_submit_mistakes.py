@@ -109,10 +109,12 @@ def test_a_wrong_config_is_one_sentence(submit, start, text, sentence):
 
 def test_no_slots_at_all_says_how_to_write_them(submit, start):
     (submit.folder / "submit.yaml").unlink()
-    (submit.folder / "xubmit.yaml").write_text("name: x")  # nothing that it could have meant
+    (submit.folder / "xgb.yaml").write_text("name: x")  # another kind of file
     result = start()
     assert result.code == 2
-    assert "write into it `slots: [{name: YOUR_MODEL, run: latest:xgb}]`" in result.err
+    assert (
+        "write the slots into it, as `slots: [{name: YOUR_MODEL, run: latest:xgb}]`" in result.err
+    )
     assert "did you mean" not in result.err
     submit.slots("slots: [{name: YOUR_MODEL, run: latest:xgb}]\n")  # strict YAML takes it so
     assert "no finished run named 'xgb'" in start().err
@@ -193,7 +195,9 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
 def test_a_full_disk_loses_nothing(submit, lab, monkeypatch):
     submit.slots(ONE)
     result = submit.process(
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        # byte code that is cut off at the limit would break every later import of it
+        env={**submit.environment, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert result.returncode == 1, result.stderr
     assert "the disk is full" in result.stderr

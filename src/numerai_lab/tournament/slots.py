@@ -166,10 +166,12 @@ def load_slots(path: Path = SUBMIT_CONFIG) -> SubmitConfig:
     ConfigError : there is no such file, or every mistake of it, each with its line.
     """
     if not path.exists():
+        # by stems: '.yaml' alone would make any config look like this one
+        near = did_you_mean(path.stem, [one.stem for one in path.parent.glob("*.yaml")])
         raise ConfigError(
-            "there is no such file, and it says what is submitted",
+            f"no such file{near}",
             where=str(path),
-            fix="write into it `slots: [{name: YOUR_MODEL, run: latest:xgb}]`, or submit one run "
-            "with `numerai-lab submit latest:xgb --slot YOUR_MODEL`",
+            fix="write the slots into it, as `slots: [{name: YOUR_MODEL, run: latest:xgb}]`, or "
+            "submit one run with `numerai-lab submit latest:xgb --slot YOUR_MODEL`",
         )
     return read_section(path, SubmitConfig)
