@@ -195,9 +195,9 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
 def test_a_full_disk_loses_nothing(submit, lab, monkeypatch):
     submit.slots(ONE)
     result = submit.process(
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
-        # byte code that is cut off at the limit would break every later import of it
+        # Python would leave bytecode cut at the limit behind, and fail on it ever after.
         env={**submit.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
     )
     assert result.returncode == 1, result.stderr
     assert "the disk is full" in result.stderr
