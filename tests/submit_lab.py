@@ -15,7 +15,7 @@ from pathlib import Path
 from conftest import TINY_CONFIG
 from data_files import without_mark
 from numerai_lab.cli import run
-from numerai_lab.tournament import StandInSettings, start_stand_in
+from numerai_lab.tournament import StandInSettings, State, start_stand_in
 from numerai_lab.tournament.stand_in.control import apply_control
 from numerai_lab.tournament.stand_in.schedule import parse_time
 from stand_in import OPEN, PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET, StandIn, clean_environment
@@ -113,8 +113,12 @@ class Submit:
             **options,
         )
 
+    def records(self, slot: str) -> Path:
+        """Return where the records of the stand-in are."""
+        return State(self.state, self.server.url).folder(slot)
+
     def receipts(self, slot: str) -> dict[int, dict]:
-        found = (self.state / slot).glob("*.json")
+        found = self.records(slot).glob("*.json")
         return {int(path.stem): json.loads(path.read_text()) for path in found}
 
     def submissions(self) -> list[tuple[str, int]]:

@@ -17,12 +17,15 @@ from numerai_lab.tournament.access import (
     is_stand_in,
     key_variables,
     keys_of,
+    mistaken_for,
 )
 from numerai_lab.tournament.api import (
     Tournament,
     TournamentError,
     Unavailable,
 )
+from numerai_lab.tournament.outcome import redact
+from numerai_lab.tournament.transport import Transport
 from stand_in import KEYS
 
 
@@ -60,6 +63,21 @@ def test_keys_come_from_the_environment_by_account():
     with pytest.raises(UserError, match="holds characters") as caught:
         keys_of(environ={**environ, "NUMERAI_SECRET_KEY": "two words"})
     assert "words" not in str(caught.value)
+
+
+def test_only_what_can_be_a_key_is_masked():
+    """Masking a text of one letter would take that letter out of every sentence."""
+    environ = {"NUMERAI_PUBLIC_ID": "a", "NUMERAI_SECRET_KEY": "SECRETKEY9"}
+    assert redact("a name and SECRETKEY9", environ) == "a name and ***"
+    transport = Transport(("a", "SECRETKEY9"))
+    assert transport.redact("a name and SECRETKEY9") == "a name and ***"
+
+
+def test_names_that_are_probably_misprints():
+    for name in ("NUMERAI_PUBLICID", "numerai_public_id", "NUMERAI_PUBLIC_KEY", "NUMERAI_PUBLC_ID"):
+        assert mistaken_for(name) == "NUMERAI_PUBLIC_ID"
+    for name in ("NUMERAI_API_URL", "WORK_NUMERAI_PUBLIC_ID", "NUMERAI_LAB_ENV", "AWS_SECRET_KEY"):
+        assert mistaken_for(name) is None
 
 
 @pytest.mark.parametrize(

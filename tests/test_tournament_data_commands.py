@@ -110,7 +110,7 @@ def test_list_shows_both_sides_and_what_is_out_of_date(pointed, lab, tmp_path):
     done = lab("data", "list", "--json")
     assert done.code == 0
     status = {Path(item["name"]).name: item["status"] for item in done.json["files"]}
-    assert status["train.parquet"] == "changed"
+    assert status["train.parquet"] == "damaged"
     assert status["features.json"] == "not recorded"
     assert status["meta_model.parquet"] == "partial"
     assert status["live.parquet"] == "outdated"
@@ -270,7 +270,10 @@ def test_a_lock_file_of_a_later_format_is_refused(tmp_path):
         read_lock(tmp_path)
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, tmp_path):
+def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, tmp_path, monkeypatch):
+    # byte code that is cut off at the limit would break every later import of it
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 

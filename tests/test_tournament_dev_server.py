@@ -10,7 +10,8 @@ import pytest
 
 from conftest import lab_process
 from numerai_lab.tournament.api import Tournament
-from stand_in import StandIn
+from stand_in import StandIn, clean_environment
+from submit_lab import MAIN, ONE
 
 
 @pytest.fixture
@@ -44,6 +45,32 @@ def test_dev_server_says_how_to_point_the_lab_at_it(dev_server, monkeypatch, lab
         assert abs(api.server_now() - datetime.now(UTC)) < timedelta(minutes=2)
     assert lab("data", "download", "--files", "features,live").code == 0
     assert "Nothing here reaches Numerai" in "".join(told)
+
+
+def test_a_closed_round_to_practise_with(tournament, tmp_path, final_runs):
+    process = lab_process(
+        *("dev-server", "--port", 0, "--data", tournament, "--closed", "--models", "alpha"),
+        cwd=tmp_path,
+    )
+    try:
+        told = [process.stdout.readline() for _ in range(8)]
+        assert "submit ends with 75" in "".join(told)
+        named = [line.removeprefix("export ").strip() for line in told if "export " in line]
+        given = clean_environment(**dict(line.split("=", 1) for line in named))
+        (tmp_path / "submit.yaml").write_text(ONE)
+        done = subprocess.run(
+            [*MAIN, "submit", "--config", "submit.yaml", "--runs-dir", final_runs],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=given,
+            check=False,
+        )
+        assert done.returncode == 75, done.stderr
+        assert "is not open, it closed at" in done.stderr
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(

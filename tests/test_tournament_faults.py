@@ -92,7 +92,7 @@ class Simulation:
     def start(self, wait: float = 0.0):
         """What cron does."""
         desk = Desk(
-            State(self.folder / "submissions"),
+            State(self.folder / "submissions", self.server.url),
             self.runs,
             self.server.environment,
             say=self.log.append,
@@ -161,7 +161,7 @@ def test_every_slot_once_in_every_round_that_allowed_it(tmp_path, final_runs, se
     models = ("alpha", "gamma")
     lost = [(m, number) for number in fine for m in models if made[m, number] == 0]
     assert lost == [], "a round was open and reachable, and missed\n" + "\n".join(world.log)
-    receipts = State(tmp_path / "submissions")
+    receipts = State(tmp_path / "submissions", server.url)
     hows = Counter(one.how for model in models for one in receipts.receipts(model))
     assert hows["recovered"] > 0
     assert hows["found"] == 0, "a submission of ours that we did not know"

@@ -64,7 +64,7 @@ def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
         now = FIRST + timedelta(weeks=step)
         number = submit.server.control(set_time=now.isoformat())["latest_round"]
         code, _, _ = zygote.run("submit", *submit.places, kill_at=step + 1, **options)
-        pending = (submit.state / "alpha" / f"{number}.pending").exists()
+        pending = (submit.records("alpha") / f"{number}.pending").exists()
         if pending and ("alpha", number) in submit.submissions():
             break
     assert code == -9

@@ -1,7 +1,10 @@
 """`predict`: final models on live rows and on any file with the features."""
 
 import json
+import re
+import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +71,7 @@ def test_live_is_the_file_beside_the_data(lab, final_runs, run_dir):
     result = lab("predict", "latest:tiny", "--runs-dir", final_runs, "--json")
     assert result.code == 0, result.err
     assert result.json["features"] == str(data_of(run_dir) / "live.parquet")
-    assert f"taking run {run_dir} (experiment tiny), the newest" in result.err
+    assert f"taking run {run_dir} (experiment tiny), the newest with a final model" in result.err
     assert (result.json["experiment"], result.json["n_in_sample"]) == ("tiny", 0)
     assert "IN-SAMPLE" not in result.err
     table = pd.read_csv(result.json["out"])
@@ -211,16 +214,34 @@ def test_a_damaged_file_is_one_sentence(predict, live):
 
 def test_a_run_without_a_final_model_says_how_to_make_one(lab, tiny_config, tmp_path):
     runs = tmp_path / "runs"
-    assert lab("train", tiny_config, "--runs-dir", runs, "-q").code == 0
+    fewer = ["--set", "model.params.num_boost_round=4"]
+    assert lab("train", tiny_config, *fewer, "--runs-dir", runs, "-q").code == 0
     (run_dir,) = (runs / "tiny").iterdir()
-    for named in (run_dir, "tiny", "latest:tiny"):
-        result = lab("predict", named, "--runs-dir", runs)
+    told = set()
+    for named in (run_dir, "tiny", "latest:tiny", None):
+        result = lab("predict", *([named] if named else []), "--runs-dir", runs)
         assert result.code == 2
         assert "final model" in result.err
-        assert "--resume --final" in result.err
-    done = lab("train", tiny_config, "--resume", "--final", "--run-dir", run_dir, "-q")
+        told |= set(re.findall(r"`numerai-lab (.*)`", result.err))
+    (command,) = told
+    done = lab(*shlex.split(command), "-q")  # exactly as it was printed
     assert done.code == 0, done.err
     assert lab("predict", "tiny", "--runs-dir", runs).code == 0
+
+
+def test_the_same_for_a_run_with_baselines(lab, tiny_config, tmp_path, monkeypatch):
+    """Their configs lie beside its own, so its own command is the one that is told."""
+    (tmp_path / "base.yaml").write_text(tiny_config.read_text().replace("tiny", "base"))
+    command = ["train", str(tiny_config), "--set", "compare_to=[base]"]
+    monkeypatch.setattr(sys, "argv", ["numerai-lab", *command])
+    assert lab(*command, "--runs-dir", tmp_path / "runs", "-q").code == 0
+    for name in ("tiny", "base"):
+        result = lab("predict", name, "--runs-dir", tmp_path / "runs")
+        (told,) = re.findall(r"`numerai-lab (.*)`", result.err)
+        done = lab(*shlex.split(told), "--runs-dir", tmp_path / "runs", "-q")
+        assert done.code == 0, done.err
+        assert lab("predict", name, "--runs-dir", tmp_path / "runs").code == 0
+    assert len(list((tmp_path / "runs").glob("*/*"))) == 2
 
 
 def test_neutralisation_is_that_of_the_run(lab, tmp_path, tournament, capsys):

@@ -195,23 +195,33 @@ def test_without_server_or_keys_receipts_are_shown_and_the_reason(
 ):
     made = submitted(server, state, run_dir)
     monkeypatch.delenv("NUMERAI_SECRET_KEY")
-    rounds, slot = lines(lab("status", "--config", slots, "--json"))
+    result = lab("status", "--config", slots, "--json")
+    rounds, slot = lines(result)
+    assert result.code == 2
     assert rounds[made.round]["server"] is None
     assert "NUMERAI_SECRET_KEY is not set" in slot["problem"]
+    monkeypatch.setenv("NUMERAI_SECRET_KEY", "WRONGSECRET")
+    result = lab("status", "--config", slots)
+    assert result.code == 2
+    assert f"{made.round}" in result.out
+    assert result.err.count("error: the server's view is missing: ") == 1
+    assert "does not accept the keys" in result.err
     monkeypatch.setenv("NUMERAI_SECRET_KEY", SECRET)
     monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:1")
     result = lab("status", "--config", slots, "--json")
     rounds, slot = lines(result)
-    assert result.code == 0
+    assert result.code == 1
     assert rounds[made.round]["receipt"] == "submitted"
     assert "no connection" in slot["problem"]
+    assert "start `numerai-lab dev-server`" in slot["problem"]
+    assert result.err.count("error: the server's view is missing: ") == 1
     assert result.json["round"] is None
 
 
 def test_a_damaged_receipt_or_run_is_said_and_the_rest_is_shown(lab, server, slots, state, run_dir):
     (state.path / "first").mkdir(parents=True)
     (state.path / "first" / "7.json").write_text("{")
-    slots.write_text(slots.read_text().replace(f"account: work, run: {run_dir}", "run: gone"))
+    slots.write_text(slots.read_text().replace(f"work, run: {run_dir}", "work, run: gone"))
     result = lab("status", "--config", slots, "--json")
     assert result.code == 0
     assert any("7.json" in said for said in lines(result)[1]["warnings"])
@@ -225,11 +235,73 @@ def test_uploaded_models_are_listed_after_the_slots(lab, slots, state, run_dir):
         )
     found = lab("status", "--config", slots, "--json").json["slots"]
     assert [(one["slot"], one["kind"]) for one in found] == [
-        ("first", "predictions"),
+        ("first", "model"),  # in submit.yaml too: Numerai runs what was uploaded
         ("gamma", "predictions"),
         ("beta", "model"),
     ]
     assert found[2]["promised"]["corr"] is not None
+    assert [said for said in found[0]["warnings"] if "submit leaves out its slot" in said]
+    assert found[2]["warnings"] == []
+
+
+def test_the_run_of_an_upload_is_shown_and_not_the_slot_s_newest(
+    lab, server, slots, state, run_dir, tmp_path
+):
+    submitted(server, state, run_dir)
+    copy = shutil.copytree(run_dir, tmp_path / "uploaded")
+    write_upload(state, UploadRecord("alpha", "default", str(copy), "id", "3.11", "2026-03-05"))
+    assert lab("status", "--config", slots, "--json").json["slots"][0]["run"] == "uploaded"
+
+
+def test_an_upload_to_a_model_that_this_server_has_not_is_said_once(
+    lab, server, slots, state, run_dir
+):
+    """As of a practice server, from before addresses were recorded."""
+    write_upload(state, UploadRecord("mine", "default", str(run_dir), "id", "3.11", "2026-01-05"))
+    result = lab("status", "--config", slots, "--json")
+    assert result.code == 0
+    (said,) = lines(result, "mine")[1]["warnings"]
+    assert said == "this server has no model 'mine': it was uploaded to another one"
+    assert lines(result, "mine")[1]["problem"] is None
+
+
+def test_records_of_other_servers_do_not_count_and_are_named(
+    lab, server, slots, state, run_dir, tmp_path
+):
+    made = submitted(server, state, run_dir)  # of no server that is known: counts as before
+    practice = State(state.path, "http://127.0.0.1:1")
+    practice.write_receipt(replace(made, round=7))
+    practice.write_receipt(replace(made, round=made.round, submission_id="practised"))
+    practice.write_receipt(replace(made, slot="gone", round=7))
+    write_upload(
+        practice, UploadRecord("beta", "default", str(run_dir), "id", "3.11", "2026-01-05")
+    )
+    result = lab("status", "--config", slots, "--html", "monitor.html", "--json")
+    rounds, slot = lines(result)
+    assert [number for number, line in rounds.items() if line["receipt"]] == [made.round]
+    assert rounds[made.round]["submission_id"] == made.submission_id
+    assert slot["warnings"] == []
+    assert [one["slot"] for one in result.json["slots"]] == ["first", "gamma"]
+    sentence = "receipts of other servers do not count here: 3 of http://127.0.0.1:1"
+    assert result.json["elsewhere"] == sentence
+    assert sentence in " ".join(lab("status", "--config", slots).out.split())
+    assert sentence in (tmp_path / "monitor.html").read_text()
+    assert practice.receipt("first", made.round).submission_id == "practised"
+
+
+def test_rounds_before_the_first_receipt_are_not_missed(lab, server, slots, state, run_dir):
+    """The server lists an old submission; from here the slot is submitted since today."""
+    server.control(set_time="2026-06-02T12:05:00Z")
+    submitted(server, state, run_dir, model="beta", receipt=False)
+    slots.write_text(f"slots: [{{name: beta, run: {run_dir}}}]\n")
+    server.control(set_time="2026-06-09T14:00:00Z")
+    _, slot = lines(lab("status", "--config", slots, "--json"), "beta")
+    assert slot["warnings"] == []  # nothing was ever submitted from here
+    server.control(set_time="2026-06-10T12:05:00Z")
+    first = submitted(server, state, run_dir, model="beta", slot="beta").round
+    server.control(set_time="2026-06-13T12:05:00Z")
+    _, slot = lines(lab("status", "--config", slots, "--json"), "beta")
+    assert slot["warnings"] == [f"no submission in rounds {first + 1}, {first + 2}"]
 
 
 def test_runs_are_shown_in_one_form(lab, slots, state, run_dir, tmp_path, monkeypatch):

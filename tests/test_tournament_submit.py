@@ -167,7 +167,7 @@ def test_no_answer_and_no_submission_is_asked_about_before_it_is_sent_again(subm
     assert result.code == 1
     assert "no answer came to the submission, and the server does not list it" in result.err
     assert submit.receipts("alpha") == {}
-    assert (submit.state / "alpha" / f"{ROUND}.pending").exists()
+    assert (submit.records("alpha") / f"{ROUND}.pending").exists()
     result = start()
     assert result.code == 0, result.err
     assert f"an upload of round {ROUND} never arrived" in result.err

@@ -90,8 +90,23 @@ def test_on_failure_that_fails_is_said(submit, start):
     submit.server.fault("model", "error", times=-1)
     result = start()
     assert result.code == 2
-    assert "on_failure.command could not tell anybody (FileNotFoundError)" in result.err
+    sentence = "on_failure.command: 'no-such-program' could not tell anybody (No such file"
+    assert sentence in result.err
     assert "on_failure.webhook could not be reached" in result.err
+
+
+def test_an_alert_address_that_is_not_set_stops_nothing(submit, start):
+    submit.slots(ONE + "on_failure: {webhook: env:SUBMIT_WEBHOOK}\n")
+    submit.server.fault("model", "error")
+    result = start()
+    assert result.code == 2
+    assert "variable SUBMIT_WEBHOOK is not set" in result.err
+    assert "NOBODY IS TOLD" in result.err
+    assert "nobody was told by it: on_failure.webhook" in result.err
+    result = start(SUBMIT_WEBHOOK="http://example.com/hook")
+    assert result.code == 0, result.err
+    assert "on_failure.webhook: must be an https address" in result.err
+    assert submit.submissions() == [("alpha", ROUND)]
 
 
 def test_the_env_file_must_be_private(tmp_path):
@@ -154,9 +169,11 @@ def test_the_cron_script(submit):
     assert "gama" not in done.stderr
     command.unlink()
     done = cron()
-    assert done.returncode == 127
-    assert str(command) in done.stderr
+    assert done.returncode == 2
+    assert f"there is no program {command}" in done.stderr
+    assert "nothing was submitted" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert log.read_text().endswith(done.stderr)
     assert SECRET not in log.read_text()
 
 
@@ -164,7 +181,7 @@ def test_the_readme_without_an_account(tmp_path, lab, monkeypatch):
     """The five commands, on a smaller tournament than they have by themselves."""
     root = Path(__file__).parent.parent
     readme = (root / "README.md").read_text()
-    (block,) = [part for part in readme.split("```") if "dev-server" in part]
+    (block,) = [part for part in readme.split("```")[1::2] if "dev-server" in part]
     server, train, export, *submits = [
         shlex.split(line, comments=True) for line in block.splitlines()[1:] if line.strip()
     ]
@@ -203,12 +220,12 @@ def test_durations():
 def test_old_files_go_and_receipts_stay(submit, start, monkeypatch):
     submit.slots(ONE)
     assert start().code == 0
-    state = State(submit.state)
+    state = State(submit.state, submit.server.url)
     (receipt,) = state.receipts("alpha")
     for number in range(1, 60):
         state.write_predictions("alpha", number, b"x")
         state.write_receipt(replace(receipt, round=number))
-    assert len(list((submit.state / "alpha").glob("*.csv"))) == 30
+    assert len(list(submit.records("alpha").glob("*.csv"))) == 30
     assert len(state.receipts("alpha")) == 60
 
 

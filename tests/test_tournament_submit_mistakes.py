@@ -14,6 +14,7 @@ from conftest import TINY_CONFIG
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.tournament import State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
+from stand_in import PUBLIC, SECRET
 from submit_lab import ONE, ROUND, Submit, ThreadStandIn
 from test_tournament_faults import Simulation
 
@@ -72,19 +73,30 @@ def test_wrong_and_missing_keys(submit, start):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("slots: [{name: alpha}]\n", "submit.yaml:1 slots[0].run: missing"),
+        (
+            "slots: [{name: alpha}]\n",
+            "submit.yaml:1 slots[0].run: missing, write a run directory, or latest:EXPERIMENT",
+        ),
+        ("slots:\n  - {name: alpha, run: ''}\n", "submit.yaml:2 slots[0].run: missing"),
         ("slots: []\n", "slots: expected a list"),
         ('slots: [{name: alpha, run: "latest:tniy"}]\n', "'tniy', did you mean 'tiny'?"),
         (
             'slots: [{name: alpha, run: "latest:tiny"}, {name: b, model: Alpha, run: x}]\n',
             "a model is submitted once per round",
         ),
+        (
+            "slots:\n  - {name: a, run: x}\n  - {name: b, run: x}\n  - {name: A, run: x}\n",
+            "submit.yaml:4 slots[2].name: slots[0] has this name already ('a')",
+        ),
+        (
+            "slots:\n  - {name: a, model: m, run: x}\n  - {name: b, model: m, run: x}\n",
+            "submit.yaml:3 slots[1].model: slots[0] ('a') submits model 'm' of account 'default'",
+        ),
         ('slots: [{name: alpha, run: "latest:tiny", modell: a}]\n', "did you mean 'model'?"),
         (
             'slots: [{name: alpha, run: "latest:tiny", data_version: v5.2}]\n',
             "no data version 'v5.2', did you mean 'v5.3'?",
         ),
-        (ONE + "on_failure: {webhook: env:NOT_SET}\n", "variable NOT_SET is not set"),
         (ONE + 'on_failure: {webhook: "http://example.com/x"}\n', "must be an https address"),
     ],
 )
@@ -94,6 +106,32 @@ def test_a_wrong_config_is_one_sentence(submit, start, text, sentence):
     assert result.code == 2, result.err
     assert sentence in result.err
     assert submit.submissions() == []
+
+
+def test_no_slots_at_all_says_how_to_write_them(submit, start):
+    (submit.folder / "submit.yaml").unlink()
+    (submit.folder / "xgb.yaml").write_text("name: x")  # another kind of file
+    result = start()
+    assert result.code == 2
+    assert (
+        "write the slots into it, as `slots: [{name: YOUR_MODEL, run: latest:xgb}]`" in result.err
+    )
+    assert "did you mean" not in result.err
+    submit.slots("slots: [{name: YOUR_MODEL, run: latest:xgb}]\n")  # strict YAML takes it so
+    assert "no finished run named 'xgb'" in start().err
+
+
+def test_a_misprinted_key_is_named_with_its_file(submit, start):
+    env = submit.folder / "env"
+    env.write_text(f"NUMERAI_PUBLICID={PUBLIC}\nNUMERAI_SECRET_KEY={SECRET}\n")
+    env.chmod(0o600)
+    submit.slots(ONE)
+    result = start("--env-file", env, NUMERAI_PUBLIC_ID="")
+    assert result.code == 2
+    assert f"{env}: NUMERAI_PUBLICID is not read, did you mean 'NUMERAI_PUBLIC_ID'?" in result.err
+    sentence = "NUMERAI_PUBLIC_ID is not set (keys of account 'default'), but NUMERAI_PUBLICID is"
+    assert sentence in result.err
+    assert PUBLIC not in result.err
 
 
 def test_a_run_without_a_final_model(submit, start):

@@ -78,7 +78,7 @@ def client(server, **options):
     return Tournament(KEYS, url=server.url, wait=Backoff(first=0.01, longest=0.02), **options)
 
 
-def test_upload_command(lab, server, run_dir):
+def test_upload_command(lab, server, run_dir, tournament, monkeypatch):
     done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--json")
     assert done.code == 0, done.err
     taken = server.state()["pickles"][-1]
@@ -94,6 +94,17 @@ def test_upload_command(lab, server, run_dir):
     # `status` knows it from now on
     seen = lab("status", "--json").json["slots"]
     assert [(one["slot"], one["kind"]) for one in seen] == [("beta", "model")]
+    (record,) = Path("submissions").rglob("upload.json")
+    assert json.loads(record.read_text())["server"] == server.url
+    # another server knows nothing of it, and what it is told next replaces nothing
+    other = StandIn.start(tournament)
+    try:
+        monkeypatch.setenv("NUMERAI_API_URL", other.url)
+        assert lab("status", "--json").json["slots"] == []
+        there = lab("upload", run_dir, "--slot", "beta", "--no-check", "--json")
+        assert there.json["replaces"] is None
+    finally:
+        other.stop()
 
 
 def test_a_second_upload_says_what_it_replaces(lab, server, run_dir):
@@ -112,10 +123,13 @@ def test_a_second_upload_says_what_it_replaces(lab, server, run_dir):
 
 def test_a_data_version_that_the_run_does_not_tell_can_be_named(lab, server, run_dir):
     done = lab("upload", run_dir, "--slot", "beta", "--no-check")
-    assert "no data version was named and Numerai runs the model on one of its own choice" in (
-        done.err
-    )
+    sentence = "no data version is named and Numerai will run the model on one of its own choice"
+    assert sentence in done.err
     assert "--data-version v5.3" in done.err
+    server.fault("computePickleUploadAuth", "error")  # it is said before anything is uploaded
+    failed = lab("upload", run_dir, "--slot", "beta", "--no-check")
+    assert failed.code == 2
+    assert sentence in failed.err
     done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--data-version", "v5.3")
     assert done.code == 0, done.err
     assert "choice" not in done.err
@@ -273,6 +287,7 @@ def test_a_failed_check_uploads_nothing(server, run_dir, tmp_path, monkeypatch):
             server.environment,
             check=True,
             say=silent,
+            warn=silent,
         )
     assert len(server.state().get("pickles", [])) == before
     assert not list(tmp_path.rglob("upload.json"))
@@ -303,6 +318,31 @@ def test_diagnostics_are_those_of_the_run(lab, server, run_dir):
     unknown = lab("diagnostics", run_dir, "--slot", "alpha", "--id", "nothing")
     assert unknown.code == 2
     assert "Diagnostics not found" in unknown.err
+
+
+def test_a_name_means_the_same_run_in_every_command(lab, server, run_dir, tmp_path):
+    """The newest with a final model, not a baseline that was trained for a comparison since."""
+    runs = tmp_path / "runs"
+    shutil.copytree(run_dir, runs / "plain" / "older")
+    newer = shutil.copytree(run_dir, runs / "plain" / "newer", ignore=lambda *_: {"final"})
+    manifest = json.loads((newer / "manifest.json").read_text())
+    manifest["created_utc"] = "2099-01-01T00:00:00+00:00"
+    (newer / "manifest.json").write_text(json.dumps(manifest))
+    live = Path(manifest["data"]["folder"]) / "live.parquet"
+    for command in (
+        ["diagnostics", "--slot", "alpha", "--wait", "0"],
+        ["export"],
+        ["upload", "--slot", "beta", "--no-check"],
+        ["predict", "--features", live],
+    ):
+        for name in ("latest:plain", "plain"):
+            done = lab(command[0], name, *command[1:], "--runs-dir", runs)
+            assert done.code == 0, (command, done.err)
+            said = f"run {runs}/plain/older (experiment plain), the newest with a final model"
+            assert said in " ".join(done.err.split()), command
+    named = lab("diagnostics", newer, "--slot", "alpha", "--wait", "0", "--json")
+    assert named.code == 0, named.err
+    assert named.json["run_dir"] == str(newer)
 
 
 def test_diagnostics_that_are_not_done_say_how_to_ask_again(lab, server, run_dir):

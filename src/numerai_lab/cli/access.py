@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numerai_lab.cli.output import warn_on_stderr
+
 if TYPE_CHECKING:
     from numerai_lab.experiment import FinalModel, RunDir
-    from numerai_lab.tournament import Tournament
+    from numerai_lab.tournament import State, Tournament
 
 
 def environment(env_file: Path | None) -> dict[str, str]:
@@ -19,9 +21,21 @@ def environment(env_file: Path | None) -> dict[str, str]:
     ------
     UserError : a file that others may read, or that is not NAME=VALUE lines.
     """
-    from numerai_lab.tournament import read_env_file
+    from numerai_lab.tournament import mistaken_for, read_env_file
 
-    return {**os.environ, **(read_env_file(env_file) if env_file else {})}
+    given = read_env_file(env_file) if env_file else {}
+    for name in given:
+        meant = mistaken_for(name)
+        if meant is not None:
+            warn_on_stderr(f"{env_file}: {name} is not read, did you mean '{meant}'?")
+    return {**os.environ, **given}
+
+
+def state_of(folder: Path, environ: Mapping[str, str]) -> State:
+    """Return the folder of receipts, as the server in use sees it. Raises UserError."""
+    from numerai_lab.tournament import State, address_of, api_url
+
+    return State(folder, address_of(api_url(environ)))
 
 
 def connection(account: str, environ: Mapping[str, str]) -> Tournament:
@@ -46,10 +60,19 @@ def chosen_final(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -
 
 
 def chosen_run(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> RunDir:
-    """Find the finished run that is meant, and say which one that is. Raises RunError."""
-    from numerai_lab.experiment import find_run
+    """Find the run that is meant, and say which one that is.
 
-    run = find_run(spec, runs_dir)
+    A name means the same run here as in `predict`, `export`, `upload` and `submit`: the newest with
+    a final model. A run without one can be named by its directory.
+
+    Raises
+    ------
+    RunError : no such run; none of that name with a final model.
+    """
+    from numerai_lab.experiment import find_final, find_run
+
+    named = spec is not None and Path(spec).is_dir()
+    run = find_run(spec, runs_dir) if named else find_final(spec, runs_dir)
     _say_choice(spec, run, str(run.manifest()["experiment"]), say)
     return run
 
@@ -57,4 +80,4 @@ def chosen_run(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> 
 def _say_choice(spec: str | None, run: RunDir, experiment: str, say: Callable[[str], None]) -> None:
     """Say what was chosen, unless the person named the directory itself."""
     if spec is None or Path(spec).resolve() != run.path.resolve():
-        say(f"taking run {run.path} (experiment {experiment}), the newest")
+        say(f"taking run {run.path} (experiment {experiment}), the newest with a final model")

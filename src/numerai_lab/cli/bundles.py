@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.access import chosen_final, chosen_run, connection, environment
+from numerai_lab.cli.access import (
+    chosen_final,
+    chosen_run,
+    connection,
+    environment,
+    state_of,
+)
 from numerai_lab.cli.options import (
     RUNS,
     STATE,
@@ -85,7 +91,7 @@ def upload(
 ) -> None:
     """Upload a run's final model to Numerai, which then runs it every day."""
     from numerai_lab.experiment import Reporter
-    from numerai_lab.tournament import State, check_not_cron, uploading
+    from numerai_lab.tournament import check_not_cron, uploading
 
     environ = environment(env_file)
     with Reporter(quiet=quiet) as reporter:
@@ -95,11 +101,12 @@ def upload(
             final,
             slot,
             account,
-            State(state_dir),
+            state_of(state_dir, environ),
             environ,
             data_version=data_version,
             check=check,
             say=reporter.say,
+            warn=reporter.warn,
         )
         if final.synthetic:
             reporter.warn("a run on synthetic data, taken by a stand-in on this machine only")
@@ -108,12 +115,6 @@ def upload(
             reporter.warn(
                 f"it replaces the model uploaded to '{slot}' on {before.uploaded_at} "
                 f"({before.id}, of {before.run})"
-            )
-        if done.data_version is None:
-            reporter.warn(
-                "the run's data were in no folder like v5.3, so no data version was named and "
-                "Numerai runs the model on one of its own choice; name the one it was trained on, "
-                "as in --data-version v5.3"
             )
     if as_json:
         emit({"run_dir": str(final.run.path), "bundle": str(bundle.path), **asdict(done)})
@@ -167,14 +168,19 @@ def status(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show what was submitted, what the server made of it, and whether the models still hold."""
+    """Show what was submitted, what the server made of it, and whether the models still hold.
+
+    Exit codes: 0 the server was asked about every slot; 1 it could not be asked; 2 it could not,
+    and that is yours to mend. Whatever is known is shown all the same.
+    """
     from numerai_lab.report import render_status, write_monitor
-    from numerai_lab.tournament import State, entries, load_slots, read_status
+    from numerai_lab.tournament import entries, load_slots, read_status
 
     environ = environment(env_file)
-    state = State(state_dir)
+    state = state_of(state_dir, environ)
     slots = load_slots(config).slots if config.is_file() or config != SUBMIT else []
-    found = read_status(entries(slots, state), state, runs_dir, environ).to_json()
+    status_ = read_status(entries(slots, state), state, runs_dir, environ)
+    found = status_.to_json()
     for slot in found["slots"]:
         if slot["synthetic"]:
             warn_on_stderr(f"{slot['slot']}: SYNTHETIC data: its scores say nothing about Numerai")
@@ -185,7 +191,14 @@ def status(
         for slot in found["slots"]:
             for said in slot["warnings"]:
                 warn_on_stderr(f"{slot['slot']}: {said}")
-        return
-    show(render_status(found))
-    if html is not None:
-        sys.stdout.write(f"page  {html}\n")
+        if found["elsewhere"]:
+            warn_on_stderr(found["elsewhere"])
+    else:
+        show(render_status(found))
+        if html is not None:
+            sys.stdout.write(f"page  {html}\n")
+    if status_.exit_code:
+        asked = [found, *found["slots"]]
+        for said in dict.fromkeys(one["problem"] for one in asked if one["problem"]):
+            sys.stderr.write(f"error: the server's view is missing: {said}\n")
+        raise typer.Exit(status_.exit_code)

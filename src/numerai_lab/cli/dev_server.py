@@ -29,6 +29,9 @@ def dev_server(
     round_minutes: Annotated[
         float, typer.Option("--round-minutes", help="a new round opens this often", min=0.1)
     ] = 60.0,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="no round is open, to practise exit code 75")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a stand-in tournament server on this machine, and say how to point the lab at it."""
@@ -50,6 +53,7 @@ def dev_server(
             accounts=((*KEYS, names),),
             versions=(version,),
             round_minutes=round_minutes,
+            closed=closed,
         )
     )
     settings = {
@@ -60,13 +64,15 @@ def dev_server(
     if as_json:
         emit({"url": server.url, "environment": settings, "models": names, "data": str(folder)})
     else:
+        rounds = f"A round opens every {round_minutes:g} minutes, so one is always open."
+        if closed:
+            rounds = "The last round closed an hour ago and none opens: submit ends with 75."
         exports = "".join(f"export {name}={value}\n" for name, value in settings.items())
         sys.stdout.write(
             f"A stand-in for Numerai listens on {server.url} (Ctrl-C ends it).\n"
             f"Nothing here reaches Numerai, and its keys are made up. In another terminal:\n\n"
             f"{exports}\n"
-            f"Models: {', '.join(names)}. A round opens every {round_minutes:g} minutes, so one is "
-            f"always open.\nFiles: {folder}, as {version}.\n"
+            f"Models: {', '.join(names)}. {rounds}\nFiles: {folder}, as {version}.\n"
         )
     sys.stdout.flush()
     try:

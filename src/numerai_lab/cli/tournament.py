@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.access import chosen_final, environment
+from numerai_lab.cli.access import chosen_final, environment, state_of
 from numerai_lab.cli.options import (
     RUNS,
     STATE,
@@ -98,13 +98,13 @@ def submit(
     """Submit every slot once in the current round; made to be started by cron, again and again.
 
     Exit codes: 0 every slot is submitted, or another submit is at work; 75 the round is not open;
-    1 a slot failed; 2 every slot failed and it is yours to mend.
+    1 a slot failed through no fault of yours, or some failed and the others went on; 2 every slot
+    failed and it is yours to mend.
     """
     from numerai_lab.tournament import (
         Desk,
         OnFailure,
         Patience,
-        State,
         chosen_slots,
         parse_duration,
         redact,
@@ -120,7 +120,7 @@ def submit(
         sys.stderr.flush()
 
     desk = Desk(
-        State(state_dir),
+        state_of(state_dir, environ),
         runs_dir,
         environ,
         say=(lambda _: None) if quiet else log,

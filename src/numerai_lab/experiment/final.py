@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     named = spec is not None and Path(spec).resolve() == run.path.resolve()
     if named and not run.finished:
         raise RunError(
-            "is not finished", where=str(run.path), fix="finish it with train --resume --final"
+            "is not finished", where=str(run.path), fix=f"finish it with `{_command(run)}`"
         )
     name = None if spec is None else run.manifest()["experiment"]
     ready = [run] if named else [one for one in iter_runs(runs_dir, name) if one.finished]
@@ -83,9 +84,16 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     raise RunError(
         what,
         where=str(run.path if named else runs_dir),
-        fix="make one with `numerai-lab train CONFIG --resume --final"
-        + (f" --run-dir {run.path}`" if named else "`"),
+        fix=f"make one with `{_command(ready[-1])}`",
     )
+
+
+def _command(run: RunDir) -> str:
+    """Return the command that gives a run its final model, options it was trained with included."""
+    more = shlex.join(["--resume", "--final", "--run-dir", str(run.path)])
+    if resolved_experiment(run).compare_to:  # names that lie beside the config it was trained from
+        return f"{run.manifest()['command']} {more}"
+    return f"numerai-lab train {shlex.quote(str(run.path / 'resolved.yaml'))} {more}"
 
 
 def load_final(run: RunDir) -> FinalModel:
@@ -107,7 +115,7 @@ def load_final(run: RunDir) -> FinalModel:
         raise RunError(
             "has no final model",
             where=str(run.path),
-            fix=f"`numerai-lab train CONFIG --resume --final --run-dir {run.path}` makes it",
+            fix=f"`{_command(run)}` makes it",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

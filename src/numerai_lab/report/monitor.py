@@ -68,7 +68,11 @@ def render_monitor(status: Mapping[str, Any]) -> Html:
             h("ul", *(h("li", part) for part in line), class_="meta"),
         ),
         banner,
-        h("main", *(_slot(slot) for slot in status["slots"])),
+        h(
+            "main",
+            *(_slot(slot) for slot in status["slots"]),
+            h("p", status["elsewhere"], class_="note") if status["elsewhere"] else "",
+        ),
     )
     head = h(
         "head",

@@ -50,6 +50,8 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
         if slot["problem"]:
             parts.append(Text(f"server: {slot['problem']}", style="yellow"))
         parts += [Text(f"warning: {said}", style="yellow") for said in slot["warnings"]]
+    if status["elsewhere"]:
+        parts += [Text(""), Text(status["elsewhere"])]
     if not status["slots"]:
         parts.append(Text("no slots yet"))
     return Group(*parts)

@@ -1,5 +1,6 @@
 """Everything that talks to Numerai: downloads, rounds, submissions, receipts, model upload."""
 
+from numerai_lab.tournament.access import address_of, mistaken_for
 from numerai_lab.tournament.api import (
     Backoff,
     Keys,
@@ -38,6 +39,7 @@ from numerai_lab.tournament.datasets import (
     verify_files,
 )
 from numerai_lab.tournament.diagnostics import Diagnostics, diagnose
+from numerai_lab.tournament.entries import entries
 from numerai_lab.tournament.env_file import read_env_file
 from numerai_lab.tournament.export import Bundle, export
 from numerai_lab.tournament.model_upload import ModelUpload, check_not_cron, uploading
@@ -60,7 +62,7 @@ from numerai_lab.tournament.slots import (
     load_slots,
 )
 from numerai_lab.tournament.stand_in import StandInSettings, start_stand_in
-from numerai_lab.tournament.status import Status, entries, read_status
+from numerai_lab.tournament.status import Status, read_status
 from numerai_lab.tournament.submit import submit
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "Unavailable",
     "Verified",
     "WrongKeys",
+    "address_of",
     "api_url",
     "check_not_cron",
     "choose_files",
@@ -116,6 +119,7 @@ __all__ = [
     "list_files",
     "live_file",
     "load_slots",
+    "mistaken_for",
     "needed_groups",
     "parse_duration",
     "place_of",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from numerai_lab.errors import UserError
 
 NUMERAI_API = "https://api-tournament.numer.ai"
 """Source: API_TOURNAMENT_URL of numerapi 3.1 (base_api.py)."""
 URL_VARIABLE = "NUMERAI_API_URL"
+SHORTEST_SECRET = 8
+"""Characters from which a key is one; masking a shorter text would only garble all messages."""
+_NEAR = 0.8
+"""Likeness of two names (difflib) from which one is taken for a misprint of the other."""
+_KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,24 @@ def key_variables(account: str = "default") -> tuple[str, str]:
     return f"{prefix}NUMERAI_PUBLIC_ID", f"{prefix}NUMERAI_SECRET_KEY"
 
 
+def is_key(variable: str) -> bool:
+    """Return whether an environment variable holds half of a key, by its name."""
+    return _KEY.fullmatch(variable) is not None
+
+
+def mistaken_for(variable: str, names: tuple[str, ...] = ()) -> str | None:
+    """Return the key variable that another variable's name was probably meant to be, or None.
+
+    Parameters
+    ----------
+    names : the key variables in question; by default those of account `default`.
+    """
+    if is_key(variable) or variable == URL_VARIABLE:
+        return None
+    near = difflib.get_close_matches(variable.upper(), names or key_variables(), n=1, cutoff=_NEAR)
+    return near[0] if near else None
+
+
 def keys_of(account: str = "default", environ: Mapping[str, str] = os.environ) -> Keys:
     """Read an account's keys from the environment.
 
@@ -54,9 +78,13 @@ def keys_of(account: str = "default", environ: Mapping[str, str] = os.environ) -
     for name in key_variables(account):
         value = environ.get(name, "").strip()
         if not value:
+            near = sorted(other for other in environ if mistaken_for(other, (name,)))
+            there = f", but {near[0]} is: is it a misprint?" if near else ""
             raise UserError(
-                f"the environment variable {name} is not set (keys of account '{account}')",
-                fix="make a key at numer.ai > Settings > API keys and export both of its halves",
+                f"the environment variable {name} is not set (keys of account '{account}'){there}",
+                fix=f"rename {near[0]}"
+                if near
+                else "make a key at numer.ai > Settings > API keys and export both of its halves",
             )
         if not value.isascii() or not value.isprintable() or set(value) & set(" \"'"):
             raise UserError(
@@ -101,6 +129,13 @@ def api_url(environ: Mapping[str, str] = os.environ) -> str:
             fix=f"unset {URL_VARIABLE} for Numerai, or take the line that dev-server prints",
         )
     return url.rstrip("/")
+
+
+def address_of(url: str) -> str:
+    """Return an API address as it may be written down: without a user's name, password or query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rsplit("@", 1)[-1].lower()
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
 def is_stand_in(url: str | None = None) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from numerai_lab.config import Neutralize
-from numerai_lab.errors import DataError, UserError
+from numerai_lab.errors import DataError, RunError, UserError
 from numerai_lab.experiment import FinalModel, RunDir, find_final, load_final
 from numerai_lab.tournament.api import Round, Tournament, api_url, is_stand_in, keys_of
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
@@ -20,6 +20,7 @@ from numerai_lab.tournament.predict import LivePredictions, predict, version_of_
 from numerai_lab.tournament.receipts import Origin, Receipt, State
 from numerai_lab.tournament.slots import Slot
 from numerai_lab.tournament.upload import find_submission, recover, submitted_already, upload
+from numerai_lab.tournament.uploads import last_upload
 
 LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
 
@@ -46,6 +47,13 @@ class Desk:
     _live: dict[tuple[str, str], Path] = field(default_factory=dict)
     _finals: dict[Path, FinalModel] = field(default_factory=dict)
     _predicted: dict[tuple[Path, Path, str], LivePredictions] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
+
+    def warn_once(self, sentence: str) -> None:
+        """Say a warning, unless it has been said."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self.warn(sentence)
 
     def public(self) -> Tournament:
         """Return a connection without keys."""
@@ -100,10 +108,19 @@ def check_slot(slot: Slot, desk: Desk) -> None:
 
     Raises
     ------
-    UserError : keys that are not set; a run on synthetic data, unless the tournament is a stand-in
-        on this machine. RunError : no such run, or one without a final model.
+    UserError : keys that are not set; a model was uploaded to the slot's model; a run on synthetic
+        data, unless the tournament is a stand-in on this machine.
+    RunError : no such run, or one without a final model.
     """
     tournament = desk.account(slot.account)
+    uploaded = last_upload(desk.state, slot.model_name, slot.account)
+    if uploaded is not None:
+        raise UserError(
+            f"Numerai runs the model that was uploaded to '{slot.model_name}' on "
+            f"{uploaded.uploaded_at} ({uploaded.id}), and takes no predictions for it",
+            fix="take the slot out of submit.yaml or give it another model; if the upload was "
+            f"removed at numer.ai, remove upload.json in {desk.state.folder(slot.model_name)}",
+        )
     run = find_final(slot.run, desk.runs_dir)
     if run.manifest()["data"]["source"] != "synthetic":
         return
@@ -113,7 +130,9 @@ def check_slot(slot: Slot, desk: Desk) -> None:
             where=str(run.path),
             fix="train on Numerai's files (numerai-lab data download, then train --final)",
         )
-    desk.warn(f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai")
+    desk.warn_once(
+        f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai"
+    )
 
 
 def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
@@ -185,7 +204,8 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     tournament = desk.account(slot.account)
     final = desk.final(find_final(slot.run, desk.runs_dir))
     if Path(slot.run).resolve() != final.run.path.resolve():
-        desk.say(f"{slot.name}: run {final.run.path}")
+        desk.say(f"{slot.name}: run {final.run.path}, the newest with a final model")
+    _compare_run(slot, open_round.number, final.run, desk)
     version = slot.data_version or version_of_run(final)
     if version is None:
         version = _newest_for_synthetic(final, tournament)
@@ -217,6 +237,21 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
         n_rows=len(predictions.values),
     )
     return predictions, origin
+
+
+def _compare_run(slot: Slot, number: int, run: RunDir, desk: Desk) -> None:
+    """Warn where the run is not the one that the slot's last submission was made with."""
+    try:
+        last = desk.state.last_made(slot.name, number)
+    except RunError as error:  # an old receipt does not decide about this round
+        desk.warn_once(f"{slot.name}: {error}")
+        return
+    made = None if last is None or last.origin is None else Path(last.origin.run)
+    if last is not None and made is not None and made != run.path.resolve():
+        desk.warn_once(
+            f"{slot.name}: its run was {made} until round {last.round}, and now is "
+            f"{run.path.resolve()}"
+        )
 
 
 def _newest_for_synthetic(final: FinalModel, tournament: Tournament) -> str:

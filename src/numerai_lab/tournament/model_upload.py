@@ -224,13 +224,14 @@ def uploading(
     data_version: str | None = None,
     check: bool,
     say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> tuple[ModelUpload, Bundle]:
     """Export a run, check the bundle if asked to, upload it, and remember that.
 
     Parameters
     ----------
     model : Numerai's name of the model. environ : has the account's keys.
-    data_version : as in `upload_model`.
+    data_version : as in `upload_model`. warn : told before anything is uploaded.
 
     Raises
     ------
@@ -241,7 +242,12 @@ def uploading(
         # what is wrong with run, name, keys or version is told before minutes of checking
         check_not_synthetic(final, tournament)
         tournament.model_id(model)
-        _data_version(tournament, _chosen_version(final, data_version))
+        if _data_version(tournament, _chosen_version(final, data_version)) is None:
+            warn(
+                "the run's data were in no folder like v5.3, so no data version is named and "
+                "Numerai will run the model on one of its own choice; Ctrl-C and name the one it "
+                "was trained on, as in --data-version v5.3"
+            )
         before = last_upload(state, model, account)
         bundle = export(final, check=check, say=say)
         done = upload_model(tournament, final, model, bundle, data_version)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -14,29 +13,33 @@ from typing import Any
 
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.files import write_json
-from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.access import is_key, is_loopback
 from numerai_lab.tournament.slots import OnFailure
 
 TIMEOUT_SECONDS = 60.0
 SILENCE = timedelta(hours=6)
 """The same news is not told again before this: cron starts submit every few minutes."""
-_KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
 
 
-def is_key(variable: str) -> bool:
-    """Return whether an environment variable holds half of a key, by its name."""
-    return _KEY.fullmatch(variable) is not None
-
-
-def check_on_failure(how: OnFailure, environ: Mapping[str, str]) -> None:
+def check_on_failure(
+    how: OnFailure, environ: Mapping[str, str], warn: Callable[[str], None]
+) -> None:
     """Check what can be checked before anything fails.
+
+    A variable of the environment that has no address is no reason not to submit: it is warned of.
 
     Raises
     ------
-    UserError : a webhook whose variable is not set, or plain http to another machine.
+    UserError : plain http to another machine, written in submit.yaml.
     """
-    if how.webhook is not None:
+    if how.webhook is None:
+        return
+    try:
         _address(how.webhook, environ)
+    except UserError as error:
+        if not how.webhook.startswith("env:"):
+            raise
+        warn(f"{error}; UNTIL THEN NOBODY IS TOLD BY IT when a slot fails")
 
 
 def tell(
@@ -73,7 +76,12 @@ def tell(
     if how.command is not None:
         _run(how.command, text, environ, say)
     if how.webhook is not None:
-        _post(_address(how.webhook, environ), facts, say)
+        try:
+            address = _address(how.webhook, environ)
+        except UserError as error:
+            say(f"nobody was told by it: {error}")
+        else:
+            _post(address, facts, say)
 
 
 def _recall(memory: Path) -> dict[str, datetime]:
@@ -100,10 +108,13 @@ def _run(
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        say(f"on_failure.command could not tell anybody ({type(error).__name__})")
+        why = f"did not end within {TIMEOUT_SECONDS:g} s"
+        if isinstance(error, OSError):
+            why = error.strerror or type(error).__name__
+        say(f"on_failure.command: '{command[0]}' could not tell anybody ({why})")
         return
     if done.returncode:
-        say(f"on_failure.command ended with exit code {done.returncode}")
+        say(f"on_failure.command: '{command[0]}' ended with exit code {done.returncode}")
 
 
 def _post(address: str, facts: Mapping[str, Any], say: Callable[[str], None]) -> None:
@@ -130,9 +141,13 @@ def _address(webhook: str, environ: Mapping[str, str]) -> str:
         name = webhook.removeprefix("env:")
         address = environ.get(name, "").strip()
         if not address:
-            raise UserError(f"the environment variable {name} is not set", where=where)
+            raise UserError(
+                f"the environment variable {name} is not set",
+                where=where,
+                fix="set it, beside the keys or in their file",
+            )
     if not address.startswith("https://") and not (
         address.startswith("http://") and is_loopback(address)
     ):
-        raise UserError("must be an https address", where=where)
+        raise UserError("must be an https address", where=where, fix="write one")
     return address

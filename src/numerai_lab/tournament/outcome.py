@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from numerai_lab.errors import LabError
+from numerai_lab.tournament.access import SHORTEST_SECRET, is_key
 from numerai_lab.tournament.api import Rejected, TournamentError
-from numerai_lab.tournament.on_failure import is_key
 
 TRY_LATER = 75
 """EX_TEMPFAIL of sysexits.h."""
@@ -102,6 +102,6 @@ class Outcome:
 def redact(text: str, environ: Mapping[str, str]) -> str:
     """Return text without the value of any key in the environment."""
     for name, value in environ.items():
-        if is_key(name) and value:
+        if is_key(name) and len(value) >= SHORTEST_SECRET:
             text = text.replace(value, "***")
     return text

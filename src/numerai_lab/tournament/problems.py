@@ -13,8 +13,10 @@ import requests
 import urllib3
 
 from numerai_lab.errors import LabError, UserError
+from numerai_lab.tournament.access import URL_VARIABLE, is_loopback
 
 _CHECK_NETWORK = "check the network of this machine"
+_START_STAND_IN = f"start `numerai-lab dev-server` there, or unset {URL_VARIABLE} for Numerai"
 
 
 class TournamentError(LabError):
@@ -107,11 +109,12 @@ def network_errors(
             ) from None
         never_sent = _never_sent(error)
         what = "there is no connection" if never_sent else "the connection broke"
+        way = _START_STAND_IN if is_loopback(url) else _CHECK_NETWORK
         raise Unavailable(
             f"{what} ({redact(_reason(error))})",
             where=where,
             outcome_unknown=not never_sent,
-            fix=_CHECK_NETWORK if never_sent else "try again later",
+            fix=way if never_sent else "try again later",
         ) from None
 
 

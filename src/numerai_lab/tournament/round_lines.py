@@ -77,9 +77,17 @@ def _late(theirs: Submission, rounds: Mapping[int, Round], otherwise: bool | Non
 
 
 def about_rounds(
-    lines: Sequence[RoundLine], rounds: Mapping[int, Round], at: datetime | None
+    lines: Sequence[RoundLine],
+    rounds: Mapping[int, Round],
+    at: datetime | None,
+    first: int | None,
 ) -> list[str]:
-    """Say what a person should look at in the last rounds."""
+    """Say what a person should look at in the last rounds.
+
+    Parameters
+    ----------
+    first : the first round that the slot had to be in; None while there is none.
+    """
     said = []
     for line in lines[:SHOWN_ROUNDS]:
         if line.server == "absent":
@@ -88,7 +96,7 @@ def about_rounds(
             said.append(f"round {line.round}: not confirmed; the next submit finishes it")
         if line.late:
             said.append(f"round {line.round}: late, not staked")
-    missed = _missed(lines, rounds, at)
+    missed = _missed(lines, rounds, at, first)
     if missed:
         named = ", ".join(map(str, missed))
         said.append(f"no submission in round{'s' if len(missed) > 1 else ''} {named}")
@@ -96,11 +104,14 @@ def about_rounds(
 
 
 def _missed(
-    lines: Sequence[RoundLine], rounds: Mapping[int, Round], at: datetime | None
+    lines: Sequence[RoundLine],
+    rounds: Mapping[int, Round],
+    at: datetime | None,
+    first: int | None,
 ) -> list[int]:
-    """Return the last closed rounds without a submission, since the slot's first one."""
-    if at is None or not lines:
+    """Return the last closed rounds without a submission, from the slot's first one on."""
+    if at is None or first is None:
         return []
     closed = sorted(n for n, one in rounds.items() if one.close_staking_time <= at)
     there = {line.round for line in lines}
-    return [n for n in closed[-SHOWN_ROUNDS:] if n > min(there) and n not in there]
+    return [n for n in closed[-SHOWN_ROUNDS:] if n >= first and n not in there]

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from numerai_lab.config import Neutralize, Section, read_section
 from numerai_lab.errors import ConfigError, did_you_mean
@@ -36,9 +37,7 @@ class Slot(Section):
     """One Numerai model that is submitted every round."""
 
     name: Annotated[str, Field(pattern=NAME)]
-    run: Annotated[str, Field(min_length=1)] = Field(
-        description="a run directory, or latest:EXPERIMENT"
-    )
+    run: str = Field("", validate_default=True, description="a run directory, or latest:EXPERIMENT")
     model: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="Numerai's name of the model; the slot's name if left out"
     )
@@ -50,10 +49,26 @@ class Slot(Section):
     )
     post: Post = Field(default_factory=Post)
 
+    @field_validator("run", mode="before")
+    @classmethod
+    def _names_a_run(cls, run: object) -> object:
+        if run == "":
+            raise ValueError(
+                "missing, write a run directory, or latest:EXPERIMENT (as latest:xgb) for its "
+                "newest run with a final model"
+            )
+        return run
+
     @property
     def model_name(self) -> str:
         """Numerai's name of the model."""
         return self.model or self.name
+
+
+def _twice(key: tuple[int, str], text: str) -> InitErrorDetails:
+    """Make an error that is told at a key of its own."""
+    error = PydanticCustomError("value_error", "{error}", {"error": text})
+    return InitErrorDetails(type=error, loc=key, input=text)
 
 
 class OnFailure(Section):
@@ -76,15 +91,24 @@ class SubmitConfig(Section):
     @field_validator("slots")
     @classmethod
     def _each_once(cls, slots: list[Slot]) -> list[Slot]:
-        seen: set[tuple[str, ...]] = set()
-        for slot in slots:
-            for key in (("slot", slot.name.lower()), (slot.account, slot.model_name.lower())):
-                if key in seen:
-                    raise ValueError(
-                        f"slot '{slot.name}': its name, or its model '{slot.model_name}' of account"
-                        f" '{slot.account}', is there twice; a model is submitted once per round"
-                    )
-                seen.add(key)
+        found = []
+        names: dict[str, int] = {}
+        models: dict[tuple[str, str], int] = {}
+        for place, slot in enumerate(slots):
+            first = names.setdefault(slot.name.lower(), place)
+            if first != place:
+                text = f"slots[{first}] has this name already ('{slots[first].name}')"
+                found.append(_twice((place, "name"), text))
+                continue
+            first = models.setdefault((slot.account, slot.model_name.lower()), place)
+            if first != place:
+                text = (
+                    f"slots[{first}] ('{slots[first].name}') submits model '{slot.model_name}' of "
+                    f"account '{slot.account}' already; a model is submitted once per round"
+                )
+                found.append(_twice((place, "model" if slot.model else "name"), text))
+        if found:
+            raise ValidationError.from_exception_data(cls.__name__, found)
         return slots
 
     def slot(self, name: str) -> Slot:
@@ -139,6 +163,15 @@ def load_slots(path: Path = SUBMIT_CONFIG) -> SubmitConfig:
 
     Raises
     ------
-    ConfigError : every mistake of the file, each with its line.
+    ConfigError : there is no such file, or every mistake of it, each with its line.
     """
+    if not path.exists():
+        # by stems: '.yaml' alone would make any config look like this one
+        near = did_you_mean(path.stem, [one.stem for one in path.parent.glob("*.yaml")])
+        raise ConfigError(
+            f"no such file{near}",
+            where=str(path),
+            fix="write the slots into it, as `slots: [{name: YOUR_MODEL, run: latest:xgb}]`, or "
+            "submit one run with `numerai-lab submit latest:xgb --slot YOUR_MODEL`",
+        )
     return read_section(path, SubmitConfig)

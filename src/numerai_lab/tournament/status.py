@@ -12,9 +12,10 @@ from typing import Any
 from numerai_lab.errors import LabError
 from numerai_lab.experiment import RunDir, find_final
 from numerai_lab.tournament.access import Keys, api_url, is_stand_in, keys_of
-from numerai_lab.tournament.answers import Round, Submission
+from numerai_lab.tournament.answers import Round, Submission, read_time
 from numerai_lab.tournament.api import Tournament
 from numerai_lab.tournament.decay import ROUNDS, Verdict, judge_live
+from numerai_lab.tournament.entries import Entry
 from numerai_lab.tournament.promise import Promise, read_promise
 from numerai_lab.tournament.receipts import Journal, Receipt, State
 from numerai_lab.tournament.round_lines import (
@@ -23,8 +24,6 @@ from numerai_lab.tournament.round_lines import (
     about_rounds,
     round_lines,
 )
-from numerai_lab.tournament.slots import Slot
-from numerai_lab.tournament.uploads import read_uploads
 
 _LISTED_ROUNDS = 100
 _ASKED_ROUNDS = ROUNDS + _LISTED_ROUNDS
@@ -52,7 +51,8 @@ class SlotStatus:
     run : that made the last submission, or would make the next, as a path from the current folder
         where it lies below it, else absolute; None if there is none.
     synthetic : the run was made on the synthetic tournament: its scores say nothing.
-    rounds : the newest first. problem : why the server's view is missing, or None.
+    rounds : the newest first. problem : why the server's view is missing, or None, and the exit
+        code that goes with it (2: the user's to mend, 1: not).
     promised : mean corr, mmc, bmc, fnc of validation. live : the same of resolved rounds, as far
         as Numerai scores them, over `n_resolved` rounds (mmc: `n_resolved_mmc`).
     n_judged : eras that validation corr is the mean of.
@@ -69,6 +69,7 @@ class SlotStatus:
     synthetic: bool = False
     rounds: tuple[RoundLine, ...] = ()
     problem: str | None = None
+    problem_code: int = 0
     promised: dict[str, float | None] = field(default_factory=dict)
     live: dict[str, float | None] = field(default_factory=dict)
     n_resolved: int = 0
@@ -82,7 +83,13 @@ class SlotStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """All slots, at a time of the server's clock (or ours, where it was not asked)."""
+    """All slots, at a time of the server's clock (or ours, where it was not asked).
+
+    Attributes
+    ----------
+    problem, problem_code : why rounds could not be asked for, as in `SlotStatus`.
+    elsewhere : a sentence about receipts of other servers, which do not count; None for none.
+    """
 
     at: str
     server: str
@@ -90,32 +97,19 @@ class Status:
     round: int | None
     round_open: bool | None
     slots: tuple[SlotStatus, ...]
+    problem: str | None = None
+    problem_code: int = 0
+    elsewhere: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0: everything could be asked; 2: it is the user's to mend; 1: it is not."""
+        codes = {self.problem_code, *(slot.problem_code for slot in self.slots)} - {0}
+        return min(codes, default=0)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A slot to look at: of submit.yaml, or one that a model was uploaded to."""
-
-    slot: str
-    model: str
-    account: str
-    kind: str
-    run: str | None
-
-
-def entries(slots: Sequence[Slot], state: State) -> list[Entry]:
-    """Return the slots of submit.yaml, then those that models were uploaded to."""
-    found = [Entry(one.name, one.model_name, one.account, "predictions", one.run) for one in slots]
-    taken = {(one.account, one.model) for one in found}
-    return found + [
-        Entry(one.model, one.model, one.account, "model", one.run)
-        for one in read_uploads(state)
-        if (one.account, one.model) not in taken
-    ]
 
 
 def read_status(
@@ -150,7 +144,18 @@ def read_status(
         round=current.number if current else None,
         round_open=current.is_open(at) if current and at else None,
         slots=slots,
+        problem=None if server.error is None else str(server.error),
+        problem_code=0 if server.error is None else server.error.exit_code,
+        elsewhere=_elsewhere(state),
     )
+
+
+def _elsewhere(state: State) -> str | None:
+    found = state.elsewhere()
+    if not found:
+        return None
+    told = ", ".join(f"{n} of {server}" for server, n in sorted(found.items()))
+    return f"receipts of other servers do not count here: {told}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ class _Server:
     rounds: Mapping[int, Round] = field(default_factory=dict)
     at: datetime | None = None
     current: Round | None = None
-    problem: str | None = None
+    error: LabError | None = None
 
 
 def _ask_rounds(client: Callable[[Keys | None], Tournament]) -> _Server:
@@ -169,7 +174,7 @@ def _ask_rounds(client: Callable[[Keys | None], Tournament]) -> _Server:
             rounds = {one.number: one for one in tournament.recent_rounds(_LISTED_ROUNDS)}
             at = tournament.server_now()
     except LabError as error:
-        return _Server(problem=str(error))
+        return _Server(error=error)
     opened = [one for one in rounds.values() if one.open_time <= at]
     return _Server(rounds, at, max(opened, key=lambda one: one.number, default=None))
 
@@ -192,23 +197,35 @@ def _slot_status(
         warnings.append(str(error))
     run, promise = _promise(entry, receipts, runs_dir, warnings)
 
-    problem = server.problem
+    failure = server.error
     submissions: list[Submission] | None = None
     corr: list[tuple[int, float]] = []
     mmc: list[tuple[int, float]] = []
     horizon = promise.horizon_days if promise else 20
-    if problem is None:
+    if entry.served:
+        warnings.append(
+            "a model was uploaded to it, so submit leaves out its slot in submit.yaml: Numerai "
+            "takes no predictions for it"
+        )
+    if failure is None:
         try:
             with client(keys_of(entry.account, environ)) as tournament:
+                if entry.kind == "model" and entry.model not in tournament.models():
+                    return _not_there(entry, run, warnings)
                 model_id = tournament.model_id(entry.model)
                 submissions = tournament.submissions(model_id)
                 corr = _resolved(tournament, model_id, "corr", horizon)
                 mmc = _resolved(tournament, model_id, "mmc", horizon)
         except LabError as error:
-            problem = str(error)
+            failure = error
 
     lines = round_lines(receipts, pending, submissions, server.rounds)
-    warnings += about_rounds(lines, server.rounds, server.at)
+    first = min((one.round for one in receipts), default=None)
+    if entry.since is not None:
+        begun = read_time(entry.since)
+        later = (one.number for one in server.rounds.values() if one.open_time >= begun)
+        first = min(later, default=None)
+    warnings += about_rounds(lines, server.rounds, server.at, first)
     verdict: Verdict | str = "there is no run to compare with"
     if promise is not None:
         verdict = judge_live(
@@ -225,7 +242,8 @@ def _slot_status(
         run=None if run is None else _shown(run),
         synthetic=run is not None and RunDir(Path(run)).is_synthetic(),
         rounds=tuple(lines[:SHOWN_ROUNDS]),
-        problem=problem,
+        problem=None if failure is None else str(failure),
+        problem_code=0 if failure is None else failure.exit_code,
         promised=promise.means if promise else {},
         live={"corr": _mean(corr), "mmc": _mean(mmc)},
         n_resolved=len(corr),
@@ -238,11 +256,26 @@ def _slot_status(
     )
 
 
+def _not_there(entry: Entry, run: str | None, warnings: Sequence[str]) -> SlotStatus:
+    """Return the status of a model that was uploaded to another server than this one."""
+    said = f"this server has no model '{entry.model}': it was uploaded to another one"
+    return SlotStatus(
+        slot=entry.slot,
+        model=entry.model,
+        account=entry.account,
+        kind=entry.kind,
+        run=None if run is None else _shown(run),
+        unjudged="the server knows nothing of it",
+        warnings=(*warnings, said),
+    )
+
+
 def _promise(
     entry: Entry, receipts: Sequence[Receipt], runs_dir: Path, warnings: list[str]
 ) -> tuple[str | None, Promise | None]:
-    """Return the run behind the last submission, else the one that would make the next."""
+    """Return the run behind the last submission or upload, else that of the next submission."""
     made = [one.origin.run for one in receipts if one.origin is not None]
+    made = [entry.run] if entry.kind == "model" and entry.run is not None else made
     try:
         run = RunDir(Path(made[-1])) if made and Path(made[-1]).is_dir() else None
         if run is None and entry.run is not None:

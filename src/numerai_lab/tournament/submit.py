@@ -2,8 +2,9 @@
 
 Receipts and the server decide what is done, so it may be started at any time, as often as one
 likes, and killed at any moment. Exit codes: 0, every slot has a submission in this round, or
-another submit is at work; 75, the round is not open, try again later; 1, a slot failed; 2, every
-slot failed and it is yours to mend; 130, Ctrl-C.
+another submit is at work; 75, the round is not open, try again later; 1, a slot failed through no
+fault of the user's, or some did and the others went on; 2, every slot failed and it is the user's
+to mend; 130, Ctrl-C.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ def submit(
 
     Raises
     ------
-    LabError : nothing could be begun: a wrong address or webhook, a folder that cannot be written.
+    LabError : nothing could be begun: a wrong address, a folder that cannot be written.
     """
-    check_on_failure(on_failure, desk.environ)
+    check_on_failure(on_failure, desk.environ, desk.warn)
     desk.public()  # a wrong address is told before any slot
     with contextlib.ExitStack() as held:
         try:
@@ -65,8 +66,10 @@ def _until_done(
 ) -> tuple[Now | None, list[SlotResult]]:
     """Look and try until every slot is done, or time is up."""
     unfit = _unfit(slots, desk)
-    if len(unfit) == len(slots):
-        return None, list(unfit.values())
+    all_unfit = len(unfit) == len(slots)
+    # only a slot that was submitted some day can have its receipt of this round
+    if all_unfit and not any(map(desk.state.has_receipts, unfit)):
+        return None, [_refused(slot, unfit[slot.name], desk) for slot in slots]
     said, number = "", -1
     now: Now | None = None
     done: dict[str, SlotResult] = {}
@@ -75,10 +78,15 @@ def _until_done(
             now = look(desk.public())
         except LabError as error:
             desk.warn(f"the current round is not known: {error}")
-            if patience.pause():
+            if not all_unfit and patience.pause():
                 continue
             lost = {slot.name: SlotResult.failed(slot.name, error) for slot in slots}
-            return now, [{**lost, **unfit, **done}[slot.name] for slot in slots]
+            lost |= {
+                slot.name: _refused(slot, unfit[slot.name], desk)
+                for slot in slots
+                if slot.name in unfit and slot.name not in done
+            }
+            return now, [{**lost, **done}[slot.name] for slot in slots]
         if str(now) != said:
             said = str(now)
             desk.say(said)
@@ -95,34 +103,36 @@ def _until_done(
             return now, [done[slot.name] for slot in slots]
 
 
-def _unfit(slots: Sequence[Slot], desk: Desk) -> dict[str, SlotResult]:
-    """Return the slots that cannot be submitted, whatever the server says."""
+def _unfit(slots: Sequence[Slot], desk: Desk) -> dict[str, LabError]:
+    """Return why slots cannot be submitted, whatever the server says."""
     found = {}
     for slot in slots:
         try:
             check_slot(slot, desk)
         except LabError as error:
-            desk.warn(f"{slot.name}: {error}")
-            found[slot.name] = SlotResult.failed(slot.name, error)
+            found[slot.name] = error
     return found
 
 
-def _one(
-    slot: Slot, now: Now, desk: Desk, unfit: SlotResult | None, *, dry_run: bool
-) -> SlotResult:
+def _refused(slot: Slot, error: LabError, desk: Desk) -> SlotResult:
+    desk.warn_once(f"{slot.name}: {error}")
+    return SlotResult.failed(slot.name, error)
+
+
+def _one(slot: Slot, now: Now, desk: Desk, unfit: LabError | None, *, dry_run: bool) -> SlotResult:
     """Bring one slot as far as it goes now; its failure is its own."""
     try:
         if dry_run:
-            return unfit or _rehearsed(slot, now, desk)
+            return _refused(slot, unfit, desk) if unfit else _rehearsed(slot, now, desk)
         if now.round is not None:
             receipt = desk.state.receipt(slot.name, now.round.number)
             if receipt is not None:
-                return _already(receipt)
+                return _already(receipt, desk)
         for receipt in settle(slot, now.round, desk):
             if now.round is not None and receipt.round == now.round.number:
                 return _submitted(receipt, desk)
         if unfit is not None:
-            return unfit
+            return _refused(slot, unfit, desk)
         if now.round is None or not now.is_open:
             return _not_open(slot, now)
         return _submitted(attempt(slot, now.round, desk), desk)
@@ -149,16 +159,20 @@ def _rehearsed(slot: Slot, now: Now, desk: Desk) -> SlotResult:
     return SlotResult(slot.name, "dry_run", message)
 
 
-def _already(receipt: Receipt) -> SlotResult:
+def _already(receipt: Receipt, desk: Desk) -> SlotResult:
     message = f"submitted at {receipt.inserted_at}"
     if receipt.how == "found":
-        message = f"the server has a submission made at {receipt.inserted_at} by something else"
+        maker = desk.state.maker(receipt)
+        by = "by something else"
+        if maker is not None and maker.origin is not None:
+            by = f"from here, as slot '{maker.slot}' with run {maker.origin.run}"
+        message = f"the server has a submission made at {receipt.inserted_at} {by}"
     return SlotResult(receipt.slot, "already", message, receipt.submission_id)
 
 
 def _submitted(receipt: Receipt, desk: Desk) -> SlotResult:
     if receipt.how == "found":
-        result = _already(receipt)
+        result = _already(receipt, desk)
         desk.warn(f"{receipt.slot}: {result.message}; it is left as it is")
         return replace(result, warned=True)
     if receipt.late:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
-from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.access import SHORTEST_SECRET, is_loopback
 from numerai_lab.tournament.problems import Unavailable, host_of, network_errors
 
 _LONGEST_ANSWER = 64 * 2**20
@@ -61,7 +61,8 @@ class Transport:
 
     Parameters
     ----------
-    secrets : texts that must never be shown; replaced by *** in every error.
+    secrets : texts that must never be shown; replaced by *** in every error, unless shorter than
+        `access.SHORTEST_SECRET`.
     timeout_seconds : for connecting, for each read, and for a whole answer that is not a file.
     attempts : tries of a request that may be repeated.
     clock, sleep : seconds that only grow, and waiting; tests pass their own.
@@ -77,7 +78,7 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
         self.timeout_seconds, self.attempts = timeout_seconds, attempts
         self.backoff = backoff or Backoff()
         self.clock, self.sleep = clock, sleep

@@ -16,7 +16,7 @@ from numerai_lab.tournament.datasets.download import change_lock, same
 from numerai_lab.tournament.datasets.fetch import Part, probe
 from numerai_lab.tournament.datasets.names import GROUPS, is_version, version_key
 
-Status = Literal["current", "outdated", "absent", "partial", "not recorded", "changed"]
+Status = Literal["current", "outdated", "absent", "partial", "not recorded", "damaged"]
 _KNOWN = {file for files in GROUPS.values() for file in files}
 
 
@@ -29,7 +29,7 @@ class Listed:
     """One of the server's files beside what is here.
 
     `status`: current; outdated, the server has another content; absent; partial, a download was
-    cut off; not recorded, there without an entry in the lock file; changed, its size is not the
+    cut off; not recorded, there without an entry in the lock file; damaged, its size is not the
     recorded one.
     """
 
@@ -54,7 +54,7 @@ def list_files(tournament: Tournament, folder: Path, names: Sequence[str]) -> li
         elif entry is None:
             status = "not recorded"
         elif local != entry.bytes:
-            status = "changed"
+            status = "damaged"
         else:
             status = "current" if same(entry, remote) else "outdated"
         found.append(Listed(name, status, remote.bytes, local, entry))

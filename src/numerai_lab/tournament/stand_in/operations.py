@@ -2,6 +2,11 @@
 
 Words of errors are invented, except "Current round not open for submissions" (a comment in
 numerapi's check_round_open): the API documents none.
+
+A model that a pickle was uploaded to takes no predictions: Numerai's documentation ("Model
+Uploads", Interactions with submission upload and compute) says that they can no longer be uploaded
+via the API. Which request is refused, and in which words, is not documented: here it is the one for
+an upload address, and the submission itself.
 """
 
 from __future__ import annotations
@@ -119,10 +124,16 @@ def _signature(name: str) -> str:
     return f"stand-in-signature-{name[-8:]}"
 
 
+def _check_no_upload(world: World, model_id: str) -> None:
+    if any(pickle["model_id"] == model_id for pickle in world.extra.get("pickles", [])):
+        raise QueryError("This model has a model upload and takes no submissions via the API")
+
+
 def _upload_auth(
     world: World, arguments: dict[str, Any], account: Account | None, server: str
 ) -> dict[str, Any]:
-    own_model(world, arguments, account)
+    _, model_id = own_model(world, arguments, account)
+    _check_no_upload(world, model_id)
     return upload_address(world, arguments, server)
 
 
@@ -130,6 +141,7 @@ def _create_submission(
     world: World, arguments: dict[str, Any], account: Account | None, _: str
 ) -> dict[str, Any]:
     name, model_id = own_model(world, arguments, account)
+    _check_no_upload(world, model_id)
     filename = str(arguments["filename"])
     if filename not in world.uploads:
         raise QueryError("The file to submit was not uploaded")

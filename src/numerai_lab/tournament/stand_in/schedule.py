@@ -79,6 +79,12 @@ class Rounds:
             key=lambda item: item.open_time,
         )
 
+    def close(self, now: datetime) -> None:
+        """Let the round of now be the last one, closed an hour ago."""
+        (last,) = self.until(now, 1)
+        hour = timedelta(hours=1)
+        self.given = [RoundTimes(last.number, now - 2 * hour, now - hour, now - hour)]
+
     def latest(self, now: datetime) -> RoundTimes | None:
         """Return the last round that has opened by `now`, even if it is over."""
         listed = self.until(now, 1)

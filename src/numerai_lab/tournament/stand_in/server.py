@@ -32,6 +32,7 @@ class StandInSettings:
     now, running : the clock's time (None: this machine's), and whether it runs.
     round_minutes : a round every so many minutes instead of Numerai's week.
     state_file : JSON file that keeps the submissions over a restart.
+    closed : the last round closed an hour ago, and no other opens.
     """
 
     data: Path
@@ -42,6 +43,7 @@ class StandInSettings:
     running: bool = True
     round_minutes: float | None = None
     state_file: Path | None = None
+    closed: bool = False
 
 
 class Server(ThreadingHTTPServer):
@@ -95,7 +97,10 @@ def start_stand_in(settings: StandInSettings) -> Server:
         )
         for number, (public, secret, models) in enumerate(settings.accounts)
     ]
-    world = World(clock, Rounds(settings.round_minutes), accounts, datasets, settings.state_file)
+    rounds = Rounds(settings.round_minutes)
+    if settings.closed:
+        rounds.close(clock.now())
+    world = World(clock, rounds, accounts, datasets, settings.state_file)
     try:
         return Server(settings.port, world)
     except OSError as error:
