@@ -223,8 +223,9 @@ def _growth(results: Results) -> str:
         columns = []
         for of in (_wall, _cpu, _peak):
             for side in SIDES:
-                small = results.values(few, kind, side, of)
-                columns.append(_ratio(results.values(many, kind, side, of)[: len(small)], small))
+                pieces = (results.values(eras, kind, side, of) for eras in (many, few))
+                both = [*zip(*pieces, strict=False)]  # one size may have been run more often
+                columns.append(spread([large / small for large, small in both]) if both else "-")
         target = f"{GROWTH_TARGET:g}"
         if kind == "xgb external":
             target += f", peak {EXTERNAL_GROWTH_TARGET:g}"
