@@ -221,6 +221,24 @@ def test_held_out_features_stay_hidden_from_all_trees_that_learn_them(world):
         assert not hidden & set(trees.feature[~trees.is_leaf].tolist())
 
 
+def test_own_loss_reads_with_joint_trees_and_adapts_those_of_xgb(world, judged):
+    train, params = world.between(1, 60), params_of("own_loss")
+    xgb = get_model("xgb")
+    plain = xgb(xgb.Params.model_validate(TREES))
+    plain.fit(train, context())
+    model = fitted(params, train)
+    detail = model.predict_in_detail(judged)
+    assert JOINT_TREES not in detail.variants
+    assert detail.variants[FROZEN].tobytes() == plain.predict(judged).tobytes()
+    half = fitted({**params, "adapt": {**params["adapt"], "strength": 0.5}}, train)
+    change = detail.predictions - plain.predict(judged)
+    assert np.allclose(half.predict(judged), plain.predict(judged) + change / 2, atol=1e-6)
+    off = XGBTTT(
+        XGBTTT.Params.model_validate({**params, "adapt": {"code": "own_loss", "strength": 0.0}})
+    )
+    assert off.fit(train, context()).n_trees == TREES["num_boost_round"]  # nothing that only reads
+
+
 def test_bags_without_weight_teach_nothing(world):
     """Eras 1, 3, 5 ... weigh nothing, so the first of two bags has nothing to learn."""
     train = world.between(1, 60)
