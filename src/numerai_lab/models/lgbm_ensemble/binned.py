@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -16,10 +18,16 @@ from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
 from numerai_lab.models.lgbm_ensemble.library import library_errors
+from numerai_lab.models.lgbm_ensemble.packed import MOST_VALUES, learn_layout
 from numerai_lab.models.lgbm_ensemble.params import BINNING
 from numerai_lab.models.world import World
 
+Taken = tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]
+"""Values, and which feature takes which, as `distinct_values` returns them."""
+
 _BATCH_BYTES = 4 << 20
+# LightGBM bins so many values itself in the time that learning its file's layout takes.
+_SMALL = 8 << 20
 
 
 def as_float(features: FeatureArray) -> Float32:
@@ -77,7 +85,6 @@ class BinnedRows:
     ) -> None:
         world = world or World()
         self._weights = weights
-        self._n_rows = train.n_rows
         self.notes: list[str] = []
         own = {key: value for key, value in params.items() if key in BINNING}
         self.params = {
@@ -97,7 +104,8 @@ class BinnedRows:
                     known = as_float(reference_rows(values, present))
                 elif world.size > 1:
                     known = as_float(sample_of_all(train, world))
-                self._all = self._int8_rows(train.features, known)
+                taken = None if own else (values, present)
+                self._all = self._int8_rows(train.features, known, taken)
             else:
                 data = train.features_in_memory()
                 ends = np.array(world.from_all((data.min(axis=0), data.max(axis=0))))
@@ -107,42 +115,72 @@ class BinnedRows:
                 self._all = self._dataset(data, known)
             self._all.set_weight(weights)
 
-    def _int8_rows(self, features: Features, known: Float32 | None) -> Any:
+    def _int8_rows(self, features: Features, known: Float32 | None, taken: Taken | None) -> Any:
         """Bin int8 rows, or take them from disk as they were binned before.
 
-        Binning is most of the time to the first tree, and a LightGBM Dataset loads in a
-        hundredth of it. It is kept beside stored features, by what they are and how they are
-        binned.
+        Binned rows are written to LightGBM's own file and loaded from it. Beside stored
+        features the file is kept, named after what they are and how they are binned.
+
+        Parameters
+        ----------
+        known : rows to take the bins from, or None.
+        taken : which values the features take, where each has a bin of its own.
         """
         if isinstance(features, np.ndarray):
-            return self._dataset(_Rows(features), known)
+            if features.size < _SMALL or not self._has_room(Path(tempfile.gettempdir()), features):
+                return self._dataset(_Rows(features), known)
+            with tempfile.TemporaryDirectory() as folder:
+                return self._by_file(Path(folder, "rows.lightgbm"), features, known, taken)
         how = {name: value for name, value in self.params.items() if name != "num_threads"}
         binning = hashlib.sha256(repr((lightgbm.__version__, sorted(how.items()))).encode())
         if known is not None:
             binning.update(known.tobytes())
         path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
         if path.exists():
-            return lightgbm.Dataset(path, params=self.params).construct()
-        rows = self._dataset(_Rows(features), known)
+            return self._load(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        room = shutil.disk_usage(path.parent).free
-        if room < features.size:  # twice what 4 bits a value take
+        if not self._has_room(path.parent, features):
             self.notes.append(
-                f"{room / 2**30:.1f} GiB of disk are free: the binned rows are not kept, and "
-                "the next experiment bins them again"
+                f"{shutil.disk_usage(path.parent).free / 2**30:.1f} GiB of disk are free: the "
+                "binned rows are not kept, and the next experiment bins them again"
             )
-            return rows
+            return self._dataset(_Rows(features), known)
+        return self._by_file(path, features, known, taken)
+
+    @staticmethod
+    def _has_room(folder: Path, features: Features) -> bool:
+        return shutil.disk_usage(folder).free >= features.size  # twice what 4 bits a value take
+
+    def _by_file(
+        self, path: Path, features: Features, known: Float32 | None, taken: Taken | None
+    ) -> Any:
+        """Write the binned rows to a file and load them; or, if only LightGBM can, let it."""
+        layout = None
+        if taken is not None and len(taken[0]) <= MOST_VALUES:
+            layout = learn_layout(*taken, lambda rows: self._dataset(as_float(rows), known))
+            if layout is None:
+                self.notes.append(
+                    f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not "
+                    "known here: it bins them itself, which takes longer"
+                )
         with write_aside(path) as part:
-            part.unlink()  # LightGBM refuses to write over a file
-            rows.save_binary(part)
-        return rows
+            if layout is None:
+                part.unlink()  # LightGBM refuses to write over a file
+                rows = self._dataset(_Rows(features), known)
+                rows.save_binary(part)
+                return rows
+            layout.write(part, features, self.params["num_threads"])
+        return self._load(path)
+
+    def _load(self, path: Path) -> Any:
+        return lightgbm.Dataset(path, params=self.params).construct()
 
     def _dataset(self, data: Any, known: Float32 | None) -> Any:
         reference = None
         if known is not None:
             label = np.zeros(len(known), np.float32)
             reference = lightgbm.Dataset(known, label=label, params=self.params)
-        label = np.zeros(self._n_rows, np.float32)
+        label = np.zeros(len(data), np.float32)
         return lightgbm.Dataset(
             data, label=label, reference=reference, params=self.params
         ).construct()

@@ -1,0 +1,138 @@
+"""Binned rows written to LightGBM's own file: the bytes LightGBM would write, or none of ours."""
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numerai_lab.models import FitContext, get_model
+from numerai_lab.models.features import distinct_values, reference_rows
+from numerai_lab.models.lgbm_ensemble import binned
+from numerai_lab.models.lgbm_ensemble.binned import as_float
+from numerai_lab.models.lgbm_ensemble.packed import MOST_VALUES, learn_layout
+from numerai_lab.models.toy import toy_frame
+
+PARAMS = {"feature_pre_filter": False, "verbosity": -1, "min_data_in_bin": 1, "num_threads": 1}
+
+
+def binner(features):
+    """Return what bins rows as LightGBM does, with the bins of these features."""
+    values, present = distinct_values(features)
+    params = {**PARAMS, "max_bin": max(2, len(values))}
+    known = as_float(reference_rows(values, present))
+
+    def bin_rows(rows):
+        labels = [np.zeros(len(part), np.float32) for part in (known, rows)]
+        reference = lightgbm.Dataset(known, label=labels[0], params=params)
+        return lightgbm.Dataset(
+            as_float(rows), label=labels[1], reference=reference, params=params
+        ).construct()
+
+    return values, present, bin_rows
+
+
+@st.composite
+def features(draw):
+    """Features of different kinds: all values, some of them, missing ones, rare ones, constant."""
+    n_rows = draw(st.integers(1, 700))
+    random = np.random.default_rng(draw(st.integers(0, 999)))
+    columns = []
+    for _ in range(draw(st.integers(1, 12))):
+        lowest = draw(st.integers(-1, 4))
+        column = random.integers(lowest, draw(st.integers(lowest, 4)) + 1, n_rows)
+        if draw(st.booleans()):
+            column[random.random(n_rows) < draw(st.sampled_from([0.02, 0.5, 0.98]))] = 4
+        columns.append(column)
+    return np.column_stack(columns).astype(np.int8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=features(), n_threads=st.integers(1, 3))
+def test_the_file_is_byte_for_byte_what_lightgbm_writes(rows, n_threads, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    values, present, bin_rows = binner(rows)
+    layout = learn_layout(values, present, bin_rows)
+    assert layout is not None
+    layout.write(folder / "ours", rows, n_threads)
+    bin_rows(rows).save_binary(folder / "theirs")
+    assert (folder / "ours").read_bytes() == (folder / "theirs").read_bytes()
+
+
+def test_more_columns_and_rows_than_are_packed_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("numerai_lab.models.lgbm_ensemble.packed._PIECE_BYTES", 1000)
+    rows = np.random.default_rng(0).integers(-1, 5, (1001, 150)).astype(np.int8)
+    rows[:, 40:44] = 2
+    values, present, bin_rows = binner(rows)
+    layout = learn_layout(values, present, bin_rows)
+    assert layout is not None
+    layout.write(tmp_path / "ours", np.asfortranarray(rows), 2)
+    bin_rows(rows).save_binary(tmp_path / "theirs")
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_more_values_than_fit_four_bits_have_no_layout():
+    rows = np.arange(100).reshape(50, 2).astype(np.int8) % (MOST_VALUES + 1)
+    assert learn_layout(*binner(rows)) is None
+
+
+class Saved:
+    """A LightGBM Dataset that saves itself in another way than the version known here."""
+
+    def __init__(self, dataset, change):
+        self._dataset, self._change = dataset, change
+
+    def save_binary(self, path):
+        self._dataset.save_binary(path)
+        Path(path).write_bytes(self._change(Path(path).read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda saved: saved[:-1], id="cut short"),
+        pytest.param(lambda saved: saved + b"more", id="longer"),
+        pytest.param(lambda saved: saved[:32] + saved[40:], id="shorter token"),
+        pytest.param(lambda saved: saved[:-1] + bytes([saved[-1] ^ 1]), id="a bit at the end"),
+        pytest.param(
+            lambda saved: saved[:-9] + bytes([len(saved) % 251]) + saved[-8:], id="a checksum"
+        ),
+        pytest.param(lambda saved: b"", id="empty"),
+    ],
+)
+def test_another_form_of_the_file_has_no_layout(change):
+    rows = np.random.default_rng(0).integers(0, 5, (300, 4)).astype(np.int8)
+    values, present, bin_rows = binner(rows)
+    assert learn_layout(values, present, lambda rows: Saved(bin_rows(rows), change)) is None
+
+
+def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch):
+    """Few rows are binned by LightGBM, many by file; without a layout it says so and bins."""
+    frame = toy_frame(3, missing=0.1, constant=2)
+    ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=2, n_threads=1)
+    params = {"weights": "equal", "era_step": 2, "lightgbm": {"num_iterations": 5}}
+
+    def fit():
+        model = get_model("lgbm_ensemble")(get_model("lgbm_ensemble").Params.model_validate(params))
+        report = model.fit(frame, ctx)
+        return model.predict(frame), report.notes
+
+    def unwanted(*_):
+        raise AssertionError("not by file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(binned, "learn_layout", unwanted)
+        few, notes = fit()
+    monkeypatch.setattr(binned, "_SMALL", 0)
+    many, same_notes = fit()
+    np.testing.assert_array_equal(many, few)
+    assert same_notes == notes
+    monkeypatch.setattr(binned, "learn_layout", lambda *_: None)
+    other, more_notes = fit()
+    np.testing.assert_array_equal(other, few)
+    assert [note for note in more_notes if note not in notes] == [
+        f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not known here: "
+        "it bins them itself, which takes longer"
+    ]
