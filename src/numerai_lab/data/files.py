@@ -94,9 +94,12 @@ def is_made_up(schema: pa.Schema) -> bool:
     return SYNTHETIC_MARK in (schema.metadata or {})
 
 
-def values_of(column: pa.ChunkedArray, null: float) -> npt.NDArray[Any]:
-    """Return a column of numbers as an array, nulls replaced by `null`; without them no copy."""
-    array = column.combine_chunks()
+def values_of(column: pa.ChunkedArray | pa.Array, null: float) -> npt.NDArray[Any]:
+    """Return a column of numbers as an array, nulls replaced by `null`.
+
+    One piece without nulls is not copied.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if array.null_count:
         array = array.fill_null(pa.scalar(null, type=array.type))
     return np.asarray(array.to_numpy(zero_copy_only=False))

@@ -21,7 +21,7 @@ from numerai_lab.data.store.manifest import (
     write_manifest,
 )
 from numerai_lab.data.store.mapping import map_aside, need_space
-from numerai_lab.data.values import Encoding, column_blocks, read_targets, write_block
+from numerai_lab.data.values import Encoding, column_blocks, read_targets, tiles
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.files import write_aside
 
@@ -29,6 +29,8 @@ Progress = Callable[[int, int], None]
 """Called with (bytes written, bytes in all)."""
 
 _COUNT_ROWS = 1 << 18
+# A row group of a million rows still gives whole rows of a block at once.
+_DECODED_BYTES = 64 << 20
 
 
 def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) -> Manifest:
@@ -73,8 +75,8 @@ def add_features(
 ) -> Manifest:
     """Write blocks of the features that the store does not have yet.
 
-    Memory: two times 16 MB of a row group's columns, and as much of the block they go to,
-    whatever the number of rows and features.
+    Memory: two times 64 MB of a row group's columns and 16 MB of the block they go to, whatever
+    the number of rows and features.
     """
     plan = sources.plan
     need_space(folder, manifest.n_rows * len(names))
@@ -85,9 +87,10 @@ def add_features(
         low, high, n_missing = [], [], 0
         with map_aside(folder / file, (manifest.n_rows, len(chosen))) as values:
             for piece, at, columns in column_blocks(
-                sources.files, plan.pieces, chosen, Encoding.BINS
+                sources.files, plan.pieces, chosen, Encoding.BINS, _DECODED_BYTES
             ):
-                write_block(values.array[:, at : at + len(columns)], piece, columns, values.release)
+                for place, tile in tiles(piece, columns, np.int8):
+                    values.put(place, at, tile.astype(np.int8, copy=False))
                 done += piece.n_rows * len(columns)
                 progress(done, manifest.n_rows * len(names))
             for start in range(0, manifest.n_rows, _COUNT_ROWS):

@@ -7,6 +7,7 @@ import mmap
 import os
 import shutil
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ import numpy.typing as npt
 from numerai_lab.data.files import reading
 from numerai_lab.errors import MachineError
 from numerai_lab.files import write_aside, write_errors
+
+Int8 = npt.NDArray[np.int8]
+Int64 = npt.NDArray[np.int64]
+
+_MOST_TOUCHED = 16 << 20
 
 
 def need_space(folder: Path, size: int) -> None:
@@ -29,15 +35,46 @@ def need_space(folder: Path, size: int) -> None:
 
 
 class Mapped:
-    """A new file, mapped for writing."""
+    """A new file of int8 [n_rows, n_columns], mapped for reading and for writing.
 
-    def __init__(self, array: npt.NDArray[np.int8], mapped: mmap.mmap) -> None:
-        self.array, self._mapped = array, mapped
+    Parameters
+    ----------
+    file : open for both, without a buffer, and of its full size.
+    """
+
+    def __init__(self, file: FileIO, shape: tuple[int, int]) -> None:
+        self._file = file
+        self._mapped = mmap.mmap(file.fileno(), shape[0] * shape[1])
+        self.array = np.frombuffer(self._mapped, dtype=np.int8).reshape(shape)
+        self._touched = 0
+
+    def put(self, place: slice | Int64, first: int, values: Int8) -> None:
+        """Write rows, or columns `first`... of them, to their place.
+
+        Whole rows of neighbours are handed to the system, which costs a third of touching new
+        pages of the map one by one; everything else goes through the map.
+        """
+        width = self.array.shape[1]
+        if isinstance(place, slice) and values.shape[1] == width:
+            self._file.seek(place.start * width)
+            rest = np.ascontiguousarray(values).data.cast("B")
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            return
+        self.array[place, first : first + values.shape[1]] = values
+        self._touched += len(values) * width
+        if self._touched > _MOST_TOUCHED:
+            self.release()
 
     def release(self) -> None:
         """Give resident pages back; what was written stays in the system's cache of the file."""
+        self._touched = 0
         if hasattr(mmap, "MADV_DONTNEED"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
+
+    def flush(self) -> None:
+        """Hand what was written through the map to the system."""
+        self._mapped.flush()
 
 
 @contextlib.contextmanager
@@ -46,7 +83,7 @@ def map_aside(path: Path, shape: tuple[int, int]) -> Iterator[Mapped]:
 
     Its blocks are allocated first: a full disk is then an error, not a killed process.
     """
-    with write_aside(path) as part, part.open("rb+") as file:
+    with write_aside(path) as part, part.open("rb+", buffering=0) as file:
         size = shape[0] * shape[1]
         with write_errors(path):
             if hasattr(os, "posix_fallocate"):
@@ -54,7 +91,6 @@ def map_aside(path: Path, shape: tuple[int, int]) -> Iterator[Mapped]:
             else:
                 file.truncate(size)
         with reading(path):
-            mapped = mmap.mmap(file.fileno(), size)
-        values = Mapped(np.frombuffer(mapped, dtype=np.int8).reshape(shape), mapped)
+            values = Mapped(file, shape)
         yield values
-        mapped.flush()
+        values.flush()
