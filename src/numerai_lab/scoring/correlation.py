@@ -166,7 +166,7 @@ def _contribution(y: Float64, m: Float64, rows: Rows) -> Callable[[FloatArray, R
         order, ranks = order_rows(block)
         p = gaussian_table(len(some))[ranks]
         scores = _dot_rows(p, beside[order]) / len(some)
-        return np.where(np.any(p != 0, axis=1), scores, np.nan)
+        return np.where(p.any(axis=1), scores, np.nan)
 
     return kernel
 
@@ -177,11 +177,14 @@ def _target_beside(y: Float64, m: Float64) -> Float64:
     Projecting here instead of in every prediction gives the same product. NaN everywhere when
     the target or the reference is constant.
     """
-    if len(y) == 0 or y.min() == y.max() or m.min() == m.max():
-        return np.full(len(y), np.nan)
+    if len(y) == 0:
+        return y
+    lowest, highest = y.min(), y.max()
     gaussian = gaussian_table(len(m))[doubled_ranks(m[None])[0]]
-    y = y * 4 if y.min() >= 0 and y.max() <= 1 else y
-    y = y - y.mean()
+    if lowest == highest or not gaussian.any():  # gaussian ranks of a constant are 0
+        return np.full(len(y), np.nan)
+    y = y * 4 if lowest >= 0 and highest <= 1 else y
+    y = y - y.sum() / len(y)
     return np.asarray(y - gaussian * ((gaussian @ y) / (gaussian @ gaussian)))
 
 

@@ -31,7 +31,7 @@ def order_rows(columns: FloatArray) -> tuple[Ranks, Ranks]:
         all rows alike where no row has ties.
     """
     k, n = columns.shape
-    order = np.argsort(columns, axis=1)
+    order = columns.argsort(axis=1)
     ordered = columns.ravel()[_flat(order)]
     is_new = ordered[:, 1:] != ordered[:, :-1]
     if is_new.all():
@@ -47,14 +47,14 @@ def doubled_ranks(columns: FloatArray) -> Ranks:
     """Return the ranks of `order_rows` at the place of their values, [k, n]."""
     order, ranks = order_rows(columns)
     placed = np.empty(columns.size, dtype=np.intp)
-    placed[_flat(order)] = np.broadcast_to(ranks, order.shape)
+    placed[_flat(order)] = ranks
     return placed.reshape(columns.shape)
 
 
 def _flat(order: Ranks) -> Ranks:
     """Turn positions within rows into positions in the flat array (take_along_axis is slow)."""
     k, n = order.shape
-    return np.asarray(order + (np.arange(k) * n)[:, None])
+    return order if k == 1 else np.asarray(order + (np.arange(k) * n)[:, None])
 
 
 @lru_cache(maxsize=256)
