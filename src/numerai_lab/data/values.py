@@ -27,7 +27,7 @@ from numerai_lab.machine import available_bytes, gib
 # peak beside the result grows with them.
 BLOCK_BYTES = 16 * 2**20
 # Rows transposed at a time: the block's tile and its target stay in the L2 cache. Not a power of
-# two, or all columns of a row would lie in a few sets of the L1 cache: that takes six times as long.
+# two, or all columns of a row would lie in a few sets of the L1 cache: six times as slow.
 TILE_ROWS = 1984
 
 
