@@ -92,6 +92,15 @@ def test_features_with_uneven_values_grow_the_trees_of_plain_lightgbm():
     assert trees(model._boosters[0]) == trees(expected)
 
 
+def test_features_without_a_zero_grow_the_trees_of_plain_lightgbm():
+    frame = toy_frame(3)
+    frame.features[:] = np.where(frame.features > 2, 2, 1)
+    model, _ = fitted(frame, {**ONE, "lightgbm": {"num_leaves": 6}})
+    grown = trees(model._boosters[0])
+    assert grown == trees(plain(frame, slice(None), "target", {"num_leaves": 6}))
+    assert "split_feature=" in grown
+
+
 def test_members_on_subsets_of_rows_grow_the_trees_of_plain_lightgbm():
     """Eras of one offset, another target with missing labels, and weights: the right rows."""
     frame = toy_frame(3)

@@ -1,5 +1,7 @@
 """Binned rows written to LightGBM's own file: the bytes LightGBM would write, or none of ours."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import lightgbm
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_files import numerai_folder, table
 from numerai_lab.models import FitContext, get_model
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble import binned
@@ -21,7 +24,7 @@ PARAMS = {"feature_pre_filter": False, "verbosity": -1, "min_data_in_bin": 1, "n
 def binner(features):
     """Return what bins rows as LightGBM does, with the bins of these features."""
     values, present = distinct_values(features)
-    params = {**PARAMS, "max_bin": max(2, len(values))}
+    params = {**PARAMS, "max_bin": max(2, len({0, *values.tolist()}))}
     known = as_float(reference_rows(values, present))
 
     def bin_rows(rows):
@@ -54,7 +57,7 @@ def features(draw):
 def test_the_file_is_byte_for_byte_what_lightgbm_writes(rows, n_threads, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     values, present, bin_rows = binner(rows)
-    layout = learn_layout(values, present, bin_rows)
+    layout = learn_layout(values, present, bin_rows, folder)
     assert layout is not None
     layout.write(folder / "ours", rows, n_threads)
     bin_rows(rows).save_binary(folder / "theirs")
@@ -66,16 +69,16 @@ def test_more_columns_and_rows_than_are_packed_at_a_time(tmp_path, monkeypatch):
     rows = np.random.default_rng(0).integers(-1, 5, (1001, 150)).astype(np.int8)
     rows[:, 40:44] = 2
     values, present, bin_rows = binner(rows)
-    layout = learn_layout(values, present, bin_rows)
+    layout = learn_layout(values, present, bin_rows, tmp_path)
     assert layout is not None
     layout.write(tmp_path / "ours", np.asfortranarray(rows), 2)
     bin_rows(rows).save_binary(tmp_path / "theirs")
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
-def test_more_values_than_fit_four_bits_have_no_layout():
+def test_more_values_than_fit_four_bits_have_no_layout(tmp_path):
     rows = np.arange(100).reshape(50, 2).astype(np.int8) % (MOST_VALUES + 1)
-    assert learn_layout(*binner(rows)) is None
+    assert learn_layout(*binner(rows), tmp_path) is None
 
 
 class Saved:
@@ -102,10 +105,11 @@ class Saved:
         pytest.param(lambda saved: b"", id="empty"),
     ],
 )
-def test_another_form_of_the_file_has_no_layout(change):
+def test_another_form_of_the_file_has_no_layout(change, tmp_path):
     rows = np.random.default_rng(0).integers(0, 5, (300, 4)).astype(np.int8)
     values, present, bin_rows = binner(rows)
-    assert learn_layout(values, present, lambda rows: Saved(bin_rows(rows), change)) is None
+    other = lambda rows: Saved(bin_rows(rows), change)  # noqa: E731
+    assert learn_layout(values, present, other, tmp_path) is None
 
 
 def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch):
@@ -136,3 +140,43 @@ def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch):
         f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not known here: "
         "it bins them itself, which takes longer"
     ]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from data_files import load
+from numerai_lab.models import FitContext, get_model
+
+frame = load(dir=Path(sys.argv[1]), store={"use": "always", "dir": sys.argv[2]}).frame
+if len(sys.argv) > 3:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+Ensemble = get_model("lgbm_ensemble")
+model = Ensemble(Ensemble.Params(weights="equal", n_estimators=3))
+report = model.fit(
+    frame, FitContext(seed=0, target="target", targets=("target",), purge_eras=4, n_threads=1)
+)
+print(model.predict(frame).sum(dtype=np.float64), *report.notes, sep="|")
+"""
+
+
+@pytest.mark.parametrize("limit", [1 << 10, 150 << 10], ids=["trial", "rows"])
+def test_a_full_disk_costs_time_not_the_run(tmp_path, limit):
+    source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=200, n_features=50))
+
+    def fit(*arguments):
+        command = [sys.executable, "-c", FULL, source, tmp_path / "store", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().split("|")
+
+    total, note = fit(limit)
+    assert "binned rows cannot be kept" in note
+    assert ("size limit is reached" if limit > 2000 else "cannot be written") in note
+    (store,) = (path for path in (tmp_path / "store").iterdir() if path.is_dir())
+    assert list((store / "derived").iterdir()) == []
+    assert fit() == [total]
+    (kept,) = (store / "derived").iterdir()
+    assert kept.stat().st_size > limit
+    assert fit() == [total]

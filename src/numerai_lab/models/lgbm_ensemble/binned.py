@@ -13,12 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
+from numerai_lab.errors import MachineError
 from numerai_lab.files import write_aside
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
 from numerai_lab.models.lgbm_ensemble.library import library_errors
-from numerai_lab.models.lgbm_ensemble.packed import MOST_VALUES, learn_layout
+from numerai_lab.models.lgbm_ensemble.packed import (
+    MOST_VALUES,
+    PackedLayout,
+    learn_layout,
+    save_binned,
+)
 from numerai_lab.models.lgbm_ensemble.params import BINNING
 from numerai_lab.models.world import World
 
@@ -100,7 +106,9 @@ class BinnedRows:
                 self.n_constant = int(np.count_nonzero(present.sum(axis=0) == 1))
                 known = None
                 if not own:
-                    self.params |= {"min_data_in_bin": 1, "max_bin": max(2, len(values))}
+                    # LightGBM keeps a bin for 0 whether it is there or not.
+                    n_bins = len(np.union1d(values, [0]))
+                    self.params |= {"min_data_in_bin": 1, "max_bin": max(2, n_bins)}
                     known = as_float(reference_rows(values, present))
                 elif world.size > 1:
                     known = as_float(sample_of_all(train, world))
@@ -127,7 +135,8 @@ class BinnedRows:
         taken : which values the features take, where each has a bin of its own.
         """
         if isinstance(features, np.ndarray):
-            if features.size < _SMALL or not self._has_room(Path(tempfile.gettempdir()), features):
+            packs = taken is not None and len(taken[0]) <= MOST_VALUES and features.size >= _SMALL
+            if not packs or not self._has_room(Path(tempfile.gettempdir()), features):
                 return self._dataset(_Rows(features), known)
             with tempfile.TemporaryDirectory() as folder:
                 return self._by_file(Path(folder, "rows.lightgbm"), features, known, taken)
@@ -155,22 +164,34 @@ class BinnedRows:
         self, path: Path, features: Features, known: Float32 | None, taken: Taken | None
     ) -> Any:
         """Write the binned rows to a file and load them; or, if only LightGBM can, let it."""
-        layout = None
-        if taken is not None and len(taken[0]) <= MOST_VALUES:
-            layout = learn_layout(*taken, lambda rows: self._dataset(as_float(rows), known))
-            if layout is None:
-                self.notes.append(
-                    f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not "
-                    "known here: it bins them itself, which takes longer"
-                )
-        with write_aside(path) as part:
-            if layout is None:
-                part.unlink()  # LightGBM refuses to write over a file
-                rows = self._dataset(_Rows(features), known)
-                rows.save_binary(part)
-                return rows
-            layout.write(part, features, self.params["num_threads"])
-        return self._load(path)
+        rows = None
+        try:
+            with write_aside(path) as part:
+                layout = self._layout(path.parent, known, taken)
+                if layout is None:
+                    rows = self._dataset(_Rows(features), known)
+                    save_binned(rows, part)
+                else:
+                    layout.write(part, features, self.params["num_threads"])
+        except MachineError as error:  # training can do without the file
+            self.notes.append(f"the binned rows cannot be kept in {path.parent}: {error.what}")
+        if rows is None:
+            rows = self._load(path) if path.exists() else self._dataset(_Rows(features), known)
+        return rows
+
+    def _layout(
+        self, folder: Path, known: Float32 | None, taken: Taken | None
+    ) -> PackedLayout | None:
+        """Learn how LightGBM writes rows of these features; that it cannot be told is said."""
+        if taken is None or len(taken[0]) > MOST_VALUES:
+            return None
+        layout = learn_layout(*taken, lambda rows: self._dataset(as_float(rows), known), folder)
+        if layout is None:
+            self.notes.append(
+                f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not known "
+                "here: it bins them itself, which takes longer"
+            )
+        return layout
 
     def _load(self, path: Path) -> Any:
         return lightgbm.Dataset(path, params=self.params).construct()

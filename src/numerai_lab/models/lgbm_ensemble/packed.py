@@ -10,6 +10,7 @@ wrote, there is no layout, and LightGBM bins the rows.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import tempfile
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import lightgbm
 import numpy as np
 import numpy.typing as npt
 
@@ -34,8 +36,8 @@ _SIZE = struct.Struct("<Q")
 _ROWS = struct.Struct("<I")
 _LABELS_AT = 24
 _LEARNT_ROWS, _CHECKED_ROWS = 512, 333
-_COLUMNS = 64
-_COLUMNS_BYTES = 128 << 20
+_COLUMNS, _MOST_THREADS = 64, 4
+_AHEAD_BYTES = 384 << 20
 _PIECE_BYTES = 500_000  # stays in the L2 cache; for 64 columns, rows are no power of two
 
 UInt8 = npt.NDArray[np.uint8]
@@ -79,7 +81,7 @@ class PackedLayout:
         Parameters
         ----------
         path : file to write. features : int8, with the values that the layout was learnt for.
-        n_threads : columns are packed on so many at once.
+        n_threads : columns are packed on so many at once, four at most.
 
         Raises
         ------
@@ -111,6 +113,7 @@ def learn_layout(
     values: npt.NDArray[np.int8],
     present: npt.NDArray[np.bool_],
     bin_rows: Callable[[npt.NDArray[np.int8]], Any],
+    folder: Path,
 ) -> PackedLayout | None:
     """Learn how LightGBM writes features that take these values, or None if it cannot be told.
 
@@ -118,19 +121,24 @@ def learn_layout(
     ----------
     values, present : as `distinct_values` returns them.
     bin_rows : makes a LightGBM Dataset of int8 rows, with the bins and parameters in question.
+    folder : where small files may lie meanwhile.
+
+    Raises
+    ------
+    OSError : the disk is full, or the folder cannot be written.
     """
     if len(values) > MOST_VALUES:
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=folder) as trial:
         learnt = _trial_rows(values, present, _LEARNT_ROWS)
-        saved = _saved(bin_rows(learnt), Path(folder, "learnt"))
+        saved = _saved(bin_rows(learnt), Path(trial, "learnt"))
         checked = _trial_rows(values, present, _CHECKED_ROWS)
-        other = _saved(bin_rows(checked), Path(folder, "checked"))
+        other = _saved(bin_rows(checked), Path(trial, "checked"))
         layout = _read_layout(saved, other, learnt, present)
         if layout is None:
             return None
-        layout.write(Path(folder, "written"), checked, 1)
-        return layout if Path(folder, "written").read_bytes() == other else None
+        layout.write(Path(trial, "written"), checked, 1)
+        return layout if Path(trial, "written").read_bytes() == other else None
 
 
 def _trial_rows(
@@ -144,8 +152,17 @@ def _trial_rows(
     return rows
 
 
+def save_binned(dataset: Any, path: Path) -> None:
+    """Let LightGBM save a Dataset to a new file; raises OSError where it only says so."""
+    path.unlink(missing_ok=True)  # LightGBM refuses to write over a file
+    try:
+        dataset.save_binary(path)
+    except lightgbm.basic.LightGBMError as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
 def _saved(dataset: Any, path: Path) -> bytes:
-    dataset.save_binary(path)
+    save_binned(dataset, path)
     return path.read_bytes()
 
 
@@ -189,7 +206,7 @@ def _read_layout(
 
 def _pattern(codes: UInt8) -> bytes:
     """Write a column by the first row that has the same value: equal for values and their bins."""
-    first = np.empty(256, np.uint8)
+    first = np.zeros(256, np.uint8)
     for row in reversed(range(MOST_VALUES)):
         first[codes[row]] = row
     return first[codes].tobytes()
@@ -224,7 +241,9 @@ def _column_bytes(n_rows: int) -> int:
 
 def _packed(features: Features, columns: Sequence[_Column], n_threads: int) -> Iterator[UInt8]:
     """Yield the packed bins of each column in turn, a few columns ahead on other threads."""
-    width = max(1, min(_COLUMNS, _COLUMNS_BYTES // (len(features) // 2 + 1)))
+    n_threads = min(n_threads, _MOST_THREADS)
+    room = _AHEAD_BYTES // ((n_threads + 2) * (len(features) // 2 + 1))
+    width = max(1, min(_COLUMNS, room))
     parts = [columns[first : first + width] for first in range(0, len(columns), width)]
     ahead: deque[Future[UInt8]] = deque()
     with ThreadPoolExecutor(n_threads) as pool:
