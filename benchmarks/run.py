@@ -25,6 +25,7 @@ QUICK = (
 FULL = (
     "bench_memory.py --eras 60,120,240 --repeats 2 --out build/memory.json",
     "bench_memory.py --draw build/memory.json",
+    "bench_floor.py --results build/memory.json",
     "full_shape.py --out build/full_shape.json",
 )
 
