@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -53,15 +54,21 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=200)
     parser.add_argument("--results", type=Path, help="what bench_memory.py --out has written")
     wanted = parser.parse_args()
+    results = None if wanted.results is None else Results.load(wanted.results)
+    if results is not None and (
+        wanted.eras not in results.sizes()
+        or (results.setting.trees, results.setting.rows_per_era, results.setting.features)
+        != (wanted.trees, ERA_ROWS, FEATURES)
+    ):
+        sys.exit(f"{wanted.results} has no run of this shape: {results.setting}, {results.sizes()}")
     binning, first, trees = measure(wanted.eras, wanted.trees)
     print(machine_line())
     print(
         f"{today()}, n=1: {wanted.eras * ERA_ROWS:,} rows x {FEATURES} features: binning "
         f"{binning:.1f} s, first tree {first:.1f} s, {wanted.trees} trees {trees:.0f} s"
     )
-    if wanted.results is None:
+    if results is None:
         return
-    results = Results.load(wanted.results)
     whole = results.values(wanted.eras, "xgb in core", "notebook", lambda run: run.wall)
     waited = results.values(
         wanted.eras, "xgb in core", "first", lambda run: run.first_tree - run.imports

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_files import numerai_folder, table
+from data_files import load, numerai_folder, table
 from numerai_lab.models import FitContext, get_model
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble import binned
@@ -45,7 +45,7 @@ def features(draw):
     columns = []
     for _ in range(draw(st.integers(1, 12))):
         lowest = draw(st.integers(-1, 4))
-        column = random.integers(lowest, draw(st.integers(lowest, 4)) + 1, n_rows)
+        column = random.integers(lowest, draw(st.integers(lowest, 13)) + 1, n_rows)
         if draw(st.booleans()):
             column[random.random(n_rows) < draw(st.sampled_from([0.02, 0.5, 0.98]))] = 4
         columns.append(column)
@@ -53,7 +53,7 @@ def features(draw):
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=features(), n_threads=st.integers(1, 3))
+@given(rows=features(), n_threads=st.integers(0, 3))
 def test_the_file_is_byte_for_byte_what_lightgbm_writes(rows, n_threads, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     values, present, bin_rows = binner(rows)
@@ -73,6 +73,23 @@ def test_more_columns_and_rows_than_are_packed_at_a_time(tmp_path, monkeypatch):
     assert layout is not None
     layout.write(tmp_path / "ours", np.asfortranarray(rows), 2)
     bin_rows(rows).save_binary(tmp_path / "theirs")
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_rows_and_columns_of_a_store(tmp_path):
+    """Runs of rows, and features of two blocks in another order."""
+    frame = load(
+        dir=numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=41, n_features=90)),
+        store={"use": "always", "dir": tmp_path / "store"},
+    ).frame
+    chosen = np.random.default_rng(0).permutation(90)[:77]
+    rows = np.flatnonzero(np.arange(frame.n_rows) % 7 < 5)
+    features = frame.features.columns(chosen).take(rows)
+    values, present, bin_rows = binner(features)
+    layout = learn_layout(values, present, bin_rows, tmp_path)
+    assert layout is not None
+    layout.write(tmp_path / "ours", features, 2)
+    bin_rows(features[:]).save_binary(tmp_path / "theirs")
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
 
 
@@ -112,34 +129,77 @@ def test_another_form_of_the_file_has_no_layout(change, tmp_path):
     assert learn_layout(values, present, other, tmp_path) is None
 
 
-def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch):
-    """Few rows are binned by LightGBM, many by file; without a layout it says so and bins."""
-    frame = toy_frame(3, missing=0.1, constant=2)
-    ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=2, n_threads=1)
-    params = {"weights": "equal", "era_step": 2, "lightgbm": {"num_iterations": 5}}
+CTX = FitContext(seed=0, target="target", targets=("target",), purge_eras=2)
+Ensemble = get_model("lgbm_ensemble")
 
-    def fit():
-        model = get_model("lgbm_ensemble")(get_model("lgbm_ensemble").Params.model_validate(params))
-        report = model.fit(frame, ctx)
-        return model.predict(frame), report.notes
+
+def fit(frame):
+    params = {"weights": "equal", "era_step": 2, "lightgbm": {"num_iterations": 5}}
+    model = Ensemble(Ensemble.Params.model_validate(params))
+    report = model.fit(frame, CTX)
+    return model.predict(frame), list(report.notes)
+
+
+def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch, tmp_path):
+    """Few rows are binned by LightGBM, many by file; where that cannot be, it is said."""
+    frame = toy_frame(3, missing=0.1, constant=2)
 
     def unwanted(*_):
         raise AssertionError("not by file")
 
     with monkeypatch.context() as patch:
         patch.setattr(binned, "learn_layout", unwanted)
-        few, notes = fit()
+        few, notes = fit(frame)
     monkeypatch.setattr(binned, "_SMALL", 0)
-    many, same_notes = fit()
+    with monkeypatch.context() as patch:
+        patch.setattr(binned.lightgbm.Dataset, "save_binary", counted := Counted())
+        many, same_notes = fit(frame)
+    assert counted.calls == 2  # the two small Datasets: all rows went by file
     np.testing.assert_array_equal(many, few)
     assert same_notes == notes
-    monkeypatch.setattr(binned, "learn_layout", lambda *_: None)
-    other, more_notes = fit()
+    with monkeypatch.context() as patch:
+        patch.setattr(binned, "learn_layout", lambda *_: None)
+        other, more_notes = fit(frame)
     np.testing.assert_array_equal(other, few)
     assert [note for note in more_notes if note not in notes] == [
         f"LightGBM {lightgbm.__version__} keeps binned rows in a form that is not known here: "
         "it bins them itself, which takes longer"
     ]
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not there"))
+    other, more_notes = fit(frame)
+    np.testing.assert_array_equal(other, few)
+    assert [note for note in more_notes if note not in notes] == [
+        "the temporary folder takes no binned rows (No such file or directory): LightGBM bins "
+        "them itself, which takes longer"
+    ]
+
+
+class Counted:
+    """Counts calls of a method, and passes them on."""
+
+    def __init__(self):
+        self.calls, self._method = 0, lightgbm.Dataset.save_binary
+
+    def __get__(self, dataset, _):
+        def call(path):
+            self.calls += 1
+            return self._method(dataset, path)
+
+        return call
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-500], lambda b: b[:100], lambda b: b""])
+def test_damaged_binned_rows_are_made_again_and_said(tmp_path, damage):
+    source = numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=40, n_features=9))
+    frame = load(dir=source, store={"use": "always", "dir": tmp_path / "store"}).frame
+    expected, notes = fit(frame)
+    (kept,) = (tmp_path / "store").glob("*/derived/*.lightgbm")
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    again, more_notes = fit(frame)
+    np.testing.assert_array_equal(again, expected)
+    assert more_notes == [f"the binned rows {kept} are damaged: made again", *notes]
+    assert kept.read_bytes() == whole
 
 
 FULL = """

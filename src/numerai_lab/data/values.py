@@ -125,9 +125,12 @@ def column_blocks(
 ) -> Iterator[tuple[Piece, int, list[npt.NDArray[Any]]]]:
     """Yield a few columns of a piece's row group at a time: piece, first column, columns.
 
-    Memory: two times `block_bytes`, or two columns of a row group if they are larger.
+    Memory: two times `block_bytes` as the file's types take them, or two columns of a row group
+    if they are larger.
     """
-    itemsize = 4 if encoding is Encoding.FLOATS else 1
+    types = [file.schema.field(name).type for file in files for name in names]
+    widths = {pa_type.bit_width // 8 for pa_type in types if pa.types.is_primitive(pa_type)}
+    itemsize = max({4 if encoding is Encoding.FLOATS else 1, *widths})
     blocks: list[tuple[Piece, int, int]] = []
     for piece in pieces:
         rows = files[piece.file].group_rows[piece.group]

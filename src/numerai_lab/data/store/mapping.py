@@ -62,7 +62,8 @@ class Mapped:
                 rest = rest[self._file.write(rest) :]
             return
         self.array[place, first : first + values.shape[1]] = values
-        self._touched += len(values) * width
+        # Rows that are not neighbours lie in pages of their own.
+        self._touched += len(values) * (width if isinstance(place, slice) else mmap.PAGESIZE)
         if self._touched > _MOST_TOUCHED:
             self.release()
 

@@ -112,7 +112,7 @@ class BinnedRows:
                     known = as_float(reference_rows(values, present))
                 elif world.size > 1:
                     known = as_float(sample_of_all(train, world))
-                taken = None if own else (values, present)
+                taken = None if own or len(values) > MOST_VALUES else (values, present)
                 self._all = self._int8_rows(train.features, known, taken)
             else:
                 data = train.features_in_memory()
@@ -132,59 +132,70 @@ class BinnedRows:
         Parameters
         ----------
         known : rows to take the bins from, or None.
-        taken : which values the features take, where each has a bin of its own.
+        taken : which values the features take, if their bins can be packed.
         """
         if isinstance(features, np.ndarray):
-            packs = taken is not None and len(taken[0]) <= MOST_VALUES and features.size >= _SMALL
-            if not packs or not self._has_room(Path(tempfile.gettempdir()), features):
-                return self._dataset(_Rows(features), known)
-            with tempfile.TemporaryDirectory() as folder:
-                return self._by_file(Path(folder, "rows.lightgbm"), features, known, taken)
+            return self._rows_in_memory(features, known, taken)
         how = {name: value for name, value in self.params.items() if name != "num_threads"}
         binning = hashlib.sha256(repr((lightgbm.__version__, sorted(how.items()))).encode())
         if known is not None:
             binning.update(known.tobytes())
         path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
         if path.exists():
-            return self._load(path)
+            try:
+                return self._load(path)
+            except lightgbm.basic.LightGBMError:
+                self.notes.append(f"the binned rows {path} are damaged: made again")
+                path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._has_room(path.parent, features):
+        if shutil.disk_usage(path.parent).free < features.size:  # twice what 4 bits a value take
             self.notes.append(
                 f"{shutil.disk_usage(path.parent).free / 2**30:.1f} GiB of disk are free: the "
                 "binned rows are not kept, and the next experiment bins them again"
             )
             return self._dataset(_Rows(features), known)
-        return self._by_file(path, features, known, taken)
+        return self._kept_rows(path, features, known, taken)
 
-    @staticmethod
-    def _has_room(folder: Path, features: Features) -> bool:
-        return shutil.disk_usage(folder).free >= features.size  # twice what 4 bits a value take
+    def _rows_in_memory(
+        self, features: FeatureArray, known: Float32 | None, taken: Taken | None
+    ) -> Any:
+        """Bin rows by way of a file that is gone afterwards, where that is worth it."""
+        if taken is not None and features.size >= _SMALL:
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder, "rows.lightgbm")
+                    layout = self._layout(path.parent, known, taken)
+                    if layout is not None:
+                        layout.write(path, features, self.params["num_threads"])
+                        return self._load(path)
+            except OSError as error:
+                self.notes.append(
+                    f"the temporary folder takes no binned rows ({error.strerror or error}): "
+                    "LightGBM bins them itself, which takes longer"
+                )
+        return self._dataset(_Rows(features), known)
 
-    def _by_file(
+    def _kept_rows(
         self, path: Path, features: Features, known: Float32 | None, taken: Taken | None
     ) -> Any:
-        """Write the binned rows to a file and load them; or, if only LightGBM can, let it."""
+        """Bin rows and keep them in a file, which training can do without."""
         rows = None
         try:
             with write_aside(path) as part:
-                layout = self._layout(path.parent, known, taken)
+                layout = None if taken is None else self._layout(path.parent, known, taken)
                 if layout is None:
                     rows = self._dataset(_Rows(features), known)
                     save_binned(rows, part)
                 else:
                     layout.write(part, features, self.params["num_threads"])
-        except MachineError as error:  # training can do without the file
+        except MachineError as error:
             self.notes.append(f"the binned rows cannot be kept in {path.parent}: {error.what}")
         if rows is None:
             rows = self._load(path) if path.exists() else self._dataset(_Rows(features), known)
         return rows
 
-    def _layout(
-        self, folder: Path, known: Float32 | None, taken: Taken | None
-    ) -> PackedLayout | None:
+    def _layout(self, folder: Path, known: Float32 | None, taken: Taken) -> PackedLayout | None:
         """Learn how LightGBM writes rows of these features; that it cannot be told is said."""
-        if taken is None or len(taken[0]) > MOST_VALUES:
-            return None
         layout = learn_layout(*taken, lambda rows: self._dataset(as_float(rows), known), folder)
         if layout is None:
             self.notes.append(

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import FeatureArray, Features
+from numerai_lab.machine import usable_cores
 from numerai_lab.models.features import reference_rows
 
 MOST_VALUES = 15
@@ -81,7 +82,7 @@ class PackedLayout:
         Parameters
         ----------
         path : file to write. features : int8, with the values that the layout was learnt for.
-        n_threads : columns are packed on so many at once, four at most.
+        n_threads : columns are packed on so many at once, four at most; 0: on all cores.
 
         Raises
         ------
@@ -199,8 +200,6 @@ def _read_layout(
         table[taken[feature]] = bins
         plain = np.array_equal(taken[feature], bins)
         parts.append(_Column(feature, block[:-n_bytes], None if plain else table.tobytes()))
-    if features:
-        return None
     return PackedLayout(saved[:_TOKEN_BYTES], header, metadata[:_LABELS_AT], tuple(parts))
 
 
@@ -241,7 +240,7 @@ def _column_bytes(n_rows: int) -> int:
 
 def _packed(features: Features, columns: Sequence[_Column], n_threads: int) -> Iterator[UInt8]:
     """Yield the packed bins of each column in turn, a few columns ahead on other threads."""
-    n_threads = min(n_threads, _MOST_THREADS)
+    n_threads = min(n_threads if n_threads > 0 else usable_cores(), _MOST_THREADS)
     room = _AHEAD_BYTES // ((n_threads + 2) * (len(features) // 2 + 1))
     width = max(1, min(_COLUMNS, room))
     parts = [columns[first : first + width] for first in range(0, len(columns), width)]
@@ -278,11 +277,10 @@ def _pack(features: Features, columns: Sequence[_Column]) -> UInt8:
 
 
 def _reader(features: Features, chosen: npt.NDArray[np.int64]) -> Callable[[slice], FeatureArray]:
-    """Return a function that reads rows of the chosen features, which are in order."""
+    """Return a function that reads rows of the chosen features."""
     if not isinstance(features, np.ndarray):
         return features.columns(chosen).__getitem__
-    first, last = int(chosen[0]), int(chosen[-1])
-    if last - first + 1 == len(chosen):
-        return features[:, first : last + 1].__getitem__
+    if bool(np.all(np.diff(chosen) == 1)):
+        return features[:, int(chosen[0]) : int(chosen[-1]) + 1].__getitem__
     array = features
     return lambda rows: array[rows][:, chosen]
