@@ -260,6 +260,15 @@ def test_two_processes_at_once_make_one_store(tmp_path):
     assert sum("converting" in err for _, err in results) == 1
 
 
+def test_what_a_killed_process_left_behind_goes(tmp_path):
+    source = numerai_folder(tmp_path / "data")
+    stored(tmp_path / "store", dir=source, feature_set="small")
+    left = store_of(tmp_path / "store") / ".0001.i8.abc.part"
+    left.write_bytes(bytes(100))
+    stored(tmp_path / "store", dir=source, feature_set="all")
+    assert not left.exists()
+
+
 def test_full_disk_leaves_nothing_half_written(tmp_path):
     source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=100, n_features=200))
 

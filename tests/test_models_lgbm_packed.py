@@ -188,7 +188,16 @@ class Counted:
         return call
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-500], lambda b: b[:100], lambda b: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda saved: saved[:-500], id="cut"),
+        pytest.param(lambda saved: saved[:100], id="only a header"),
+        pytest.param(lambda saved: b"", id="empty"),
+        pytest.param(lambda saved: saved + b"more", id="longer"),
+        pytest.param(lambda saved: saved[:5000] + bytes([7]) * 2000 + saved[7000:], id="garbage"),
+    ],
+)
 def test_damaged_binned_rows_are_made_again_and_said(tmp_path, damage):
     source = numerai_folder(tmp_path / "data", train=table(n_eras=30, rows=40, n_features=9))
     frame = load(dir=source, store={"use": "always", "dir": tmp_path / "store"}).frame
@@ -200,6 +209,30 @@ def test_damaged_binned_rows_are_made_again_and_said(tmp_path, damage):
     np.testing.assert_array_equal(again, expected)
     assert more_notes == [f"the binned rows {kept} are damaged: made again", *notes]
     assert kept.read_bytes() == whole
+
+
+def test_a_file_of_lightgbms_own_that_found_no_room_at_the_end_is_not_kept(tmp_path, monkeypatch):
+    """LightGBM says nothing of the last bytes; with 16 values or more it writes the file itself."""
+    rows = table(n_eras=30, rows=40, n_features=9)
+    rows["feature_1"] = np.arange(len(rows)) % 17
+    source = numerai_folder(tmp_path / "data", train=rows)
+    frame = load(dir=source, store={"use": "always", "dir": tmp_path / "store"}).frame
+    save = lightgbm.Dataset.save_binary
+
+    def cut(dataset, path):
+        save(dataset, path)
+        Path(path).write_bytes(Path(path).read_bytes()[:-500])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lightgbm.Dataset, "save_binary", cut)
+        expected, (note, *_) = fit(frame)
+    assert "binned rows cannot be kept" in note
+    assert not list((tmp_path / "store").glob("*/derived/*"))
+    for _ in range(2):
+        again, notes = fit(frame)
+        np.testing.assert_array_equal(again, expected)
+        assert not any("binned rows" in note for note in notes)
+    assert len(list((tmp_path / "store").glob("*/derived/*.lightgbm"))) == 1
 
 
 FULL = """

@@ -65,6 +65,7 @@ class Reporter:
         self._bars: Progress | None = None
         self._task: TaskID | None = None
         self._label = ""
+        self._watch = Stopwatch()
         self._interrupt = _Interrupt()
         self._handler: Any = None
 
@@ -164,10 +165,11 @@ class Reporter:
     def converted(self, done: int, total: int) -> None:
         """Report bytes of features converted to the era store of all that are to be."""
         if self._label != _CONVERTING:
+            self._watch = Stopwatch()
             self.work(_CONVERTING, unit="MiB")
         self.trees(done >> 20, total >> 20)
         if done >= total:
-            self._stop_bars()
+            self.done(f"{total >> 20:,} MiB of features", self._watch.seconds)
             self._label = ""
 
     def done(self, summary: str, seconds: float) -> None:

@@ -174,6 +174,8 @@ def open_store(
         return Store(folder, manifest)
     busy = f"another process is writing the store {folder}: waiting for it"
     with waiting_lock(folder / ".lock", lambda: say(busy)):
+        for left in folder.glob(".*.part"):  # of a process that was killed: nobody else writes now
+            left.unlink()
         manifest = _sound(folder)
         if manifest is None:
             if (folder / "manifest.json").exists():

@@ -22,6 +22,7 @@ from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.packed import (
     MOST_VALUES,
     PackedLayout,
+    is_whole,
     learn_layout,
     save_binned,
 )
@@ -142,11 +143,10 @@ class BinnedRows:
             binning.update(known.tobytes())
         path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
         if path.exists():
-            try:
+            if is_whole(path):
                 return self._load(path)
-            except lightgbm.basic.LightGBMError:
-                self.notes.append(f"the binned rows {path} are damaged: made again")
-                path.unlink()
+            self.notes.append(f"the binned rows {path} are damaged: made again")
+            path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(path.parent).free < features.size:  # twice what 4 bits a value take
             self.notes.append(

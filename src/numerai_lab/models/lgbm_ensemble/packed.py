@@ -153,8 +153,30 @@ def _trial_rows(
     return rows
 
 
+def is_whole(path: Path) -> bool:
+    """Tell whether a saved Dataset ends where the sizes of its blocks say.
+
+    LightGBM trusts a file that it loads: a cut one ends training, others even the process.
+    """
+    with path.open("rb") as file:
+        at, end = _TOKEN_BYTES, path.stat().st_size
+        while at < end:
+            file.seek(at)
+            head = file.read(_SIZE.size)
+            if len(head) < _SIZE.size:
+                return False
+            at += _SIZE.size + _SIZE.unpack(head)[0]
+    return at == end > _TOKEN_BYTES
+
+
 def save_binned(dataset: Any, path: Path) -> None:
-    """Let LightGBM save a Dataset to a new file; raises OSError where it only says so."""
+    """Let LightGBM save a Dataset to a new file; raises OSError if it is not whole."""
+    _save(dataset, path)
+    if not is_whole(path):  # LightGBM does not notice that the last bytes found no room
+        raise OSError(errno.EIO, "LightGBM has written a file that is not whole")
+
+
+def _save(dataset: Any, path: Path) -> None:
     path.unlink(missing_ok=True)  # LightGBM refuses to write over a file
     try:
         dataset.save_binary(path)
@@ -163,7 +185,7 @@ def save_binned(dataset: Any, path: Path) -> None:
 
 
 def _saved(dataset: Any, path: Path) -> bytes:
-    save_binned(dataset, path)
+    _save(dataset, path)
     return path.read_bytes()
 
 
