@@ -146,7 +146,7 @@ class BinnedRows:
             if is_whole(path):
                 return self._load(path)
             self.notes.append(f"the binned rows {path} are damaged: made again")
-            path.unlink()
+            path.unlink(missing_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(path.parent).free < features.size:  # twice what 4 bits a value take
             self.notes.append(
