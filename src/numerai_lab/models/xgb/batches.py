@@ -13,8 +13,8 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.base import Float32
 
 BATCH_BYTES = 32 << 20
-"""Rows read at a time. Also the size of a page when training from disk: XGBoost holds a few pages
-at once: 32 MiB instead of 64 took 84 MiB less at the peak, and not more time (n = 1)."""
+"""Rows read at a time. Also the size of a page when training from disk, of which XGBoost holds a
+few at once: 32 MiB instead of 64 took 84 MiB less at the peak, and not more time (n = 1)."""
 
 
 class Batches(xgboost.DataIter):  # type: ignore[misc]  # XGBoost is untyped
