@@ -8,12 +8,13 @@ import numerai_lab
 ROOT = Path(numerai_lab.__file__).parent
 
 # room -> rooms it may import
-BASE = {"errors", "seeds", "files", "machine", "eraframe", "__init__"}
+BASE = {"errors", "seeds", "files", "checksums", "machine", "eraframe", "__init__"}
 MAY_IMPORT = {
     "errors": set(),
     "seeds": set(),
     "machine": set(),
     "files": {"errors"},
+    "checksums": {"files"},
     "eraframe": {"errors"},
     "config": BASE,
     "data": BASE | {"config"},

@@ -1,0 +1,94 @@
+"""Checksums: a file that is read is the file that was written, or it is named as damaged.
+
+A folder that is complete has a record, written last, with the size and SHA-256 of each of its
+files. A record that is one JSON file by itself carries the SHA-256 of its own content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from numerai_lab.files import sha256_of
+
+OWN_SUM = "sha256_of_this"
+"""The key under which a JSON object carries the checksum of everything else in it."""
+
+
+class FileMark(TypedDict):
+    """Size in bytes and hex SHA-256 of a file."""
+
+    bytes: int
+    sha256: str
+
+
+def marks_of(folder: Path, names: Iterable[str] | None = None) -> dict[str, FileMark]:
+    """Return the mark of every file under a folder, by its path relative to it, with `/`.
+
+    Parameters
+    ----------
+    names : only these files. Otherwise all, hidden ones left out.
+
+    Raises
+    ------
+    OSError : a file cannot be read, or is not there.
+    """
+    if names is None:
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        relative = [path.relative_to(folder).as_posix() for path in paths]
+        names = [n for n in relative if not any(part.startswith(".") for part in n.split("/"))]
+    return {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
+        for name in names
+    }
+
+
+def damage_of(
+    folder: Path, marks: Mapping[str, FileMark], names: Iterable[str] | None = None
+) -> str | None:
+    """Say which file is not what its mark tells, and how; None when all are.
+
+    Parameters
+    ----------
+    marks : of `marks_of`, when the files were written.
+    names : check only these files; one that has no mark is damage, too.
+    """
+    for name in marks if names is None else names:
+        mark = marks.get(name)
+        if mark is None:
+            return f"{name} is not among the files that were written"
+        path = folder / name
+        try:
+            size = path.stat().st_size
+            if size != mark["bytes"]:
+                return f"{name} has {size:,} bytes, {mark['bytes']:,} were written"
+            if sha256_of(path) != mark["sha256"]:
+                return f"{name} is not what was written (its SHA-256 differs)"
+        except FileNotFoundError:
+            return f"{name} is gone"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror or error})"
+    return None
+
+
+def with_own_sum(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with the SHA-256 of everything else in it under `OWN_SUM`."""
+    rest = {key: item for key, item in value.items() if key != OWN_SUM}
+    return {**rest, OWN_SUM: _sum_of(rest)}
+
+
+def own_sum_holds(value: Mapping[str, Any]) -> bool | None:
+    """Tell whether a JSON object is what was written; None when it carries no checksum."""
+    if OWN_SUM not in value:
+        return None
+    rest = {key: item for key, item in value.items() if key != OWN_SUM}
+    return bool(value[OWN_SUM] == _sum_of(rest))
+
+
+def _sum_of(value: Mapping[str, Any]) -> str:
+    # through JSON once: tuples and lists, 1 and 1.0, are what they will be when read again
+    text = json.dumps(json.loads(json.dumps(value)), sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
