@@ -108,10 +108,16 @@ def lab(capsys):
     return call
 
 
-def lab_process(*arguments: object, **options) -> subprocess.Popen:
+COMMAND = "from numerai_lab.cli import main; main()"
+LISTENING = f"import signal; signal.signal(2, signal.default_int_handler); {COMMAND}"
+"""The command line as from a terminal: a suite under nohup ignores SIGINT, and so do its children.
+"""
+
+
+def lab_process(*arguments: object, code: str = LISTENING, **options) -> subprocess.Popen:
     """Start the command line as a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from numerai_lab.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import lab_process
+from numerai_lab.experiment import Reporter
 from numerai_lab.scoring import corr_per_era
 
 
@@ -139,6 +140,15 @@ def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tiny_config, tmp_path):
     assert "Traceback" not in err
     assert not list(run.rglob("*.part"))
     assert not (run / "DONE").exists()
+
+
+def test_ctrl_c_that_is_not_meant_for_a_run_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as nohup and build servers do
+    try:
+        with Reporter(quiet=True):
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_resume_finds_the_unfinished_run_by_itself(lab, trained, tiny_config, tmp_path):

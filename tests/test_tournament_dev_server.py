@@ -1,17 +1,31 @@
 """dev-server: a person is told how to point the lab at the stand-in."""
 
+import contextlib
 import json
 import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conftest import lab_process
+from conftest import COMMAND, lab_process
 from numerai_lab.tournament.api import Tournament
 from stand_in import StandIn, clean_environment
 from submit_lab import MAIN, ONE
+
+
+@contextlib.contextmanager
+def ended_by(number, process):
+    """Use a server, and see that it ends by this signal; it ends in any case."""
+    try:
+        yield process
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert "the stand-in has ended" in err
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -19,11 +33,8 @@ def dev_server(tournament, tmp_path):
     process = lab_process(
         "dev-server", "--port", 0, "--data", tournament, "--models", "mine", cwd=tmp_path
     )
-    yield process
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "the stand-in has ended" in err
+    with ended_by(signal.SIGINT, process):
+        yield process
 
 
 def test_dev_server_says_how_to_point_the_lab_at_it(dev_server, monkeypatch, lab, tmp_path):
@@ -52,7 +63,7 @@ def test_a_closed_round_to_practise_with(tournament, tmp_path, final_runs):
         *("dev-server", "--port", 0, "--data", tournament, "--closed", "--models", "alpha"),
         cwd=tmp_path,
     )
-    try:
+    with ended_by(signal.SIGTERM, process):
         told = [process.stdout.readline() for _ in range(8)]
         assert "submit ends with 75" in "".join(told)
         named = [line.removeprefix("export ").strip() for line in told if "export " in line]
@@ -68,9 +79,6 @@ def test_a_closed_round_to_practise_with(tournament, tmp_path, final_runs):
         )
         assert done.returncode == 75, done.stderr
         assert "is not open, it closed at" in done.stderr
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -97,21 +105,16 @@ def test_a_port_that_is_taken(stand_in, lab, tournament):
 
 
 def test_without_data_there_is_an_invented_tournament(tmp_path):
-    command = "from numerai_lab.cli import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "dev-server", "--port", "0", "--json"],
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        text=True,
-    )
-    try:
+    # as in the background of a script, where Ctrl-C is not meant for it
+    unheard = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {COMMAND}"
+    process = lab_process("dev-server", "--port", 0, "--json", code=unheard, cwd=tmp_path)
+    with ended_by(signal.SIGTERM, process):
         told = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
         assert told["environment"]["NUMERAI_API_URL"] == told["url"]
         assert (tmp_path / told["data"] / "live.parquet").is_file()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        with Tournament(url=told["url"]) as api:
+            assert api.datasets()
 
 
 def test_it_ends_with_the_process_that_started_it(tournament):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -69,14 +73,33 @@ def dev_server(
             rounds = "The last round closed an hour ago and none opens: submit ends with 75."
         exports = "".join(f"export {name}={value}\n" for name, value in settings.items())
         sys.stdout.write(
-            f"A stand-in for Numerai listens on {server.url} (Ctrl-C ends it).\n"
+            f"A stand-in for Numerai listens on {server.url} (Ctrl-C or SIGTERM ends it).\n"
             f"Nothing here reaches Numerai, and its keys are made up. In another terminal:\n\n"
             f"{exports}\n"
             f"Models: {', '.join(names)}. {rounds}\nFiles: {folder}, as {version}.\n"
         )
     sys.stdout.flush()
     try:
-        server.serve_forever()
+        with _terminable():
+            server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()
         sys.stderr.write("the stand-in has ended\n")
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the server as Ctrl-C does.
+
+    A process that was started in the background of a script, or by a build server, ignores SIGINT
+    from its beginning, and `kill` is all that reaches it.
+    """
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

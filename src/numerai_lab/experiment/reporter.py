@@ -70,7 +70,9 @@ class Reporter:
         self._handler: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        # Under nohup, or in the background of a script, Ctrl-C is ignored and is not meant for us.
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if threading.current_thread() is threading.main_thread() and not ignored:
             self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
