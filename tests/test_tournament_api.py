@@ -122,11 +122,12 @@ def test_scores_are_read_with_their_types(api, stand_in):
         ("error", {"message": "Internal server error"}),
         ("hang", {}),
         ("slow", {"seconds": 3}),
+        ("drip", {"seconds": 0.2}),
     ],
 )
 def test_a_query_is_repeated_until_it_is_answered(api, stand_in, waits, kind, options):
     times = 4
-    if kind in ("hang", "slow"):
+    if kind in ("hang", "slow", "drip"):
         times, api.transport.timeout_seconds = 1, 1.0
     stand_in.fault("rounds", kind, times=times, **options)
     assert api.current_round().number == 1385
@@ -136,14 +137,18 @@ def test_a_query_is_repeated_until_it_is_answered(api, stand_in, waits, kind, op
 
 @pytest.mark.parametrize(
     "kind",
-    ["500", "cut", "hang", "accept_then_cut", "accept_then_hang", "cut_body", "not_json", "error"],
+    [
+        *("500", "cut", "hang", "accept_then_cut", "accept_then_hang", "cut_body", "not_json"),
+        *("error", "drip", "accept_then_drip"),
+    ],
 )
 def test_a_mutation_that_may_have_been_done_is_never_repeated(api, stand_in, waits, kind):
     model = api.model_id("alpha")
     address = api.upload_auth(model)
     api.put(address.url, b"id,prediction\n")
-    stand_in.fault("create_submission", kind, message="Internal server error")
-    api.transport.timeout_seconds = 1.0 if "hang" in kind else 20.0
+    more = {"seconds": 0.2} if "drip" in kind else {"message": "Internal server error"}
+    stand_in.fault("create_submission", kind, **more)
+    api.transport.timeout_seconds = 1.0 if "hang" in kind or "drip" in kind else 20.0
     with pytest.raises(Unavailable) as caught:
         api.create_submission(address.filename, model)
     assert caught.value.outcome_unknown

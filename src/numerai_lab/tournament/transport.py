@@ -21,10 +21,13 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from numerai_lab.tournament.access import SHORTEST_SECRET, is_loopback
+from numerai_lab.tournament.deadline import within
 from numerai_lab.tournament.problems import Unavailable, host_of, network_errors
 
 _LONGEST_ANSWER = 64 * 2**20
 _CHUNK = 64 * 2**10
+_GRACE_SECONDS = 0.5
+"""What a whole answer may take beyond the timeout: a read that stood still is told as such."""
 T = TypeVar("T")
 
 
@@ -63,7 +66,8 @@ class Transport:
     ----------
     secrets : texts that must never be shown; replaced by *** in every error, unless shorter than
         `access.SHORTEST_SECRET`.
-    timeout_seconds : for connecting, for each read, and for a whole answer that is not a file.
+    timeout_seconds : for connecting, for each read, and for a whole answer: its header, and its
+        body unless that is a file.
     attempts : tries of a request that may be repeated.
     clock, sleep : seconds that only grow, and waiting; tests pass their own.
     """
@@ -83,10 +87,7 @@ class Transport:
         self.backoff = backoff or Backoff()
         self.clock, self.sleep = clock, sleep
         self._server_time: tuple[datetime, float] | None = None
-        self._session = requests.Session()
-        self._session.mount("http://", _LoopbackOnly())
-        # An auth object of our own keeps requests from putting a .netrc entry in its place.
-        self._session.auth = _unchanged
+        self._session = _new_session()
 
     def close(self) -> None:
         """Close the connections."""
@@ -216,16 +217,17 @@ class Transport:
 
     def _answer(self, method: str, url: str, **options: Any) -> tuple[int, bytes]:
         """One request with its whole body, inside the timeout. Raises Unavailable."""
-        deadline = self.clock() + self.timeout_seconds
-        with (
-            network_errors(url, self.timeout_seconds, self.redact),
-            self._request(method, url, stream=True, **options) as response,
-        ):
-            body = bytearray()
-            while piece := response.raw.read1(_CHUNK, decode_content=True):
-                body += piece
-                if self.clock() > deadline or len(body) > _LONGEST_ANSWER:
-                    raise requests.exceptions.ReadTimeout("the answer takes too long")
+        body = bytearray()
+
+        def read(response: requests.Response) -> None:
+            with response:
+                while piece := response.raw.read1(_CHUNK, decode_content=True):
+                    body.extend(piece)
+                    if len(body) > _LONGEST_ANSWER:
+                        raise requests.exceptions.ReadTimeout("the answer takes too long")
+
+        with network_errors(url, self.timeout_seconds, self.redact):
+            response = self._request(method, url, read, stream=True, **options)
         status = response.status_code
         if status == 429 or status >= 500:
             raise Unavailable(
@@ -240,17 +242,47 @@ class Transport:
             )
         return status, bytes(body)
 
-    def _request(self, method: str, url: str, **options: Any) -> requests.Response:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        read: Callable[[requests.Response], None] = lambda _: None,
+        **options: Any,
+    ) -> requests.Response:
+        """Send a request and `read` its answer, all of it inside the timeout.
+
+        Raises TimeoutError, and what requests raises.
+        """
+        session = self._session
         # A proxy of the environment knows nothing of this machine's loopback.
-        self._session.trust_env = not is_loopback(url)
-        response = self._session.request(method, url, timeout=self.timeout_seconds, **options)
+        session.trust_env = not is_loopback(url)
+
+        def ask() -> tuple[requests.Response, float]:
+            response = session.request(method, url, timeout=self.timeout_seconds, **options)
+            answered = self.clock()
+            read(response)
+            return response, answered
+
+        try:
+            response, answered = within(self.timeout_seconds + _GRACE_SECONDS, ask)
+        except TimeoutError:
+            self._session = _new_session()  # the other one is still in use
+            raise
         date = response.headers.get("Date")
         # Files may come from a cache; the API's own clock is the one that counts.
         if date is not None and method == "POST":
             with contextlib.suppress(ValueError):
                 said = email.utils.parsedate_to_datetime(date)
-                self._server_time = said.astimezone(UTC), self.clock()
+                self._server_time = said.astimezone(UTC), answered
         return response
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.mount("http://", _LoopbackOnly())
+    # An auth object of our own keeps requests from putting a .netrc entry in its place.
+    session.auth = _unchanged
+    return session
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:

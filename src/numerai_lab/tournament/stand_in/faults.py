@@ -13,6 +13,8 @@ KINDS = {
     "accept_then_cut": "do it, then close the connection without an answer",
     "accept_then_hang": "do it, then answer nothing for `seconds`, then close",
     "accept_then_status": "do it, then answer with HTTP `status`",
+    "drip": "do nothing and send a header that never ends, a byte every `seconds`",
+    "accept_then_drip": "do it, then send a header that never ends, a byte every `seconds`",
     "slow": "spread the answer's body over `seconds`",
     "cut_body": "announce the whole body, send a `share` of it, close",
     "truncated": "send a `share` of the body as if it were all",
@@ -26,7 +28,7 @@ KINDS = {
     "close_round": "move the clock to the round's staking deadline, then go on as usual",
     "advance": "move the clock by `seconds`, then go on as usual",
 }
-BEFORE = {"status", "cut", "hang", "error", "wrong_keys", "not_json"}
+BEFORE = {"status", "cut", "hang", "drip", "error", "wrong_keys", "not_json"}
 """Kinds that end a request before anything is done."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import itertools
 import json
 import re
 import socket
@@ -191,7 +192,9 @@ class Handler(BaseHTTPRequestHandler):
             return False
         if fault.kind == "hang":
             self._hang(fault.seconds)
-        if fault.kind in ("cut", "hang"):
+        if fault.kind == "drip":
+            self._drip(fault.seconds)
+        if fault.kind in ("cut", "hang", "drip"):
             raise _Cut
         if fault.kind == "status":
             self._status(fault)
@@ -207,6 +210,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if fault.kind == "accept_then_hang":
             self._hang(fault.seconds)
+        if fault.kind == "accept_then_drip":
+            self._drip(fault.seconds)
         if fault.kind == "accept_then_status":
             self._status(fault)
         raise _Cut
@@ -216,6 +221,13 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(seconds)
         with contextlib.suppress(OSError):
             self.connection.recv(1)
+
+    def _drip(self, seconds: float) -> None:
+        """Send a header that never ends, until the client has had enough of it."""
+        for byte in itertools.chain(b"HTTP/1.1 200 OK\r\nX-Slow: ", itertools.repeat(ord("x"))):
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(seconds)
 
     def _status(self, fault: Fault) -> None:
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
