@@ -119,7 +119,9 @@ class Submit:
 
     def receipts(self, slot: str) -> dict[int, dict]:
         found = self.records(slot).glob("*.json")
-        return {int(path.stem): json.loads(path.read_text()) for path in found}
+        return {
+            int(path.stem): json.loads(path.read_text()) for path in found if path.stem.isdecimal()
+        }
 
     def submissions(self) -> list[tuple[str, int]]:
         """What the server has: (model, round), and nothing that Numerai would refuse."""

@@ -12,7 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 import warnings
 from pathlib import Path
 
@@ -25,13 +27,27 @@ class Zygote:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, *arguments: object, folder: Path, environment: dict, kill_at: int | None = None):
-        """Return (exit code, negative for a signal; stdout; stderr)."""
+    def run(
+        self,
+        *arguments: object,
+        folder: Path,
+        environment: dict,
+        kill_at: int | None = None,
+        kill_in_flight: bool = False,
+        moves_clock: bool = False,
+    ):
+        """Return (exit code, negative for a signal; stdout; stderr).
+
+        `kill_in_flight` kills while a mutation waits for its answer; with `moves_clock` the
+        stand-in's clock goes on by what the process sleeps.
+        """
         order = {
             "arguments": [str(a) for a in arguments],
             "folder": str(folder),
             "environment": environment,
             "kill_at": kill_at,
+            "kill_in_flight": kill_in_flight,
+            "moves_clock": moves_clock,
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -69,6 +85,38 @@ def _instrument(kill_at: int | None) -> None:
     Path.unlink = counted(Path.unlink)
 
 
+def _die_in_flight() -> None:
+    import requests
+
+    request = requests.Session.request
+
+    def call(*arguments, **options):
+        if str((options.get("json") or {}).get("query", "")).startswith("mutation"):
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return request(*arguments, **options)
+
+    requests.Session.request = call
+
+
+def _move_clock(server: str) -> None:
+    """Let a sleep move the server's clock; 2 ms pass here."""
+    pause = time.sleep
+
+    def sleep(seconds: float) -> None:
+        pause(seconds)
+        body = json.dumps({"advance": seconds}).encode()
+        asked = urllib.request.Request(f"{server}/_control", data=body, method="POST")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked).close()
+
+    time.sleep = sleep
+    for module in list(sys.modules.values()):  # a default argument keeps the sleep of before
+        if getattr(module, "__name__", "").endswith("tournament.desk"):
+            module.Desk.__dataclass_fields__["sleep"].default = sleep
+            module.Desk.__init__.__defaults__ = tuple(
+                sleep if one is pause else one for one in module.Desk.__init__.__defaults__
+            )
+
+
 def _serve() -> None:
     pause = time.sleep
     time.sleep = lambda seconds: pause(min(seconds, 0.002))
@@ -90,6 +138,10 @@ def _serve() -> None:
                 file = os.open(f"{order['folder']}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
                 os.dup2(file, number)
             _instrument(order["kill_at"])
+            if order["kill_in_flight"]:
+                _die_in_flight()
+            if order["moves_clock"]:
+                _move_clock(order["environment"]["NUMERAI_API_URL"])
             code = run(order["arguments"])
             sys.stdout.flush()
             sys.stderr.flush()

@@ -99,6 +99,7 @@ class Simulation:
             warn=self.log.append,
             connect=self.connect,
             sleep=self.sleep,
+            clock=self.clock,
         )
         patience = Patience(wait, clock=self.clock, sleep=self.sleep, random=self.draw.random)
         outcome = submit(self.slots, desk, patience, on_failure=OnFailure())

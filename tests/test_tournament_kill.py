@@ -1,11 +1,12 @@
 """kill -9 at every step of submit, and two submits at once: never twice, never lost."""
 
+import shutil
 import subprocess
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from submit_lab import MAIN
+from submit_lab import MAIN, ONE
 
 FIRST = datetime(2026, 3, 3, 12, 5)
 
@@ -60,7 +61,8 @@ def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
     """Killed between accepting and receipt; the next start comes when the round is over."""
     options = {"folder": submit.folder, "environment": submit.environment}
     submit.slots('slots: [{name: alpha, run: "latest:tiny"}]')
-    for step in range(40, 200):  # before that nothing has been submitted
+    for step in range(30, 200):  # before that nothing has been submitted
+        shutil.rmtree(submit.state, ignore_errors=True)  # what was killed before is not finished
         now = FIRST + timedelta(weeks=step)
         number = submit.server.control(set_time=now.isoformat())["latest_round"]
         code, _, _ = zygote.run("submit", *submit.places, kill_at=step + 1, **options)
@@ -74,6 +76,39 @@ def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
     assert submit.receipts("alpha")[number]["how"] == "recovered"
     assert f"of round {number} that was left unfinished is at the server" in err
     assert left_over(submit) == []
+
+
+@pytest.mark.parametrize(
+    "skews",
+    [
+        (-120, -5, 60, 120),
+        pytest.param(range(-120, 121, 6), marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
+    ],
+    ids=["some", "many"],
+)
+def test_killed_in_flight_with_a_clock_that_is_off_and_a_slow_server(submit, zygote, skews):
+    """The server takes 100 s, and this machine's clock is ahead of it, or behind, by `skew` s."""
+    submit.slots(ONE)
+    options = {"folder": submit.folder, "environment": submit.environment, "moves_clock": True}
+    made = []
+    for skew in skews:
+        shutil.rmtree(submit.state, ignore_errors=True)
+        now = datetime.now(UTC) - timedelta(seconds=skew)
+        opened = {
+            "number": 1000 + skew,
+            "open_time": (now - timedelta(minutes=5)).isoformat(),
+            "close_staking_time": (now + timedelta(minutes=55)).isoformat(),
+        }
+        submit.server.control(set_time=now.isoformat(), rounds=[opened])
+        submit.server.fault("create_submission", "accept_later", seconds=100)
+        code, _, err = zygote.run("submit", *submit.places, kill_in_flight=True, **options)
+        assert code == -9, (skew, err)
+        for _ in range(2):
+            code, _, err = zygote.run("submit", *submit.places, **options)
+        submit.server.control(advance=300)
+        mine = [one for one in submit.submissions() if one[1] == 1000 + skew]
+        made.append((skew, code, len(mine)))
+    assert made == [(skew, 0, 1) for skew in skews]
 
 
 def test_two_crons_at_once(submit, zygote):

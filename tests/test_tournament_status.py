@@ -12,7 +12,7 @@ import pytest
 
 from data_files import without_mark
 from numerai_lab.tournament import State, Tournament
-from numerai_lab.tournament.receipts import Journal, Origin, Receipt
+from numerai_lab.tournament.records import Journal, Origin, Receipt
 from numerai_lab.tournament.uploads import UploadRecord, write_upload
 from stand_in import KEYS, SECRET, StandIn
 from tournament_runs import train_final

@@ -224,7 +224,7 @@ def test_old_files_go_and_receipts_stay(submit, start, monkeypatch):
     (receipt,) = state.receipts("alpha")
     for number in range(1, 60):
         state.write_predictions("alpha", number, b"x")
-        state.write_receipt(replace(receipt, round=number))
+        state.write_receipt(replace(receipt, round=number, counted_for=number))
     assert len(list(submit.records("alpha").glob("*.csv"))) == 30
     assert len(state.receipts("alpha")) == 60
 

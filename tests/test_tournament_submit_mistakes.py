@@ -14,6 +14,7 @@ from conftest import TINY_CONFIG
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.tournament import State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
+from numerai_lab.tournament.records import DamagedRecord
 from stand_in import PUBLIC, SECRET
 from submit_lab import ONE, ROUND, Submit, ThreadStandIn
 from test_tournament_faults import Simulation
@@ -321,5 +322,5 @@ def test_the_same_as_the_round_before(tmp_path):
         check_new(old.iloc[::-1], before, 1)
     check_new(old, tmp_path / "none.csv", 1)
     before.write_text("nothing")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DamagedRecord, match="cannot be read"):
         check_new(new, before, 1)

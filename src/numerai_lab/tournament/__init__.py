@@ -15,7 +15,6 @@ from numerai_lab.tournament.api import (
     is_stand_in,
     keys_of,
 )
-from numerai_lab.tournament.attempt import Desk
 from numerai_lab.tournament.container_check import BundleCheck, BundleError
 from numerai_lab.tournament.datasets import (
     GROUPS,
@@ -38,6 +37,7 @@ from numerai_lab.tournament.datasets import (
     stale_files,
     verify_files,
 )
+from numerai_lab.tournament.desk import Desk
 from numerai_lab.tournament.diagnostics import Diagnostics, diagnose
 from numerai_lab.tournament.entries import entries
 from numerai_lab.tournament.env_file import read_env_file
@@ -51,7 +51,8 @@ from numerai_lab.tournament.predict import (
     predictions_file,
     write_predictions,
 )
-from numerai_lab.tournament.receipts import Receipt, State
+from numerai_lab.tournament.receipts import State
+from numerai_lab.tournament.records import Receipt
 from numerai_lab.tournament.rounds import Patience, parse_duration
 from numerai_lab.tournament.slots import (
     SUBMIT_CONFIG,

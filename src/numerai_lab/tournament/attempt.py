@@ -4,103 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from numerai_lab.config import Neutralize
-from numerai_lab.errors import DataError, RunError, UserError
-from numerai_lab.experiment import FinalModel, RunDir, find_final, load_final
-from numerai_lab.tournament.api import Round, Tournament, api_url, is_stand_in, keys_of
+from numerai_lab.errors import DataError, LabError, RunError, UserError
+from numerai_lab.experiment import FinalModel, RunDir, find_final
+from numerai_lab.tournament.api import Round, Tournament, is_stand_in
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
-from numerai_lab.tournament.datasets.live import download_live
 from numerai_lab.tournament.datasets.names import choose_version
-from numerai_lab.tournament.predict import LivePredictions, predict, version_of_run
-from numerai_lab.tournament.receipts import Origin, Receipt, State
+from numerai_lab.tournament.desk import LIVE_FILES, Desk
+from numerai_lab.tournament.looks import GRACE_SECONDS, find_submission
+from numerai_lab.tournament.predict import LivePredictions, version_of_run
+from numerai_lab.tournament.records import DamagedRecord, Journal, Origin, Receipt, set_aside
+from numerai_lab.tournament.recovery import (
+    NeverListed,
+    recover,
+    recover_damaged,
+    submitted_already,
+)
 from numerai_lab.tournament.slots import Slot
-from numerai_lab.tournament.upload import find_submission, recover, submitted_already, upload
+from numerai_lab.tournament.upload import upload
 from numerai_lab.tournament.uploads import last_upload
-
-LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
-
-
-@dataclass
-class Desk:
-    """What the slots of one start share: connections, the live file, predictions of a run.
-
-    Parameters
-    ----------
-    state : the folder of receipts. runs_dir : where `latest:EXPERIMENT` is looked for.
-    environ : keys and the API's address. connect : makes a Tournament; tests pass their own.
-    say, warn : told every sentence that a person should, or must, read.
-    """
-
-    state: State
-    runs_dir: Path
-    environ: Mapping[str, str]
-    say: Callable[[str], None]
-    warn: Callable[[str], None]
-    connect: Callable[..., Tournament] = Tournament
-    sleep: Callable[[float], None] = time.sleep
-    _accounts: dict[str, Tournament] = field(default_factory=dict)
-    _live: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _finals: dict[Path, FinalModel] = field(default_factory=dict)
-    _predicted: dict[tuple[Path, Path, str], LivePredictions] = field(default_factory=dict)
-    _warned: set[str] = field(default_factory=set)
-
-    def warn_once(self, sentence: str) -> None:
-        """Say a warning, unless it has been said."""
-        if sentence not in self._warned:
-            self._warned.add(sentence)
-            self.warn(sentence)
-
-    def public(self) -> Tournament:
-        """Return a connection without keys."""
-        if "" not in self._accounts:
-            self._accounts[""] = self.connect(None, url=api_url(self.environ))
-        return self._accounts[""]
-
-    def account(self, name: str) -> Tournament:
-        """Return the connection with an account's keys. Raises UserError when they are not set."""
-        if name not in self._accounts:
-            keys = keys_of(name, self.environ)
-            self._accounts[name] = self.connect(keys, url=api_url(self.environ))
-        return self._accounts[name]
-
-    def close(self) -> None:
-        """Close the connections."""
-        for tournament in self._accounts.values():
-            tournament.transport.close()
-
-    def forget_live(self) -> None:
-        """Forget the live file and what was predicted from it: it is another one next time."""
-        self._live.clear()
-        self._predicted.clear()
-
-    def final(self, run: RunDir) -> FinalModel:
-        """Load a run's final model, once."""
-        if run.path not in self._finals:
-            self._finals[run.path] = load_final(run)
-        return self._finals[run.path]
-
-    def live(self, tournament: Tournament, version: str, name: str = LIVE_FILES[0]) -> Path:
-        """Download a live file of the current round, once."""
-        if (version, name) not in self._live:
-            folder = self.state.path / ".live"
-            self._live[version, name] = download_live(
-                tournament, folder, version, file=name, say=self.say
-            )
-        return self._live[version, name]
-
-    def predict(self, final: FinalModel, live: Path, slot: Slot) -> LivePredictions:
-        """Predict with a run, once for the slots that want the same of it."""
-        key = (final.run.path, live, str(slot.post))
-        if key not in self._predicted:
-            self._predicted[key] = predict(
-                final, live, neutralize=slot.post.neutralize, say=self.say
-            )
-        return self._predicted[key]
 
 
 def check_slot(slot: Slot, desk: Desk) -> None:
@@ -113,7 +37,16 @@ def check_slot(slot: Slot, desk: Desk) -> None:
     RunError : no such run, or one without a final model.
     """
     tournament = desk.account(slot.account)
-    uploaded = last_upload(desk.state, slot.model_name, slot.account)
+    try:
+        uploaded = last_upload(desk.state, slot.model_name, slot.account)
+    except DamagedRecord as error:
+        aside = set_aside(error.path)
+        desk.warn(
+            f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
+            f"{aside.name}; the server refuses predictions if a model was uploaded to "
+            f"'{slot.model_name}'"
+        )
+        uploaded = None
     if uploaded is not None:
         raise UserError(
             f"Numerai runs the model that was uploaded to '{slot.model_name}' on "
@@ -136,20 +69,74 @@ def check_slot(slot: Slot, desk: Desk) -> None:
 
 
 def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
-    """Finish what earlier starts left open for a slot; see `recover`."""
+    """Finish what earlier starts left open for a slot, and return the receipts that came of it.
+
+    Raises
+    ------
+    LabError : it is not known yet whether the server has a submission for the slot's model, so that
+        nothing may be submitted for it.
+    """
     found = []
     for journal in desk.state.journals(slot.name):
-        tournament = desk.account(journal.account)
-        receipt = recover(tournament, desk.state, journal, latest, sleep=desk.sleep)
-        if receipt is None:
-            desk.say(f"{slot.name}: an upload of round {journal.round} never arrived")
+        if isinstance(journal, DamagedRecord):
+            receipt = _settle_damaged(slot, journal, latest, desk)
         else:
-            desk.say(
-                f"{slot.name}: the submission of round {receipt.round} that was left unfinished "
-                f"is at the server ({receipt.submission_id})"
-            )
+            receipt = _settle(slot, journal, latest, desk)
+        if receipt is not None:
             found.append(receipt)
     return found
+
+
+def _settle(slot: Slot, journal: Journal, latest: Round | None, desk: Desk) -> Receipt | None:
+    try:
+        tournament = desk.account(journal.account)
+        receipt = recover(
+            tournament, desk.state, journal, latest, sleep=desk.sleep, clock=desk.clock
+        )
+    except NeverListed as error:
+        desk.warn(f"{slot.name}: {error}")
+        return None
+    except LabError as error:
+        if is_of(journal, slot):
+            raise
+        # whatever becomes of it, it is of a model that the slot no longer has
+        desk.warn_once(
+            f"{slot.name}: the submission of round {journal.round} for model {journal.model} is "
+            f"still unfinished ({error})"
+        )
+        return None
+    if receipt is None:
+        desk.say(f"{slot.name}: an upload of round {journal.round} never arrived")
+    else:
+        desk.say(
+            f"{slot.name}: the submission of round {receipt.round} that was left unfinished "
+            f"is at the server ({receipt.submission_id})"
+        )
+    return receipt
+
+
+def _settle_damaged(
+    slot: Slot, damaged: DamagedRecord, latest: Round | None, desk: Desk
+) -> Receipt | None:
+    desk.warn(
+        f"{slot.name}: the journal {damaged.path} is damaged ({damaged.why}); looking for "
+        f"{GRACE_SECONDS / 60:g} minutes whether what it was written for is at the server"
+    )
+    receipt = recover_damaged(
+        desk.account(slot.account), desk.state, slot, damaged, latest, sleep=desk.sleep
+    )
+    found = "nothing" if receipt is None else f"submission {receipt.submission_id}"
+    number = damaged.path.name.partition(".")[0]
+    desk.warn(
+        f"{slot.name}: the server has {found} of round {number}; the damaged journal is moved aside"
+    )
+    return receipt
+
+
+def is_of(record: Journal | Receipt, slot: Slot) -> bool:
+    """Return whether a record is of the model that a slot has now."""
+    same = record.model.lower() == slot.model_name.lower()
+    return same and record.account == slot.account
 
 
 def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
@@ -177,6 +164,7 @@ def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
         origin,
         sleep=desk.sleep,
         say=desk.say,
+        clock=desk.clock,
     )
 
 
@@ -223,11 +211,18 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     check_submission(submission, predictions.ids, slot.name)
     earlier = desk.state.last_round(slot.name, open_round.number)
     if earlier is not None:
+        previous = desk.state.predictions(slot.name, earlier)
         try:
-            check_new(submission, desk.state.predictions(slot.name, earlier), earlier)
+            check_new(submission, previous, earlier)
         except StaleLive:
             desk.forget_live()
             raise
+        except DamagedRecord as error:
+            aside = set_aside(error.path)
+            desk.warn(
+                f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
+                f"{aside.name}; this round is not compared with round {earlier}"
+            )
     origin = Origin(
         run=str(final.run.path.resolve()),
         config_hash=str(final.manifest["config_hash"]),

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from numerai_lab.errors import DataError
 from numerai_lab.tournament.problems import Unavailable
+from numerai_lab.tournament.records import DamagedRecord
 
 
 class StaleLive(Unavailable):
@@ -66,6 +67,7 @@ def check_new(submission: pd.DataFrame, previous: Path, previous_round: int) -> 
 
     Raises
     ------
+    DamagedRecord : the CSV cannot be read.
     StaleLive : the ids are those of the earlier round: the live file was not replaced yet.
     DataError : other ids, but the same predictions row by row, which features cannot explain.
     """
@@ -75,11 +77,7 @@ def check_new(submission: pd.DataFrame, previous: Path, previous_round: int) -> 
         before = pd.read_csv(previous, dtype={"id": str})
         ids, values = set(before["id"]), before["prediction"].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"the submission of round {previous_round} cannot be read ({type(error).__name__})",
-            where=str(previous),
-            fix="remove it; then this round is not compared with it",
-        ) from None
+        raise DamagedRecord(previous, f"{type(error).__name__}: {error}") from None
     if ids == set(submission["id"]):
         raise StaleLive(
             f"the live file still has the ids of round {previous_round}",

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from numerai_lab.errors import MachineError, UserError
-from numerai_lab.files import write_json
 from numerai_lab.tournament.access import is_key, is_loopback
+from numerai_lab.tournament.records import DamagedRecord, read_json, set_aside, write_sealed
 from numerai_lab.tournament.slots import OnFailure
 
 TIMEOUT_SECONDS = 60.0
@@ -65,11 +65,13 @@ def tell(
     if how.command is None and how.webhook is None:
         return
     now = datetime.now(UTC)
-    told = {key: at for key, at in _recall(memory).items() if now - at < SILENCE}
+    # one of the future was written while this machine's clock was wrong: it silences nothing
+    recalled = _recall(memory, say).items()
+    told = {key: at for key, at in recalled if timedelta(0) <= now - at < SILENCE}
     if topic in told:
         return
     try:
-        write_json(memory, {key: at.isoformat() for key, at in {**told, topic: now}.items()})
+        write_sealed(memory, {key: at.isoformat() for key, at in {**told, topic: now}.items()})
     except MachineError as error:  # a full disk is no reason to be silent about it
         say(str(error))
     text = str(facts["text"])
@@ -84,13 +86,20 @@ def tell(
             _post(address, facts, say)
 
 
-def _recall(memory: Path) -> dict[str, datetime]:
+def _recall(memory: Path, say: Callable[[str], None]) -> dict[str, datetime]:
     """Read the topics told; a file that cannot be read is none: better told twice than never."""
     try:
-        stored = json.loads(memory.read_text(encoding="utf-8"))
-        return {key: datetime.fromisoformat(at) for key, at in stored.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        told = read_json(memory).items()
+        return {key: datetime.fromisoformat(at).astimezone(UTC) for key, at in told}
+    except FileNotFoundError:
         return {}
+    except (DamagedRecord, ValueError, AttributeError, TypeError) as error:
+        why = error.why if isinstance(error, DamagedRecord) else str(error)
+    try:
+        say(f"{memory} cannot be read ({why}) and is moved aside as {set_aside(memory).name}")
+    except MachineError as error:
+        say(str(error))
+    return {}
 
 
 def _run(

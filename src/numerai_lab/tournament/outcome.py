@@ -51,6 +51,10 @@ class SlotResult:
         parts = [self.slot, self.status, self.submission_id or "-"]
         return "  ".join(parts if self.warned else [*parts, self.message])
 
+    def redacted(self, environ: Mapping[str, str]) -> SlotResult:
+        """Return the same without any key in its message."""
+        return replace(self, message=redact(self.message, environ))
+
     def to_json(self) -> dict[str, str | None]:
         """Return what --json shows of it."""
         return {
@@ -95,8 +99,7 @@ class Outcome:
 
     def redacted(self, environ: Mapping[str, str]) -> Outcome:
         """Return the same without any key in a message: a last safety net."""
-        slots = [replace(one, message=redact(one.message, environ)) for one in self.slots]
-        return replace(self, slots=tuple(slots))
+        return replace(self, slots=tuple(one.redacted(environ) for one in self.slots))
 
 
 def redact(text: str, environ: Mapping[str, str]) -> str:

@@ -6,6 +6,9 @@ submissions/
     <slot>/<round>.json        receipt: the server has this submission, asked twice
     <slot>/<round>.csv         what was submitted
     <slot>/<round>.pending     journal: written before the server is asked to take it
+    <slot>/<round>.astray.json a submission of the round that the server counts for another one
+    <slot>/<round>.json.of-<model>   receipt of the model that the slot had before
+    <slot>/*.damaged           what could not be believed, moved aside
     <slot>/<host-port>/...     the same of another server than Numerai's, as of a dev-server
 
 A record names the API address it speaks of, and only records of the server in use count. Those
@@ -18,96 +21,28 @@ in it was chosen by the server for this one upload, so the server can be asked w
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
-from numerai_lab.errors import RunError
-from numerai_lab.files import exclusive_lock, write_aside, write_errors, write_json
+from numerai_lab.files import exclusive_lock, write_aside, write_errors
 from numerai_lab.tournament.access import NUMERAI_API
+from numerai_lab.tournament.records import (
+    DamagedRecord,
+    Journal,
+    Receipt,
+    Record,
+    read_record,
+    write_record,
+)
 
 STATE = Path("submissions")
 KEPT_FILES = 30
 """Submitted files kept per slot; receipts are kept for ever (half a kilobyte each)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a submission was made from.
-
-    `post` is what was taken out of the predictions, `live_sha256` the file predicted.
-    """
-
-    run: str
-    config_hash: str
-    post: str
-    live_sha256: str
-    predictions_sha256: str
-    n_rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """An upload that is about to be submitted, or has been.
-
-    Attributes
-    ----------
-    filename : the name the server gave the upload.
-    written_at : the server's time, ISO.
-    submission_id : the id it was accepted under, once the server has said so.
-    server : address of the API, as `State` writes it; None in records of older versions.
-    """
-
-    slot: str
-    round: int
-    account: str
-    model: str
-    model_id: str
-    filename: str
-    written_at: str
-    origin: Origin
-    submission_id: str | None = None
-    server: str | None = None
-
-    def age_seconds(self, now: datetime) -> float:
-        """Return how long ago it was written, by the server's time."""
-        return (now - datetime.fromisoformat(self.written_at)).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A submission that the server has.
-
-    Attributes
-    ----------
-    how : `submitted` by this process; `recovered`, submitted by one that was killed or got no
-        answer; `found` on the server, made by something else (origin is None).
-    inserted_at : the server's time of the submission, ISO. late : it was after the deadline.
-    server : address of the API, as `State` writes it; None in records of older versions.
-    """
-
-    slot: str
-    round: int
-    account: str
-    model: str
-    model_id: str
-    submission_id: str
-    filename: str
-    how: Literal["submitted", "recovered", "found"]
-    inserted_at: str | None
-    late: bool
-    confirmed_at: str
-    origin: Origin | None
-    server: str | None = None
-
-
-Record = TypeVar("Record", Journal, Receipt)
 
 
 @dataclass(frozen=True)
@@ -141,7 +76,7 @@ class State:
         return self.server is None or server in (None, self.server)
 
     def receipt(self, slot: str, round_number: int) -> Receipt | None:
-        """Return the receipt of a round, or None. Raises RunError for a damaged one."""
+        """Return the receipt of a round, or None. Raises DamagedRecord."""
         return self._read(slot, round_number, "json", Receipt)
 
     def receipts(self, slot: str) -> list[Receipt]:
@@ -157,12 +92,18 @@ class State:
         """Return the last round before another that has a receipt; reads none of its own."""
         for number in reversed(self._rounds(slot, "json")):
             own = self._file(slot, number, "json").exists()
-            if number < before and (own or self.receipt(slot, number) is not None):
-                return number
+            with contextlib.suppress(DamagedRecord):  # said where it counts
+                if number < before and (own or self.receipt(slot, number) is not None):
+                    return number
         return None
 
     def last_made(self, slot: str, before: int) -> Receipt | None:
-        """Return the last receipt before a round of what was made here, not only found."""
+        """Return the last receipt before a round of what was made here, not only found.
+
+        Raises
+        ------
+        DamagedRecord : one that is newer.
+        """
         for number in reversed(self._rounds(slot, "json")):
             receipt = self.receipt(slot, number) if number < before else None
             if receipt is not None and receipt.origin is not None:
@@ -171,42 +112,75 @@ class State:
 
     def maker(self, found: Receipt) -> Receipt | None:
         """Return the receipt that another slot here has of the same submission, or None."""
-        for path in sorted(self.path.glob("*")):
-            with contextlib.suppress(RunError):  # said where it counts
-                other = self.receipt(path.name, found.round)
+        for path in self._everywhere(f"{found.round}.json*"):
+            with contextlib.suppress(DamagedRecord):  # said where it counts
+                other = read_record(path, Receipt)
                 same = other is not None and other.submission_id == found.submission_id
-                if other is not None and same and other.origin is not None:
+                counts = other is not None and self.counts(other.server)
+                if other is not None and same and counts and other.origin is not None:
                     return other
         return None
+
+    def astray(self) -> set[str]:
+        """Return the file names of submissions that were counted for another round."""
+        names = set()
+        for path in self._everywhere("*.astray.json"):
+            # one that is damaged is no longer left out: what it blocks is said, and can be seen
+            with contextlib.suppress(DamagedRecord):
+                receipt = read_record(path, Receipt)
+                if receipt is not None:
+                    names.add(receipt.filename)
+        return names
+
+    def _everywhere(self, name: str) -> list[Path]:
+        """Return the files of all slots and servers by that name."""
+        return sorted([*self.path.glob(f"*/{name}"), *self.path.glob(f"*/*/{name}")])
 
     def elsewhere(self) -> dict[str, int]:
         """Return how many receipts there are of other servers, by their addresses."""
         numbers: Counter[str] = Counter()
-        for path in sorted([*self.path.glob("*/*.json"), *self.path.glob("*/*/*.json")]):
+        for path in self._everywhere("*.json"):
             if path.stem.isdecimal():
-                with contextlib.suppress(RunError):  # said where it counts
-                    receipt = _read(path, Receipt)
+                with contextlib.suppress(DamagedRecord):  # said where it counts
+                    receipt = read_record(path, Receipt)
                     if receipt is not None and not self.counts(receipt.server):
                         numbers[str(receipt.server)] += 1
         return dict(numbers)
 
-    def journals(self, slot: str) -> list[Journal]:
+    def has_open(self, slot: str) -> bool:
+        """Return whether a killed process left something unfinished, damaged or not."""
+        return bool(self._rounds(slot, "pending"))
+
+    def journals(self, slot: str) -> list[Journal | DamagedRecord]:
         """Return what a killed process left unfinished, oldest round first."""
-        found = [
-            self._read(slot, number, "pending", Journal) for number in self._rounds(slot, "pending")
-        ]
-        return [journal for journal in found if journal is not None]
+        found: list[Journal | DamagedRecord] = []
+        for number in self._rounds(slot, "pending"):
+            try:
+                journal = self._read(slot, number, "pending", Journal)
+            except DamagedRecord as error:
+                found.append(error)
+            else:
+                found += [] if journal is None else [journal]
+        return found
 
     def write_journal(self, journal: Journal) -> None:
         """Record what is about to be submitted. Raises MachineError; then nothing may be."""
-        record = asdict(journal) | {"server": self.server}
-        write_json(self._file(journal.slot, journal.round, "pending"), record)
+        path = self._file(journal.slot, journal.round, "pending")
+        write_record(path, journal, self.server)
 
     def write_receipt(self, receipt: Receipt) -> None:
-        """Record a submission, then forget its journal and files that are old."""
-        record = asdict(receipt) | {"server": self.server}
-        write_json(self._file(receipt.slot, receipt.round, "json"), record)
+        """Record a submission, then forget its journal and files that are old.
+
+        One that the server counts for another round is kept as such, and is no receipt.
+        """
+        suffix = "astray.json" if receipt.astray else "json"
+        write_record(self._file(receipt.slot, receipt.round, suffix), receipt, self.server)
         self.forget(receipt.slot, receipt.round)
+        if receipt.astray:
+            with contextlib.suppress(DamagedRecord), write_errors(self.path):
+                before = self.receipt(receipt.slot, receipt.round)
+                if before is not None and before.submission_id == receipt.submission_id:
+                    self._there(receipt.slot, receipt.round, "json").unlink(missing_ok=True)
         files = [path for path in self.folder(receipt.slot).glob("*.csv") if _number(path) >= 0]
         for path in sorted(files, key=_number)[:-KEPT_FILES]:
             path.unlink(missing_ok=True)
@@ -216,10 +190,28 @@ class State:
         path = self._file(slot, round_number, "pending")
         with write_errors(path):
             path.unlink(missing_ok=True)
-        if self._read(slot, round_number, "pending", Journal) is not None:
-            old = self._there(slot, round_number, "pending")
-            with write_errors(old):
-                old.unlink(missing_ok=True)
+        with contextlib.suppress(DamagedRecord):  # `settle` has a way for it
+            if self._read(slot, round_number, "pending", Journal) is not None:
+                old = self._there(slot, round_number, "pending")
+                with write_errors(old):
+                    old.unlink(missing_ok=True)
+
+    def give_up(self, journal: Journal) -> None:
+        """Rename a journal that nothing will come of, so that it is not read again."""
+        path = self._there(journal.slot, journal.round, "pending")
+        with write_errors(path):
+            path.replace(path.with_name(f"{path.name}.unlisted"))
+
+    def went_astray(self, slot: str, round_number: int) -> bool:
+        """Return whether a submission of a round was counted for another one."""
+        return self._there(slot, round_number, "astray.json").exists()
+
+    def put_away(self, receipt: Receipt) -> None:
+        """Rename a receipt of another model, so that the slot has none of the round."""
+        path = self._there(receipt.slot, receipt.round, "json")
+        model = re.sub(r"[^\w-]+", "-", f"{receipt.model}-{receipt.account}")
+        with write_errors(path):
+            path.replace(path.with_name(f"{path.name}.of-{model}"))
 
     def predictions(self, slot: str, round_number: int) -> Path:
         """Return where the file of a round is kept."""
@@ -240,8 +232,8 @@ class State:
                 with write_errors(part):
                     part.unlink(missing_ok=True)
         for pending in self.path.rglob("*.pending"):
-            if pending.with_suffix(".json").exists():
-                with write_errors(pending):
+            with contextlib.suppress(DamagedRecord), write_errors(pending):
+                if read_record(pending.with_suffix(".json"), Receipt) is not None:
                     pending.unlink(missing_ok=True)
 
     def _file(self, slot: str, round_number: int, suffix: str) -> Path:
@@ -253,7 +245,7 @@ class State:
         return own if own.exists() else self.path / slot / own.name
 
     def _read(self, slot: str, round_number: int, suffix: str, kind: type[Record]) -> Record | None:
-        record = _read(self._there(slot, round_number, suffix), kind)
+        record = read_record(self._there(slot, round_number, suffix), kind)
         return record if record is not None and self.counts(record.server) else None
 
     def _rounds(self, slot: str, suffix: str) -> list[int]:
@@ -271,19 +263,3 @@ def _number(path: Path) -> int:
 def utc_text(when: datetime) -> str:
     """Write a time as receipts do: ISO, UTC, whole seconds."""
     return when.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _read(path: Path, kind: type[Record]) -> Record | None:
-    try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-        origin = value["origin"]
-        value["origin"] = None if origin is None else Origin(**origin)
-        return kind(**value)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"cannot be read ({type(error).__name__}: {error})",
-            where=str(path),
-            fix="remove it: the server is asked what it has before anything is submitted",
-        ) from None

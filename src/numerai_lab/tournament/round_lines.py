@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from numerai_lab.tournament.answers import Round, Submission
-from numerai_lab.tournament.receipts import Journal, Receipt
+from numerai_lab.tournament.records import Journal, Receipt
 
 SHOWN_ROUNDS = 5
 

@@ -84,6 +84,10 @@ class Now:
         """Whether the round's deadline has passed."""
         return self.round is not None and self.at >= self.round.close_staking_time
 
+    def of(self, number: int) -> bool:
+        """Return whether it is the round of that number."""
+        return self.round is not None and self.round.number == number
+
     def __str__(self) -> str:
         if self.round is None:
             return "no round is open"

@@ -17,7 +17,8 @@ from numerai_lab.tournament.api import Tournament
 from numerai_lab.tournament.decay import ROUNDS, Verdict, judge_live
 from numerai_lab.tournament.entries import Entry
 from numerai_lab.tournament.promise import Promise, read_promise
-from numerai_lab.tournament.receipts import Journal, Receipt, State
+from numerai_lab.tournament.receipts import State
+from numerai_lab.tournament.records import DamagedRecord, Journal, Receipt
 from numerai_lab.tournament.round_lines import (
     SHOWN_ROUNDS,
     RoundLine,
@@ -192,7 +193,11 @@ def _slot_status(
     pending: list[Journal] = []
     try:
         receipts = state.receipts(entry.slot)
-        pending = state.journals(entry.slot)
+        for journal in state.journals(entry.slot):
+            if isinstance(journal, DamagedRecord):
+                warnings.append(str(journal))
+            else:
+                pending.append(journal)
     except LabError as error:
         warnings.append(str(error))
     run, promise = _promise(entry, receipts, runs_dir, warnings)

@@ -12,16 +12,19 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from numerai_lab.errors import LabError, RunError
 from numerai_lab.tournament.api import RoundNotOpen, TournamentError
-from numerai_lab.tournament.attempt import Desk, attempt, check_slot, rehearse, settle
+from numerai_lab.tournament.attempt import attempt, check_slot, is_of, rehearse, settle
+from numerai_lab.tournament.desk import Desk
 from numerai_lab.tournament.on_failure import check_on_failure, tell
 from numerai_lab.tournament.outcome import TRY_LATER, Outcome, SlotResult
-from numerai_lab.tournament.receipts import Receipt
+from numerai_lab.tournament.records import DamagedRecord, Receipt, set_aside
+from numerai_lab.tournament.recovery import check_counted
 from numerai_lab.tournament.rounds import Now, Patience, look
 from numerai_lab.tournament.slots import OnFailure, Slot
+from numerai_lab.tournament.upload import Astray
 
 
 def submit(
@@ -53,54 +56,163 @@ def submit(
             return Outcome(None, (), busy=True)
         held.callback(desk.close)
         desk.state.remove_leftovers()
-        now, results = _until_done(slots, desk, patience, dry_run=dry_run)
-        number = None if now is None or now.round is None else now.round.number
-        outcome = Outcome(number, tuple(results)).redacted(desk.environ)
+        start = _Start(slots, desk, patience, dry_run=dry_run)
+        start.work()
+        outcome = start.outcome()
         if not dry_run:
-            _tell(outcome, now, desk, on_failure)
+            _tell(outcome, start, on_failure)
         return outcome
 
 
-def _until_done(
-    slots: Sequence[Slot], desk: Desk, patience: Patience, *, dry_run: bool
-) -> tuple[Now | None, list[SlotResult]]:
-    """Look and try until every slot is done, or time is up."""
-    unfit = _unfit(slots, desk)
-    all_unfit = len(unfit) == len(slots)
-    # only a slot that was submitted some day can have its receipt of this round
-    if all_unfit and not any(map(desk.state.has_receipts, unfit)):
-        return None, [_refused(slot, unfit[slot.name], desk) for slot in slots]
-    said, number = "", -1
+@dataclass
+class _Start:
+    """One start: what it was given, and what it has come to so far.
+
+    Attributes
+    ----------
+    done : the result of each slot in the round that is `now`. lost : what failed in rounds that
+        went by meanwhile, with their numbers.
+    """
+
+    slots: Sequence[Slot]
+    desk: Desk
+    patience: Patience
+    dry_run: bool
     now: Now | None = None
-    done: dict[str, SlotResult] = {}
-    while True:
+    done: dict[str, SlotResult] = field(default_factory=dict)
+    lost: list[tuple[int, SlotResult]] = field(default_factory=list)
+    _unfit: dict[str, LabError] = field(default_factory=dict)
+    _moved: bool = False
+
+    def outcome(self) -> Outcome:
+        """Return what became of the slots that are done."""
+        number = None if self.now is None or self.now.round is None else self.now.round.number
+        results = [self.done[slot.name] for slot in self.slots if slot.name in self.done]
+        return Outcome(number, tuple(results)).redacted(self.desk.environ)
+
+    def work(self) -> None:
+        """Look and try until every slot is done, or time is up."""
+        desk = self.desk
+        self._unfit = _unfit(self.slots, desk)
+        all_unfit = len(self._unfit) == len(self.slots)
+        # only a slot that was submitted some day can have its receipt of this round
+        if all_unfit and not any(map(desk.state.has_receipts, self._unfit)):
+            self._refuse_unfit()
+            return
+        said, number = "", -1
+        while True:
+            try:
+                now = look(desk.public())
+            except LabError as error:
+                desk.warn(f"the current round is not known: {error}")
+                if not all_unfit and self.patience.pause():
+                    continue
+                self._refuse_unfit()
+                for slot in self.slots:
+                    self.done.setdefault(slot.name, SlotResult.failed(slot.name, error))
+                return
+            self.now = now
+            if str(now) != said:
+                said = str(now)
+                desk.say(said)
+            if now.round is not None and now.round.number != number:
+                failed = [one for one in self.done.values() if one.status in ("failed", "late")]
+                self.lost += [(number, one) for one in failed]
+                number = now.round.number
+                desk.forget_live()
+                self.done.clear()
+            self._moved = False
+            # what may have to be waited for comes last
+            for slot in sorted(self.slots, key=lambda slot: desk.state.has_open(slot.name)):
+                if slot.name not in self.done or self.done[slot.name].retry:
+                    self.done[slot.name] = self._one(slot, now)
+            # a round that is over and done may be followed by one that opens while there is
+            # patience
+            again = any(result.retry for result in self.done.values())
+            again = again or not (now.is_open or self.dry_run)
+            if not self._moved and not (again and self.patience.pause()):
+                return
+
+    def _refuse_unfit(self) -> None:
+        for slot in self.slots:
+            if slot.name in self._unfit and slot.name not in self.done:
+                self.done[slot.name] = _refused(slot, self._unfit[slot.name], self.desk)
+
+    def _one(self, slot: Slot, now: Now) -> SlotResult:
+        """Bring one slot as far as it goes now; its failure is its own."""
+        desk, unfit = self.desk, self._unfit.get(slot.name)
         try:
-            now = look(desk.public())
+            if self.dry_run:
+                return _refused(slot, unfit, desk) if unfit else _rehearsed(slot, now, desk)
+            receipt = self._receipt(slot, now)
+            if receipt is not None:
+                return _already(receipt, desk)
+            for receipt in settle(slot, now.round, desk):
+                if receipt.astray:
+                    self._went_astray(receipt)
+                elif now.of(receipt.round) and is_of(receipt, slot):
+                    return _submitted(receipt, desk)
+            if unfit is not None:
+                return _refused(slot, unfit, desk)
+            if now.round is None or not now.is_open:
+                return _not_open(slot, now)
+            if desk.state.went_astray(slot.name, now.round.number):
+                number = now.round.number
+                message = f"the server counts the submission of round {number} for another round"
+                return SlotResult(slot.name, "failed", message, exit_code=1)
+            return _submitted(attempt(slot, now.round, desk), desk)
+        except RoundNotOpen as error:
+            desk.warn(f"{slot.name}: {error}")
+            return SlotResult(slot.name, "not_open", str(error), exit_code=TRY_LATER, warned=True)
+        except Astray as error:
+            desk.warn(f"{slot.name}: {error}")
+            self._moved = True
+            return replace(SlotResult.failed(slot.name, error), status="late")
         except LabError as error:
-            desk.warn(f"the current round is not known: {error}")
-            if not all_unfit and patience.pause():
-                continue
-            lost = {slot.name: SlotResult.failed(slot.name, error) for slot in slots}
-            lost |= {
-                slot.name: _refused(slot, unfit[slot.name], desk)
-                for slot in slots
-                if slot.name in unfit and slot.name not in done
-            }
-            return now, [{**lost, **done}[slot.name] for slot in slots]
-        if str(now) != said:
-            said = str(now)
-            desk.say(said)
-        if now.round is not None and now.round.number != number:
-            number = now.round.number
-            desk.forget_live()
-            done.clear()
-        for slot in slots:
-            if slot.name not in done or done[slot.name].retry:
-                done[slot.name] = _one(slot, now, desk, unfit.get(slot.name), dry_run=dry_run)
-        # a round that is over and done may be followed by one that opens while there is patience
-        again = any(result.retry for result in done.values()) or not (now.is_open or dry_run)
-        if not again or not patience.pause():
-            return now, [done[slot.name] for slot in slots]
+            desk.warn(f"{slot.name}: {error}")
+            return SlotResult.failed(slot.name, error)
+        except Exception as error:  # noqa: BLE001 - a model may raise anything; other slots go on
+            unexpected = TournamentError(f"unexpected {type(error).__name__}: {error}")
+            desk.warn(f"{slot.name}: {unexpected}\n{traceback.format_exc().rstrip()}")
+            return SlotResult.failed(slot.name, unexpected)
+
+    def _went_astray(self, receipt: Receipt) -> None:
+        error = Astray(receipt)
+        self.desk.warn(f"{receipt.slot}: {error}")
+        late = replace(SlotResult.failed(receipt.slot, error), status="late")
+        self.lost.append((receipt.round, late))
+
+    def _receipt(self, slot: Slot, now: Now) -> Receipt | None:
+        """Return the receipt that ends a round for a slot, as far as it can be believed."""
+        if now.round is None:
+            return None
+        desk, number = self.desk, now.round.number
+        try:
+            receipt = desk.state.receipt(slot.name, number)
+        except DamagedRecord as error:
+            aside = set_aside(error.path)
+            desk.warn(
+                f"{slot.name}: the receipt {error.path} is damaged ({error.why}) and is moved "
+                f"aside as {aside.name}; the server is asked what it has of round {number}"
+            )
+            return None
+        if receipt is None:
+            return None
+        if not is_of(receipt, slot) and now.is_open:
+            desk.state.put_away(receipt)
+            desk.warn(
+                f"{slot.name}: round {number} was submitted for model {receipt.model} of account "
+                f"{receipt.account}; the slot is now of {slot.model_name} ({slot.account}), which "
+                "is submitted, too"
+            )
+            return None
+        if receipt.counted_for == 0 and slot.name not in self._unfit:
+            with contextlib.suppress(LabError):  # it is there; the rest is asked another time
+                receipt = check_counted(desk.account(slot.account), desk.state, receipt)
+            if receipt.astray:
+                self._went_astray(receipt)
+                return None
+        return receipt
 
 
 def _unfit(slots: Sequence[Slot], desk: Desk) -> dict[str, LabError]:
@@ -117,35 +229,6 @@ def _unfit(slots: Sequence[Slot], desk: Desk) -> dict[str, LabError]:
 def _refused(slot: Slot, error: LabError, desk: Desk) -> SlotResult:
     desk.warn_once(f"{slot.name}: {error}")
     return SlotResult.failed(slot.name, error)
-
-
-def _one(slot: Slot, now: Now, desk: Desk, unfit: LabError | None, *, dry_run: bool) -> SlotResult:
-    """Bring one slot as far as it goes now; its failure is its own."""
-    try:
-        if dry_run:
-            return _refused(slot, unfit, desk) if unfit else _rehearsed(slot, now, desk)
-        if now.round is not None:
-            receipt = desk.state.receipt(slot.name, now.round.number)
-            if receipt is not None:
-                return _already(receipt, desk)
-        for receipt in settle(slot, now.round, desk):
-            if now.round is not None and receipt.round == now.round.number:
-                return _submitted(receipt, desk)
-        if unfit is not None:
-            return _refused(slot, unfit, desk)
-        if now.round is None or not now.is_open:
-            return _not_open(slot, now)
-        return _submitted(attempt(slot, now.round, desk), desk)
-    except RoundNotOpen as error:
-        desk.warn(f"{slot.name}: {error}")
-        return SlotResult(slot.name, "not_open", str(error), exit_code=TRY_LATER, warned=True)
-    except LabError as error:
-        desk.warn(f"{slot.name}: {error}")
-        return SlotResult.failed(slot.name, error)
-    except Exception as error:  # noqa: BLE001 - a model may raise anything; other slots go on
-        unexpected = TournamentError(f"unexpected {type(error).__name__}: {error}")
-        desk.warn(f"{slot.name}: {unexpected}\n{traceback.format_exc().rstrip()}")
-        return SlotResult.failed(slot.name, unexpected)
 
 
 def _rehearsed(slot: Slot, now: Now, desk: Desk) -> SlotResult:
@@ -195,23 +278,24 @@ def _not_open(slot: Slot, now: Now) -> SlotResult:
     return SlotResult(slot.name, "not_open", message, exit_code=TRY_LATER, retry=True)
 
 
-def _tell(outcome: Outcome, now: Now | None, desk: Desk, on_failure: OnFailure) -> None:
+def _tell(outcome: Outcome, start: _Start, on_failure: OnFailure) -> None:
     """Tell whom failure concerns: slots that failed, and rounds that a slot in use has missed."""
-    for result in outcome.slots:
-        in_use = outcome.round and desk.state.last_round(result.slot, outcome.round) is not None
-        over = now is not None and now.is_over
+    desk, over = start.desk, start.now is not None and start.now.is_over
+    lost = [(number, result.redacted(desk.environ)) for number, result in start.lost]
+    for number, result in [*lost, *((outcome.round, one) for one in outcome.slots)]:
+        in_use = number and desk.state.last_round(result.slot, number) is not None
         # closed before this start, or in the middle of it
         missed = in_use and result.status == "not_open" and (over or not result.retry)
         if not (missed or result.gap or result.status in ("failed", "late")):
             continue
         kind = "missed" if missed else result.status
         why = result.gap or result.message
-        number = "" if outcome.round is None else f" round {outcome.round},"
-        text = f"numerai-lab submit,{number} slot {result.slot}: {why}"
+        of_round = "" if number is None else f" round {number},"
+        text = f"numerai-lab submit,{of_round} slot {result.slot}: {why}"
         tell(
             on_failure,
-            f"{outcome.round}/{result.slot}/{kind}",
-            {"text": text, "round": outcome.round, **result.to_json()},
+            f"{number}/{result.slot}/{kind}",
+            {"text": text, "round": number, **result.to_json()},
             memory=desk.state.path / ".told.json",
             environ=desk.environ,
             say=desk.warn,

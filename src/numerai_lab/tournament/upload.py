@@ -7,27 +7,26 @@ process after a timeout, or the next one after a kill - asks for that name befor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 from numerai_lab.tournament.api import Round, Submission, Tournament
+from numerai_lab.tournament.looks import LOOKS_SECONDS, Sleep, is_late, look_for
 from numerai_lab.tournament.problems import (
+    Rejected,
     RoundNotOpen,
     TournamentError,
     Unavailable,
 )
-from numerai_lab.tournament.receipts import Journal, Origin, Receipt, State, utc_text
+from numerai_lab.tournament.receipts import State, utc_text
+from numerai_lab.tournament.records import Journal, Origin, Receipt
 from numerai_lab.tournament.slots import Slot
+from numerai_lab.tournament.ticks import Clock, tick
 
-Sleep = Callable[[float], None]
 Say = Callable[[str], None]
 
-LOOKS_SECONDS = (0.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Pauses before each look whether the server has a submission that it may be working on."""
-GRACE_SECONDS = sum(LOOKS_SECONDS)
-"""Age of a journal from which a submission that the server does not list is taken as not made:
-twice the time after which a request is given up."""
 ADDRESSES = 3
 """Upload addresses that are tried; one that is refused may have expired."""
 
@@ -43,12 +42,14 @@ def upload(
     *,
     sleep: Sleep,
     say: Say,
+    clock: Clock = time.monotonic,
 ) -> Receipt:
     """Upload and submit a file, and return the receipt once the server has been asked for it.
 
     Raises
     ------
     RoundNotOpen : the round closed meanwhile; nothing was submitted.
+    Astray : the server counts it for the next round, which opened meanwhile.
     Rejected : the server said no. Unavailable : it did not answer, or does not list the submission.
         Unless it is certain that nothing was sent the journal stays, and `recover` goes on from it.
     MachineError : the journal cannot be written; nothing was submitted.
@@ -68,10 +69,14 @@ def upload(
         filename=filename,
         written_at=utc_text(tournament.server_now()),
         origin=origin,
+        written=tick(clock),
     )
     state.write_journal(journal)
     try:
         journal = replace(journal, submission_id=tournament.create_submission(filename, model_id))
+    except Rejected:
+        state.write_journal(replace(journal, refused=True))
+        raise
     except TournamentError as error:
         if isinstance(error, Unavailable) and not error.outcome_unknown:
             state.forget(slot.name, open_round.number)
@@ -79,70 +84,25 @@ def upload(
         say(f"{slot.name}: no answer to the submission ({error.what}), asking whether it is there")
     else:
         state.write_journal(journal)
-    found = _look(tournament, journal, LOOKS_SECONDS, sleep)
+    found = look_for(tournament, journal, LOOKS_SECONDS, sleep)
     if found is None:
-        raise _unsure(journal)
-    return _receipt(tournament, state, journal, found, "submitted", open_round)
-
-
-def recover(
-    tournament: Tournament, state: State, journal: Journal, latest: Round | None, *, sleep: Sleep
-) -> Receipt | None:
-    """Finish what a journal tells: the receipt if the server has the submission, else None.
-
-    Raises
-    ------
-    Unavailable : the server does not answer, or accepted the submission and does not list it.
-    """
-    age = journal.age_seconds(tournament.server_now())
-    pauses: Sequence[float] = (0.0,)
-    if 0 <= age < GRACE_SECONDS:  # the request may still be on its way
-        pauses = (0.0, *(pause for pause in LOOKS_SECONDS[1:] if pause <= GRACE_SECONDS - age))
-    found = _look(tournament, journal, pauses, sleep)
-    if found is not None:
-        return _receipt(tournament, state, journal, found, "recovered", latest)
-    if journal.submission_id is not None:
-        raise _unsure(journal)
-    state.forget(journal.slot, journal.round)
-    return None
-
-
-def submitted_already(
-    tournament: Tournament, state: State, slot: Slot, model_id: str, open_round: Round
-) -> Receipt | None:
-    """Return a receipt for a submission of this round that something else made, if there is one."""
-    one = find_submission(tournament, model_id, open_round)
-    if one is None:
-        return None
-    receipt = Receipt(
-        slot=slot.name,
-        round=open_round.number,
-        account=slot.account,
-        model=slot.model_name,
-        model_id=model_id,
-        submission_id=one.id,
-        filename=one.filename,
-        how="found",
-        inserted_at=None if one.inserted_at is None else utc_text(one.inserted_at),
-        late=_is_late(one, open_round),
-        confirmed_at=utc_text(tournament.server_now()),
-        origin=None,
-    )
-    state.write_receipt(receipt)
+        raise unsure(journal)
+    receipt = receipt_of(tournament, state, journal, found, "submitted", open_round)
+    if receipt.astray:
+        raise Astray(receipt)
     return receipt
 
 
-def find_submission(tournament: Tournament, model_id: str, of: Round) -> Submission | None:
-    """Return a model's newest submission of a round, if it has any.
+class Astray(TournamentError):
+    """A submission that the server counts for another round than the one it was made for."""
 
-    One that the server does not count for a round yet is of the round in which it was made.
-    """
-    for one in tournament.submissions(model_id):
-        if one.round == of.number:
-            return one
-        if one.round is None and one.inserted_at is not None and of.open_time <= one.inserted_at:
-            return one
-    return None
+    def __init__(self, receipt: Receipt) -> None:
+        super().__init__(
+            f"the submission {receipt.submission_id} with the rows of round {receipt.round} "
+            f"arrived late, and the server counts it for round {receipt.counted_for}",
+            where=f"model {receipt.model}",
+            fix=f"round {receipt.counted_for} is submitted anew",
+        )
 
 
 def _put(tournament: Tournament, model_id: str, filename: str, csv: bytes, say: Say) -> str:
@@ -161,29 +121,8 @@ def _put(tournament: Tournament, model_id: str, filename: str, csv: bytes, say: 
     raise AssertionError("the loop returns or raises")
 
 
-def _look(
-    tournament: Tournament, journal: Journal, pauses: Sequence[float], sleep: Sleep
-) -> Submission | None:
-    """Look for a submission by its filename; raise only if no look was answered."""
-    answered, failure = False, None
-    for pause in pauses:
-        if pause:
-            sleep(pause)
-        try:
-            listed = tournament.submissions(journal.model_id)
-        except Unavailable as error:
-            failure = error
-            continue
-        answered = True
-        for one in listed:
-            if one.filename == journal.filename or one.id == journal.submission_id:
-                return one
-    if not answered and failure is not None:
-        raise failure
-    return None
-
-
-def _unsure(journal: Journal) -> Unavailable:
+def unsure(journal: Journal) -> Unavailable:
+    """Return the error for a submission of which nothing certain is known."""
     if journal.submission_id is not None:
         return Unavailable(
             f"the server accepted the submission as {journal.submission_id} and does not list it",
@@ -197,7 +136,7 @@ def _unsure(journal: Journal) -> Unavailable:
     )
 
 
-def _receipt(
+def receipt_of(
     tournament: Tournament,
     state: State,
     journal: Journal,
@@ -205,6 +144,7 @@ def _receipt(
     how: Literal["submitted", "recovered"],
     its_round: Round | None,
 ) -> Receipt:
+    """Write and return the receipt of what a journal tells and the server lists."""
     known = its_round if its_round is not None and its_round.number == journal.round else None
     receipt = Receipt(
         slot=journal.slot,
@@ -216,15 +156,10 @@ def _receipt(
         filename=journal.filename,
         how=how,
         inserted_at=None if found.inserted_at is None else utc_text(found.inserted_at),
-        late=_is_late(found, known),
+        late=is_late(found, known),
         confirmed_at=utc_text(tournament.server_now()),
         origin=journal.origin,
+        counted_for=found.round or 0,
     )
     state.write_receipt(receipt)
     return receipt
-
-
-def _is_late(found: Submission, its_round: Round | None) -> bool:
-    if its_round is None or found.inserted_at is None:
-        return False
-    return found.inserted_at >= its_round.close_staking_time

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from numerai_lab.errors import RunError
-from numerai_lab.files import write_json
 from numerai_lab.tournament.receipts import State
+from numerai_lab.tournament.records import DamagedRecord, read_json, write_sealed
 
 _NAME = "upload.json"
 
@@ -33,11 +31,11 @@ class UploadRecord:
 
 def write_upload(state: State, record: UploadRecord) -> None:
     """Remember an upload in place of an earlier one."""
-    write_json(state.folder(record.model) / _NAME, asdict(record) | {"server": state.server})
+    write_sealed(state.folder(record.model) / _NAME, asdict(record) | {"server": state.server})
 
 
 def last_upload(state: State, model: str, account: str) -> UploadRecord | None:
-    """Return the last upload from here to a model, or None. Raises RunError for a damaged file."""
+    """Return the last upload from here to a model, or None. Raises DamagedRecord."""
     for path in (state.folder(model) / _NAME, state.path / model / _NAME):
         record = _read(path) if path.is_file() else None
         if record is not None and record.account == account and state.counts(record.server):
@@ -46,7 +44,7 @@ def last_upload(state: State, model: str, account: str) -> UploadRecord | None:
 
 
 def read_uploads(state: State) -> list[UploadRecord]:
-    """Return what is remembered, by model. Raises RunError for a damaged file."""
+    """Return what is remembered, by model. Raises DamagedRecord."""
     named = sorted({*state.path.glob(f"*/{_NAME}"), *state.path.glob(f"*/*/{_NAME}")})
     found = [_read(path) for path in named]
     found.sort(key=lambda one: (one.model, one.server is not None))
@@ -57,10 +55,6 @@ def read_uploads(state: State) -> list[UploadRecord]:
 
 def _read(path: Path) -> UploadRecord:
     try:
-        return UploadRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(
-            f"cannot be read ({type(error).__name__}: {error})",
-            where=str(path),
-            fix="remove it; the model stays where it is",
-        ) from None
+        return UploadRecord(**read_json(path))
+    except (OSError, TypeError) as error:
+        raise DamagedRecord(path, f"{type(error).__name__}: {error}") from None

@@ -11,6 +11,7 @@ KINDS = {
     "cut": "close the connection and do nothing",
     "hang": "do nothing and answer nothing for `seconds`, then close",
     "accept_then_cut": "do it, then close the connection without an answer",
+    "accept_later": "answer nothing, and do it when the clock is `seconds` further",
     "accept_then_hang": "do it, then answer nothing for `seconds`, then close",
     "accept_then_status": "do it, then answer with HTTP `status`",
     "drip": "do nothing and send a header that never ends, a byte every `seconds`",

@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -113,7 +114,15 @@ class Handler(BaseHTTPRequestHandler):
                 if operation is None:
                     raise QueryError(f'Cannot query field "{query.field}" on "{query.kind}".')
                 account = world.account_of(self.headers.get("Authorization", ""))
-                value = operation(world, query.arguments, account, self.server.url)
+                do = partial(operation, world, query.arguments, account, self.server.url)
+                if fault is not None and fault.kind == "accept_later":
+                    world.later.append((world.now + timedelta(seconds=fault.seconds), do))
+                else:
+                    value = do()
+            if fault is not None and fault.kind == "accept_later":
+                self._hang(fault.seconds)
+                raise _Cut
+            with self.server.lock:
                 data = project(value, query.selection, query.field)
         except QueryError as error:
             self._errors(str(error), fault)
@@ -176,6 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         """Count the request and return the fault that hits it; clock faults happen here."""
         with self.server.lock:
             world = self.server.world
+            world.do_what_is_due()
             world.requests[op] += 1
             fault = world.faults.next(op, name)
             if fault is not None and fault.kind == "advance":
