@@ -86,6 +86,10 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="do everything but the upload; writes no receipt")
     ] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="also a live file far shorter or longer than usual"),
+    ] = False,
     wait: Annotated[
         str, typer.Option("--wait", help="how long to wait for the round and to try again: 45m")
     ] = "0",
@@ -125,6 +129,7 @@ def submit(
         environ,
         say=(lambda _: None) if quiet else log,
         warn=lambda sentence: log(f"warning: {sentence}"),
+        force=force,
     )
     patience = Patience(parse_duration(wait))
     outcome = submit_slots(

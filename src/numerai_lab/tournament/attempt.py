@@ -6,11 +6,20 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from numerai_lab.config import Neutralize
 from numerai_lab.errors import DataError, LabError, RunError, UserError
 from numerai_lab.experiment import FinalModel, RunDir, find_final
 from numerai_lab.tournament.api import Round, Tournament, is_stand_in
-from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
+from numerai_lab.tournament.checks import (
+    OddLive,
+    StaleLive,
+    check_new,
+    check_rows,
+    check_submission,
+)
 from numerai_lab.tournament.datasets.names import choose_version
 from numerai_lab.tournament.desk import LIVE_FILES, Desk
 from numerai_lab.tournament.looks import GRACE_SECONDS, find_submission
@@ -187,7 +196,7 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     Raises
     ------
     RunError, DataError, ModelError : the run or the predictions are not fit to be submitted.
-    StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
+    OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
     """
     tournament = desk.account(slot.account)
     final = desk.final(find_final(slot.run, desk.runs_dir))
@@ -209,6 +218,7 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
             fix="look at the data version of the slot and of the server",
         )
     check_submission(submission, predictions.ids, slot.name)
+    _check_rows(slot, len(submission), open_round, final.run, desk)
     earlier = desk.state.last_round(slot.name, open_round.number)
     if earlier is not None:
         previous = desk.state.predictions(slot.name, earlier)
@@ -232,6 +242,33 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
         n_rows=len(predictions.values),
     )
     return predictions, origin
+
+
+def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, desk: Desk) -> None:
+    """Refuse a live file that is far from as long as usual, unless it is forced."""
+    last = desk.state.usual_rows(now.number)
+    usual = _rows_per_era(run) if last is None else last[1]
+    if usual is None:
+        desk.warn_once(f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken")
+        return
+    whose = "the run's last eras" if last is None else f"round {last[0]}"
+    try:
+        check_rows(n_rows, usual, whose, slot.name, first=last is None)
+    except OddLive as error:
+        if not desk.force:
+            desk.forget_live()
+            raise
+        desk.warn_once(f"{error.where}: {error.what}; --force submits it all the same")
+
+
+def _rows_per_era(run: RunDir) -> int | None:
+    """Return the rows of a run's last judged eras, the middle one of five; None if not known."""
+    try:
+        eras = pq.read_table(run.predictions_path, columns=["era"])["era"].to_numpy()
+    except (OSError, ValueError, KeyError):  # pyarrow's errors are these
+        return None
+    _, counts = np.unique(eras, return_counts=True)
+    return int(np.median(counts[-5:])) if len(counts) else None
 
 
 def _compare_run(slot: Slot, number: int, run: RunDir, desk: Desk) -> None:

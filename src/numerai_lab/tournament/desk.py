@@ -30,6 +30,7 @@ class Desk:
     state : the folder of receipts. runs_dir : where `latest:EXPERIMENT` is looked for.
     environ : keys and the API's address. connect : makes a Tournament; tests pass their own.
     say, warn : told every sentence that a person should, or must, read.
+    force : submit a live file that is far shorter or longer than usual.
     sleep, clock : waiting, and seconds that only grow; tests pass their own.
     """
 
@@ -38,6 +39,7 @@ class Desk:
     environ: Mapping[str, str]
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    force: bool = False
     connect: Callable[..., Tournament] = Tournament
     sleep: Callable[[float], None] = time.sleep
     clock: Clock = time.monotonic

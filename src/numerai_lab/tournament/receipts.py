@@ -110,6 +110,18 @@ class State:
                 return receipt
         return None
 
+    def usual_rows(self, before: int) -> tuple[int, int] | None:
+        """Return (round, rows) of the last submission before a round that any slot made here."""
+        numbered = [(_number(path), path) for path in self._everywhere("*.json")]
+        for number, path in sorted(numbered, reverse=True):
+            if 0 <= number < before:
+                with contextlib.suppress(DamagedRecord):  # said where it counts
+                    receipt = read_record(path, Receipt)
+                    counts = receipt is not None and self.counts(receipt.server)
+                    if receipt is not None and counts and receipt.origin is not None:
+                        return number, receipt.origin.n_rows
+        return None
+
     def maker(self, found: Receipt) -> Receipt | None:
         """Return the receipt that another slot here has of the same submission, or None."""
         for path in self._everywhere(f"{found.round}.json*"):
