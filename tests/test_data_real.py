@@ -28,7 +28,7 @@ def test_market_equals_pandas():
     np.testing.assert_array_equal(data.frame.target("target"), read["target"])
     assert data.frame.ids.to_pylist() == read.index.tolist()
     bench = pd.read_parquet(REAL / "market" / "validation_benchmark_models.parquet")
-    aligned = load_references(data).align(data.frame.ids)
+    aligned = load_references(data, print).align(data.frame.ids)
     expected = bench["v53_lgbm_ender20"].reindex(read.index)
     np.testing.assert_array_equal(aligned["v53_lgbm_ender20"], expected)
 

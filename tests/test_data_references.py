@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 def test_equals_pandas_reindex(folder):
     data = load(dir=folder)
-    references = load_references(data)
+    references = load_references(data, print)
     assert references.benchmarks == ("bench_a", "bench_b")
     assert references.has_meta_model
     assert references.names == ("bench_a", "bench_b", META_MODEL)
@@ -50,25 +50,25 @@ def test_equals_pandas_reindex(folder):
 
 def test_views_of_a_frame_align(folder):
     data = load(dir=folder)
-    references = load_references(data)
+    references = load_references(data, print)
     whole = references.align(data.frame.ids, ["bench_a"])["bench_a"]
     part = data.frame.between(4, 8)
     np.testing.assert_array_equal(references.align(part.ids, ["bench_a"])["bench_a"], whole[30:80])
 
 
 def test_unknown_name_and_none(folder, tmp_path):
-    references = load_references(load(dir=folder))
+    references = load_references(load(dir=folder), print)
     with pytest.raises(DataError, match=r"unknown benchmark 'bench_c', did you mean 'bench_"):
         references.align(pa.array(["a"]), ["bench_c"])
     lone = load(**parquet(tmp_path / "a.parquet", table()))
-    assert load_references(lone).names == ()
-    assert load_references(lone).align(lone.frame.ids) == {}
+    assert load_references(lone, print).names == ()
+    assert load_references(lone, print).align(lone.frame.ids) == {}
 
 
 def test_damaged_reference_file(folder):
     (folder / "meta_model.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match=r"meta_model\.parquet: the file is damaged"):
-        load_references(load(dir=folder))
+        load_references(load(dir=folder), print)
     table().to_parquet(folder / "meta_model.parquet")
     with pytest.raises(DataError, match="lacks column 'numerai_meta_model'"):
-        load_references(load(dir=folder))
+        load_references(load(dir=folder), print)

@@ -81,7 +81,7 @@ def test_evaluate_counts_predictions_without_a_label(lab, trained, tournament, t
     [
         (lambda d: d.drop(columns="id"), "no column 'id'"),
         (lambda d: d.drop(columns="prediction").drop(columns="fold"), "no column of numbers"),
-        (lambda d: d.assign(id=d["id"].where(d.index > 1)), "column 'id' is empty in 2 of"),
+        (lambda d: d.assign(id=d["id"].where(d.index > 1)), "2 rows have no id"),
         (lambda d: d.assign(era=d["era"].where(d.index > 0)), "column 'era' is empty in 1 of"),
         (lambda d: d.assign(era=d["era"] + 0.5), "no era number"),
         (lambda d: d.assign(fold=d["fold"].where(d.index > 0)), "column 'fold' is empty in 1 of"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,7 +18,10 @@ def feature_columns(names: Sequence[str], columns: Columns) -> tuple[str, ...]:
     if isinstance(columns.features, list):
         return tuple(columns.features)
     other = {columns.era, columns.id, columns.data_type, *columns.targets.values()}
-    return tuple(n for n in names if n.startswith(columns.features) and n not in other)
+    # Once each: of a column that is there twice, whoever reads it says so.
+    return tuple(
+        n for n in dict.fromkeys(names) if n.startswith(columns.features) and n not in other
+    )
 
 
 def known_sets(
@@ -36,7 +40,11 @@ def known_sets(
     if path is not None and path.is_file():
         try:
             # Numerai's file holds bare NaN, which json accepts and the JSON standard does not.
-            for name, features in json.loads(path.read_text("utf-8"))["feature_sets"].items():
+            text = path.read_text("utf-8")
+            read = json.loads(text, object_pairs_hook=_each_key_once)["feature_sets"]
+            for name, features in read.items():
+                if not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
+                    raise TypeError(f"set '{name}' is no list of names")
                 sets[name] = tuple(features)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
@@ -48,6 +56,39 @@ def known_sets(
     for name, listed in config.feature_sets.items():
         sets[name] = tuple(there) if listed == "all" else tuple(listed)
     return sets
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"'{twice}' is there twice")
+    return found
+
+
+def check_roles(
+    columns: Columns, features: Sequence[str], targets: dict[str, str], where: str
+) -> None:
+    """Refuse features that are something else, too: a target among them would be a leak.
+
+    Parameters
+    ----------
+    targets : name -> column of the targets that are loaded.
+
+    Raises
+    ------
+    DataError : a feature that is the era, the id, the data type or a target.
+    """
+    roles = {columns.era: "era", columns.id: "id", columns.data_type: "data type"}
+    roles |= {column: f"target '{name}'" for name, column in targets.items()}
+    for name in features:
+        if name in roles:
+            raise DataError(
+                f"column '{name}' is the {roles[name]} and among the features",
+                where=where,
+                fix="take it out of data.features, data.columns.features or the feature set",
+            )
 
 
 def choose_features(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.download_lock import locked_file
+from numerai_lab.data.kinds import is_text
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
 
@@ -36,15 +37,26 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
     except MemoryError:
         raise _no_memory(path) from None
+    except pa.ArrowNotImplementedError as error:
+        raise DataError(
+            f"the file holds something that Arrow cannot read ({first_line(error)})",
+            where=str(path),
+            fix="write it again without that column, or with another type",
+        ) from None
     except (pa.ArrowException, OSError, EOFError) as error:
         if getattr(error, "errno", None) == errno.ENOMEM:
             raise _no_memory(path) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
-            f"the file is damaged, cut short or not parquet ({reason[:160]})",
+            f"the file is damaged, cut short or not parquet ({first_line(error)})",
             where=str(path),
             fix="download or write it again",
         ) from None
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in one line, without what a terminal would take for commands."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return "".join(c if c.isprintable() else "?" for c in reason[:160])
 
 
 def _no_memory(path: Path) -> MachineError:
@@ -66,8 +78,16 @@ def hash_of(path: Path) -> str:
 
 
 def need_columns(schema: pa.Schema, path: Path, columns: Sequence[str]) -> None:
-    """Check a schema for columns. Raises DataError with the missing ones and the nearest name."""
-    there = set(schema.names)
+    """Check a schema for columns, each of them once.
+
+    A column that nobody reads may be there as often as it likes.
+
+    Raises
+    ------
+    DataError : columns that are missing, with the nearest name, or there more than once.
+    """
+    names = schema.names
+    there = set(names)
     missing = [name for name in columns if name not in there]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing[:5])
@@ -78,15 +98,72 @@ def need_columns(schema: pa.Schema, path: Path, columns: Sequence[str]) -> None:
             where=str(path),
             fix="correct the names in the data section, or use a file that has them",
         )
+    twins = _index_names(schema)
+    if len(there) == len(names) and not twins:
+        return
+    for name in dict.fromkeys(columns):
+        places = [i + 1 for i, found in enumerate(names) if found == name]
+        listed = " and ".join(map(str, places))
+        if len(places) > 1:
+            raise DataError(
+                f"column '{name}' is there {times(len(places))} (columns {listed} of "
+                f"{len(names)}), and which one is meant cannot be told",
+                where=str(path),
+                fix="keep one of them, or rename the others",
+            )
+        if twins.get(name, name) != name:
+            raise DataError(
+                f"'{name}' is there twice, as column {listed} and as the index (stored as "
+                f"'{twins[name]}'), and which one is meant cannot be told",
+                where=str(path),
+                fix="write the file without its index: to_parquet(path, index=False)",
+            )
+
+
+def times(n: int) -> str:
+    """Say how often something is there."""
+    return "twice" if n == 2 else f"{n} times"
 
 
 def id_column(schema: pa.Schema, name: str) -> str:
-    """Return the column that holds the ids: `name`, or an unnamed index written by pandas."""
-    if name not in schema.names and b"pandas" in (schema.metadata or {}):
-        index = json.loads(schema.metadata[b"pandas"])["index_columns"]
-        if len(index) == 1 and index[0] == "__index_level_0__":
-            return "__index_level_0__"
+    """Return the column that holds the ids: `name`, or else an index without a name.
+
+    pandas, dask and fastparquet each give such an index a name of their own. It is taken if it
+    holds text: whole numbers there only count the rows of the frame that was written.
+    """
+    if name in schema.names:
+        return name
+    for index in _pandas(schema).get("index_columns", ()):
+        if index in UNNAMED_INDEX and schema.names.count(index) == 1:
+            return str(index) if is_text(schema.field(index).type) else name
     return name
+
+
+UNNAMED_INDEX = ("__index_level_0__", "__null_dask_index__", "index")
+"""What pandas, dask and fastparquet call the column of an index that has no name."""
+
+
+def _pandas(schema: pa.Schema) -> dict[str, Any]:
+    """Return what pandas or fastparquet noted about a frame; nothing if it cannot be read."""
+    try:
+        noted = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    except ValueError:
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _index_names(schema: pa.Schema) -> dict[str, str]:
+    """Return index levels of a pandas frame that are stored under other names: {name: column}."""
+    noted = _pandas(schema)
+    index = [name for name in noted.get("index_columns") or () if isinstance(name, str)]
+    columns = [one for one in noted.get("columns") or () if isinstance(one, dict)]
+    return {
+        str(one["name"]): str(one["field_name"])
+        for one in columns
+        if one.get("field_name") in index
+        and one.get("name") not in (None, one["field_name"])
+        and one["field_name"] in schema.names
+    }
 
 
 def is_made_up(schema: pa.Schema) -> bool:

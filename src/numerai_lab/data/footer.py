@@ -64,8 +64,9 @@ class Footer:
     ----------
     schema : of all columns, with Arrow's types. n_rows : of all row groups.
     group_rows : number of rows of each row group.
-    fields : columns by name. chunks : of each row group, where in the file the description of
-        each chunk begins, and at last where they end.
+    fields : columns by name; of a name that is there twice, the last.
+    chunks : of each row group, where in the file the description of each chunk begins, and at
+        last where they end.
     version, created_by : as written; Arrow mends what some writers are known to get wrong.
     """
 
@@ -175,9 +176,10 @@ def _walk(data: bytes, base: int) -> Footer:
         return end
 
     spans, _ = read_struct(data, 0, {4: lambda data, at: each(data, at, group)})
-    fields = _schema_of(data, spans[2][0])
+    named = _schema_of(data, spans[2][0])
+    fields = [field for _, field in named]
     version = data[slice(*spans[1])]
-    content = field_header(1, I32) + version + _schema_field(list(fields.values()))
+    content = field_header(1, I32) + version + _schema_field(fields)
     content += field_header(1, I64) + zigzag(0) + list_field(1, 0, b"")
     if 5 in spans:
         content += field_header(1, LIST) + data[slice(*spans[5])]
@@ -186,15 +188,18 @@ def _walk(data: bytes, base: int) -> Footer:
         schema=pq.ParquetFile(pa.BufferReader(_file(content + b"\0"))).schema_arrow,
         n_rows=unzigzag(data, spans[3][0]),
         group_rows=tuple(group_rows),
-        fields=fields,
+        fields=dict(named),
         chunks=tuple(chunks),
         version=version,
         created_by=created_by,
     )
 
 
-def _schema_of(data: bytes, at: int) -> dict[str, Field]:
-    """Read the list of schema elements: a tree, parents before their children."""
+def _schema_of(data: bytes, at: int) -> list[tuple[str, Field]]:
+    """Read the list of schema elements: a tree, parents before their children.
+
+    A name may be there twice: the schema shows it, and whoever reads columns refuses it.
+    """
     elements: list[tuple[Span, str, int]] = []
 
     def element(data: bytes, at: int) -> int:
@@ -205,7 +210,7 @@ def _schema_of(data: bytes, at: int) -> dict[str, Field]:
         return end
 
     each(data, at, element)
-    fields: dict[str, Field] = {}
+    fields: list[tuple[str, Field]] = []
     position = 1  # the root is first
     chunk = 0
     for _ in range(elements[0][2]):
@@ -216,7 +221,8 @@ def _schema_of(data: bytes, at: int) -> dict[str, Field]:
             open_elements += children - 1
             position += 1
         span = slice(elements[first][0][0], elements[position - 1][0][1])
-        fields[elements[first][1]] = Field(data[span], position - first, first_chunk, chunk)
+        field = Field(data[span], position - first, first_chunk, chunk)
+        fields.append((elements[first][1], field))
     return fields
 
 

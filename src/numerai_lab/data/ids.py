@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from numerai_lab.data.files import id_column
-from numerai_lab.data.row_groups import RowGroups
+from numerai_lab.data.files import id_column, need_columns
+from numerai_lab.data.kinds import texts
+from numerai_lab.data.row_groups import RowGroups, open_parquet
 from numerai_lab.data.rows import Piece, RowPlan
 from numerai_lab.errors import DataError
 
@@ -21,6 +23,7 @@ Batches = Callable[[], Iterator[pa.Array]]
 BATCH_ROWS = 1 << 16
 # Hashes held at a time while ids are compared: 16 MB, and one pass over the ids for each part.
 _PART_ROWS = 1 << 21
+_DIGITS = "^[0-9]+$"
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -29,26 +32,20 @@ def piece_ids(file: RowGroups, piece: Piece, id_name: str) -> Iterator[pa.Array]
 
     Raises
     ------
-    DataError : an id is missing, or they are neither text nor whole numbers.
+    DataError : an id is missing, or they are neither text nor whole numbers (see `texts`).
     """
     name = id_column(file.schema, id_name)
     start, n_missing = 0, 0
     for batch in file.batches(piece.group, name, BATCH_ROWS):
-        ids = batch
+        # Text first: Arrow cannot pick rows out of every type of text.
+        ids = texts(batch, f"{file.path} column '{name}'")
         if piece.rows is not None:
             first, stop = np.searchsorted(piece.rows, [start, start + len(batch)])
-            ids = batch.take(pa.array(piece.rows[first:stop] - start))
+            ids = ids.take(pa.array(piece.rows[first:stop] - start))
         start += len(batch)
-        kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)
-        if not any(is_kind(ids.type) for is_kind in kinds):
-            raise DataError(
-                f"ids are {ids.type}, they must be text or whole numbers",
-                where=str(file.path),
-                fix="name another column in data.columns.id",
-            )
         n_missing += ids.null_count
         if not n_missing:
-            yield pc.cast(ids, pa.string())
+            yield ids
     if n_missing:
         raise DataError(
             f"{n_missing:,} rows have no id", where=str(file.path), fix="give every row an id"
@@ -66,6 +63,55 @@ def read_ids(files: Sequence[RowGroups], plan: RowPlan, id_name: str) -> pa.Arra
         order[np.concatenate(places)] = np.arange(plan.n_rows)
         ids = ids.take(pa.array(order))
     return ids
+
+
+def file_ids(file: RowGroups, id_name: str = "id") -> Iterator[pa.Array]:
+    """Read the ids of all rows of a file as text: a string array for each row group.
+
+    Raises
+    ------
+    DataError : there is no column of ids, or there are two; an id is missing; as `texts`.
+    """
+    name = id_column(file.schema, id_name)
+    need_columns(file.schema, file.path, [name])
+    for group, n_rows in enumerate(file.group_rows):
+        parts = list(piece_ids(file, Piece(0, group, None, slice(0, n_rows)), name))
+        yield pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+
+
+def ids_in(path: Path) -> pa.Array:
+    """Read the ids of a parquet file, string [n_rows]. Raises as `file_ids`."""
+    file = open_parquet(path)
+    return pa.concat_arrays([pa.array([], pa.string()), *file_ids(file)])
+
+
+def check_unique_in(file: RowGroups, hashes: Sequence[Uint64]) -> None:
+    """Raise DataError, with an example, when an id is twice in a file whose ids were hashed."""
+    found = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    if bool(np.any(found[1:] == found[:-1])):
+        check_unique(lambda: file_ids(file), file.n_rows, str(file.path))
+
+
+def same_number(ids: pa.Array, others: Iterable[pa.Array]) -> tuple[str, str] | None:
+    """Find an id and another one that are the same whole number, as `1` and `0001` are.
+
+    Whoever reads ids as numbers loses their zeros, and then some of them meet other rows, or none.
+
+    Parameters
+    ----------
+    ids : text, string [n]; none of them is equal to one of the others.
+    """
+    digits = ids.filter(pc.match_substring_regex(ids, _DIGITS))
+    if not len(digits):
+        return None
+    bare = pc.utf8_ltrim(digits, "0")
+    for other in others:
+        written = other.filter(pc.match_substring_regex(other, _DIGITS))
+        place = pc.index_in(pc.utf8_ltrim(written, "0"), value_set=bare)
+        first = pc.index(pc.is_valid(place), True).as_py()
+        if first >= 0:
+            return digits[place[first].as_py()].as_py(), written[first].as_py()
+    return None
 
 
 def slices(ids: pa.Array) -> Batches:

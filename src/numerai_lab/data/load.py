@@ -79,8 +79,11 @@ def load_data(
     train_targets, target_columns = columns_.choose_targets(
         config, names, schemas, targets or (), say
     )
+    columns_.check_roles(names, chosen, target_columns, where)
     for path, schema in zip(paths, schemas, strict=True):
-        typed = [names.data_type] if names.data_type and source.kind == "parquet" else []
+        typed = [names.data_type] if names.data_type else []
+        if source.kind != "parquet":  # Numerai's training files have none
+            typed = [name for name in typed if name in schema.names]
         needed = [names.era, id_column(schema, names.id), *typed, *target_columns.values(), *chosen]
         need_columns(schema, path, needed)
     if features == "checked":

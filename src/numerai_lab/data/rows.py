@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from numerai_lab.data.eras import era_numbers
 from numerai_lab.data.files import values_of
+from numerai_lab.data.kinds import numbers
 from numerai_lab.data.row_groups import Head, RowGroups
 from numerai_lab.errors import DataError
 
@@ -120,13 +121,8 @@ class Sources:
 
 
 def _labelled(column: pa.ChunkedArray, where: str) -> npt.NDArray[np.bool_]:
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise DataError(
-            f"values are {column.type}, a target must be numbers",
-            where=where,
-            fix="choose another column in data.targets or data.columns.targets",
-        )
-    values = pc.cast(column, pa.float64())
+    fix = "choose another column in data.targets or data.columns.targets"
+    values = pc.cast(numbers(column, where, fix, "a target"), pa.float64(), safe=False)
     return np.asarray(~np.isnan(values_of(values, null=float("nan"))))
 
 

@@ -16,7 +16,8 @@ from numerai_lab.config import Columns, Missing
 from numerai_lab.data.columns import feature_columns
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.files import id_column, need_columns, source_file
-from numerai_lab.data.ids import check_unique, slices
+from numerai_lab.data.ids import check_unique, file_ids, slices
+from numerai_lab.data.kinds import number_kind
 from numerai_lab.data.missing import apply_missing, is_missing
 from numerai_lab.data.row_groups import RowGroups, open_parquet
 from numerai_lab.data.rows import Piece, RowPlan
@@ -66,7 +67,8 @@ def load_unlabelled(
     file = open_parquet(path, dictionary=[columns.era])
     there = feature_columns(file.schema.names, columns)
     _check_features(features, file, path)
-    need_columns(file.schema, path, [id_column(file.schema, columns.id)])
+    era = [columns.era] if columns.era in file.schema.names else []
+    need_columns(file.schema, path, [id_column(file.schema, columns.id), *era, *features])
     wanted = set(features)
     if extra := [name for name in there if name not in wanted]:
         say(f"{path.name}: {len(extra):,} features that the model was not trained on are ignored")
@@ -118,23 +120,14 @@ def _plan(
     Its ids come with it, in the final order.
     """
     has_era = columns.era in file.schema.names
-    id_name = id_column(file.schema, columns.id)
-    tables = [
-        file.read(group, [id_name, *([columns.era] if has_era else [])])
-        for group in range(len(file.group_rows))
-    ]
-    counts = [table.num_rows for table in tables]
+    counts = list(file.group_rows)
     n = sum(counts)
     if n == 0:
         raise DataError("there are no rows", where=str(path), fix="download it again")
-    ids = pa.concat_tables([table.select([id_name]) for table in tables])[id_name]
-    if ids.null_count:
-        raise DataError(
-            f"{ids.null_count:,} rows have no id", where=str(path), fix="give every row an id"
-        )
-    ids = pc.cast(ids, pa.string()).combine_chunks()
+    ids = pa.concat_arrays(list(file_ids(file, columns.id)))
     check_unique(slices(ids), n, str(path))
     if has_era:
+        tables = [file.read(group, [columns.era]) for group in range(len(counts))]
         labels = pa.concat_tables([table.select([columns.era]) for table in tables])[columns.era]
         row_eras = _number_eras(labels)
     else:
@@ -146,7 +139,7 @@ def _plan(
     starts = np.concatenate([[0], np.cumsum(counts)])
     pieces = [
         Piece(0, group, None, place[starts[group] : starts[group + 1]])
-        for group in range(len(tables))
+        for group in range(len(counts))
         if counts[group]
     ]
     eras, first = np.unique(row_eras[order], return_index=True)
@@ -186,7 +179,7 @@ def _as_trained(
 ) -> FeatureArray:
     """Bring the features to the kind trained on; refuse what would mean something else."""
     schema = file.schema
-    floats = any(pa.types.is_floating(schema.field(name).type) for name in features)
+    floats = any(number_kind(schema.field(name).type) == "real" for name in features)
     if dtype == "int8" and encoding is Encoding.FLOATS:
         raise DataError(
             "the features are not five bins, the model was trained on int8 bins",

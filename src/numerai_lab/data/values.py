@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from numerai_lab.data.files import values_of
+from numerai_lab.data.kinds import number_kind, numbers
 from numerai_lab.data.row_groups import RowGroups
 from numerai_lab.data.rows import Int64, Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
@@ -61,7 +62,7 @@ def read_features(
     """
     schemas = [file.schema for file in files]
     any_float = any(
-        pa.types.is_floating(schema.field(name).type) for schema in schemas for name in names
+        number_kind(schema.field(name).type) == "real" for schema in schemas for name in names
     )
     # The type must hold for all rows, and only all rows can tell: try the smallest first; a
     # source of other floats gives itself away in its first block.
@@ -183,14 +184,8 @@ def _run(rows: Int64 | slice | None, start: int, n: int) -> Int64 | slice:
 
 
 def _encode(column: pa.ChunkedArray, encoding: Encoding, where: str) -> npt.NDArray[Any]:
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise DataError(
-            f"values are {kind}, they must be numbers", where=where, fix="leave this column out"
-        )
-    if pa.types.is_float16(kind):
-        column = pc.cast(column, pa.float32())
-    if pa.types.is_integer(kind):
+    column = numbers(column, where, "leave this column out")
+    if pa.types.is_integer(column.type):
         if encoding is Encoding.FLOATS:
             return values_of(pc.cast(column, pa.float32(), safe=False), null=np.nan)
         whole = column.combine_chunks()
@@ -200,7 +195,7 @@ def _encode(column: pa.ChunkedArray, encoding: Encoding, where: str) -> npt.NDAr
     if np.isinf(values).any():
         raise DataError("there is an infinite value", where=where, fix="make it missing (NaN)")
     if encoding is Encoding.FLOATS:
-        return values.astype(np.float32, copy=False)
+        return _as_float32(values, where)
     scaled = values if encoding is Encoding.BINS else values * 4
     missing = np.isnan(scaled)
     bins = np.where(missing, MISSING_INT8, scaled).astype(np.int8)
@@ -208,6 +203,19 @@ def _encode(column: pa.ChunkedArray, encoding: Encoding, where: str) -> npt.NDAr
     if not fits.all():
         raise _DoesNotFit
     return bins
+
+
+def _as_float32(values: npt.NDArray[Any], where: str) -> npt.NDArray[np.float32]:
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if np.isinf(narrow).any():
+        worst = values[np.isinf(narrow)][0]
+        raise DataError(
+            f"value {worst:g} is too large for float32", where=where, fix="scale the column"
+        )
+    return narrow
 
 
 def _check_bounds(column: pa.Array, where: str) -> None:

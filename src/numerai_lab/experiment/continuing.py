@@ -187,7 +187,7 @@ def _begin(
     options: TrainOptions,
 ) -> None:
     theirs = parent.manifest()
-    references = load_references(prepared.dataset)
+    references = load_references(prepared.dataset, lambda _: None)
     changes = {
         "folds": theirs["folds"],
         "notes": [*theirs["notes"], note],

@@ -175,7 +175,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     scoring = with_options(experiment.scoring, options)
     targets = list(options.targets) or [experiment.data.targets[0], *scoring.targets]
     dataset = load_data(section, say=reporter.say, targets=targets)
-    references = load_references(dataset)
+    references = load_references(dataset, reporter.say)
     if options.data is None:
         check_same_data(run, dataset, references, "judge it on the data there is now with --data")
     baselines = baselines_of(run)
@@ -231,6 +231,9 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
     predictions = read_predictions(path)
     if predictions.eras is None:
         reporter.say(f"{path}: no column 'era', each id's era is taken from the data")
+    if predictions.left_out:
+        names = ", ".join(f"'{name}'" for name in predictions.left_out)
+        reporter.say(f"{path}: columns that are no predictions are not judged: {names}")
     if MAIN not in predictions.columns:
         first = next(iter(predictions.columns))
         predictions.columns[MAIN] = predictions.columns.pop(first)
@@ -245,7 +248,7 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         targets[0],
         0,
         dataset,
-        load_references(dataset),
+        load_references(dataset, reporter.say),
         reporter.warn,
         options.first,
         options.last,

@@ -90,7 +90,13 @@ def judge(
     aligned = references.align(rows.ids, [name for name in (benchmark, meta) if name])
     shown = dict(columns)
     if benchmark is not None:
-        shown.setdefault(benchmark, aligned[benchmark])
+        mine = shown.setdefault(benchmark, aligned[benchmark]).astype(np.float32)
+        if not np.array_equal(mine, aligned[benchmark].astype(np.float32), equal_nan=True):
+            raise DataError(
+                f"a judged column has the name of the benchmark '{benchmark}', and other values",
+                where="scoring.benchmark",
+                fix="rename the column, or choose another benchmark",
+            )
     neutral = neutral_features(scoring.fnc_feature_set, rows, dataset)
     targets = list(dict.fromkeys([target, *scoring.targets]))
     per_era, mean_exposure = score_predictions(
@@ -198,6 +204,7 @@ def neutral_features(
             + did_you_mean(setting, dataset.feature_sets),
             where=where,
         )
+    names = tuple(dict.fromkeys(names))  # listed twice, a feature is taken out once all the same
     absent = [name for name in names if name not in loaded]
     if absent:
         raise DataError(

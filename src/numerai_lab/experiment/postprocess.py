@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from numerai_lab.config import Neutralize
-from numerai_lab.data import Dataset, References
+from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame, StoredFeatures
 from numerai_lab.errors import DataError
-from numerai_lab.experiment.judge import choose_benchmark, neutral_features
+from numerai_lab.experiment.judge import MAIN, choose_benchmark, neutral_features
 from numerai_lab.experiment.plan import Prepared
+from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 
 BEFORE = "before_neutralization"
@@ -100,16 +103,37 @@ def neutralizers_of(
     return gaussian_rank_per_era(benchmark, rows.offsets)[:, None]
 
 
+def _check_names(benchmark: str | None, baselines: Sequence[str]) -> None:
+    """Refuse names that rows of scores have already: one would stand in the other's place."""
+    own = (MAIN, FROZEN, JOINT, SHUFFLED, BEFORE)
+    names = [("scoring.benchmark", benchmark)] + [("compare_to", name) for name in baselines]
+    for place, name in names:
+        if name in own or (place == "compare_to" and name == benchmark):
+            raise DataError(
+                f"'{name}' is the name of another row of scores already",
+                where=place,
+                fix="rename it",
+            )
+
+
 def check_judging(prepared: Prepared, references: References) -> None:
     """Check, before anything is trained, that what judging and post-processing name is there.
 
     Raises
     ------
-    DataError : an unknown benchmark or feature set, or a benchmark that does not cover the
-        judged eras it is to be taken out of.
+    DataError : an unknown benchmark or feature set; reference predictions that are none; two
+        rows of scores of one name; or a benchmark that does not cover the judged eras it is to be
+        taken out of.
     """
     experiment, dataset = prepared.experiment, prepared.dataset
-    choose_benchmark(experiment.scoring.benchmark, references.benchmarks)
+    benchmark = choose_benchmark(experiment.scoring.benchmark, references.benchmarks)
+    _check_names(benchmark, experiment.compare_to)
+    frame = dataset.frame
+    judged = np.isin(frame.eras, np.concatenate([fold.judged for fold in prepared.plan.folds]))
+    ids = frame.ids.filter(pa.array(np.repeat(judged, np.diff(frame.offsets))))
+    meta = [META_MODEL] if references.has_meta_model else []
+    named = [benchmark] if benchmark is not None else []
+    references.align(ids, [*named, *meta])
     neutral_features(experiment.scoring.fnc_feature_set, dataset.frame, dataset)
     if experiment.neutralize is None:
         return

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
+from numerai_lab.data import read_id_table, same_number
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.files import write_aside
@@ -31,6 +31,7 @@ class Predictions:
     ids : string array [n]; folds : int32 [n], 0 where the file has none.
     eras : int32 [n], or None where the file has none: the data know the era of an id.
     columns : name -> float64 [n].
+    left_out : columns of the file that are not judged: text, truth values, an index.
     """
 
     ids: pa.Array
@@ -38,6 +39,7 @@ class Predictions:
     folds: npt.NDArray[np.int32]
     columns: dict[str, npt.NDArray[np.float64]]
     source: str
+    left_out: tuple[str, ...] = ()
 
     def align(self, rows: EraFrame) -> tuple[EraFrame, Predictions, int]:
         """Match to labelled rows by id.
@@ -57,9 +59,12 @@ class Predictions:
         self._check_unique()
         positions = pc.index_in(rows.ids, value_set=self.ids)
         found = np.flatnonzero(pc.is_valid(positions).to_numpy(zero_copy_only=False))
+        if len(found) < len(self.ids):
+            self._check_writing(rows.ids)
         if len(found) == 0:
             raise RunError(
-                "no id of these predictions is a labelled row of the data",
+                f"no id of these predictions (such as '{self.ids[0]}') is a labelled row of the "
+                f"data (such as '{rows.ids[0]}')",
                 where=self.source,
                 fix="name the data they were made for with --data",
             )
@@ -73,6 +78,20 @@ class Predictions:
             self.source,
         )
         return kept, mine._checked_eras(kept), len(self.ids) - len(found)
+
+    def _check_writing(self, ids: pa.Array) -> None:
+        """Raise when ids without a row would have one if they were read as numbers."""
+        mine = self.ids.filter(pc.invert(pc.is_in(self.ids, value_set=ids)))
+        theirs = ids.filter(pc.invert(pc.is_in(ids, value_set=self.ids)))
+        twins = same_number(mine, [theirs])
+        if twins is not None:
+            raise RunError(
+                f"id '{twins[0]}' here and '{twins[1]}' in the data are the same number, written "
+                f"in two ways",
+                where=self.source,
+                fix="keep ids as text wherever they are written, with their leading zeros "
+                "(pandas: dtype={'id': str})",
+            )
 
     def _check_unique(self) -> None:
         if pc.count_distinct(self.ids).as_py() == len(self.ids):
@@ -145,19 +164,8 @@ def read_predictions(path: Path) -> Predictions:
         an infinite prediction.
     """
     where = str(path)
-    try:
-        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
-    except FileNotFoundError:
-        raise RunError("no such file", where=where) from None
-    except (OSError, pa.ArrowInvalid) as error:
-        first = str(error).splitlines()[0]
-        raise RunError(f"cannot be read as predictions ({first})", where=where) from None
-    if "id" not in table.column_names:
-        raise RunError(
-            f"has no column 'id' (columns: {', '.join(table.column_names)})",
-            where=where,
-            fix="predictions need id and one or more columns of numbers",
-        )
+    read = read_id_table(path)
+    ids, table = read.ids, read.columns
     for key in KEYS:
         missing = table[key].null_count if key in table.column_names else 0
         if missing:
@@ -166,16 +174,19 @@ def read_predictions(path: Path) -> Predictions:
                 where=where,
                 fix="fill it, or leave those rows out",
             )
-    ids = table["id"].cast(pa.string()).combine_chunks()
     if len(ids) == 0:
         raise RunError("holds no predictions", where=where)
     eras = _whole_numbers(table, "era", where)
     folds = _whole_numbers(table, "fold", where)
-    columns = {
-        name: table[name].cast(pa.float64()).to_numpy()
-        for name in table.column_names
-        if name not in KEYS and _is_number(table.schema.field(name).type)
-    }
+    others = [name for name in table.column_names if name not in KEYS]
+    judged = [name for name in others if _is_number(table.schema.field(name).type)]
+    if "prediction" in others and "prediction" not in judged:
+        raise RunError(
+            f"column 'prediction' is {table.schema.field('prediction').type}, not numbers",
+            where=where,
+            fix="write numbers with a point, and nothing else in the column",
+        )
+    columns = {name: table[name].cast(pa.float64(), safe=False).to_numpy() for name in judged}
     if not columns:
         raise RunError("has no column of numbers besides id, era and fold", where=where)
     for name, values in columns.items():
@@ -188,7 +199,8 @@ def read_predictions(path: Path) -> Predictions:
             )
     if folds is None:
         folds = np.zeros(len(ids), dtype=np.int32)
-    return Predictions(ids, eras, folds, columns, where)
+    left_out = (*read.left_out, *(name for name in others if name not in judged))
+    return Predictions(ids, eras, folds, columns, where, left_out)
 
 
 def _whole_numbers(table: pa.Table, key: str, where: str) -> npt.NDArray[np.int32] | None:
@@ -207,4 +219,5 @@ def _whole_numbers(table: pa.Table, key: str, where: str) -> npt.NDArray[np.int3
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+    plain = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal)
+    return any(is_kind(kind) for is_kind in plain)

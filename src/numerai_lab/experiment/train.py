@@ -131,7 +131,7 @@ def train(
                 )
         prepared = prepare(resolved, reporter, dataset)
         check_memory(prepared, options.cluster)
-        references = load_references(prepared.dataset)
+        references = load_references(prepared.dataset, reporter.say)
         # what judging needs is checked before the first tree: a typo there must not cost a night
         check_judging(prepared, references)
         named = {

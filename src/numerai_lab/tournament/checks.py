@@ -108,7 +108,7 @@ def check_new(submission: pd.DataFrame, previous: Path, previous_round: int) -> 
     if not previous.is_file():
         return
     try:
-        before = pd.read_csv(previous, dtype={"id": str})
+        before = pd.read_csv(previous, dtype={"id": str}, keep_default_na=False)
         ids, values = set(before["id"]), before["prediction"].to_numpy(dtype=np.float64)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedRecord(previous, f"{type(error).__name__}: {error}") from None

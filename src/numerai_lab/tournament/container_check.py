@@ -181,7 +181,7 @@ def check_bundle(
                 values.astype(np.float32),
                 rows,
                 neutralize=final.experiment.neutralize,
-                benchmarks=load_benchmarks(benchmarks or folder / "none"),
+                benchmarks=load_benchmarks(benchmarks or folder / "none", say),
             )
 
         check = BundleCheck(

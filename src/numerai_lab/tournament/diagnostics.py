@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow.parquet as pq
 
+from numerai_lab.data import ids_in
 from numerai_lab.errors import DataError, UserError
 from numerai_lab.experiment import RunDir
 from numerai_lab.tournament.api import Tournament, TournamentError, UploadAuth, is_stand_in
@@ -77,8 +77,8 @@ def validation_csv(run: RunDir, validation: Path | None) -> tuple[bytes, npt.NDA
     """
     table = pd.read_parquet(run.predictions_path, columns=["id", "era", "prediction"])
     if validation is not None:
-        ids = pq.read_table(validation, columns=["id"])["id"].to_pandas()
-        table = table[table["id"].isin(set(ids))]
+        ids = set(ids_in(validation).to_pylist())
+        table = table[table["id"].isin(ids)]
     if not len(table):
         raise DataError(
             "no judged era of the run is in the validation file",

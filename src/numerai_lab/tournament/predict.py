@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from numerai_lab.config import Columns, Neutralize
-from numerai_lab.data import load_benchmarks, load_unlabelled
+from numerai_lab.data import References, load_benchmarks, load_unlabelled
 from numerai_lab.errors import DataError, UserError
 from numerai_lab.experiment import FinalModel, predict_final
 from numerai_lab.files import write_aside
@@ -168,7 +168,7 @@ def predict(
         final,
         rows.frame,
         neutralize=None if how == "none" else how,
-        benchmarks=load_benchmarks(features.with_name(f"{features.stem}_benchmark_models.parquet")),
+        benchmarks=_benchmarks(features, how, say),
         say=say,
     )
     return LivePredictions(
@@ -179,6 +179,15 @@ def predict(
         features=features,
         sha256=rows.file.sha256,
     )
+
+
+def _benchmarks(
+    features: Path, how: Neutralize | Literal["none"], say: Callable[[str], None]
+) -> References:
+    """Describe the benchmark file beside the rows, if a benchmark is to be taken out of them."""
+    if how == "none" or how.against != "benchmark":
+        return References((), False, (), {})
+    return load_benchmarks(features.with_name(f"{features.stem}_benchmark_models.parquet"), say)
 
 
 def predictions_file(final: FinalModel, features: Path, out: Path | None) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from numerai_lab.config import Data, Missing
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.files import source_file
+from numerai_lab.data.kinds import number_kind
 from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.row_groups import Head
 from numerai_lab.data.rows import Sources
@@ -83,7 +83,7 @@ def _obstacle(missing: Missing, sources: Sources, features: Sequence[str]) -> st
     for head in sources.heads:
         types = dict(zip(head.schema.names, head.schema.types, strict=True))
         for name in features:
-            if not pa.types.is_integer(types[name]):
+            if number_kind(types[name]) != "whole":
                 return f"'{name}' in {head.path} is {types[name]}, a store holds int8"
     return None
 

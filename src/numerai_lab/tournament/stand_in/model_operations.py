@@ -92,7 +92,7 @@ def _judge(world: World, content: bytes) -> dict[str, Any]:
     if not isinstance(path, Path):
         return {"status": "error", "message": "there is no validation file", "result": {}}
     try:
-        table = pd.read_csv(io.BytesIO(content), dtype={"id": str})
+        table = pd.read_csv(io.BytesIO(content), dtype={"id": str}, keep_default_na=False)
         values = table.set_index("id")["prediction"]
     except (ValueError, KeyError) as error:
         return {"status": "error", "message": f"not id,prediction ({error})", "result": {}}
