@@ -196,9 +196,10 @@ def _encode(column: pa.ChunkedArray, encoding: Encoding, where: str) -> npt.NDAr
         raise DataError("there is an infinite value", where=where, fix="make it missing (NaN)")
     if encoding is Encoding.FLOATS:
         return _as_float32(values, where)
-    scaled = values if encoding is Encoding.BINS else values * 4
-    missing = np.isnan(scaled)
-    bins = np.where(missing, MISSING_INT8, scaled).astype(np.int8)
+    missing = np.isnan(values)
+    with np.errstate(over="ignore", invalid="ignore"):  # of values that do not fit, as seen below
+        scaled = values if encoding is Encoding.BINS else values * 4
+        bins = np.where(missing, MISSING_INT8, scaled).astype(np.int8)
     fits = ((bins == scaled) & (bins >= 0) & (bins <= 4)) | missing
     if not fits.all():
         raise _DoesNotFit
