@@ -75,6 +75,21 @@ def test_a_head_is_the_same_however_it_is_read(tmp_path, monkeypatch):
     assert heads[0].n_rows == heads[1].n_rows == 50
 
 
+@pytest.mark.parametrize("large", [0, 1 << 30])
+def test_a_name_that_is_there_twice_is_seen_however_the_head_is_read(tmp_path, monkeypatch, large):
+    columns = kinds(30)
+    rows = pa.table(columns)
+    for name in ("nested", "int8"):
+        rows = rows.append_column(name, columns[name])
+    pq.write_table(rows, tmp_path / "a.parquet", row_group_size=20)
+    monkeypatch.setattr("numerai_lab.data.row_groups._LARGE_FOOTER", large)
+    assert read_head(tmp_path / "a.parquet").schema.names == rows.column_names
+    parts, whole = open_parts(tmp_path / "a.parquet"), open_parquet(tmp_path / "a.parquet")
+    for group in range(2):
+        names = ["half", "id"]
+        assert parts.read(group, names).select(names).equals(whole.read(group, names).select(names))
+
+
 def test_a_file_renamed_over_an_open_one_changes_nothing(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(kinds(30)), path)

@@ -88,10 +88,11 @@ def _read_csv(path: Path) -> IdTable:
         raise _no_ids(path, names)
     index = [name for name in names if re.fullmatch(r"|Unnamed: \d+", name)]
     options = pyarrow.csv.ReadOptions(column_names=names, skip_rows=n_lines)
+    parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
     convert = pyarrow.csv.ConvertOptions(column_types={"id": pa.string()})
     with reading(path):
         try:
-            table = pyarrow.csv.read_csv(path, read_options=options, convert_options=convert)
+            table = pyarrow.csv.read_csv(path, options, parse, convert)
         except pa.ArrowInvalid as error:
             raise DataError(
                 f"cannot be read as CSV ({first_line(error)})",
