@@ -25,7 +25,7 @@ def folder(tournament, tmp_path) -> Path:
 
 def twice(path: Path, name: str, *, group: int = 300) -> None:
     """Append a second column of a name, with the values of the first one in other rows."""
-    rows = pq.read_table(path)
+    rows = pq.ParquetFile(path).read()
     other = rows[name].combine_chunks().take(pa.array(np.roll(np.arange(len(rows)), 7)))
     pq.write_table(rows.append_column(name, other), path, row_group_size=group)
 
@@ -66,18 +66,19 @@ def test_in_training_files(lab, tiny_config, folder, store, file, name):
     path = folder / f"{file}.parquet"
     twice(path, name)
     assert_sentence(train(lab, tiny_config, folder, store), path, name)
-    plan = lab("train", tiny_config, "--plan", "--set", f"data.dir={folder}")
-    assert_sentence(plan, path, name)
+    if store == "never":
+        plan = lab("train", tiny_config, "--plan", "--set", f"data.dir={folder}")
+        assert_sentence(plan, path, name)
     assert not (tiny_config.parent / "store").exists()
 
 
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("name", ["feature_0003", "target_ender_60"])
-def test_a_column_that_nobody_reads_changes_nothing(lab, tiny_config, folder, store, name):
+def test_columns_that_nobody_reads_change_nothing(lab, tiny_config, folder, store):
     some = ["--set", "data.features=[feature_0001, feature_0004, feature_0007]"]
     before = train(lab, tiny_config, folder, store, "--json", *some)
     shutil.rmtree(tiny_config.parent / "store", ignore_errors=True)
-    twice(folder / "train.parquet", name)
+    twice(folder / "train.parquet", "feature_0003")
+    twice(folder / "validation.parquet", "target_ender_60")
     after = train(lab, tiny_config, folder, store, "--json", *some)
     assert after.code == 0, after.err
     assert after.json["scores"] == before.json["scores"]
@@ -143,9 +144,9 @@ def test_in_reference_predictions(lab, tiny_config, folder, file, name):
     assert not list((tiny_config.parent / "runs").glob("*/*/manifest.json"))
 
 
-@pytest.mark.parametrize("name", ["era", "benchmark_ender60"])
-def test_in_reference_predictions_that_nobody_reads(lab, tiny_config, folder, name):
-    twice(folder / "validation_benchmark_models.parquet", name)
+def test_in_reference_predictions_that_nobody_reads(lab, tiny_config, folder):
+    for name in ("era", "benchmark_ender60"):
+        twice(folder / "validation_benchmark_models.parquet", name)
     result = train(lab, tiny_config, folder, "never", "--json")
     assert result.code == 0, result.err
     assert result.json["benchmark"] == "benchmark_ender20"

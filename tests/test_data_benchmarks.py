@@ -33,23 +33,34 @@ def good(seed=0):
     return np.random.default_rng(seed).random(450)
 
 
-@pytest.mark.parametrize(
-    ("others", "told"),
-    [
-        ({"era": np.repeat(np.arange(45.0), 10), "data_type": "train"}, None),
-        ({"target": good(1)}, "'target' (the name of a target)"),
-        ({"target_ender_20": good(1)}, "'target_ender_20' (the name of a target)"),
-        ({"prediction": good(1)}, "'prediction' (the name of a prediction)"),
-        ({"feature_x": good(1)}, "'feature_x' (the name of a feature)"),
-        ({"rank": np.arange(450)}, "'rank' (int64)"),
-        ({"good": good() > 0.5, "note": "x"}, "'good' (bool), 'note' ("),
-    ],
-)
-def test_what_is_no_benchmark(lab, tiny_config, folder, others, told):
-    """The benchmark stands behind it in the file, and its scores are those without it."""
+OTHERS = [
+    ({"era": np.repeat(np.arange(45.0), 10), "data_type": "train"}, None),
+    ({"target": good(1)}, "'target' (the name of a target)"),
+    ({"target_ender_20": good(1)}, "'target_ender_20' (the name of a target)"),
+    ({"prediction": good(1)}, "'prediction' (the name of a prediction)"),
+    ({"feature_x": good(1)}, "'feature_x' (the name of a feature)"),
+    ({"rank": np.arange(450)}, "'rank' (int64)"),
+    ({"good": good() > 0.5, "note": "x"}, "'good' (bool), 'note' ("),
+]
+
+
+@pytest.mark.parametrize(("others", "told"), OTHERS)
+def test_what_is_no_benchmark(folder, others, told):
+    """The benchmark stands behind it in the file."""
+    path = benchmarks(folder, {**others, "b": good()})
+    data = load(dir=folder)
+    said = []
+    for references in (load_references(data, said.append), load_benchmarks(path, said.append)):
+        assert references.benchmarks == ("b",)
+        np.testing.assert_array_equal(references.align(data.frame.ids)["b"], good())
+    assert [line.startswith(f"{path}: {TELLS}{told}") for line in said] == [True] * 2 * bool(told)
+
+
+def test_scores_are_those_of_the_benchmark_alone(lab, tiny_config, folder):
+    every = {name: values for columns, _ in OTHERS for name, values in columns.items()}
     found = []
-    for columns in ({"b": good()}, {**others, "b": good()}):
-        path = benchmarks(folder, columns)
+    for others in ({}, every):
+        benchmarks(folder, {**others, "b": good()})
         place = ["--set", f"data.dir={json.dumps(str(folder))}"]
         runs = ["--runs-dir", folder.parent / "runs"]
         found.append(lab("train", tiny_config, *place, *runs, "--json"))
@@ -57,8 +68,7 @@ def test_what_is_no_benchmark(lab, tiny_config, folder, others, told):
     assert found[1].json["benchmark"] == "b"
     assert found[1].json["scores"] == found[0].json["scores"]
     assert "bmc" in found[1].json["scores"]["prediction"]
-    assert (TELLS in found[1].err) == (told is not None)
-    assert told is None or f"{path}: {TELLS}{told}" in found[1].err
+    assert "'prediction' (the name of a prediction)" in found[1].err
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_forms_of_csv(tmp_path, content, ids):
         (b"id;prediction\n0001;0,5\n", "separated by semicolons, not by commas"),
         (b"id\tprediction\n0001\t.5\n", "separated by tabs, not by commas"),
         (b",prediction\n0001,.5\n", "has no column 'id' (columns: , prediction)"),
+        (b'"id,prediction\na,.5\n', "has no column 'id' (columns: id,prediction a,.5)"),
         (b"id,prediction\n,.5\na,.5\n", "1 rows have no id"),
         (b'id,prediction\n"",.5\na,.5\n', "1 rows have no id"),
         (b"id,prediction\na,b,.5\n", "cannot be read as CSV (CSV parse error: Expected 2 columns"),

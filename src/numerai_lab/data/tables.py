@@ -75,8 +75,10 @@ def _used(name: str, schema: pa.Schema) -> bool:
 
 
 def _no_ids(path: Path, names: Sequence[str]) -> DataError:
+    shown = " ".join(", ".join(names[:10]).split())
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return DataError(
-        f"has no column 'id' (columns: {', '.join(names)})",
+        f"has no column 'id' (columns: {shown}{more})",
         where=str(path),
         fix="predictions need id and one or more columns of numbers",
     )
