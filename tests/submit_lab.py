@@ -15,7 +15,8 @@ from pathlib import Path
 from conftest import TINY_CONFIG
 from data_files import without_mark
 from numerai_lab.cli import run
-from numerai_lab.tournament import StandInSettings, State, start_stand_in
+from numerai_lab.experiment import load_final
+from numerai_lab.tournament import StandInSettings, State, predict, start_stand_in
 from numerai_lab.tournament.stand_in.control import apply_control
 from numerai_lab.tournament.stand_in.schedule import parse_time
 from stand_in import OPEN, PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET, StandIn, clean_environment
@@ -47,6 +48,11 @@ def train_final(folder: Path, tournament: Path, *arguments: str) -> Path:
         code = run(["train", str(config), "--runs-dir", str(folder / "runs"), *more, *arguments])
     assert code == 0
     return folder / "runs"
+
+
+def predict_here(run, features, neutralize, *, say, **_):
+    """Predict in this process: for tests that simulate many starts, or patch a model."""
+    return predict(load_final(run), features, neutralize=neutralize, say=say)
 
 
 class ThreadStandIn(StandIn):

@@ -7,6 +7,7 @@ every file that is moved into place or removed counts as two steps, before and a
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -35,11 +36,13 @@ class Zygote:
         kill_at: int | None = None,
         kill_in_flight: bool = False,
         moves_clock: bool = False,
+        crash: str = "",
     ):
         """Return (exit code, negative for a signal; stdout; stderr).
 
         `kill_in_flight` kills while a mutation waits for its answer; with `moves_clock` the
-        stand-in's clock goes on by what the process sleeps.
+        stand-in's clock goes on by what the process sleeps. Loading a model from a folder named
+        `bad` ends as `crash` says (see `CRASHES`).
         """
         order = {
             "arguments": [str(a) for a in arguments],
@@ -48,6 +51,7 @@ class Zygote:
             "kill_at": kill_at,
             "kill_in_flight": kill_in_flight,
             "moves_clock": moves_clock,
+            "crash": crash,
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -63,12 +67,12 @@ class Zygote:
 def _instrument(kill_at: int | None) -> None:
     import requests
 
-    steps = 0
+    steps, this = 0, os.getpid()
 
     def step() -> None:
         nonlocal steps
         steps += 1
-        if steps == kill_at:
+        if steps == kill_at and os.getpid() == this:  # not the process that predicts
             os.kill(os.getpid(), signal.SIGKILL)
 
     def counted(function):
@@ -83,6 +87,19 @@ def _instrument(kill_at: int | None) -> None:
     requests.Session.request = counted(requests.Session.request)
     Path.replace = counted(Path.replace)
     Path.unlink = counted(Path.unlink)
+
+
+CRASHES = {
+    "a segmentation fault": lambda: ctypes.string_at(0),
+    "an abort": os.abort,
+    "an exit": lambda: os._exit(0),
+    "no end": lambda: threading.Event().wait(600),
+}
+
+
+def _crash(kind, crash) -> None:
+    load = kind.load
+    kind.load = lambda folder: crash() if "bad" in str(folder) else load(folder)
 
 
 def _die_in_flight() -> None:
@@ -125,7 +142,9 @@ def _serve() -> None:
     import numerai_lab.tournament  # noqa: F401
     from numerai_lab.cli import run
     from numerai_lab.models import get_model
+    from numerai_lab.tournament import apart
 
+    apart.START_METHOD = "fork"  # nothing is imported anew
     get_model("xgb")
     warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside Arrow's idle threads
     for line in sys.stdin:
@@ -140,6 +159,8 @@ def _serve() -> None:
             _instrument(order["kill_at"])
             if order["kill_in_flight"]:
                 _die_in_flight()
+            if order["crash"]:
+                _crash(get_model("xgb"), CRASHES[order["crash"]])
             if order["moves_clock"]:
                 _move_clock(order["environment"]["NUMERAI_API_URL"])
             code = run(order["arguments"])

@@ -9,7 +9,7 @@ import pytest
 from numerai_lab.tournament import Desk, OnFailure, Patience, State, load_slots, submit
 from numerai_lab.tournament.api import Backoff, Tournament
 from stand_in import PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET
-from submit_lab import SLOTS, ThreadStandIn
+from submit_lab import SLOTS, ThreadStandIn, predict_here
 
 MINUTE = 60.0
 WINDOW = 60 * MINUTE
@@ -100,6 +100,7 @@ class Simulation:
             connect=self.connect,
             sleep=self.sleep,
             clock=self.clock,
+            predictor=predict_here,
         )
         patience = Patience(wait, clock=self.clock, sleep=self.sleep, random=self.draw.random)
         outcome = submit(self.slots, desk, patience, on_failure=OnFailure())

@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 from datetime import datetime
+from functools import partialmethod
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ import pytest
 
 from conftest import TINY_CONFIG
 from numerai_lab.errors import DataError, MachineError
-from numerai_lab.tournament import State
+from numerai_lab.tournament import Desk, State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
 from numerai_lab.tournament.records import DamagedRecord
 from stand_in import PUBLIC, SECRET
-from submit_lab import ONE, ROUND, Submit, ThreadStandIn
+from submit_lab import ONE, ROUND, Submit, ThreadStandIn, predict_here
 from test_tournament_faults import Simulation
 
 
@@ -185,6 +186,7 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
         return np.full(frame.n_rows, value if value is not None else 1 // 0, dtype=np.float32)
 
     monkeypatch.setattr(get_model("xgb"), "predict", predict)
+    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, predictor=predict_here))
     for name, setting in submit.server.environment.items():
         monkeypatch.setenv(name, setting)
     result = lab("submit", *submit.places, "--slot", "alpha")
@@ -206,6 +208,8 @@ def test_a_full_disk_loses_nothing(submit, lab, monkeypatch):
     assert submit.submissions() == []
     for name, setting in submit.server.environment.items():
         monkeypatch.setenv(name, setting)
+
+    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, predictor=predict_here))
 
     def full(*_):
         raise MachineError("the disk is full")

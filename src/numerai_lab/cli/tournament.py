@@ -93,6 +93,10 @@ def submit(
     wait: Annotated[
         str, typer.Option("--wait", help="how long to wait for the round and to try again: 45m")
     ] = "0",
+    deadline: Annotated[
+        str,
+        typer.Option("--deadline", help="longest a start may take, beyond --wait"),
+    ] = "30m",
     state_dir: StateDir = STATE,
     env_file: EnvFile = None,
     runs_dir: RunsDir = RUNS,
@@ -102,12 +106,13 @@ def submit(
     """Submit every slot once in the current round; made to be started by cron, again and again.
 
     Exit codes: 0 every slot is submitted, or another submit is at work; 75 the round is not open;
-    1 a slot failed through no fault of yours, or some failed and the others went on; 2 every slot
-    failed and it is yours to mend.
+    1 a slot failed through no fault of yours, or some failed and the others went on, or another
+    submit hangs; 2 every slot failed and it is yours to mend.
     """
     from numerai_lab.tournament import (
         Desk,
         OnFailure,
+        Outcome,
         Patience,
         chosen_slots,
         parse_duration,
@@ -130,16 +135,27 @@ def submit(
         say=(lambda _: None) if quiet else log,
         warn=lambda sentence: log(f"warning: {sentence}"),
         force=force,
+        limit_seconds=parse_duration(deadline, "--deadline"),
     )
     patience = Patience(parse_duration(wait))
+
+    def show_outcome(outcome: Outcome) -> None:
+        if as_json:
+            emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
+        else:
+            for one in outcome.slots:
+                sys.stdout.write(f"{one}\n")
+        sys.stdout.flush()
+        log(f"{'error: ' if outcome.exit_code else ''}{outcome.summary}")
+
     outcome = submit_slots(
-        slots, desk, patience, on_failure=on_failure or OnFailure(), dry_run=dry_run
+        slots,
+        desk,
+        patience,
+        on_failure=on_failure or OnFailure(),
+        dry_run=dry_run,
+        stopped=show_outcome,
     )
-    if as_json:
-        emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
-    else:
-        for one in outcome.slots:
-            sys.stdout.write(f"{one}\n")
-    log(f"{'error: ' if outcome.exit_code else ''}{outcome.summary}")
+    show_outcome(outcome)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Neutralize
 from numerai_lab.errors import DataError, LabError, RunError, UserError
-from numerai_lab.experiment import FinalModel, RunDir, find_final
+from numerai_lab.experiment import RunDir, find_final, resolved_experiment
 from numerai_lab.tournament.api import Round, Tournament, is_stand_in
 from numerai_lab.tournament.checks import (
     OddLive,
@@ -23,7 +23,7 @@ from numerai_lab.tournament.checks import (
 from numerai_lab.tournament.datasets.names import choose_version
 from numerai_lab.tournament.desk import LIVE_FILES, Desk
 from numerai_lab.tournament.looks import GRACE_SECONDS, find_submission
-from numerai_lab.tournament.predict import LivePredictions, version_of_run
+from numerai_lab.tournament.predict import LivePredictions, version_of_data
 from numerai_lab.tournament.records import DamagedRecord, Journal, Origin, Receipt, set_aside
 from numerai_lab.tournament.recovery import (
     NeverListed,
@@ -199,17 +199,18 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
     """
     tournament = desk.account(slot.account)
-    final = desk.final(find_final(slot.run, desk.runs_dir))
-    if Path(slot.run).resolve() != final.run.path.resolve():
-        desk.say(f"{slot.name}: run {final.run.path}, the newest with a final model")
-    _compare_run(slot, open_round.number, final.run, desk)
-    version = slot.data_version or version_of_run(final)
+    run = find_final(slot.run, desk.runs_dir)
+    manifest = run.manifest()
+    if Path(slot.run).resolve() != run.path.resolve():
+        desk.say(f"{slot.name}: run {run.path}, the newest with a final model")
+    _compare_run(slot, open_round.number, run, desk)
+    version = slot.data_version or version_of_data(manifest)
     if version is None:
-        version = _newest_for_synthetic(final, tournament)
+        version = _newest_for_synthetic(run, tournament)
     live = desk.live(tournament, version)
-    if _needs_benchmark(final, slot):
+    if _needs_benchmark(run, slot):
         desk.live(tournament, version, LIVE_FILES[1])
-    predictions = desk.predict(final, live, slot)
+    predictions = desk.predict(run, live, slot)
     submission = predictions.table()
     if predictions.n_eras != 1:
         raise DataError(
@@ -218,7 +219,7 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
             fix="look at the data version of the slot and of the server",
         )
     check_submission(submission, predictions.ids, slot.name)
-    _check_rows(slot, len(submission), open_round, final.run, desk)
+    _check_rows(slot, len(submission), open_round, run, desk)
     earlier = desk.state.last_round(slot.name, open_round.number)
     if earlier is not None:
         previous = desk.state.predictions(slot.name, earlier)
@@ -234,8 +235,8 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
                 f"{aside.name}; this round is not compared with round {earlier}"
             )
     origin = Origin(
-        run=str(final.run.path.resolve()),
-        config_hash=str(final.manifest["config_hash"]),
+        run=str(run.path.resolve()),
+        config_hash=str(manifest["config_hash"]),
         post=_post_text(slot),
         live_sha256=predictions.sha256,
         predictions_sha256=hashlib.sha256(predictions.csv()).hexdigest(),
@@ -286,24 +287,25 @@ def _compare_run(slot: Slot, number: int, run: RunDir, desk: Desk) -> None:
         )
 
 
-def _newest_for_synthetic(final: FinalModel, tournament: Tournament) -> str:
+def _newest_for_synthetic(run: RunDir, tournament: Tournament) -> str:
     """Return the server's newest version for a synthetic run, which has none of its own.
 
     Columns of one name can hold other values in another version, so nothing is guessed for others.
     """
-    if not final.synthetic:
+    data = run.manifest()["data"]
+    if data["source"] != "synthetic":
         raise UserError(
-            f"does not tell its data version: its data were in {final.manifest['data']['folder']}, "
+            f"does not tell its data version: its data were in {data['folder']}, "
             "not in a folder like v5.3",
-            where=str(final.run.path),
+            where=str(run.path),
             fix="give the slot's data_version in submit.yaml",
         )
     return choose_version(None, tournament.datasets())
 
 
-def _needs_benchmark(final: FinalModel, slot: Slot) -> bool:
+def _needs_benchmark(run: RunDir, slot: Slot) -> bool:
     how = slot.post.neutralize
-    chosen = final.experiment.neutralize if how == "as_run" else how
+    chosen = resolved_experiment(run).neutralize if how == "as_run" else how
     return isinstance(chosen, Neutralize) and chosen.against == "benchmark"
 
 

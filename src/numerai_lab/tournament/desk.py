@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,16 +10,20 @@ from pathlib import Path
 
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import DataError
-from numerai_lab.experiment import FinalModel, RunDir, load_final
+from numerai_lab.experiment import RunDir
+from numerai_lab.tournament.apart import Died, predict_apart
 from numerai_lab.tournament.api import Tournament, api_url, keys_of
 from numerai_lab.tournament.datasets.live import download_live
-from numerai_lab.tournament.predict import LivePredictions, predict
+from numerai_lab.tournament.predict import LivePredictions
 from numerai_lab.tournament.receipts import State
 from numerai_lab.tournament.records import set_aside
 from numerai_lab.tournament.slots import Slot
 from numerai_lab.tournament.ticks import Clock
 
 LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
+LIMIT_SECONDS = 1800.0
+"""What a start may take beyond its --wait: half of the hour that a round is open on weekdays."""
+Predictor = Callable[..., LivePredictions]
 
 
 @dataclass
@@ -31,6 +36,8 @@ class Desk:
     environ : keys and the API's address. connect : makes a Tournament; tests pass their own.
     say, warn : told every sentence that a person should, or must, read.
     force : submit a live file that is far shorter or longer than usual.
+    predictor : predicts with a run; see `predict_apart`. limit_seconds : what the whole start may
+        take, and slots_left how many slots still want a share of it.
     sleep, clock : waiting, and seconds that only grow; tests pass their own.
     """
 
@@ -43,9 +50,13 @@ class Desk:
     connect: Callable[..., Tournament] = Tournament
     sleep: Callable[[float], None] = time.sleep
     clock: Clock = time.monotonic
+    predictor: Predictor = predict_apart
+    limit_seconds: float = LIMIT_SECONDS
+    slots_left: int = 1
+    _began: float = field(default_factory=time.monotonic)
     _accounts: dict[str, Tournament] = field(default_factory=dict)
     _live: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _finals: dict[Path, FinalModel] = field(default_factory=dict)
+    _died: dict[tuple[Path, Path, str], Died] = field(default_factory=dict)
     _predicted: dict[tuple[Path, Path, str], LivePredictions] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
 
@@ -78,12 +89,6 @@ class Desk:
         self._live.clear()
         self._predicted.clear()
 
-    def final(self, run: RunDir) -> FinalModel:
-        """Load a run's final model, once."""
-        if run.path not in self._finals:
-            self._finals[run.path] = load_final(run)
-        return self._finals[run.path]
-
     def live(self, tournament: Tournament, version: str, name: str = LIVE_FILES[0]) -> Path:
         """Download a live file of the current round, once."""
         if (version, name) not in self._live:
@@ -102,11 +107,33 @@ class Desk:
             aside = set_aside(folder / LOCK_NAME)
             self.warn_once(f"{error.where}: {error.what}; moved aside as {aside.name}")
 
-    def predict(self, final: FinalModel, live: Path, slot: Slot) -> LivePredictions:
-        """Predict with a run, once for the slots that want the same of it."""
-        key = (final.run.path, live, str(slot.post))
+    def predict(self, run: RunDir, live: Path, slot: Slot) -> LivePredictions:
+        """Predict with a run, once for the slots that want the same of it.
+
+        Raises
+        ------
+        Died, LabError : as `predict_apart`; a run that died is not tried again in this start.
+        """
+        key = (run.path, live, str(slot.post))
+        if key in self._died:
+            raise self._died[key]
         if key not in self._predicted:
-            self._predicted[key] = predict(
-                final, live, neutralize=slot.post.neutralize, say=self.say
-            )
+            result = self.state.path / f".predicted-{os.getpid()}.json.part"
+            try:
+                self._predicted[key] = self.predictor(
+                    run,
+                    live,
+                    slot.post.neutralize,
+                    seconds=self._seconds_for_a_run(),
+                    result=result,
+                    say=self.say,
+                )
+            except Died as error:
+                self._died[key] = error
+                raise
         return self._predicted[key]
+
+    def _seconds_for_a_run(self) -> float:
+        """Return what one run may take, so that those after it have their turn."""
+        left = self.limit_seconds - (time.monotonic() - self._began)
+        return max(1.0, min(self.limit_seconds / 3, left / max(1, self.slots_left)))

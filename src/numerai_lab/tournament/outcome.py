@@ -67,15 +67,23 @@ class SlotResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of all slots in a round; `round` is None where it is not known."""
+    """What became of all slots in a round; `round` is None where it is not known.
+
+    Attributes
+    ----------
+    busy : another submit is at work. stuck : why that is no good reason to do nothing, or empty.
+    """
 
     round: int | None
     slots: tuple[SlotResult, ...]
     busy: bool = False
+    stuck: str = ""
 
     @property
     def exit_code(self) -> int:
         """0 done, 75 not open, 1 a slot failed, 2 all failed and it is the user's to mend."""
+        if self.stuck:
+            return 1
         failed = [one.exit_code for one in self.slots if one.exit_code not in (0, TRY_LATER)]
         if failed:
             return 2 if set(failed) == {2} and len(failed) == len(self.slots) else 1
@@ -84,7 +92,9 @@ class Outcome:
     @property
     def summary(self) -> str:
         """One line: how many slots came to what, and which failed; why has been said of each."""
-        if self.busy:
+        if self.stuck:
+            return "nothing was submitted: another submit hangs"
+        if self.busy and not self.slots:
             return "another submit is at work here: nothing to do"
         by_status: dict[str, list[SlotResult]] = {}
         for one in self.slots:

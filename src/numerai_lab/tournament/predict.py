@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,10 +60,15 @@ def data_version(path: Path) -> str | None:
     return named[-1] if named else None
 
 
+def version_of_data(manifest: Mapping[str, Any]) -> str | None:
+    """Return the data version that a run's manifest tells, by the folder of its data."""
+    folder = manifest["data"]["folder"]
+    return None if folder is None else data_version(Path(folder))
+
+
 def version_of_run(final: FinalModel) -> str | None:
     """Return the data version a run was trained on, if the folder of its data tells."""
-    folder = final.manifest["data"]["folder"]
-    return None if folder is None else data_version(Path(folder))
+    return version_of_data(final.manifest)
 
 
 def live_file(final: FinalModel) -> Path:

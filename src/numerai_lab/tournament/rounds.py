@@ -16,7 +16,7 @@ POLL_SECONDS = 30.0
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, where: str = "--wait") -> float:
     """Read a duration such as `45m`, `90s`, `1.5h` or `0` in seconds.
 
     Raises
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
         seconds = -1.0
     if not 0 <= seconds <= 86_400:
         raise UserError(
-            f"{text!r} is not a duration of up to a day", where="--wait", fix="write 45m, 90s or 1h"
+            f"{text!r} is not a duration of up to a day", where=where, fix="write 45m, 90s or 1h"
         )
     return seconds
 

@@ -1,0 +1,126 @@
+"""`submit` beside what never ends or ends everything: a model that crashes, a start that hangs."""
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from numerai_lab.tournament.records import write_sealed
+from numerai_lab.tournament.ticks import tick
+from submit_lab import MAIN, ONE, ROUND
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("a segmentation fault", "ended by SIGSEGV"),
+        ("an abort", "ended by SIGABRT"),
+        ("an exit", "ended with exit code 0 and no result"),
+        ("no end", "did not end within 3 s"),
+    ],
+)
+def test_a_model_that_takes_its_process_down_costs_its_own_slot(submit, zygote, how, sentence):
+    """Real crashes while the model is loaded."""
+    (run,) = (submit.runs / "tiny").iterdir()
+    bad = shutil.copytree(run, submit.folder / "bad" / run.name)
+    submit.slots(f'slots: [{{name: alpha, run: "{bad}"}}, {{name: beta, run: "latest:tiny"}}]\n')
+    more = ["--deadline", "9"] if how == "no end" else []
+    options = {"folder": submit.folder, "environment": submit.environment, "crash": how}
+    code, out, err = zygote.run("submit", *submit.places, "--json", *more, **options)
+    assert code == 1, err
+    assert [one["status"] for one in json.loads(out)["slots"]] == ["failed", "submitted"]
+    assert sentence in err
+    assert submit.submissions() == [("beta", ROUND)]
+    assert list(submit.state.glob(".predicted*")) == []
+
+
+def test_a_start_that_takes_too_long_ends_itself_and_says_so(submit):
+    told = submit.folder / "told"
+    submit.slots(ONE + f"on_failure: {{command: [sh, -c, 'cat >> {told}']}}\n")
+    submit.server.fault("rounds", "drip", seconds=0.3, times=-1)
+    result = submit.process("--json", "--deadline", "2")
+    assert result.returncode == 1, result.stderr
+    (slot,) = json.loads(result.stdout)["slots"]
+    assert "this start has ended itself" in slot["message"]
+    assert "this start has ended itself" in told.read_text()
+    submit.server.control(clear_faults=True)
+    assert submit.process().returncode == 0
+    assert not (submit.state / ".lock.json").exists()
+
+
+@contextlib.contextmanager
+def stopped(submit):
+    """A submit that has the lock and is stopped."""
+    asked = submit.server.state()["requests"].get("rounds", 0)
+    submit.server.fault("rounds", "hang", seconds=60)
+    process = subprocess.Popen(
+        [*MAIN, "submit", *submit.places],
+        env=submit.environment,
+        cwd="/",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while submit.server.state()["requests"].get("rounds", 0) == asked:
+        assert process.poll() is None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_stopped_start_is_told_by_the_next_ones(submit, start):
+    told = submit.folder / "told"
+    submit.slots(ONE + f"on_failure: {{command: [sh, -c, 'cat >> {told}']}}\n")
+    assert start().code == 0
+    submit.server.control(set_time="2026-03-04T12:05:00Z")
+    with stopped(submit) as process:
+        result = start("--json")
+        assert result.code == 0, "it may still be at work"
+        assert result.json == {"round": None, "slots": []}
+        path = submit.state / ".lock.json"
+        holder = json.loads(path.read_text())
+        assert holder["pid"] == process.pid
+        holder["since"]["seconds"] -= 3000
+        # whatever the clock was set to meanwhile
+        later = datetime.now(UTC) + timedelta(days=700)
+        write_sealed(path, {**holder, "started_at": later.isoformat()})
+        for _ in range(2):
+            result = start("--json")
+            assert result.code == 1
+            assert f"kill -9 {process.pid}" in result.err
+            assert "holds the lock for 50 minutes, and should have ended after 30" in result.err
+        assert told.read_text().count("holds the lock for 50 minutes") == 1
+        submit.server.control(set_time="2026-03-04T14:05:00Z")  # and the round goes by
+        result = start("--json")
+        assert result.code == 1
+        assert f"round {ROUND + 1} is not open, it closed at" in told.read_text()
+        path.write_text("{")
+        result = start()
+        assert result.code == 1
+        assert "cannot be read, so that nothing tells since when" in result.err
+    assert start().code == 75
+    assert submit.submissions() == [("alpha", ROUND)]
+
+
+def test_a_round_that_goes_by_behind_a_start_at_work_is_told(submit, start):
+    submit.slots(ONE)
+    assert start().code == 0
+    submit.server.control(set_time="2026-03-04T14:05:00Z")
+    with stopped(submit):
+        result = start("--json")
+        assert result.code == 1
+        (slot,) = result.json["slots"]
+        assert "has no submission of this slot; another submit is at work" in slot["message"]
+
+
+def test_a_moment_of_another_boot_has_no_age():
+    now = tick()
+    assert 0 <= now.age() < 60
+    assert type(now)("another boot", now.seconds).age() is None
+    assert type(now)(now.boot, now.seconds + 3600).age() is None
