@@ -8,11 +8,12 @@ import numerai_lab
 ROOT = Path(numerai_lab.__file__).parent
 
 # room -> rooms it may import
-BASE = {"errors", "seeds", "files", "checksums", "machine", "eraframe", "__init__"}
+BASE = {"errors", "seeds", "files", "checksums", "machine", "eraframe", "weeks", "__init__"}
 MAY_IMPORT = {
     "errors": set(),
     "seeds": set(),
     "machine": set(),
+    "weeks": set(),
     "files": {"errors"},
     "checksums": {"files"},
     "eraframe": {"errors"},

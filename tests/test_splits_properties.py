@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import product
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from numerai_lab.config import Split
 from numerai_lab.errors import SplitError
-from numerai_lab.splits import Fold, plan_folds
+from numerai_lab.splits import Fold, check_dates, plan_folds, purge_for
+from numerai_lab.weeks import week_of
 
 SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
 
@@ -128,3 +134,67 @@ def test_blocked_trains_on_all_that_the_rule_allows(eras, purge, embargo, n):
         ]
         assert each.train.tolist() == allowed
         assert each.dropped.tolist() == sorted(set(eras.tolist()) - set(allowed) - set(judged))
+
+
+@st.composite
+def weekly_dates(draw: st.DrawFn) -> list[date]:
+    """Dates in rising weeks, some left out, on Fridays but for a holiday here and there."""
+    weeks = np.cumsum([draw(st.integers(0, 200)), *draw(gaps)]).tolist()
+    early = st.lists(st.sampled_from([0, 0, 0, 1, 4]), min_size=len(weeks), max_size=len(weeks))
+    return [
+        date(2003, 1, 3) + timedelta(weeks=week) - timedelta(days=days)
+        for week, days in zip(weeks, draw(early), strict=True)
+    ]
+
+
+def told_purge(split: Split, days: int) -> tuple[int, int]:
+    """Weeks that the labels of a horizon must stay away from judged ones: before, and after."""
+    purge = purge_for(days) if split.purge_eras == "auto" else split.purge_eras
+    embargo = getattr(split, "embargo_eras", 0)
+    return purge, purge if embargo == "auto" else embargo
+
+
+@settings(deadline=None, max_examples=100)
+@given(split=splits(), dates=weekly_dates(), horizon=st.sampled_from([20, 60]))
+def test_no_label_of_a_dated_era_reaches_a_judged_one(split, dates, horizon):
+    """In days, which the planning never sees: dates are checked against dates."""
+    by_week = {week_of(day): day for day in dates}
+    eras = np.array(list(by_week), dtype=np.int32)
+    first = {"train": {"to": int(eras[len(eras) // 2])}} if split.type == "holdout" else {}
+    if first:
+        split = split_of("holdout", purge_eras=split.purge_eras, **first)
+    try:
+        plan = plan_folds(split, eras, horizon)
+    except SplitError:
+        return
+    purge, embargo = told_purge(split, horizon)
+    for fold in plan.folds:
+        check_dates(fold, by_week)
+        for t, j in product(fold.train.tolist(), fold.judged.tolist()):
+            apart = (by_week[j] - by_week[t]).days
+            assert apart > 7 * purge if t < j else -apart > 7 * embargo
+    # Numbers of weeks that were counted from elsewhere give the same folds.
+    moved = replace_bounds(split, 1200)
+    again = plan_folds(moved, eras + 1200, horizon)
+    for fold, other in zip(plan.folds, again.folds, strict=True):
+        assert (fold.train + 1200).tolist() == other.train.tolist()
+        assert (fold.judged + 1200).tolist() == other.judged.tolist()
+        assert (fold.dropped + 1200).tolist() == other.dropped.tolist()
+
+
+def replace_bounds(split: Split, by: int) -> Split:
+    """Move the eras that a holdout names; other splits name none. `by` is a multiple of steps."""
+    if split.type != "holdout":
+        return split
+    return split_of("holdout", purge_eras=split.purge_eras, train={"to": split.train.to + by})
+
+
+def test_dates_nearer_than_their_numbers_are_found():
+    eras = np.arange(1, 41, dtype=np.int32)
+    plan = plan_folds(split_of("holdout", train={"to": 20}), eras, 20)
+    daily = {int(era): date(2013, 1, 4) + timedelta(days=int(era)) for era in eras}
+    with pytest.raises(SplitError, match=r"training era 12 \(2013-01-16\) is nearer"):
+        check_dates(
+            replace(plan.folds[0], train=np.array([12], dtype=np.int32)),
+            daily,
+        )

@@ -9,13 +9,15 @@ from numerai_lab.config.load import (
     read_section,
     validate_params,
 )
-from numerai_lab.config.remote import RemoteFile, local_or_remote
+from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
 from numerai_lab.config.schema import (
     BlockedSplit,
     Bootstrap,
     Columns,
     Data,
     EarlyStopping,
+    EraColumn,
+    EraFormat,
     EraRange,
     EraSelection,
     Experiment,
@@ -40,6 +42,8 @@ __all__ = [
     "Columns",
     "Data",
     "EarlyStopping",
+    "EraColumn",
+    "EraFormat",
     "EraRange",
     "EraSelection",
     "Experiment",
@@ -61,6 +65,7 @@ __all__ = [
     "Weights",
     "config_hash",
     "data_section",
+    "from_home",
     "json_schema",
     "load_experiment",
     "local_or_remote",

@@ -91,4 +91,17 @@ def local_or_remote(value: Any) -> Any:
     """Turn text into a path, or a URL into a `RemoteFile`; leave everything else as it is."""
     if not isinstance(value, str):
         return value
-    return RemoteFile(value) if "://" in value else Path(value)
+    return RemoteFile(value) if "://" in value else from_home(Path(value))
+
+
+def from_home(path: Path) -> Path:
+    """Return a path whose `~` or `~user` at its beginning is that user's home folder.
+
+    Raises
+    ------
+    ValueError : there is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no home folder for '{path.parts[0]}'") from None

@@ -9,14 +9,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
-from numerai_lab.config.remote import local_or_remote
+from numerai_lab.config.remote import from_home, local_or_remote
+from numerai_lab.weeks import week_written
 
 Auto = Literal["auto"]
 NonNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+LocalPath = Annotated[Path, Field(strict=False), AfterValidator(from_home)]
+EraNumber = Annotated[int, BeforeValidator(week_written)]
+"""An era's number; a date (2013-01-04) stands for the number of its week."""
+EraFormat = Literal["auto", "week_number", "date", "days_since_1970"]
 
 
 class Section(BaseModel):
@@ -26,10 +38,12 @@ class Section(BaseModel):
 
 
 class EraRange(Section):
-    """A run of era numbers, both ends included; a bound left out is open."""
+    """A run of eras, both ends included; a bound left out is open."""
 
-    from_: int | None = Field(None, alias="from", description="first era number")
-    to: int | None = Field(None, description="last era number, included")
+    from_: EraNumber | None = Field(
+        None, alias="from", description="first era: its number, or a date where eras are dates"
+    )
+    to: EraNumber | None = Field(None, description="last era, included: a number or a date")
 
     @model_validator(mode="after")
     def _ordered(self) -> EraRange:
@@ -51,10 +65,26 @@ class EraSelection(EraRange):
         return self
 
 
+class EraColumn(Section):
+    """The column that tells a row's era, and what its values count."""
+
+    column: str = Field("era", description="its name")
+    format: EraFormat = Field(
+        "auto",
+        description="auto: week numbers (575, '0575', 'era575'), or dates where the column's type "
+        "is a date or timestamp or its text is 2013-01-04; week_number: week numbers at any "
+        "distance; date: also 20130104; days_since_1970",
+    )
+
+
 class Columns(Section):
     """Names of columns in files that are not Numerai's own (source: parquet)."""
 
-    era: str = Field("era", description="column with the era: a number, or text like '0575'")
+    era: str | EraColumn = Field(
+        "era",
+        description="column with the era: its name, or {column: NAME, format: date} where its "
+        "values are not the numbers of weeks",
+    )
     id: str = Field("id", description="column or index level with the row's id")
     data_type: str | None = Field(None, description="column with train/validation/test/live")
     keep_data_types: list[str] | None = Field(
@@ -66,6 +96,11 @@ class Columns(Section):
     targets: dict[str, str] = Field(
         default_factory=dict, description="name used here -> column in the file"
     )
+
+    @property
+    def era_column(self) -> EraColumn:
+        """The era's column, with its format also where only its name is written."""
+        return EraColumn(column=self.era) if isinstance(self.era, str) else self.era
 
 
 class Missing(Section):
@@ -92,7 +127,7 @@ class Store(Section):
         description="auto: when the features take 1 GiB or more, or a store has them already; "
         "never: all in memory",
     )
-    dir: Path = Field(Path("data/store"), strict=False, description="folder of all stores")
+    dir: LocalPath = Field(Path("data/store"), description="folder of all stores")
 
 
 class Synthetic(Section):
@@ -124,13 +159,14 @@ class Data(Section):
     source: Literal["auto", "numerai", "parquet", "synthetic"] = Field(
         "auto", description="auto: Numerai files in dir if they are there, else synthetic"
     )
-    dir: Path = Field(Path("data"), strict=False, description="folder in Numerai's layout")
+    dir: LocalPath = Field(Path("data"), description="folder in Numerai's layout")
     version: Annotated[str, Field(pattern=r"^v\d+(\.\d+)*$")] | None = Field(
         None, description="Numerai's data version, a folder in dir, as v5.3; the newest if left out"
     )
     files: list[Annotated[Path, Field(strict=False), BeforeValidator(local_or_remote)]] = Field(
         default_factory=list,
-        description="parquet files (source: parquet): paths, or URLs of any kind fsspec knows",
+        description="parquet files (source: parquet): paths, globs, folders of part files, or "
+        "URLs of any kind fsspec knows",
     )
     columns: Columns = Field(default_factory=Columns)
     feature_set: str = Field("all", description="a set of features.json, or all")

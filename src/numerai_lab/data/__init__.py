@@ -2,6 +2,7 @@
 
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
+from numerai_lab.data.eras import eras_of_predictions
 from numerai_lab.data.ids import ids_in, same_number
 from numerai_lab.data.load import load_data
 from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
@@ -20,6 +21,7 @@ __all__ = [
     "StoreFound",
     "Unlabelled",
     "cached_tournament",
+    "eras_of_predictions",
     "generate_tournament",
     "horizon_days",
     "ids_in",

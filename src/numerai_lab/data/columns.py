@@ -17,7 +17,7 @@ def feature_columns(names: Sequence[str], columns: Columns) -> tuple[str, ...]:
     """Return the feature columns among a file's columns, in the file's order (or as listed)."""
     if isinstance(columns.features, list):
         return tuple(columns.features)
-    other = {columns.era, columns.id, columns.data_type, *columns.targets.values()}
+    other = {columns.era_column.column, columns.id, columns.data_type, *columns.targets.values()}
     # Once each: of a column that is there twice, whoever reads it says so.
     return tuple(
         n for n in dict.fromkeys(names) if n.startswith(columns.features) and n not in other
@@ -80,7 +80,7 @@ def check_roles(
     ------
     DataError : a feature that is the era, the id, the data type or a target.
     """
-    roles = {columns.era: "era", columns.id: "id", columns.data_type: "data type"}
+    roles = {columns.era_column.column: "era", columns.id: "id", columns.data_type: "data type"}
     roles |= {column: f"target '{name}'" for name, column in targets.items()}
     for name in features:
         if name in roles:

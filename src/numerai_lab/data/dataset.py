@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,7 @@ class Dataset:
     train_targets : the targets to train on, the main one first.
     horizons : horizon in trading days of every loaded target.
     store : the store that the features are read from, None when they are in memory.
+    era_dates : the date of each era by its number, where eras are dates; else empty.
     """
 
     frame: EraFrame
@@ -61,6 +63,7 @@ class Dataset:
     train_targets: tuple[str, ...]
     horizons: dict[str, int] = field(default_factory=dict)
     store: Path | None = None
+    era_dates: dict[int, date] = field(default_factory=dict)
 
 
 def horizon_days(target: str, horizons: Mapping[str, int]) -> int:

@@ -14,6 +14,7 @@ from numerai_lab.config import Columns, Data, Missing
 from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
+from numerai_lab.data.era_unit import by_number
 from numerai_lab.data.files import id_column, need_columns, source_file
 from numerai_lab.data.ids import check_unique, read_ids, slices
 from numerai_lab.data.missing import apply_missing
@@ -84,7 +85,8 @@ def load_data(
         typed = [names.data_type] if names.data_type else []
         if source.kind != "parquet":  # Numerai's training files have none
             typed = [name for name in typed if name in schema.names]
-        needed = [names.era, id_column(schema, names.id), *typed, *target_columns.values(), *chosen]
+        keys = [names.era_column.column, id_column(schema, names.id)]
+        needed = [*keys, *typed, *target_columns.values(), *chosen]
         need_columns(schema, path, needed)
     if features == "checked":
         chosen = ()
@@ -95,7 +97,7 @@ def load_data(
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
         described = known_files(heads, config.store.dir)
-        frame, counts = read_from_store(
+        frame, counts, dates = read_from_store(
             config.store.dir,
             stored,
             described,
@@ -110,6 +112,7 @@ def load_data(
         rule = _rule(names, wanted=_wanted(config, eras), label=label)
         rows = Sources(heads, rule, open_parquet)
         frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
+        dates = by_number(rows.plan.eras, rows.plan.dates)
     if counts["rows_without_target"]:
         say(
             f"dropped {counts['rows_without_target']:,} of {counts['rows_in_files']:,} "
@@ -139,6 +142,7 @@ def load_data(
         train_targets=train_targets,
         horizons=horizons,
         store=None if isinstance(frame.features, np.ndarray) else frame.features.folder.parent,
+        era_dates={era: dates[era] for era in frame.eras.tolist() if era in dates},
     )
 
 
@@ -151,6 +155,8 @@ def _read_into_memory(
 ) -> tuple[EraFrame, Counter[str]]:
     """Read rows, features and targets into arrays, and treat what is missing."""
     plan, files = sources.plan, sources.files
+    for note in plan.notes:
+        say(note)
     ids = read_ids(files, plan, sources.rule.id)
     check_unique(slices(ids), len(ids), sources.where)
     # What decoding the ids took would otherwise stay beside the features.
@@ -195,7 +201,8 @@ def _made_up_notice(files: Sequence[SourceFile]) -> str | None:
 
 
 def _rule(names: Columns, wanted: Wanted, label: str | None) -> RowFilter:
-    return RowFilter(names.era, names.id, names.data_type, names.keep_data_types, wanted, label)
+    kept = names.keep_data_types
+    return RowFilter(names.era_column, names.id, names.data_type, kept, wanted, label)
 
 
 def _all_eras(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

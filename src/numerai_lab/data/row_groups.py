@@ -160,9 +160,22 @@ def _source(path: Path) -> Any:
 
 def _open(source: Any, metadata: pq.FileMetaData, dictionary: Sequence[str] = ()) -> pq.ParquetFile:
     # metadata.schema is not asked for: the two refer to each other, and would stay in memory.
-    return pq.ParquetFile(
-        source, metadata=metadata, pre_buffer=False, read_dictionary=list(dictionary)
-    )
+    named = [name for name in dictionary if _is_dictionary(metadata, name)]
+    return pq.ParquetFile(source, metadata=metadata, pre_buffer=False, read_dictionary=named)
+
+
+def _is_dictionary(metadata: pq.FileMetaData, name: str) -> bool:
+    """Tell whether Arrow can read a column as a dictionary: no nested ones, no texts in deltas."""
+    found = False
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema == name:
+                found = True
+                if any(encoding.startswith("DELTA") for encoding in column.encodings):
+                    return False
+                break
+    return found
 
 
 def _closing(source: Any, rows: RowGroups) -> RowGroups:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from numerai_lab.data.eras import era_numbers
+from numerai_lab.config import EraColumn
+from numerai_lab.data.era_unit import Dates, unit_of
+from numerai_lab.data.eras import EraReader
 from numerai_lab.data.files import values_of
 from numerai_lab.data.kinds import numbers
 from numerai_lab.data.row_groups import Head, RowGroups
@@ -60,7 +62,7 @@ class RowPlan:
 
     `eras` int32 [n_eras] and `offsets` int64 [n_eras + 1] as in EraFrame; `training` bool
     [n_rows], rows of the training file or of data type `train`, or None when the files do not
-    tell.
+    tell. `dates` datetime64[D] [n_eras], where eras are dates; `notes` tell what eras are.
     """
 
     pieces: tuple[Piece, ...]
@@ -68,6 +70,8 @@ class RowPlan:
     offsets: Int64
     training: npt.NDArray[np.bool_] | None
     counts: Counter[str]
+    dates: Dates | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -81,13 +85,14 @@ class RowFilter:
 
     Attributes
     ----------
-    era, id, data_type : names of the columns; a file without `data_type` keeps all its rows.
+    era : column with the era. id, data_type : names of columns; a file without `data_type` keeps
+        all its rows.
     keep_data_types : data types to keep, or None for all.
     wanted : of an array of era numbers, which are wanted.
     label : the column that must not be missing, or None.
     """
 
-    era: str
+    era: EraColumn
     id: str
     data_type: str | None
     keep_data_types: Sequence[str] | None
@@ -106,7 +111,7 @@ class Sources:
     @cached_property
     def files(self) -> tuple[RowGroups, ...]:
         """The files, opened when they are needed. Raises DataError when one is damaged."""
-        text = [name for name in (self.rule.era, self.rule.data_type) if name]
+        text = [name for name in (self.rule.era.column, self.rule.data_type) if name]
         return tuple(self.opener(head.path, dictionary=text) for head in self.heads)
 
     @property
@@ -133,19 +138,25 @@ def plan_rows(files: Sequence[RowGroups], rule: RowFilter, *, where: str) -> Row
 
     Raises
     ------
-    DataError : an era that is not a number; no rows left.
+    DataError : an era that is no number and no date, or does not count weeks; no rows left.
     """
     found: list[_Group] = []
     counts: Counter[str] = Counter()
+    reader = EraReader(rule.era)
     for number, file in enumerate(files):
         for group in range(len(file.group_rows)):
-            kept = _kept_rows(file, number, group, rule, counts)
+            kept = _kept_rows(file, number, group, rule, reader, counts)
             if len(kept.eras):
                 found.append(kept)
     counts = +counts
+    notes = unit_of(*reader.eras(), rule.era, where)
     if not found:
         raise _nothing_left(rule, counts, where)
-    return _place(found, counts)
+    plan = _place(found, counts)
+    every, dates = reader.eras()
+    if dates is not None:
+        dates = dates[np.searchsorted(every, plan.eras)]
+    return replace(plan, dates=dates, notes=notes)
 
 
 def _nothing_left(rule: RowFilter, counts: Counter[str], where: str) -> DataError:
@@ -176,11 +187,12 @@ def _kept_rows(
     number: int,
     group: int,
     rule: RowFilter,
+    reader: EraReader,
     counts: Counter[str],
 ) -> _Group:
     path = file.path
     typed = rule.data_type if rule.data_type in file.schema.names else None
-    columns = [name for name in (rule.era, typed, rule.label) if name is not None]
+    columns = [name for name in (rule.era.column, typed, rule.label) if name is not None]
     table = file.read(group, columns)
     keep = np.ones(table.num_rows, dtype=bool)
     counts["rows_in_files"] += len(keep)
@@ -197,7 +209,7 @@ def _kept_rows(
         if rule.keep_data_types is not None:
             kinds = pa.array(list(rule.keep_data_types), pa.string())
             narrow(_mask(pc.is_in(types, kinds)), "rows_of_other_data_types")
-    eras = era_numbers(table[rule.era], keep, str(path))
+    eras = reader.numbers(table[rule.era.column], keep, str(path))
     narrow(rule.wanted(eras), "rows_outside_eras")
     if rule.label is not None:
         labelled = _labelled(table[rule.label], f"{path} column '{rule.label}'")

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from numerai_lab.config import Columns, Missing
 from numerai_lab.data.columns import feature_columns
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.eras import order_eras
 from numerai_lab.data.files import id_column, need_columns, source_file
 from numerai_lab.data.ids import check_unique, file_ids, slices
 from numerai_lab.data.kinds import number_kind
@@ -31,10 +30,12 @@ class Unlabelled:
     """Rows to predict, sorted by era, and the file they come from.
 
     `frame` numbers the eras 1, 2, ... in their order: what the file calls them does not matter.
+    `era_numbers` are those of its eras that have one, as in the rows a model is trained on.
     """
 
     frame: EraFrame
     file: SourceFile
+    era_numbers: frozenset[int]
 
 
 def load_unlabelled(
@@ -49,7 +50,8 @@ def load_unlabelled(
     """Read rows to predict, as the rows that a model was trained on were read.
 
     Columns are taken by name: their order in the file does not matter, and others are ignored. Eras
-    may be numbers, text ("0575", "X"), or absent (then the file is one era). No row is dropped.
+    may be numbers, dates, text ("0575", "X"), or absent (then the file is one era). No row is
+    dropped.
 
     Parameters
     ----------
@@ -64,17 +66,17 @@ def load_unlabelled(
     DataError : a damaged file; features that are not there; ids that are missing or there twice;
         values of another kind than those trained on.
     """
-    file = open_parquet(path, dictionary=[columns.era])
+    file = open_parquet(path, dictionary=[columns.era_column.column])
     there = feature_columns(file.schema.names, columns)
     _check_features(features, file, path)
-    era = [columns.era] if columns.era in file.schema.names else []
+    era = [name for name in [columns.era_column.column] if name in file.schema.names]
     need_columns(file.schema, path, [id_column(file.schema, columns.id), *era, *features])
     wanted = set(features)
     if extra := [name for name in there if name not in wanted]:
         say(f"{path.name}: {len(extra):,} features that the model was not trained on are ignored")
     if [name for name in there if name in wanted] != [n for n in features if n in set(there)]:
         say(f"{path.name}: the features are in another order than in training: taken by name")
-    plan, ids = _plan(file, path, columns, say)
+    plan, ids, numbers = _plan(file, path, columns, say)
     matrix, encoding = read_features([file], plan, features)
     matrix = _as_trained(matrix, encoding, dtype, file, features, path)
     frame = EraFrame(
@@ -95,7 +97,7 @@ def load_unlabelled(
     described = source_file(path, file.schema, file.n_rows)
     if described.made_up:
         say(f"SYNTHETIC DATA: {path} was made by the synthetic tournament, it is not Numerai's")
-    return Unlabelled(frame, described)
+    return Unlabelled(frame, described, numbers)
 
 
 def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> None:
@@ -114,12 +116,13 @@ def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> Non
 
 def _plan(
     file: RowGroups, path: Path, columns: Columns, say: Callable[[str], None]
-) -> tuple[RowPlan, pa.Array]:
+) -> tuple[RowPlan, pa.Array, frozenset[int]]:
     """Plan where every row goes: sorted by era, inside an era in the order of the file.
 
-    Its ids come with it, in the final order.
+    Its ids come with it, in the final order, and the numbers of its eras.
     """
-    has_era = columns.era in file.schema.names
+    era = columns.era_column
+    has_era = era.column in file.schema.names
     counts = list(file.group_rows)
     n = sum(counts)
     if n == 0:
@@ -127,12 +130,12 @@ def _plan(
     ids = pa.concat_arrays(list(file_ids(file, columns.id)))
     check_unique(slices(ids), n, str(path))
     if has_era:
-        tables = [file.read(group, [columns.era]) for group in range(len(counts))]
-        labels = pa.concat_tables([table.select([columns.era]) for table in tables])[columns.era]
-        row_eras = _number_eras(labels)
+        tables = [file.read(group, [era.column]) for group in range(len(counts))]
+        labels = pa.concat_tables([table.select([era.column]) for table in tables])[era.column]
+        row_eras, numbers = order_eras(labels, era, f"{path} column '{era.column}'")
     else:
-        say(f"{path.name} has no column '{columns.era}': its {n:,} rows are taken as one era")
-        row_eras = np.ones(n, dtype=np.int32)
+        say(f"{path.name} has no column '{era.column}': its {n:,} rows are taken as one era")
+        row_eras, numbers = np.ones(n, dtype=np.int32), set()
     order = np.argsort(row_eras, kind="stable")
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)
@@ -150,23 +153,7 @@ def _plan(
         training=None,
         counts=Counter(rows=n),
     )
-    return plan, ids.take(pa.array(order))
-
-
-def _number_eras(labels: pa.ChunkedArray) -> npt.NDArray[np.int32]:
-    """Number the eras 1, 2, ...: numbers in their order, then other labels as they first appear."""
-    text = pc.cast(labels, pa.string()).combine_chunks().fill_null("")
-    codes = text.dictionary_encode()
-    names = codes.dictionary.to_pylist()
-
-    def key(position: int) -> tuple[bool, float, int]:
-        name = names[position].strip()
-        number = float(name) if name.replace(".", "", 1).isdecimal() else None
-        return (number is None, number or 0.0, position)
-
-    rank = np.empty(len(names), dtype=np.int32)
-    rank[sorted(range(len(names)), key=key)] = np.arange(1, len(names) + 1)
-    return np.asarray(rank[codes.indices.to_numpy(zero_copy_only=False)])
+    return plan, ids.take(pa.array(order)), frozenset(numbers)
 
 
 def _as_trained(

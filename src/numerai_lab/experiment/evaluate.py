@@ -228,7 +228,9 @@ def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
 
 def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
     """Judge a predictions file (id, columns of numbers, era if it has one) on `--data`."""
-    predictions = read_predictions(path)
+    data = data_section(Data(), options.data) if options.data else Data()
+    own = data.columns.era_column.format if data.source == "parquet" else "auto"
+    predictions = read_predictions(path, own)
     if predictions.eras is None:
         reporter.say(f"{path}: no column 'era', each id's era is taken from the data")
     if predictions.left_out:
@@ -238,7 +240,6 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         first = next(iter(predictions.columns))
         predictions.columns[MAIN] = predictions.columns.pop(first)
         reporter.say(f"{path}: judging column '{first}' as the prediction")
-    data = data_section(Data(), options.data) if options.data else Data()
     targets = list(options.targets) or list(data.targets)
     dataset = load_data(data.model_copy(update={"targets": targets}), say=reporter.say)
     judged = judge_predictions(

@@ -14,7 +14,7 @@ from numerai_lab.config import Experiment, Resolved, load_experiment, validate_p
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import Model, get_model
-from numerai_lab.splits import Fold, Plan, plan_folds, purge_for
+from numerai_lab.splits import Fold, Plan, check_dates, plan_folds, purge_for
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def prepare(
     trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
+    for fold in plan.folds:
+        check_dates(fold, dataset.era_dates)
     for note in plan.notes:
         reporter.warn(note)
     return Prepared(experiment, model_class, params, dataset, trained, horizon, plan)
@@ -97,12 +99,13 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
     frame = prepared.dataset.frame
     rows = dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
 
-    def span(eras: npt.NDArray[np.int32]) -> dict[str, int]:
+    def span(eras: npt.NDArray[np.int32]) -> dict[str, int | str]:
         return {
             "first": int(eras[0]),
             "last": int(eras[-1]),
             "n_eras": len(eras),
             "n_rows": sum(rows[era] for era in eras.tolist()),
+            **first_and_last_date(eras, prepared.dataset),
         }
 
     return {
@@ -114,6 +117,17 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
         "train_eras": era_runs(fold.train, frame.eras),
         "judged_eras": era_runs(fold.judged, frame.eras),
         "dropped_eras": era_runs(fold.dropped, frame.eras),
+    }
+
+
+def first_and_last_date(eras: npt.NDArray[np.int32], dataset: Dataset) -> dict[str, str]:
+    """Return the dates of the first and the last of these eras, or nothing if eras are numbers."""
+    dates = dataset.era_dates
+    if not dates:
+        return {}
+    return {
+        "first_date": dates[int(eras[0])].isoformat(),
+        "last_date": dates[int(eras[-1])].isoformat(),
     }
 
 

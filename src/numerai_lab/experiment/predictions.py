@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from numerai_lab.data import read_id_table, same_number
+from numerai_lab.config import EraFormat
+from numerai_lab.data import eras_of_predictions, read_id_table, same_number
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import RunError
+from numerai_lab.errors import DataError, RunError
 from numerai_lab.files import write_aside
 
 KEYS = ("id", "era", "fold")
@@ -153,10 +154,11 @@ def write_predictions(
         pq.write_table(table, part, use_dictionary=_FEW_VALUES)
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path, era: EraFormat = "auto") -> Predictions:
     """Read predictions: parquet or CSV with `id` and at least one column of numbers.
 
-    `era` may be there as well, and is then checked against the data.
+    `era` may be there as well, and is then checked against the data. It is read as the data's
+    own (`era` is their format), or holds the numbers of weeks, as a run writes them.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def read_predictions(path: Path) -> Predictions:
             )
     if len(ids) == 0:
         raise RunError("holds no predictions", where=where)
-    eras = _whole_numbers(table, "era", where)
+    eras = None if "era" not in table.column_names else _era_numbers(table["era"], era, where)
     folds = _whole_numbers(table, "fold", where)
     others = [name for name in table.column_names if name not in KEYS]
     judged = [name for name in others if _is_number(table.schema.field(name).type)]
@@ -201,6 +203,17 @@ def read_predictions(path: Path) -> Predictions:
         folds = np.zeros(len(ids), dtype=np.int32)
     left_out = (*read.left_out, *(name for name in others if name not in judged))
     return Predictions(ids, eras, folds, columns, where, left_out)
+
+
+def _era_numbers(column: pa.ChunkedArray, form: EraFormat, where: str) -> npt.NDArray[np.int32]:
+    try:
+        return eras_of_predictions(column, form, where)
+    except DataError as error:
+        raise RunError(
+            f"column 'era' holds a value that is no era number ({error.what})",
+            where=where,
+            fix="correct it, or leave the column out: the data know the era of every id",
+        ) from None
 
 
 def _whole_numbers(table: pa.Table, key: str, where: str) -> npt.NDArray[np.int32] | None:

@@ -32,7 +32,7 @@ from numerai_lab.experiment.guards import (
     same_data,
     warn_other_versions,
 )
-from numerai_lab.experiment.plan import Prepared, fold_facts, prepare
+from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
 from numerai_lab.experiment.postprocess import check_judging
 from numerai_lab.experiment.predictions import merge_predictions
 from numerai_lab.experiment.provenance import git_state, machine, versions
@@ -255,6 +255,8 @@ def begin(
             "first_era": int(frame.eras[0]),
             "last_era": int(frame.eras[-1]),
             "n_eras": frame.n_eras,
+            **first_and_last_date(frame.eras, dataset),
+            "era_dates": {era: day.isoformat() for era, day in dataset.era_dates.items()},
         },
         "model": {"type": experiment.model.type, "params": experiment.model.params},
         "split": experiment.split.model_dump(mode="json", by_alias=True),

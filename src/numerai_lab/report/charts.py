@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.report import curves, figures
 from numerai_lab.report.curves import Curve
@@ -22,6 +23,8 @@ from numerai_lab.report.shapes import MODEL
 MODEL_COLOUR, LOSS_COLOUR, BENCHMARK_COLOUR = "#1a7cc4", "#d55e00", "#7f8790"
 BASELINE_COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1")
 BASELINE_DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
+MOST_DATES = 8
+"""Eras of an axis that are named by their dates."""
 GRID = "#8884"
 """Replaced by the page's CSS; stands where a chart is seen without it."""
 
@@ -77,6 +80,21 @@ def trace(curve: Curve, name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def _date_ticks(record: Record, eras: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return axis keys that name some eras by their dates, where eras are dates."""
+    dates = record.manifest.data.era_dates
+    named = [era for era in eras.tolist() if era in dates]
+    if not named:
+        return {}
+    chosen = named[:: -(-len(named) // MOST_DATES)]
+    return {
+        "title": {"text": "date of the era", "standoff": 6},
+        "tickmode": "array",
+        "tickvals": chosen,
+        "ticktext": [dates[era] for era in chosen],
+    }
+
+
 def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
     """Return the layout that all charts over eras share."""
     starts, own = curves.fold_starts(record), curves.per_era(record, MODEL).eras
@@ -94,6 +112,7 @@ def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[st
             **axis,
             "title": {"text": "era", "standoff": 6},
             "tickformat": "d",
+            **_date_ticks(record, own),
             "spikecolor": GRID,
             "spikethickness": 1,
             "spikedash": "solid",

@@ -57,7 +57,11 @@ def _data(record: Record) -> Html:
     pairs = [
         ("source", data.source),
         ("folder", data.folder or ABSENT),
-        ("eras", f"{figures.eras(data.first_era, data.last_era)} ({count(data.n_eras)} eras)"),
+        (
+            "eras",
+            f"{figures.eras(data.first_era, data.last_era)} ({count(data.n_eras)} eras)"
+            + data.dates(data.first_era, data.last_era),
+        ),
         ("rows", count(data.n_rows)),
         ("features", count(data.n_features)),
         ("targets", ", ".join(data.targets) or ABSENT),

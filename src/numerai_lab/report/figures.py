@@ -97,3 +97,10 @@ def eras(first: int | None, last: int | None) -> str:
     if first is None or last is None:
         return ABSENT
     return f"{first}" if first == last else f"{first}-{last}"
+
+
+def dates(first: str | None, last: str | None) -> str:
+    """Write the dates of a run of eras, ` (2019-01-04 to 2020-02-28)`; nothing without dates."""
+    if first is None or last is None:
+        return ""
+    return f" ({first})" if first == last else f" ({first} to {last})"

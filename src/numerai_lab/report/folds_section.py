@@ -89,12 +89,14 @@ def _axis(folds: list[Fold]) -> Html:
 def _row(fold: Fold, fit: Fit) -> list[object]:
     return [
         fold.fold,
-        figures.eras(fold.train.first, fold.train.last),
+        figures.eras(fold.train.first, fold.train.last)
+        + figures.dates(fold.train.first_date, fold.train.last_date),
         count(fold.train.n_eras),
         count(fold.train.n_rows),
         fold.purge_eras,
         fold.embargo_eras,
-        figures.eras(fold.judged.first, fold.judged.last),
+        figures.eras(fold.judged.first, fold.judged.last)
+        + figures.dates(fold.judged.first_date, fold.judged.last_date),
         count(fold.judged.n_eras),
         count(fold.judged.n_rows),
         count(fit.n_trees),

@@ -60,7 +60,8 @@ def _header(record: Record) -> Html:
         f"model {manifest.model.type}",
         f"scored on {scores.target} ({figures.count(scores.horizon_days)} trading days)",
         f"{manifest.split.type} split, {n_folds} fold{'' if n_folds == 1 else 's'}",
-        f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})",
+        f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})"
+        + manifest.data.dates(judged.first, judged.last),
         manifest.created_utc or "",
         record.folder.name,
     ]

@@ -238,7 +238,8 @@ def _by_fold(record: Record) -> Html:
     for fold, first, last in windows:
         if first is None or last is None:
             continue
-        row: list[object] = [f"fold {fold} ({figures.eras(first, last)})"]
+        dates = record.manifest.data.dates(first, last)
+        row: list[object] = [f"fold {fold} ({figures.eras(first, last)}){dates}"]
         for curve in by_name.values():
             inside = (curve.eras >= first) & (curve.eras <= last)
             row.append(number(float(curve.values[inside].mean())) if inside.any() else ABSENT)

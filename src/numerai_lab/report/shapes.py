@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from numerai_lab.report import figures
 from numerai_lab.scoring import verdict
 
 MODEL = "prediction"
@@ -188,13 +189,24 @@ class DataFacts(Shown):
     first_era: int | None = None
     last_era: int | None = None
     n_eras: int | None = None
+    first_date: str | None = None
+    last_date: str | None = None
+    era_dates: dict[int, str] = Field(default_factory=dict)
+
+    def dates(self, first: int | None, last: int | None) -> str:
+        """Write the dates of a run of eras after its numbers; nothing where eras have none."""
+        known = self.era_dates
+        ends = [None if era is None else known.get(era) for era in (first, last)]
+        return figures.dates(*ends)
 
 
 class EraWindow(Shown):
-    """The eras and rows of one side of a fold."""
+    """The eras and rows of one side of a fold; dates where eras are dates."""
 
     first: int | None = None
     last: int | None = None
+    first_date: str | None = None
+    last_date: str | None = None
     n_eras: int | None = None
     n_rows: int | None = None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count, interval, number, percent
-from numerai_lab.report.shapes import MODEL, Comparison, Fold, Scores
+from numerai_lab.report.shapes import MODEL, Comparison, EraWindow, Fold, Scores
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -173,6 +173,12 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
     return Group(table, Text(words))
 
 
+def _eras(window: EraWindow) -> str:
+    """Write a run of eras, its dates in two lines below it."""
+    dates = figures.dates(window.first_date, window.last_date).strip(" ()").replace(" to ", "\nto ")
+    return figures.eras(window.first, window.last) + (f"\n{dates}" if dates else "")
+
+
 def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Render the folds (`folds` of manifest.json) before they are trained, one row each."""
     columns = [("fold", True), ("train eras", True), ("rows", True), ("purge", True)]
@@ -182,8 +188,8 @@ def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
     table = new_table([*columns, ("judged eras", True), ("eras", True), ("rows", True)])
     for fold in shown:
         train, judged = fold.train, fold.judged
-        cells = [str(fold.fold), figures.eras(train.first, train.last), count(train.n_rows)]
+        cells = [str(fold.fold), _eras(train), count(train.n_rows)]
         cells += [str(fold.purge_eras)] + ([str(fold.embargo_eras)] if embargo else [])
-        cells += [figures.eras(judged.first, judged.last), count(judged.n_eras)]
+        cells += [_eras(judged), count(judged.n_eras)]
         add_row(table, [*cells, count(judged.n_rows)])
     return table

@@ -1,6 +1,6 @@
-"""Which eras train and which are judged; everything is counted in era numbers."""
+"""Which eras train and which are judged; everything is counted in era numbers, which are weeks."""
 
-from numerai_lab.splits.folds import Fold, Plan, check_fold, overlap_eras, purge_for
+from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
 from numerai_lab.splits.plan import final_eras, plan_folds
 from numerai_lab.splits.stopping import inner_slice
 from numerai_lab.splits.weights import sample_weights
@@ -8,6 +8,7 @@ from numerai_lab.splits.weights import sample_weights
 __all__ = [
     "Fold",
     "Plan",
+    "check_dates",
     "check_fold",
     "final_eras",
     "inner_slice",

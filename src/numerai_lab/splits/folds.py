@@ -7,7 +7,9 @@ two eras inside the gap, not the eight nearest ones.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +99,31 @@ def make_fold(
     train = window[~in_gap(window, judged, purge_eras, embargo_eras)]
     dropped = eras[gap & ~np.isin(eras, judged)]
     return Fold(index, train, judged, purge_eras, embargo_eras, dropped)
+
+
+def check_dates(fold: Fold, dates: Mapping[int, date]) -> None:
+    """Check the gaps of a fold once more, in days, where the dates of eras are known.
+
+    Two weeks with n whole weeks between them have dates that are more than 7 * n days apart.
+
+    Raises
+    ------
+    SplitError
+        When a training era lies nearer to a judged one than the purge or embargo, in days.
+    """
+    if not dates:
+        return
+    train = np.array([dates[era].toordinal() for era in fold.train.tolist()], dtype=np.int32)
+    judged = np.array([dates[era].toordinal() for era in fold.judged.tolist()], dtype=np.int32)
+    bad = fold.train[in_gap(train, judged, 7 * fold.purge_eras, 7 * fold.embargo_eras)]
+    if len(bad):
+        era = int(bad[0])
+        raise SplitError(
+            f"training era {era} ({dates[era]}) is nearer to a judged era than {fold.purge_eras} "
+            f"weeks before it, or {fold.embargo_eras} after it ({len(bad)} such eras)",
+            where=f"fold {fold.index}",
+            fix="check the dates of data.columns.era",
+        )
 
 
 def check_fold(fold: Fold) -> None:

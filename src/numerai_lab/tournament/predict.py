@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from numerai_lab.config import Columns, Neutralize
 from numerai_lab.data import References, load_benchmarks, load_unlabelled
@@ -105,19 +103,6 @@ def _way_to_live(final: FinalModel, folder: str | None) -> str:
     )
 
 
-def _n_in_sample(final: FinalModel, features: Path, column: str) -> int:
-    """Count the eras of a file that lie between the first and the last one trained on."""
-    if column not in pq.read_schema(features).names:
-        return 0
-    labels = pq.read_table(features, columns=[column])[column]
-    names = pc.unique(pc.cast(labels, pa.string())).to_pylist()
-    numbers = {
-        int(float(name)) for name in names if name and re.fullmatch(r"\d{1,9}(\.0*)?", name.strip())
-    }
-    first, last = final.trained_eras
-    return sum(first <= number <= last for number in numbers)
-
-
 def check_version(final: FinalModel, features: Path) -> None:
     """Refuse rows of another data version than the run's, as far as the folders tell.
 
@@ -166,6 +151,7 @@ def predict(
         missing=section.missing,
         say=say,
     )
+    first, last = final.trained_eras
     how = neutralize
     if how == "as_run":
         how = final.experiment.neutralize or "none"
@@ -180,7 +166,7 @@ def predict(
         ids=rows.frame.ids,
         values=values,
         n_eras=rows.frame.n_eras,
-        n_in_sample=_n_in_sample(final, features, columns.era),
+        n_in_sample=sum(first <= number <= last for number in rows.era_numbers),
         features=features,
         sha256=rows.file.sha256,
     )

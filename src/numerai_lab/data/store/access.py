@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from numerai_lab.config import EraColumn
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.era_unit import Dates, unit_of
 from numerai_lab.data.files import reading
 from numerai_lab.data.rows import Sources
 from numerai_lab.data.store.convert import (
@@ -40,6 +42,7 @@ class StoredRows:
     ----------
     n_missing : missing values among all rows of the blocks that hold the features; an upper
         bound for the rows taken.
+    dates, notes : as in RowPlan.
     """
 
     features: BlockFeatures
@@ -49,6 +52,8 @@ class StoredRows:
     targets: npt.NDArray[np.float32]
     counts: Counter[str]
     n_missing: int
+    dates: Dates | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Store:
 
     folder: Path
     manifest: Manifest
+    era: EraColumn
 
     def rows(
         self,
@@ -79,6 +85,8 @@ class Store:
         """
         with reading(self.folder / "eras.npz"), np.load(self.folder / "eras.npz") as saved:
             eras, offsets = saved["eras"], saved["offsets"]
+            dates = saved.get("dates")
+        notes = unit_of(eras, dates, self.era, str(self.folder))
         counts = Counter(self.manifest.counts)
         keep_eras = wanted(eras)
         sizes = np.diff(offsets)
@@ -107,6 +115,8 @@ class Store:
         return StoredRows(
             features=BlockFeatures(list(opened.values()), columns, runs, self.folder),
             eras=eras[kept > 0],
+            dates=None if dates is None else dates[kept > 0],
+            notes=notes,
             offsets=np.concatenate([[0], np.cumsum(kept[kept > 0])]),
             ids=self._ids(runs, keep),
             targets=self._targets(targets, keep),
@@ -171,7 +181,7 @@ def open_store(
     folder = _folder(parent, sources, described)
     manifest = _sound(folder)
     if manifest is not None and not _lacks(manifest, features, targets):
-        return Store(folder, manifest)
+        return Store(folder, manifest, sources.rule.era)
     busy = f"another process is writing the store {folder}: waiting for it"
     with waiting_lock(folder / ".lock", lambda: say(busy)):
         for left in folder.glob(".*.part"):  # of a process that was killed: nobody else writes now
@@ -194,7 +204,7 @@ def open_store(
         absent = [name for name in targets if name not in manifest.targets]
         if absent:
             manifest = add_targets(folder, manifest, sources, absent)
-    return Store(folder, manifest)
+    return Store(folder, manifest, sources.rule.era)
 
 
 def holds(
@@ -214,7 +224,9 @@ def _folder(
 ) -> Path:
     rule = sources.rule
     kept = None if rule.keep_data_types is None else list(rule.keep_data_types)
-    return parent / store_name(described, [rule.era, rule.id, rule.data_type, kept], version)
+    # A format is part of the name only where one is written: other stores keep theirs.
+    era = rule.era.column if rule.era.format == "auto" else [rule.era.column, rule.era.format]
+    return parent / store_name(described, [era, rule.id, rule.data_type, kept], version)
 
 
 def _say_older(parent: Path, sources: Sources, described: Sequence[SourceFile], say: Say) -> None:

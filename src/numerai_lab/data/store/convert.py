@@ -41,7 +41,10 @@ def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) 
     # What decoding eras and ids took would otherwise stay beside the features.
     pa.default_memory_pool().release_unused()
     with write_aside(folder / "eras.npz") as part, part.open("wb") as file:
-        np.savez(file, eras=plan.eras, offsets=plan.offsets)
+        if plan.dates is None:
+            np.savez(file, eras=plan.eras, offsets=plan.offsets)
+        else:
+            np.savez(file, eras=plan.eras, offsets=plan.offsets, dates=plan.dates)
     rule = sources.rule
     manifest = Manifest(
         format=FORMAT,
@@ -54,7 +57,7 @@ def write_rows(folder: Path, sources: Sources, described: Sequence[SourceFile]) 
             )
             for file in described
         ),
-        era=rule.era,
+        era=rule.era.column,
         id=rule.id,
         data_type=rule.data_type,
         keep_data_types=None if rule.keep_data_types is None else tuple(rule.keep_data_types),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from numerai_lab.config import Data, Missing
 from numerai_lab.data.dataset import SourceFile
+from numerai_lab.data.era_unit import by_number
 from numerai_lab.data.files import source_file
 from numerai_lab.data.kinds import number_kind
 from numerai_lab.data.missing import apply_missing
@@ -98,8 +100,10 @@ def read_from_store(
     label: str | None,
     say: Callable[[str], None],
     progress: Progress,
-) -> tuple[EraFrame, Counter[str]]:
+) -> tuple[EraFrame, Counter[str], dict[int, date]]:
     """Return rows whose features stay in the store, which is made or completed first.
+
+    With them come counts of rows by what became of them, and the dates of eras that are dates.
 
     Parameters
     ----------
@@ -114,6 +118,8 @@ def read_from_store(
         folder, sources, described, features, list(targets.values()), say=say, progress=progress
     )
     rows = store.rows(features, list(targets.values()), wanted, label)
+    for note in rows.notes:
+        say(note)
     frame = EraFrame(
         features=rows.features,
         eras=rows.eras,
@@ -127,4 +133,4 @@ def read_from_store(
     if rows.n_missing:
         frame, of_missing = apply_missing(frame, Missing(), None, say)
         counts |= of_missing
-    return frame, counts
+    return frame, counts, by_number(rows.eras, rows.dates)
