@@ -73,6 +73,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a command that ends with typer.Exit chose it."""
     stdout = sys.stdout
+    arguments = [from_home_folder(argument) for argument in arguments]
     try:
         code = typer.main.get_command(app).main(
             args=arguments, prog_name="numerai-lab", standalone_mode=False
@@ -100,6 +101,14 @@ def run(arguments: list[str]) -> int:
         return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
     # typer.Exit comes back as its code: a command that has printed its result and failed
     return code if isinstance(code, int) else 0
+
+
+def from_home_folder(argument: str) -> str:
+    """Put a home folder for `~` where no shell has: `--data=~/x`, or an argument of a program."""
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals and option != "--set":
+        return f"{option}={Path(value).expanduser()}" if value.startswith("~/") else argument
+    return str(Path(argument).expanduser()) if argument.startswith("~/") else argument
 
 
 def unread(stdout: TextIO) -> int:

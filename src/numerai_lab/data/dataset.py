@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from numerai_lab.data.download_lock import LockedFile
+from numerai_lab.data.hive import partitions_of
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 
@@ -30,6 +32,19 @@ class SourceFile:
     sha256: str
     downloaded: LockedFile | None = None
     made_up: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What its rows are: its bytes, and the columns that hive folders add to them."""
+        folders = partitions_of(self.path)
+        return self.sha256 if not folders else json.dumps([self.sha256, folders])
+
+    @property
+    def kept_path(self) -> Path:
+        """Its absolute path, through links, unless that would lose what hive folders tell."""
+        resolved = self.path.resolve()
+        same = partitions_of(resolved) == partitions_of(self.path)
+        return resolved if same else self.path.absolute()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,8 @@ from numerai_lab.data.era_unit import by_number
 from numerai_lab.data.files import id_column, need_columns, source_file
 from numerai_lab.data.ids import check_unique, read_ids, slices
 from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.row_groups import open_parquet, open_parts, read_head
+from numerai_lab.data.part_files import told_paths
+from numerai_lab.data.row_groups import open_parquet, open_parts, read_heads
 from numerai_lab.data.rows import RowFilter, Sources
 from numerai_lab.data.source import find_source
 from numerai_lab.data.store import known_files, read_from_store, wants_store
@@ -67,9 +68,9 @@ def load_data(
             say(sentence)
     names = source.columns
     paths = source.files
-    heads = [read_head(path) for path in paths]
+    heads = read_heads(paths)
     schemas = [head.schema for head in heads]
-    where = ", ".join(str(path) for path in paths)
+    where = told_paths(paths)
 
     there = columns_.feature_columns(schemas[0].names, names)
     sets = columns_.known_sets(config, source.folder, there)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.files import reading, size_of
 from numerai_lab.data.footer import footer_bytes, read_footer
+from numerai_lab.data.hive import partitions_of
 from numerai_lab.errors import DataError
 
 # A footer of this size takes about 9 times as much when Arrow has it open.
@@ -27,11 +28,17 @@ _Part = Callable[[int, Sequence[str]], tuple[pq.ParquetFile, int]]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is in a parquet file: its columns and the number of its rows."""
+    """What is in a parquet file: its columns and the number of its rows, in all and by group.
+
+    Columns that only hive folders name (`era=590/part-0.parquet`) are among its own, as text;
+    `constant` has their values.
+    """
 
     path: Path
     schema: pa.Schema
     n_rows: int
+    group_rows: tuple[int, ...] = ()
+    constant: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, weakref_slot=True, slots=True)
@@ -42,6 +49,7 @@ class RowGroups:
     ----------
     schema : its columns. n_rows : of all row groups. group_rows : of each row group.
     part : gives the file, and the row group's number in it, to read some columns from.
+    constant : columns that are not in the file but named by its folders, with their one value.
     """
 
     path: Path
@@ -49,15 +57,35 @@ class RowGroups:
     n_rows: int
     group_rows: tuple[int, ...]
     part: _Part
+    constant: Mapping[str, str | None] = field(default_factory=dict)
 
     def read(self, group: int, columns: Sequence[str]) -> pa.Table:
         """Read some columns of a row group. Raises DataError when its pages are damaged."""
-        with reading(self.path):
-            file, number = self.part(group, columns)
-            return file.read_row_group(number, columns=list(columns))
+        stored = [name for name in columns if name not in self.constant]
+        if len(stored) == len(columns):
+            with reading(self.path):
+                file, number = self.part(group, columns)
+                return file.read_row_group(number, columns=list(columns))
+        read = self.read(group, stored) if stored else None
+        n_rows = self.group_rows[group]
+        given = {
+            name: self._constant(name, n_rows)
+            if read is None or name in self.constant
+            else read[name]
+            for name in columns
+        }
+        return pa.table(given)
+
+    def _constant(self, name: str, n_rows: int) -> pa.DictionaryArray:
+        value = self.constant[name]
+        code = pa.scalar(None if value is None else 0, pa.int32())
+        return pa.DictionaryArray.from_arrays(pa.repeat(code, n_rows), pa.array([value or ""]))
 
     def batches(self, group: int, column: str, n_rows: int) -> Iterator[pa.Array]:
         """Read a column of a row group, at most `n_rows` rows at a time. Raises as `read`."""
+        if column in self.constant:
+            yield self._constant(column, self.group_rows[group]).cast(pa.string())
+            return
         with reading(self.path):
             file, number = self.part(group, [column])
             batches = file.iter_batches(n_rows, row_groups=[number], columns=[column])
@@ -81,14 +109,39 @@ def read_head(path: Path) -> Head:
         size = footer_bytes(source, size_of(path))
         if size > _LARGE_FOOTER:
             footer = read_footer(source, size_of(path))
-            head = Head(path, footer.schema, footer.n_rows)
+            head = Head(path, footer.schema, footer.n_rows, footer.group_rows)
         else:
             file = _open(source, pq.read_metadata(source))
-            head = Head(path, file.schema_arrow, file.metadata.num_rows)
+            rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            head = Head(path, file.schema_arrow, file.metadata.num_rows, tuple(rows))
             del file
     source.close()
     _give_back(size)
-    return head
+    constant = _named_by_folders(head.schema, path)
+    return replace(head, schema=_with_folders(head.schema, path), constant=constant)
+
+
+def _with_folders(schema: pa.Schema, path: Path) -> pa.Schema:
+    """Return a file's columns and those that only its folders name, as text."""
+    for name in _named_by_folders(schema, path):
+        schema = schema.append(pa.field(name, pa.string()))
+    return schema
+
+
+def _named_by_folders(schema: pa.Schema, path: Path) -> dict[str, str | None]:
+    """Return the columns that folders name and the file does not have; else the file's is read."""
+    return {name: value for name, value in partitions_of(path).items() if name not in schema.names}
+
+
+def read_heads(paths: Sequence[Path]) -> list[Head]:
+    """Read heads of files; those with the same columns share one schema. Raises as `read_head`."""
+    heads: list[Head] = []
+    for path in paths:
+        head = read_head(path)
+        if heads and heads[-1].schema.equals(head.schema, check_metadata=True):
+            head = replace(head, schema=heads[-1].schema)
+        heads.append(head)
+    return heads
 
 
 def _give_back(footer_size: int) -> None:
@@ -124,7 +177,9 @@ def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
     def part(group: int, _: Sequence[str]) -> tuple[pq.ParquetFile, int]:
         return file, group
 
-    return _closing(source, RowGroups(path, schema, metadata.num_rows, group_rows, part))
+    constant = _named_by_folders(schema, path)
+    schema = _with_folders(schema, path)
+    return _closing(source, RowGroups(path, schema, metadata.num_rows, group_rows, part, constant))
 
 
 def open_parts(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
@@ -144,7 +199,10 @@ def open_parts(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
         named = [name for name in dictionary if name in columns]
         return _open(source, metadata, named), 0
 
-    return _closing(source, RowGroups(path, footer.schema, footer.n_rows, footer.group_rows, part))
+    constant = _named_by_folders(footer.schema, path)
+    schema = _with_folders(footer.schema, path)
+    rows = RowGroups(path, schema, footer.n_rows, footer.group_rows, part, constant)
+    return _closing(source, rows)
 
 
 def _source(path: Path) -> Any:

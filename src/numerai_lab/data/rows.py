@@ -21,6 +21,8 @@ from numerai_lab.data.era_unit import Dates, unit_of
 from numerai_lab.data.eras import EraReader
 from numerai_lab.data.files import values_of
 from numerai_lab.data.kinds import numbers
+from numerai_lab.data.one_by_one import MANY_FILES, OneByOne
+from numerai_lab.data.part_files import told_paths
 from numerai_lab.data.row_groups import Head, RowGroups
 from numerai_lab.errors import DataError
 
@@ -112,12 +114,15 @@ class Sources:
     def files(self) -> tuple[RowGroups, ...]:
         """The files, opened when they are needed. Raises DataError when one is damaged."""
         text = [name for name in (self.rule.era.column, self.rule.data_type) if name]
+        if len(self.heads) > MANY_FILES:
+            shared = OneByOne(self.opener, text)
+            return tuple(shared.rows(head) for head in self.heads)
         return tuple(self.opener(head.path, dictionary=text) for head in self.heads)
 
     @property
     def where(self) -> str:
         """The files, for messages."""
-        return ", ".join(str(head.path) for head in self.heads)
+        return told_paths([head.path for head in self.heads])
 
     @cached_property
     def plan(self) -> RowPlan:

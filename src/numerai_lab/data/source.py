@@ -8,6 +8,7 @@ from pathlib import Path
 
 from numerai_lab.config import Columns, Data
 from numerai_lab.data.dataset import SourceKind
+from numerai_lab.data.part_files import part_files
 from numerai_lab.data.tournament import cached_tournament
 from numerai_lab.errors import DataError
 
@@ -60,7 +61,9 @@ def find_source(config: Data) -> Source:
                 where="data.files",
                 fix="list the files, as in files: [prices.parquet]",
             )
-        return Source("parquet", None, tuple(config.files), config.columns)
+        notices: list[str] = []
+        files = part_files(config.files, notices.append)
+        return Source("parquet", None, files, config.columns, tuple(notices))
 
     notices = []
     if config.columns != Columns():

@@ -38,7 +38,7 @@ def fingerprint(dataset: Dataset, references: References) -> str:
     The features are not settled by the files of rows: a set is what features.json says it is.
     """
     facts = {
-        "files": sorted(file.sha256 for file in dataset.files),
+        "files": sorted(file.identity for file in dataset.files),
         "references": sorted(file.sha256 for file in references.files),
         "features": dataset.frame.feature_names,
     }

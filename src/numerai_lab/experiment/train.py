@@ -244,7 +244,7 @@ def begin(
             "source": dataset.source,
             "notice": dataset.notice,
             "folder": None if dataset.folder is None else str(dataset.folder.resolve()),
-            "files": [{**asdict(f), "path": str(f.path.resolve())} for f in dataset.files],
+            "files": [{**asdict(f), "path": str(f.kept_path)} for f in dataset.files],
             "references": [{**asdict(f), "path": str(f.path.resolve())} for f in references.files],
             "fingerprint": fingerprint(dataset, references),
             "counts": dataset.counts,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from numerai_lab.config import Neutralize, Section, read_section
+from numerai_lab.config import Neutralize, Section, from_home, read_section
 from numerai_lab.errors import ConfigError, did_you_mean
 
 SUBMIT_CONFIG = Path("configs/submit.yaml")
@@ -58,6 +58,11 @@ class Slot(Section):
                 "newest run with a final model"
             )
         return run
+
+    @field_validator("run")
+    @classmethod
+    def _from_home(cls, run: str) -> str:
+        return str(from_home(Path(run))) if run.startswith("~") else run
 
     @property
     def model_name(self) -> str:

@@ -95,7 +95,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def store_name(files: Sequence[SourceFile], rule: Sequence[object], version: int = FORMAT) -> str:
     """Name a store after what is in it: the bytes of its sources and the rule about its rows."""
-    content = [version, [file.sha256 for file in files], *rule]
+    content = [version, [file.identity for file in files], *rule]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return f"{files[0].path.resolve().parent.name}-{digest[:16]}"
 

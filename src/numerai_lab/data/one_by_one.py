@@ -1,0 +1,67 @@
+"""Many files, of which only a few are open at a time.
+
+An open file takes a handle, and a kilobyte for each of its columns and row groups: a table with
+a folder for every era has more files than a process may open.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from numerai_lab.config import RemoteFile
+from numerai_lab.data.files import reading, size_of
+from numerai_lab.data.row_groups import Head, RowGroups
+from numerai_lab.errors import DataError
+
+MANY_FILES = 64
+"""More are opened one by one."""
+KEPT_OPEN = 4
+
+
+class OneByOne:
+    """Opens files when they are read, and closes those that were not read for the longest time.
+
+    Parameters
+    ----------
+    opener : `open_parquet` or `open_parts`. dictionary : as they take it.
+    """
+
+    def __init__(self, opener: Callable[..., RowGroups], dictionary: Sequence[str]) -> None:
+        self._opener, self._dictionary = opener, dictionary
+        self._open: dict[Path, RowGroups] = {}
+        self._lock = threading.Lock()
+
+    def rows(self, head: Head) -> RowGroups:
+        """Return a file to read as if it were open. Raises DataError if it changes meanwhile."""
+        with reading(head.path):
+            stamp = _stamp(head.path)
+
+        def part(group: int, columns: Sequence[str]) -> tuple[pq.ParquetFile, int]:
+            return self._opened(head.path, stamp).part(group, columns)
+
+        return RowGroups(head.path, head.schema, head.n_rows, head.group_rows, part, head.constant)
+
+    def _opened(self, path: Path, stamp: tuple[int, ...]) -> RowGroups:
+        with self._lock:
+            rows = self._open.pop(path, None)
+            if rows is None:
+                rows = self._opener(path, dictionary=self._dictionary)
+                if _stamp(path) != stamp:
+                    raise DataError(
+                        "the file changed while it was read", where=str(path), fix="run it again"
+                    )
+            self._open[path] = rows
+            while len(self._open) > KEPT_OPEN:
+                del self._open[next(iter(self._open))]
+        return rows
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    if isinstance(path, RemoteFile):
+        return (size_of(path),)
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
