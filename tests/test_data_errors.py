@@ -22,7 +22,7 @@ def fails(match, **section):
 def test_files_that_are_not_there(tmp_path):
     gone = tmp_path / "gone.parquet"
     fails("gone.parquet: there is no such file", source="parquet", files=[gone])
-    fails("this is a folder, not a parquet file", source="parquet", files=[tmp_path])
+    fails("there is no parquet file in this folder", source="parquet", files=[tmp_path])
     fails("needs at least one file", source="parquet")
     assert "--data synthetic" in fails("has neither train.parquet", source="numerai", dir=tmp_path)
     fails("there is no such folder", source="numerai", dir=tmp_path / "no")
