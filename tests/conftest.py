@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from forked import Forks
 from numerai_lab.cli import run
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
@@ -54,9 +53,9 @@ def final_runs(tmp_path_factory, tournament) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stand_in_process(tournament) -> Iterator[StandIn]:
+def stand_in_process(tournament, forks) -> Iterator[StandIn]:
     """One stand-in tournament server for the whole session; use `stand_in`."""
-    server = StandIn.start(tournament)
+    server = StandIn.start(tournament, forks)
     yield server
     server.stop()
 
@@ -108,32 +107,20 @@ def lab(capsys):
     return call
 
 
-COMMAND = "from numerai_lab.cli import main; main()"
-LISTENING = f"import signal; signal.signal(2, signal.default_int_handler); {COMMAND}"
-"""The command line as from a terminal: a suite under nohup ignores SIGINT, and so do its children.
-"""
-
-
-def lab_process(*arguments: object, code: str = LISTENING, **options) -> subprocess.Popen:
-    """Start the command line as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        **options,
-    )
-
-
-@pytest.fixture(scope="module")
-def zygote():
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
     """Processes of their own for commands, without importing anew."""
+    forks = Forks()
+    yield forks
+    forks.stop()
+
+
+@pytest.fixture
+def zygote(forks):
+    """Such processes that can be killed at any step of a submission."""
     from submit_zygote import Zygote
 
-    zygote = Zygote()
-    yield zygote
-    zygote.stop()
+    return Zygote(forks)
 
 
 @pytest.fixture

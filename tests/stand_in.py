@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from forked import Forked, Forks
 from numerai_lab.tournament.access import Keys
 
 PUBLIC, SECRET = "PUBLICIDOFTHESTANDIN", "SECRETKEYOFTHESTANDIN0123456789"
@@ -18,6 +17,7 @@ KEYS = Keys(PUBLIC, SECRET)
 WORK_KEYS = Keys(WORK_PUBLIC, WORK_SECRET)
 OPEN = "2026-03-03T12:05:00Z"
 """A Tuesday, five minutes after a round opened."""
+MODULE = "import runpy; runpy.run_module('numerai_lab.tournament.stand_in', None, '__main__')"
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -28,22 +28,19 @@ class StandIn:
     Account `default` (KEYS) has models `alpha` and `beta`, account `work` (WORK_KEYS) has `gamma`.
     """
 
-    process: subprocess.Popen
+    process: Forked
     url: str
 
     @classmethod
-    def start(cls, data: Path, *, time: str | None = OPEN, versions: str = "v5.3", arguments=()):
+    def start(
+        cls, data: Path, forks: Forks, *, time: str | None = OPEN, versions="v5.3", arguments=()
+    ):
         """Start one that serves the folder `data`."""
-        command = [sys.executable, "-m", "numerai_lab.tournament.stand_in", "--data", str(data)]
+        command = ["--data", str(data)]
         command += ["--account", f"{PUBLIC}:{SECRET}:alpha,beta"]
         command += ["--account", f"{WORK_PUBLIC}:{WORK_SECRET}:gamma", "--versions", versions]
         command += ["--time", time] if time else []
-        process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = forks.start(*command, *arguments, code=MODULE, stderr=os.dup(2))
         url = process.stdout.readline().strip()
         assert url.startswith("http://127.0.0.1:"), url
         return cls(process, url)
@@ -80,12 +77,15 @@ class StandIn:
         with _NO_PROXY.open(f"{self.url}/_control", timeout=30) as answer:
             return json.load(answer)
 
+    def asked(self, op: str) -> int:
+        """Return how many requests of a kind there have been."""
+        return self.state()["requests"].get(op, 0)
+
     def stop(self) -> None:
         """End the process."""
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        self.process.close()
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -29,6 +29,11 @@ slots:
 ONE = 'slots: [{name: alpha, run: "latest:tiny"}]\n'
 ROUND = 1385
 """The round that is open at `stand_in.OPEN`."""
+APART = (
+    "from numerai_lab.tournament import apart; apart.START_METHOD = 'fork'; "
+    "from numerai_lab.cli import main; main()"
+)
+"""The command in a fork (see `forked`): what it predicts with need not import anew either."""
 MAIN = [sys.executable, "-c", "from numerai_lab.cli import main; main()"]
 
 

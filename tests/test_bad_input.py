@@ -1,14 +1,11 @@
 """Every mistake gives one clear sentence with the place and the way out, and damages nothing."""
 
-import resource
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-from conftest import lab_process
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -166,16 +163,12 @@ def test_a_config_with_five_errors_names_all_five_with_their_lines(lab, tmp_path
 
 
 @pytest.mark.parametrize("limit_kb", [2, 30])
-def test_full_disk(lab, tiny_config, tmp_path, limit_kb):
+def test_full_disk(lab, forks, tiny_config, tmp_path, limit_kb):
     """A limit on file size makes every larger write fail, as a full disk does."""
     run = tmp_path / "run"
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_kb * 1024, limit_kb * 1024))
-
-    process = lab_process("train", tiny_config, "--run-dir", run, preexec_fn=limited)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 1, err
+    limited = {"file_bytes": limit_kb * 1024}
+    code, _, err = forks.run("train", tiny_config, "--run-dir", run, **limited)
+    assert code == 1, err
     assert "disk is full" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert not (run / "DONE").exists()

@@ -2,9 +2,6 @@
 
 import json
 import os
-import resource
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -241,19 +238,9 @@ print(total, int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
-def open_process(source, folder, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", OPEN, source, folder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
-def test_two_processes_at_once_make_one_store(tmp_path):
+def test_two_processes_at_once_make_one_store(tmp_path, forks):
     source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=50, n_features=200))
-    processes = [open_process(source, tmp_path / "store") for _ in range(2)]
+    processes = [forks.start(source, tmp_path / "store", code=OPEN) for _ in range(2)]
     results = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], results
     assert len({out.split()[0] for out, _ in results}) == 1
@@ -269,15 +256,10 @@ def test_what_a_killed_process_left_behind_goes(tmp_path):
     assert not left.exists()
 
 
-def test_full_disk_leaves_nothing_half_written(tmp_path):
+def test_full_disk_leaves_nothing_half_written(tmp_path, forks):
     source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=100, n_features=200))
-
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200 * 1024, 200 * 1024))
-
-    process = open_process(source, tmp_path / "store", preexec_fn=small_files)
-    _, err = process.communicate()
-    assert process.returncode != 0
+    code, _, err = forks.run(source, tmp_path / "store", code=OPEN, file_bytes=200 * 1024)
+    assert code != 0
     assert "the disk is full or a size limit is reached" in err.splitlines()[-1]
     assert not list(store_of(tmp_path / "store").glob("*.i8"))
     assert_same(stored(tmp_path / "store", dir=source), load(dir=source))

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -202,12 +200,11 @@ def test_two_at_once(tmp_path):
 
 
 FULL_DISK = """
-import resource, sys
+import sys
 from pathlib import Path
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
 from numerai_lab.errors import MachineError
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     generate_tournament(Path(sys.argv[1]), Synthetic(n_eras=60, rows_per_era=50, n_features=12))
 except MachineError as error:
@@ -216,14 +213,12 @@ except MachineError as error:
 """
 
 
-def test_full_disk_leaves_nothing_behind(tmp_path):
+def test_full_disk_leaves_nothing_behind(tmp_path, forks):
     """A limit on file size fails the write as a full disk does, in a real write."""
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "made")], capture_output=True, text=True
-    )
-    assert done.returncode == 1, done.stderr
-    assert "the disk is full or a size limit is reached" in done.stdout
-    assert "free some space" in done.stdout
+    code, out, err = forks.run(tmp_path / "made", code=FULL_DISK, file_bytes=20_000)
+    assert code == 1, err
+    assert "the disk is full or a size limit is reached" in out
+    assert "free some space" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,8 +1,6 @@
 """evaluate, compare, runs and report, through the command line."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -217,14 +215,10 @@ def test_report_is_written_anew(lab, trained, runs_dir):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_reads_ends_without_a_word(trained, runs_dir, monkeypatch, unbuffered):
-    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+def test_output_that_nobody_reads_ends_without_a_word(trained, runs_dir, forks, unbuffered):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-c", "from numerai_lab.cli import main; main()"]
-    done = subprocess.run(
-        [*command, "runs", "--runs-dir", runs_dir], stdout=write, stderr=subprocess.PIPE
-    )
-    os.close(write)
-    assert done.returncode == 141
-    assert done.stderr == b""
+    options = {"stdout": write, "unbuffered": unbuffered, "whole_end": True}
+    code, _, err = forks.run("runs", "--runs-dir", runs_dir, **options)
+    assert code == 141
+    assert err == ""

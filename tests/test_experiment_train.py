@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import lab_process
 from numerai_lab.experiment import Reporter
 from numerai_lab.scoring import corr_per_era
 
@@ -111,9 +110,9 @@ def wait_for(path, process, seconds=60):
         time.sleep(0.005)
 
 
-def test_killed_run_resumes_byte_equal(lab, tiny_config, tmp_path):
+def test_killed_run_resumes_byte_equal(lab, forks, tiny_config, tmp_path):
     run, arguments = slow_start(tiny_config, tmp_path)
-    process = lab_process(*arguments)
+    process = forks.start(*arguments)
     wait_for(run / "folds" / "01" / "DONE", process)
     process.kill()
     process.communicate()
@@ -129,9 +128,9 @@ def test_killed_run_resumes_byte_equal(lab, tiny_config, tmp_path):
     assert not list(run.rglob("*.part"))
 
 
-def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(tiny_config, tmp_path):
+def test_ctrl_c_leaves_whole_files_and_says_how_to_go_on(forks, tiny_config, tmp_path):
     run, arguments = slow_start(tiny_config, tmp_path, 3000)
-    process = lab_process(*arguments)
+    process = forks.start(*arguments)
     wait_for(run / "folds" / "01" / "DONE", process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
@@ -208,9 +207,9 @@ def test_a_strangers_directory_is_refused(lab, tiny_config, tmp_path):
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter1.txt"]
 
 
-def test_two_runs_at_once_in_one_directory(lab, tiny_config, tmp_path):
+def test_two_runs_at_once_in_one_directory(lab, forks, tiny_config, tmp_path):
     run, arguments = slow_start(tiny_config, tmp_path, 3000)
-    process = lab_process(*arguments)
+    process = forks.start(*arguments)
     try:
         wait_for(run / "manifest.json", process)
         second = lab(*arguments, "--resume")

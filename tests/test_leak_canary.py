@@ -1,5 +1,7 @@
 """Zero-skill labels that overlap: with the purge the interval covers 0, without it it does not."""
 
+import json
+
 import pytest
 
 CANARY = """\
@@ -18,22 +20,17 @@ model:
 
 
 @pytest.fixture(scope="module")
-def scores(tmp_path_factory):
-    import json
-
-    from conftest import lab_process
-
+def scores(tmp_path_factory, forks):
     folder = tmp_path_factory.mktemp("canary")
     config = folder / "canary.yaml"
     config.write_text(CANARY.format(folder=folder / "data"))
     found = {}
     for purge in ("auto", 0):
-        process = lab_process(
+        code, out, err = forks.run(
             *("train", config, "--runs-dir", folder / "runs", "--json", "--quiet"),
             *("--set", f"split.purge_eras={purge}"),
         )
-        out, err = process.communicate(timeout=280)
-        assert process.returncode == 0, err
+        assert code == 0, err
         found[purge] = json.loads(out)["scores"]["prediction"]["corr"]
     return found
 

@@ -1,7 +1,5 @@
 """Binned rows written to LightGBM's own file: the bytes LightGBM would write, or none of ours."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import lightgbm
@@ -255,14 +253,13 @@ print(model.predict(frame).sum(dtype=np.float64), *report.notes, sep="|")
 
 
 @pytest.mark.parametrize("limit", [1 << 10, 150 << 10], ids=["trial", "rows"])
-def test_a_full_disk_costs_time_not_the_run(tmp_path, limit):
+def test_a_full_disk_costs_time_not_the_run(tmp_path, forks, limit):
     source = numerai_folder(tmp_path / "data", train=table(n_eras=40, rows=200, n_features=50))
 
     def fit(*arguments):
-        command = [sys.executable, "-c", FULL, source, tmp_path / "store", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip().split("|")
+        code, out, err = forks.run(source, tmp_path / "store", *arguments, code=FULL)
+        assert code == 0, err
+        return out.strip().split("|")
 
     total, note = fit(limit)
     assert "binned rows cannot be kept" in note

@@ -2,7 +2,6 @@
 
 import io
 import json
-import resource
 import shutil
 import sys
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from conftest import lab_process
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import DataError
 from numerai_lab.tournament.api import Backoff
@@ -270,16 +268,9 @@ def test_a_lock_file_of_a_later_format_is_refused(tmp_path):
         read_lock(tmp_path)
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, tmp_path, monkeypatch):
-    # byte code that is cut off at the limit would break every later import of it
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    process = lab_process("data", "download", "--files", "train", preexec_fn=limit)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 1
+def test_a_disk_that_fills_up_is_one_sentence_and_keeps_nothing(pointed, forks, tmp_path):
+    code, _, error = forks.run("data", "download", "--files", "train", file_bytes=20_000)
+    assert code == 1
     assert "the disk is full or a size limit is reached" in error
     assert "Traceback" not in error
     assert parts(tmp_path) == []
@@ -293,9 +284,9 @@ def test_a_folder_that_may_not_be_written_is_one_sentence(pointed, lab, tmp_path
     assert "cannot be written" in done.err
 
 
-def test_two_downloads_of_one_file_at_once(pointed, lab, tmp_path):
+def test_two_downloads_of_one_file_at_once(pointed, lab, forks, tmp_path):
     pointed.fault("file", "slow", skip=1, seconds=20)
-    first = lab_process("data", "download", "--files", "train")
+    first = forks.start("data", "download", "--files", "train")
     try:
         part = tmp_path / "data" / "v5.3" / ".train.parquet.part"
         deadline = time.monotonic() + 60

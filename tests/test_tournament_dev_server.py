@@ -3,15 +3,14 @@
 import contextlib
 import json
 import signal
-import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conftest import COMMAND, lab_process
+from forked import COMMAND
 from numerai_lab.tournament.api import Tournament
 from stand_in import StandIn, clean_environment
-from submit_lab import MAIN, ONE
+from submit_lab import ONE
 
 
 @contextlib.contextmanager
@@ -29,8 +28,8 @@ def ended_by(number, process):
 
 
 @pytest.fixture
-def dev_server(tournament, tmp_path):
-    process = lab_process(
+def dev_server(tournament, forks, tmp_path):
+    process = forks.start(
         "dev-server", "--port", 0, "--data", tournament, "--models", "mine", cwd=tmp_path
     )
     with ended_by(signal.SIGINT, process):
@@ -58,8 +57,8 @@ def test_dev_server_says_how_to_point_the_lab_at_it(dev_server, monkeypatch, lab
     assert "Nothing here reaches Numerai" in "".join(told)
 
 
-def test_a_closed_round_to_practise_with(tournament, tmp_path, final_runs):
-    process = lab_process(
+def test_a_closed_round_to_practise_with(tournament, forks, tmp_path, final_runs):
+    process = forks.start(
         *("dev-server", "--port", 0, "--data", tournament, "--closed", "--models", "alpha"),
         cwd=tmp_path,
     )
@@ -69,16 +68,10 @@ def test_a_closed_round_to_practise_with(tournament, tmp_path, final_runs):
         named = [line.removeprefix("export ").strip() for line in told if "export " in line]
         given = clean_environment(**dict(line.split("=", 1) for line in named))
         (tmp_path / "submit.yaml").write_text(ONE)
-        done = subprocess.run(
-            [*MAIN, "submit", "--config", "submit.yaml", "--runs-dir", final_runs],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=given,
-            check=False,
-        )
-        assert done.returncode == 75, done.stderr
-        assert "is not open, it closed at" in done.stderr
+        asked = ("submit", "--config", "submit.yaml", "--runs-dir", final_runs)
+        code, _, err = forks.run(*asked, cwd=tmp_path, env=given)
+        assert code == 75, err
+        assert "is not open, it closed at" in err
 
 
 @pytest.mark.parametrize(
@@ -104,10 +97,10 @@ def test_a_port_that_is_taken(stand_in, lab, tournament):
     assert f"port {port} cannot be used" in done.err
 
 
-def test_without_data_there_is_an_invented_tournament(tmp_path):
+def test_without_data_there_is_an_invented_tournament(forks, tmp_path):
     # as in the background of a script, where Ctrl-C is not meant for it
     unheard = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {COMMAND}"
-    process = lab_process("dev-server", "--port", 0, "--json", code=unheard, cwd=tmp_path)
+    process = forks.start("dev-server", "--port", 0, "--json", code=unheard, cwd=tmp_path)
     with ended_by(signal.SIGTERM, process):
         told = json.loads(process.stdout.readline())
         process.send_signal(signal.SIGINT)
@@ -117,8 +110,8 @@ def test_without_data_there_is_an_invented_tournament(tmp_path):
             assert api.datasets()
 
 
-def test_it_ends_with_the_process_that_started_it(tournament):
-    server = StandIn.start(tournament)
+def test_it_ends_with_the_process_that_started_it(tournament, forks):
+    server = StandIn.start(tournament, forks)
     server.process.stdin.close()
     assert server.process.wait(timeout=60) == 0
-    server.process.stdout.close()
+    server.process.close()

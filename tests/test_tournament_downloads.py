@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
-from conftest import lab_process
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import MachineError
 from numerai_lab.tournament.api import Tournament, Unavailable
@@ -311,9 +310,9 @@ def test_a_disk_without_room_is_noticed_before_the_download(get, tmp_path, monke
     assert parts(tmp_path) == []
 
 
-def test_killed_in_the_middle_it_goes_on(pointed, get, tmp_path, tournament):
+def test_killed_in_the_middle_it_goes_on(pointed, get, forks, tmp_path, tournament):
     pointed.fault("file", "slow", skip=1, seconds=10)
-    process = lab_process("data", "download", "--files", "train")
+    process = forks.start("data", "download", "--files", "train")
     part = tmp_path / "data" / "v5.3" / ".train.parquet.part"
     deadline = time.monotonic() + 60
     while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
@@ -321,9 +320,8 @@ def test_killed_in_the_middle_it_goes_on(pointed, get, tmp_path, tournament):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert part.stat().st_size > 0
-    again = lab_process("data", "download", "--files", "train")
-    assert again.wait(timeout=120) == 0
-    again.communicate()
+    code, _, err = forks.run("data", "download", "--files", "train")
+    assert code == 0, err
     path = tmp_path / "data" / TRAIN
     assert path.read_bytes() == (tournament / "train.parquet").read_bytes()
     assert read_lock(tmp_path / "data")[TRAIN].sha256 == sha256(path)

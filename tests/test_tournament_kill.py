@@ -1,12 +1,12 @@
 """kill -9 at every step of submit, and two submits at once: never twice, never lost."""
 
 import shutil
-import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from submit_lab import MAIN, ONE
+from submit_lab import APART, ONE
 
 FIRST = datetime(2026, 3, 3, 12, 5)
 
@@ -61,16 +61,14 @@ def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
     """Killed between accepting and receipt; the next start comes when the round is over."""
     options = {"folder": submit.folder, "environment": submit.environment}
     submit.slots('slots: [{name: alpha, run: "latest:tiny"}]')
-    for step in range(30, 200):  # before that nothing has been submitted
-        shutil.rmtree(submit.state, ignore_errors=True)  # what was killed before is not finished
-        now = FIRST + timedelta(weeks=step)
-        number = submit.server.control(set_time=now.isoformat())["latest_round"]
-        code, _, _ = zygote.run("submit", *submit.places, kill_at=step + 1, **options)
-        pending = (submit.records("alpha") / f"{number}.pending").exists()
-        if pending and ("alpha", number) in submit.submissions():
-            break
+    number = submit.server.control(set_time=FIRST.isoformat())["latest_round"]
+    submit.server.fault("create_submission", "accept_then_hang", seconds=5)
+    code, _, _ = zygote.run("submit", *submit.places, kill_in_flight=True, **options)
     assert code == -9
-    submit.server.control(set_time=(now + timedelta(days=1, hours=3)).isoformat())
+    assert (submit.records("alpha") / f"{number}.pending").exists()
+    assert submit.submissions() == [("alpha", number)]
+    later = FIRST + timedelta(days=1, hours=3)
+    submit.server.control(set_time=later.isoformat(), clear_faults=True)
     code, _, err = zygote.run("submit", *submit.places, **options)
     assert code == 75, err
     assert submit.receipts("alpha")[number]["how"] == "recovered"
@@ -111,19 +109,12 @@ def test_killed_in_flight_with_a_clock_that_is_off_and_a_slow_server(submit, zyg
     assert made == [(skew, 0, 1) for skew in skews]
 
 
-def test_two_crons_at_once(submit, zygote):
+def test_two_crons_at_once(submit, forks, zygote):
     submit.server.fault("put", "500", times=-1)  # keeps the first one at work: it tries again
-    command = [*MAIN, "submit", *submit.places]
-    first = subprocess.Popen(
-        command,
-        env=submit.environment,
-        cwd="/",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while not submit.server.state()["requests"].get("put"):
+    first = forks.start("submit", *submit.places, code=APART, env=submit.environment, cwd="/")
+    while not submit.server.asked("put"):
         assert first.poll() is None
+        time.sleep(0.01)
     options = {"folder": submit.folder, "environment": submit.environment}
     code, out, said = zygote.run("submit", *submit.places, "--json", **options)
     assert first.poll() is None

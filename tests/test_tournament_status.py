@@ -21,8 +21,8 @@ ERAS = np.arange(157, 557, dtype=np.int32)
 
 
 @pytest.fixture(scope="module")
-def server(tournament):
-    found = StandIn.start(tournament)
+def server(tournament, forks):
+    found = StandIn.start(tournament, forks)
     yield found
     found.stop()
 

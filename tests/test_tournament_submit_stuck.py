@@ -4,14 +4,14 @@ import contextlib
 import json
 import shutil
 import signal
-import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from numerai_lab.tournament.records import write_sealed
 from numerai_lab.tournament.ticks import tick
-from submit_lab import MAIN, ONE, ROUND
+from submit_lab import APART, ONE, ROUND
 
 
 @pytest.mark.parametrize(
@@ -38,34 +38,30 @@ def test_a_model_that_takes_its_process_down_costs_its_own_slot(submit, zygote, 
     assert list(submit.state.glob(".predicted*")) == []
 
 
-def test_a_start_that_takes_too_long_ends_itself_and_says_so(submit):
+def test_a_start_that_takes_too_long_ends_itself_and_says_so(submit, forks):
     told = submit.folder / "told"
     submit.slots(ONE + f"on_failure: {{command: [sh, -c, 'cat >> {told}']}}\n")
     submit.server.fault("rounds", "drip", seconds=0.3, times=-1)
-    result = submit.process("--json", "--deadline", "2")
-    assert result.returncode == 1, result.stderr
-    (slot,) = json.loads(result.stdout)["slots"]
+    options = {"code": APART, "env": submit.environment, "cwd": "/"}
+    code, out, err = forks.run("submit", *submit.places, "--json", "--deadline", "2", **options)
+    assert code == 1, err
+    (slot,) = json.loads(out)["slots"]
     assert "this start has ended itself" in slot["message"]
     assert "this start has ended itself" in told.read_text()
     submit.server.control(clear_faults=True)
-    assert submit.process().returncode == 0
+    assert forks.run("submit", *submit.places, **options)[0] == 0
     assert not (submit.state / ".lock.json").exists()
 
 
 @contextlib.contextmanager
-def stopped(submit):
+def stopped(submit, forks):
     """A submit that has the lock and is stopped."""
-    asked = submit.server.state()["requests"].get("rounds", 0)
+    asked = submit.server.asked("rounds")
     submit.server.fault("rounds", "hang", seconds=60)
-    process = subprocess.Popen(
-        [*MAIN, "submit", *submit.places],
-        env=submit.environment,
-        cwd="/",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    while submit.server.state()["requests"].get("rounds", 0) == asked:
+    process = forks.start("submit", *submit.places, env=submit.environment, cwd="/")
+    while submit.server.asked("rounds") == asked:
         assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGSTOP)
     try:
         yield process
@@ -74,12 +70,12 @@ def stopped(submit):
         process.communicate()
 
 
-def test_a_stopped_start_is_told_by_the_next_ones(submit, start):
+def test_a_stopped_start_is_told_by_the_next_ones(submit, start, forks):
     told = submit.folder / "told"
     submit.slots(ONE + f"on_failure: {{command: [sh, -c, 'cat >> {told}']}}\n")
     assert start().code == 0
     submit.server.control(set_time="2026-03-04T12:05:00Z")
-    with stopped(submit) as process:
+    with stopped(submit, forks) as process:
         result = start("--json")
         assert result.code == 0, "it may still be at work"
         assert result.json == {"round": None, "slots": []}
@@ -108,11 +104,11 @@ def test_a_stopped_start_is_told_by_the_next_ones(submit, start):
     assert submit.submissions() == [("alpha", ROUND)]
 
 
-def test_a_round_that_goes_by_behind_a_start_at_work_is_told(submit, start):
+def test_a_round_that_goes_by_behind_a_start_at_work_is_told(submit, start, forks):
     submit.slots(ONE)
     assert start().code == 0
     submit.server.control(set_time="2026-03-04T14:05:00Z")
-    with stopped(submit):
+    with stopped(submit, forks):
         result = start("--json")
         assert result.code == 1
         (slot,) = result.json["slots"]

@@ -38,8 +38,8 @@ slots:
 
 
 @pytest.fixture(scope="module")
-def server(tournament):
-    found = StandIn.start(tournament)
+def server(tournament, forks):
+    found = StandIn.start(tournament, forks)
     yield found
     found.stop()
 
@@ -78,7 +78,7 @@ def client(server, **options):
     return Tournament(KEYS, url=server.url, wait=Backoff(first=0.01, longest=0.02), **options)
 
 
-def test_upload_command(lab, server, run_dir, tournament, monkeypatch):
+def test_upload_command(lab, server, run_dir, tournament, forks, monkeypatch):
     done = lab("upload", run_dir, "--slot", "beta", "--no-check", "--json")
     assert done.code == 0, done.err
     taken = server.state()["pickles"][-1]
@@ -97,7 +97,7 @@ def test_upload_command(lab, server, run_dir, tournament, monkeypatch):
     (record,) = Path("submissions").rglob("upload.json")
     assert json.loads(record.read_text())["server"] == server.url
     # another server knows nothing of it, and what it is told next replaces nothing
-    other = StandIn.start(tournament)
+    other = StandIn.start(tournament, forks)
     try:
         monkeypatch.setenv("NUMERAI_API_URL", other.url)
         assert lab("status", "--json").json["slots"] == []

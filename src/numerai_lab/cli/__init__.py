@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from typer.exceptions import TyperException
@@ -70,14 +71,18 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
+@cache
+def commands() -> Any:
+    """Put the commands together; once, for a process that runs several."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a command that ends with typer.Exit chose it."""
     stdout = sys.stdout
     arguments = [from_home_folder(argument) for argument in arguments]
     try:
-        code = typer.main.get_command(app).main(
-            args=arguments, prog_name="numerai-lab", standalone_mode=False
-        )
+        code = commands().main(args=arguments, prog_name="numerai-lab", standalone_mode=False)
         if code == INTERRUPTED:
             sentence = "stopped; what was finished is kept: run it again (train with --resume)"
             return fail(sentence, INTERRUPTED, arguments)
