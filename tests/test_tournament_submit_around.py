@@ -16,7 +16,7 @@ import pytest
 from numerai_lab.errors import UserError
 from numerai_lab.tournament import State, load_slots, parse_duration, read_env_file
 from stand_in import PUBLIC, SECRET, clean_environment
-from submit_lab import MAIN, ONE, ROUND
+from submit_lab import APART, MAIN, ONE, ROUND
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -126,7 +126,7 @@ def test_the_env_file_must_be_private(tmp_path):
         read_env_file(tmp_path / "none")
 
 
-def test_the_cron_script(submit):
+def test_the_cron_script(submit, start):
     """The shipped script, with nothing in the environment but where things are."""
     project = submit.folder / "project"
     (project / "scripts").mkdir(parents=True)
@@ -155,14 +155,22 @@ def test_the_cron_script(submit):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), log.read_text()
     assert submit.submissions() == [("alpha", ROUND)]
     assert log.stat().st_mode & 0o077 == 0
+
+    def says(result):
+        """Let the command say again what it has said, and end as it has ended."""
+        text = project / "said"
+        text.write_text(result.out + result.err)
+        command.write_text(f"#!/bin/sh\ncat {text}\nexit {result.code}\n")
+
     submit.slots('slots: [{name: beta, run: "latest:none"}, {name: gama, run: "latest:tiny"}]\n')
-    shutil.copy(submit.folder / "submit.yaml", project / "configs")
+    says(start("--env-file", env))
     done = cron()  # what cron mails is this start's failures, each once
     assert done.returncode == 2
     assert done.stderr.count("no finished run named 'none'") == 1
     assert done.stderr.count("no model 'gama'") == 1
     assert done.stderr.splitlines()[-1].endswith("2 failed (beta, gama)")
     env.chmod(0o644)
+    says(start("--env-file", env))
     done = cron()
     assert done.returncode == 2
     assert "others may read it (mode 0644)" in done.stderr
@@ -177,7 +185,7 @@ def test_the_cron_script(submit):
     assert SECRET not in log.read_text()
 
 
-def test_the_readme_without_an_account(tmp_path, lab, monkeypatch):
+def test_the_readme_without_an_account(tmp_path, lab, forks, monkeypatch):
     """The five commands, on a smaller tournament than they have by themselves."""
     root = Path(__file__).parent.parent
     readme = (root / "README.md").read_text()
@@ -191,23 +199,20 @@ def test_the_readme_without_an_account(tmp_path, lab, monkeypatch):
     small += ["--set", "model.params.num_boost_round=20", "--quiet"]
     assert lab(*train[1:], *small).code == 0
     (data,) = (tmp_path / "data" / "synthetic").iterdir()
-    process = subprocess.Popen(
-        [*MAIN, *server[1:], "--port", "0", "--data", data, "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = forks.start(*server[1:], "--port", "0", "--data", data, "--json")
     try:
         told = json.loads(process.stdout.readline())
         named = dict(setting.split("=") for setting in export[1:])
         assert {**told["environment"], "NUMERAI_API_URL": named["NUMERAI_API_URL"]} == named
         for name, value in told["environment"].items():
             monkeypatch.setenv(name, value)
-        results = [lab(*command[1:], "--json") for command in submits]
+        results = [forks.run(*command[1:], "--json", code=APART) for command in submits]
     finally:
         process.kill()
         process.communicate()
-    assert [result.code for result in results] == [0, 0], results[-1].err
-    assert [one.json["slots"][0]["status"] for one in results] == ["dry_run", "submitted"]
+    assert [code for code, _, _ in results] == [0, 0], results[-1][2]
+    told = [json.loads(out)["slots"][0]["status"] for _, out, _ in results]
+    assert told == ["dry_run", "submitted"]
 
 
 def test_durations():

@@ -1,7 +1,6 @@
 """`submit`: each mistake is one sentence with its exit code, and nothing is submitted or lost."""
 
 import json
-import resource
 import shutil
 from datetime import datetime
 from functools import partialmethod
@@ -17,7 +16,7 @@ from numerai_lab.tournament import Desk, State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
 from numerai_lab.tournament.records import DamagedRecord
 from stand_in import PUBLIC, SECRET
-from submit_lab import ONE, ROUND, Submit, ThreadStandIn, predict_here
+from submit_lab import APART, ONE, ROUND, Submit, ThreadStandIn, predict_here
 from test_tournament_faults import Simulation
 
 
@@ -196,15 +195,12 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
     assert "submission_upload_auth" not in submit.server.state()["requests"]
 
 
-def test_a_full_disk_loses_nothing(submit, lab, monkeypatch):
+def test_a_full_disk_loses_nothing(submit, forks, lab, monkeypatch):
     submit.slots(ONE)
-    result = submit.process(
-        # Python would leave bytecode cut at the limit behind, and fail on it ever after.
-        env={**submit.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
-    )
-    assert result.returncode == 1, result.stderr
-    assert "the disk is full" in result.stderr
+    full = {"code": APART, "env": submit.environment, "file_bytes": 2000}
+    code, _, err = forks.run("submit", *submit.places, **full)
+    assert code == 1, err
+    assert "the disk is full" in err
     assert submit.submissions() == []
     for name, setting in submit.server.environment.items():
         monkeypatch.setenv(name, setting)
