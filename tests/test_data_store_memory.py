@@ -1,11 +1,20 @@
 """What a process that converts and reads a store needs, from the process itself."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from test_data_store import open_process
+from test_data_store import OPEN
+
+
+def open_process(source, folder):
+    """In an interpreter of its own: its peak is what is looked at."""
+    command = [sys.executable, "-c", OPEN, source, folder]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
