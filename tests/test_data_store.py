@@ -156,28 +156,6 @@ def test_changed_sources_make_another_store(tmp_path):
     assert any("converting" in line for line in said)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    ["0000.i8", "target-0000.npy", "ids.i32", "ids.utf8", "eras.npz", "manifest", "format"],
-)
-def test_a_damaged_store_is_made_again_and_said(tmp_path, damage):
-    source = numerai_folder(tmp_path / "data")
-    stored(tmp_path / "store", dir=source)
-    folder = store_of(tmp_path / "store")
-    if damage == "manifest":
-        (folder / "manifest.json").write_text("{")
-    elif damage == "format":
-        manifest = json.loads((folder / "manifest.json").read_text())
-        (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
-    elif damage == "eras.npz":
-        (folder / damage).unlink()
-    else:
-        (folder / damage).write_bytes((folder / damage).read_bytes()[:-7])
-    said = []
-    assert_same(stored(tmp_path / "store", said, dir=source), load(dir=source))
-    assert any("is damaged" in line and "made again" in line for line in said)
-
-
 def test_a_store_of_an_older_format_is_made_again_and_said(tmp_path):
     source = numerai_folder(tmp_path / "data")
     data = stored(tmp_path / "store", dir=source)

@@ -16,9 +16,10 @@ def test_prune_finds_what_no_source_backs(tmp_path):
         stored(tmp_path / "store", dir=source)
     (gone / "train.parquet").unlink()
     numerai_folder(changed, train=table(seed=9))
-    found = {
-        store.folder.name.rsplit("-", 1)[0]: store for store in list_stores(tmp_path / "store")
-    }
+    said = []
+    stores = list_stores(tmp_path / "store", said.append)
+    found = {store.folder.name.rsplit("-", 1)[0]: store for store in stores}
+    assert said == []
     assert "gone/train.parquet is gone" in found["gone"].stale
     assert "changed/train.parquet has changed" in found["changed"].stale
     assert found["fine"].stale is None

@@ -205,7 +205,9 @@ def test_damaged_binned_rows_are_made_again_and_said(tmp_path, damage):
     kept.write_bytes(damage(whole))
     again, more_notes = fit(frame)
     np.testing.assert_array_equal(again, expected)
-    assert more_notes == [f"the binned rows {kept} are damaged: made again", *notes]
+    assert f"the binned rows {kept} are damaged" in more_notes[0]
+    assert "made again" in more_notes[0]
+    assert more_notes[1:] == notes
     assert kept.read_bytes() == whole
 
 
@@ -267,6 +269,6 @@ def test_a_full_disk_costs_time_not_the_run(tmp_path, forks, limit):
     (store,) = (path for path in (tmp_path / "store").iterdir() if path.is_dir())
     assert list((store / "derived").iterdir()) == []
     assert fit() == [total]
-    (kept,) = (store / "derived").iterdir()
+    (kept,) = (store / "derived").glob("*.lightgbm")
     assert kept.stat().st_size > limit
     assert fit() == [total]

@@ -7,7 +7,7 @@ features is what the libraries read, and it stays int8 from disk to tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -72,6 +72,13 @@ class StoredFeatures(Protocol):
     @property
     def folder(self) -> Path:
         """Where files may be kept that were derived from them, under names with `identity`."""
+        ...
+
+    def damage_of(self, path: Path, mark: Mapping[str, Any]) -> str | None:
+        """Say how a file in `folder` differs from its mark (see `checksums`); None if it does not.
+
+        Huge files may be trusted as `data.store.verify` says.
+        """
         ...
 
     def bounds(self) -> tuple[int, int]:

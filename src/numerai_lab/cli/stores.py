@@ -72,7 +72,7 @@ def prune_stores(parent: Path, *, everything: bool, yes: bool) -> list[dict[str,
     """Find stores that no source backs (or all), remove them if told to, and describe them."""
     from numerai_lab.data import list_stores, remove_store
 
-    found = [store for store in list_stores(parent) if everything or store.stale]
+    found = [store for store in list_stores(parent, warn_on_stderr) if everything or store.stale]
     for store in found:
         if yes:
             remove_store(store)

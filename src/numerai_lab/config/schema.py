@@ -128,6 +128,13 @@ class Store(Section):
         "never: all in memory",
     )
     dir: LocalPath = Field(Path("data/store"), description="folder of all stores")
+    verify: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="when the features' SHA-256 is checked before they are read, damage being made "
+        "anew. auto: in every process for up to 8 GiB; of more, once on this machine, and again "
+        "when size, times or inode of a file have changed, which misses what a disk loses by "
+        "itself. always: in every process. never: sizes only. Eras, ids and targets always are",
+    )
 
 
 class Synthetic(Section):

@@ -97,9 +97,9 @@ def load_data(
     stored = Sources(heads, _rule(names, wanted=_all_eras, label=None), open_parts)
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
-        described = known_files(heads, config.store.dir)
+        described = known_files(heads, config.store.dir, say)
         frame, counts, dates = read_from_store(
-            config.store.dir,
+            config.store,
             stored,
             described,
             chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.data.files import reading
+from numerai_lab.data.store.checks import (
+    Hashed,
+    Verify,
+    hashed_damage,
+    remembers,
+    size_damage,
+    unhashed,
+)
 from numerai_lab.errors import DataError
 
 Int8 = npt.NDArray[np.int8]
@@ -36,14 +44,22 @@ class Block:
     ----------
     path : the file. shape : (n_rows, n_columns) that it must hold.
     bounds : lowest and highest value in it.
+    sha256 : its checksums, chunk by chunk; here they only say what is in it.
 
     Raises
     ------
     DataError : the file is not there or has another size.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int], bounds: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int],
+        bounds: tuple[int, int],
+        sha256: Sequence[str] = (),
+    ) -> None:
         self.path, self.bounds = path, bounds
+        self.content = hashlib.sha256(repr([path.name, *sha256]).encode()).hexdigest()
         with reading(path), path.open("rb") as file:
             size = path.stat().st_size
             if size != shape[0] * shape[1]:
@@ -87,6 +103,7 @@ class BlockFeatures:
     columns : (block, column in it) of each feature.
     folder : of the store.
     runs : int64 [n_runs, 2], first and stop row of neighbouring rows in the store, increasing.
+    verify : how files are checked that are derived from the features; see `checks`.
     """
 
     ndim = 2
@@ -98,14 +115,16 @@ class BlockFeatures:
         columns: Sequence[tuple[int, int]],
         runs: Int64,
         folder: Path,
+        verify: Verify = "auto",
     ) -> None:
         self._blocks, self._columns, self._folder = blocks, columns, folder
+        self._verify: Verify = verify
         self._parts = _parts(blocks, columns)
         self._runs = runs
         self._starts = np.concatenate([[0], np.cumsum(runs[:, 1] - runs[:, 0])])
 
     def _with_runs(self, runs: Int64) -> Self:
-        other = type(self)(self._blocks, (), runs, self._folder)
+        other = type(self)(self._blocks, (), runs, self._folder, self._verify)
         other._columns, other._parts = self._columns, self._parts
         return other
 
@@ -172,9 +191,9 @@ class BlockFeatures:
 
     @property
     def identity(self) -> str:
-        """Hex digits of the store, the features and the rows."""
+        """Hex digits of the store, the features and the rows: of what is in the files."""
         content = hashlib.sha256(self._folder.name.encode())
-        names = [(self._blocks[block].path.name, column) for block, column in self._columns]
+        names = [(self._blocks[block].content, column) for block, column in self._columns]
         content.update(repr(names).encode())
         content.update(self._runs.tobytes())
         return content.hexdigest()[:16]
@@ -183,6 +202,18 @@ class BlockFeatures:
     def folder(self) -> Path:
         """Folder for what is derived from the store; it goes when the store goes."""
         return self._folder / "derived"
+
+    def damage_of(self, path: Path, mark: Mapping[str, Any]) -> str | None:
+        """Say how a file in `folder` differs from its mark, as far as `data.store.verify` asks."""
+        wrong = size_damage(path, mark["bytes"])
+        if wrong is not None:
+            return wrong.reason
+        size = mark["bytes"]
+        file = Hashed(path, size, max(1, size), [mark["sha256"]], [0])
+        to_hash = unhashed(self._folder, [file], self._verify)
+        remember = remembers([file], self._verify)
+        found = hashed_damage(self._folder, to_hash, remember=remember)
+        return found[path].reason if path in found else None
 
     def columns(self, chosen: Int64) -> Self:
         """Some features, still on disk."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.config import Data, Missing
+from numerai_lab.config import Data, Missing, Store
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.era_unit import by_number
 from numerai_lab.data.files import source_file
@@ -18,9 +18,9 @@ from numerai_lab.data.kinds import number_kind
 from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.row_groups import Head
 from numerai_lab.data.rows import Sources
-from numerai_lab.data.store.access import holds, open_store
 from numerai_lab.data.store.convert import Progress
-from numerai_lab.data.store.manifest import all_hashed, known_hashes
+from numerai_lab.data.store.hashes import all_hashed, known_hashes
+from numerai_lab.data.store.opening import Opening, holds
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 
@@ -45,7 +45,8 @@ def wants_store(
     if use == "never" or not features:
         return False
     size = sum(head.n_rows for head in sources.heads) * len(features)
-    if use == "auto" and size < LARGE_BYTES and not _prepared(config, sources, features, targets):
+    small = size < LARGE_BYTES
+    if use == "auto" and small and not _prepared(config, sources, features, targets, say):
         return False
     obstacle = _obstacle(config.missing, sources, features)
     if obstacle is None:
@@ -61,18 +62,24 @@ def wants_store(
 
 
 def _prepared(
-    config: Data, sources: Sources, features: Sequence[str], targets: Sequence[str]
+    config: Data,
+    sources: Sources,
+    features: Sequence[str],
+    targets: Sequence[str],
+    say: Callable[[str], None],
 ) -> bool:
     """Tell, without hashing a file, whether a store has all of it already."""
     folder = config.store.dir
     if not all_hashed([head.path for head in sources.heads], folder):
         return False
-    return holds(folder, sources, known_files(sources.heads, folder), features, targets)
+    return holds(folder, sources, known_files(sources.heads, folder, say), features, targets, say)
 
 
-def known_files(heads: Sequence[Head], folder: Path) -> tuple[SourceFile, ...]:
+def known_files(
+    heads: Sequence[Head], folder: Path, say: Callable[[str], None]
+) -> tuple[SourceFile, ...]:
     """Describe source files, hashing only those that are not known in the folder of all stores."""
-    hashes = known_hashes([head.path for head in heads], folder)
+    hashes = known_hashes([head.path for head in heads], folder, say=say)
     return tuple(
         source_file(head.path, head.schema, head.n_rows, sha256)
         for head, sha256 in zip(heads, hashes, strict=True)
@@ -91,7 +98,7 @@ def _obstacle(missing: Missing, sources: Sources, features: Sequence[str]) -> st
 
 
 def read_from_store(
-    folder: Path,
+    config: Store,
     sources: Sources,
     described: Sequence[SourceFile],
     features: Sequence[str],
@@ -101,36 +108,39 @@ def read_from_store(
     say: Callable[[str], None],
     progress: Progress,
 ) -> tuple[EraFrame, Counter[str], dict[int, date]]:
-    """Return rows whose features stay in the store, which is made or completed first.
+    """Return rows whose features stay in the store, which is made, completed or mended first.
 
     With them come counts of rows by what became of them, and the dates of eras that are dates.
 
     Parameters
     ----------
-    folder : of all stores. described : the sources with their hashes.
+    config : where stores are, and how they are checked. described : the sources with their hashes.
     targets : name -> column. label : the column that rows must have.
 
     Raises
     ------
     DataError : whatever is wrong with files, columns or rows. MachineError : a full disk.
     """
-    store = open_store(
-        folder, sources, described, features, list(targets.values()), say=say, progress=progress
+    columns = list(targets.values())
+    opening = Opening(config.dir, sources, described, config.verify, say, progress)
+    store = opening.complete(features, columns)
+    chosen = store.choose(wanted, label)
+    rows = opening.checked(store, features, chosen.runs).rows(
+        chosen, features, columns, config.verify
     )
-    rows = store.rows(features, list(targets.values()), wanted, label)
-    for note in rows.notes:
+    for note in chosen.notes:
         say(note)
     frame = EraFrame(
         features=rows.features,
-        eras=rows.eras,
-        offsets=rows.offsets,
+        eras=chosen.eras,
+        offsets=chosen.offsets,
         ids=rows.ids,
         targets=rows.targets,
         feature_names=tuple(features),
         target_names=tuple(targets),
     )
-    counts = rows.counts
+    counts = chosen.counts
     if rows.n_missing:
         frame, of_missing = apply_missing(frame, Missing(), None, say)
         counts |= of_missing
-    return frame, counts, by_number(rows.eras, rows.dates)
+    return frame, counts, by_number(chosen.eras, chosen.dates)

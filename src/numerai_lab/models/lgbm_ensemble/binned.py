@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,14 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.errors import MachineError
-from numerai_lab.files import write_aside
 from numerai_lab.models.base import Float32
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
+from numerai_lab.models.lgbm_ensemble.kept import damage_of_kept, forget, keep
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.packed import (
     MOST_VALUES,
     PackedLayout,
-    is_whole,
     learn_layout,
     save_binned,
 )
@@ -142,11 +142,12 @@ class BinnedRows:
         if known is not None:
             binning.update(known.tobytes())
         path = features.folder / f"{features.identity}-{binning.hexdigest()[:8]}.lightgbm"
-        if path.exists():
-            if is_whole(path):
+        with suppress(FileNotFoundError):  # none are kept yet
+            damage = damage_of_kept(path, features)
+            if damage is None:
                 return self._load(path)
-            self.notes.append(f"the binned rows {path} are damaged: made again")
-            path.unlink(missing_ok=True)
+            self.notes.append(f"the binned rows {path} are damaged ({damage}): made again")
+            forget(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(path.parent).free < features.size:  # twice what 4 bits a value take
             self.notes.append(
@@ -181,7 +182,7 @@ class BinnedRows:
         """Bin rows and keep them in a file, which training can do without."""
         rows = None
         try:
-            with write_aside(path) as part:
+            with keep(path) as part:
                 layout = None if taken is None else self._layout(path.parent, known, taken)
                 if layout is None:
                     rows = self._dataset(_Rows(features), known)
