@@ -102,7 +102,7 @@ CRASHES = {
 
 def _crash(kind, crash) -> None:
     load = kind.load
-    kind.load = lambda folder: crash() if "bad" in str(folder) else load(folder)
+    kind.load = lambda folder: crash() if "bad" in folder.parts else load(folder)
 
 
 def _die_in_flight() -> None:
