@@ -2,8 +2,10 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 # Two test workers on two cores: one thread each, or the libraries' threads wait for one another.
@@ -81,6 +83,38 @@ def tiny_config(tmp_path, tournament) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_CONFIG.format(folder=tournament))
     return path
+
+
+@pytest.fixture
+def odd_server():
+    """A server whose answers a test writes itself, by a function of the handler."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        answer = None
+
+        def do_GET(self):
+            self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            Handler.answer(self)
+
+        do_POST = do_GET
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+
+    def serve(answer):
+        Handler.answer = staticmethod(answer)
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield serve
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @dataclass(frozen=True)

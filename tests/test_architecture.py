@@ -8,9 +8,13 @@ import numerai_lab
 ROOT = Path(numerai_lab.__file__).parent
 
 # room -> rooms it may import
-BASE = {"errors", "seeds", "files", "checksums", "machine", "eraframe", "weeks", "__init__"}
+BASE = {
+    *("disclosure", "errors", "seeds", "files", "checksums", "machine", "eraframe", "weeks"),
+    "__init__",
+}
 MAY_IMPORT = {
-    "errors": set(),
+    "disclosure": set(),
+    "errors": {"disclosure"},
     "seeds": set(),
     "machine": set(),
     "weeks": set(),

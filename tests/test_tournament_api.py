@@ -3,9 +3,7 @@
 import gzip
 import json
 import logging
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numerapi
 import pytest
@@ -265,38 +263,6 @@ def test_backoff_grows_with_jitter_up_to_its_limit():
     assert [low.seconds(n, None) for n in range(7)] == [0.5, 1, 2, 4, 8, 15, 15]
     assert [high.seconds(n, None) for n in range(7)] == [1, 2, 4, 8, 16, 30, 30]
     assert high.seconds(0, 12.0) == 12
-
-
-@pytest.fixture
-def odd_server():
-    """A server whose answers a test writes itself, by a function of the handler."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        answer = None
-
-        def do_GET(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            Handler.answer(self)
-
-        do_POST = do_GET
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-
-    def serve(answer):
-        Handler.answer = staticmethod(answer)
-        return f"http://127.0.0.1:{server.server_address[1]}/"
-
-    yield serve
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_redirect_to_plain_http_elsewhere_is_not_followed(api, odd_server):

@@ -49,7 +49,7 @@ def test_on_failure_is_told_once_and_without_keys(submit, start, hook):
     )
     submit.server.fault("model", "error", times=-1)
     for _ in range(2):
-        result = start(SUBMIT_WEBHOOK=hook)
+        result = start(SUBMIT_WEBHOOK=hook, NUMERAI_SECRET_KEY_OLD="ANOTHERSECRET")
         assert result.code == 2
         assert hook not in result.err
     text = out.read_text()
@@ -57,6 +57,7 @@ def test_on_failure_is_told_once_and_without_keys(submit, start, hook):
     assert "SUBMIT_WEBHOOK" in text
     assert PUBLIC not in text
     assert SECRET not in text
+    assert "ANOTHERSECRET" not in text
     (told,) = Hook.told
     assert told["slot"] == "alpha"
     assert told["status"] == "failed"

@@ -9,9 +9,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from numerai_lab.disclosure import presentable
+
 
 class LabError(Exception):
     """Something that stopped a command, told in one sentence.
+
+    Passwords in addresses and control characters are taken out of all three parts.
 
     Parameters
     ----------
@@ -23,9 +27,11 @@ class LabError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
-        self.what, self.where, self.fix = what, where, fix
-        text = f"{where}: {what}" if where else what
-        super().__init__(f"{text}; {fix}" if fix else text)
+        self.what = presentable(what)
+        self.where = where and presentable(where)
+        self.fix = fix and presentable(fix)
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        super().__init__(f"{text}; {self.fix}" if self.fix else text)
 
 
 class UserError(LabError):

@@ -154,7 +154,13 @@ def list_files(
 ) -> None:
     """Show the server's files beside what is here, and what is out of date."""
     from numerai_lab.data import read_lock
-    from numerai_lab.tournament import RoundNotOpen, Tournament, choose_version, stale_files
+    from numerai_lab.tournament import (
+        RoundNotOpen,
+        Tournament,
+        choose_version,
+        is_safe,
+        stale_files,
+    )
     from numerai_lab.tournament import list_files as list_all
 
     place = _place(config, overrides, directory, version)
@@ -162,6 +168,9 @@ def list_files(
         listed = tournament.datasets()
         chosen = choose_version(place.version, listed)
         names = [name for name in listed if name.startswith(f"{chosen}/")]
+        if unsafe := [name for name in names if not is_safe(name)]:
+            warn_on_stderr(f"left out {len(unsafe)} names that no file can have, as '{unsafe[0]}'")
+            names = [name for name in names if is_safe(name)]
         rows = list_all(tournament, place.folder, names)
         try:
             number: int | None = tournament.current_round().number

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from numerai_lab.disclosure import presentable
+
 
 def emit(value: dict[str, Any]) -> None:
     """Print one JSON object on stdout."""
@@ -28,7 +30,7 @@ def show(*renderables: Any) -> None:
 
 def warn_on_stderr(sentence: str) -> None:
     """Say a sentence beside the result."""
-    sys.stderr.write(f"warning: {sentence}\n")
+    sys.stderr.write(f"warning: {presentable(sentence)}\n")
 
 
 def show_scores(scores: dict[str, Any], name: str) -> None:
@@ -44,6 +46,7 @@ def show_scores(scores: dict[str, Any], name: str) -> None:
 
 def fail(message: str, code: int, arguments: list[str]) -> int:
     """Print an error: a sentence on stderr, and with --json also an object on stdout."""
+    message = presentable(message)
     sys.stderr.write(f"error: {message}\n")
     if "--json" in arguments:
         emit({"error": message, "exit_code": code})

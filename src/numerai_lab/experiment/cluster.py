@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from numerai_lab.disclosure import keys_hidden
 from numerai_lab.errors import LabError, MachineError, UserError
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.machine import available_bytes, usable_cores
@@ -239,6 +240,8 @@ def open_cluster(spec: str, reporter: Reporter) -> Iterator[Cluster]:
             address, threads = spec, None
         else:
             threads = max(1, usable_cores() // n_local)
+            # Workers inherit the environment, also those that take the place of a lost one.
+            held.enter_context(keys_hidden())
             folder = held.enter_context(tempfile.TemporaryDirectory(prefix="numerai-lab-dask-"))
             local = held.enter_context(
                 distributed.LocalCluster(

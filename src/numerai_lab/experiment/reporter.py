@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from numerai_lab.disclosure import presentable
 from numerai_lab.files import write_errors
 
 if TYPE_CHECKING:
@@ -103,12 +104,14 @@ class Reporter:
 
     def say(self, sentence: str) -> None:
         """Tell one sentence that the user should read."""
+        sentence = presentable(sentence)
         self._event("say", text=sentence)
         if not self.quiet:
             self._print(sentence)
 
     def warn(self, sentence: str) -> None:
         """Tell one sentence that the user must read, even when quiet."""
+        sentence = presentable(sentence)
         self._event("warning", text=sentence)
         self._print(f"warning: {sentence}")
 

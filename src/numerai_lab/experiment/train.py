@@ -12,6 +12,7 @@ from typing import Any
 
 from numerai_lab.config import Resolved, config_hash, resolved_yaml
 from numerai_lab.data import Dataset, References, load_references
+from numerai_lab.disclosure import for_others, without_signatures
 from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import (
     aligned_baseline,
@@ -146,7 +147,12 @@ def train(
             warn_other_versions(run, reporter.warn)
             remove_leftovers(run)
         else:
-            begin(run, resolved, prepared, references, digest, options)
+            if begin(run, resolved, prepared, references, digest, options):
+                reporter.warn(
+                    "the config has an address with a password or signature: config.yaml and "
+                    f"resolved.yaml of {run.path} keep it, readable by you alone; take it out "
+                    "before you pass the run on"
+                )
             held.enter_context(nothing_kept_of_a_mistake(run))
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
@@ -224,10 +230,21 @@ def begin(
     digest: str,
     options: TrainOptions,
     changes: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the config as written and as resolved, then the manifest, with `changes` over it."""
-    write_text(run.path / "config.yaml", resolved.raw)
-    write_text(run.path / "resolved.yaml", resolved_yaml(resolved.experiment))
+) -> bool:
+    """Write the config as written and as resolved, then the manifest, with `changes` over it.
+
+    Returns
+    -------
+    Whether the config keeps a password or signature in an address: a resumed run needs it, so it
+    stays in these two files, which no other user may read. The manifest has none.
+    """
+    private = False
+    texts = {"config.yaml": resolved.raw, "resolved.yaml": resolved_yaml(resolved.experiment)}
+    for name, text in texts.items():
+        write_text(run.path / name, text)
+        if without_signatures(text) != text:
+            (run.path / name).chmod(0o600)
+            private = True
     experiment, dataset = prepared.experiment, prepared.dataset
     frame = dataset.frame
     manifest: dict[str, Any] = {
@@ -263,4 +280,5 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    write_json(run.manifest_path, {**manifest, **(changes or {})})
+    write_json(run.manifest_path, for_others({**manifest, **(changes or {})}))
+    return private

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from numerai_lab.disclosure import child_environment
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.base import (
@@ -272,11 +273,13 @@ def _loads_in_a_fresh_process(trial: _Trial) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _LOAD_AND_PREDICT, *where],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
+            env=child_environment(),
         )
         if done.returncode:
-            raise _Broken(done.stderr.strip().splitlines()[-1])
+            raise _Broken((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
         if not np.array_equal(np.load(Path(folder) / "predictions.npy"), trial.predictions):
             raise _Broken("the loaded model predicts otherwise than the saved one")
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
+from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
 from numerai_lab.report.shapes import MODEL, Exposure, Fit, Manifest, Number, Scores, Shown
 
@@ -123,6 +124,6 @@ def read_record(run_dir: Path) -> Record:
         per_era=_read_per_era(run_dir / "scores_per_era.parquet"),
         fits=fits,
         exposure=_parse(Exposure, run_dir / "exposure.json", optional=True).features,
-        config=_read(config) if config.exists() else "",
-        resolved=_read(resolved) if resolved.exists() else "",
+        config=without_signatures(_read(config)) if config.exists() else "",
+        resolved=without_signatures(_read(resolved)) if resolved.exists() else "",
     )

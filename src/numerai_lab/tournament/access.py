@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
+from numerai_lab.disclosure import without_passwords
 from numerai_lab.errors import UserError
 
 NUMERAI_API = "https://api-tournament.numer.ai"
 """Source: API_TOURNAMENT_URL of numerapi 3.1 (base_api.py)."""
 URL_VARIABLE = "NUMERAI_API_URL"
-SHORTEST_SECRET = 8
-"""Characters from which a key is one; masking a shorter text would only garble all messages."""
 _NEAR = 0.8
 """Likeness of two names (difflib) from which one is taken for a misprint of the other."""
 _KEY = re.compile(r".*NUMERAI_(PUBLIC_ID|SECRET_KEY)")
@@ -50,7 +49,10 @@ def key_variables(account: str = "default") -> tuple[str, str]:
 
 
 def is_key(variable: str) -> bool:
-    """Return whether an environment variable holds half of a key, by its name."""
+    """Return whether the lab reads half of a key from an environment variable of this name.
+
+    `disclosure.is_secret` is the wider question: whether it may hold one, however it is called.
+    """
     return _KEY.fullmatch(variable) is not None
 
 
@@ -96,11 +98,11 @@ def keys_of(account: str = "default", environ: Mapping[str, str] = os.environ) -
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL's host is this machine itself."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
+    """Return whether a URL's host is this machine itself; False for what is no URL."""
     try:
+        host = urlsplit(url).hostname or ""
+        if host == "localhost":
+            return True
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
@@ -124,7 +126,7 @@ def api_url(environ: Mapping[str, str] = os.environ) -> str:
         fine = False
     if not fine:
         raise UserError(
-            f"{url!r} is neither an https address nor http on this machine",
+            f"'{without_passwords(url)}' is neither an https address nor http on this machine",
             where=URL_VARIABLE,
             fix=f"unset {URL_VARIABLE} for Numerai, or take the line that dev-server prints",
         )

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from numerai_lab import errors
 from numerai_lab.config import Neutralize
+from numerai_lab.disclosure import keys_hidden
 from numerai_lab.errors import LabError, UserError
 from numerai_lab.experiment import RunDir, load_final
 from numerai_lab.tournament.predict import LivePredictions, predict
@@ -61,7 +62,8 @@ def predict_apart(
         target=_work, args=(run.path, features, neutralize, seconds, result), name="predict"
     )
     result.unlink(missing_ok=True)
-    process.start()
+    with keys_hidden():  # a model has no use for them
+        process.start()
     try:
         process.join(seconds)
         if process.is_alive():

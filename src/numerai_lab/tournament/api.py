@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from numerai_lab.errors import did_you_mean
-from numerai_lab.tournament.access import Keys, api_url, is_stand_in, key_variables, keys_of
+from numerai_lab.tournament.access import (
+    Keys,
+    address_of,
+    api_url,
+    is_stand_in,
+    key_variables,
+    keys_of,
+)
 from numerai_lab.tournament.answers import (
     Round,
     Score,
@@ -89,7 +96,7 @@ class Tournament:
         self.client = Client(keys, self.url, self.transport)
 
     def __repr__(self) -> str:
-        return f"Tournament({self.url!r})"
+        return f"Tournament({address_of(self.url)!r})"
 
     def __enter__(self) -> Tournament:
         return self

@@ -26,6 +26,7 @@ import pandas as pd
 
 from numerai_lab.config import Columns
 from numerai_lab.data import load_benchmarks, load_unlabelled
+from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
 from numerai_lab.experiment import FinalModel, finished
 from numerai_lab.files import exclusive_lock, folder_aside
@@ -131,7 +132,14 @@ def _install(folder: Path) -> None:
         make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)]
         install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *PINS]
     for command in (make, install):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=child_environment(),
+        )
         if done.returncode != 0:
             reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
             raise MachineError(
@@ -223,7 +231,8 @@ def run_in_container(
         done = subprocess.run(
             [str(part) for part in command],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_SECONDS,
             check=False,
             env=environment,
@@ -241,7 +250,7 @@ def run_in_container(
             where=str(bundle),
             fix="do not upload it",
         )
-    facts: dict[str, Any] = json.loads((out / "facts.json").read_text())
+    facts: dict[str, Any] = json.loads((out / "facts.json").read_text("utf-8"))
     return facts
 
 

@@ -33,7 +33,7 @@ def peak_mb() -> float:
     """
     status = Path("/proc/self/status")
     if status.exists():
-        for line in status.read_text().splitlines():
+        for line in status.read_text("utf-8", "replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -73,7 +73,7 @@ def main() -> None:
         "peak_mb": peak_mb(),
         "libraries": sorted({"xgboost", "lightgbm", "sklearn"} & set(sys.modules)),
     }
-    (folder / "facts.json").write_text(json.dumps(facts))
+    (folder / "facts.json").write_text(json.dumps(facts), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import MachineError, UserError
-from numerai_lab.tournament.access import is_key, is_loopback
+from numerai_lab.tournament.access import is_loopback
 from numerai_lab.tournament.records import DamagedRecord, read_json, set_aside, write_sealed
 from numerai_lab.tournament.slots import OnFailure
 
@@ -108,16 +109,17 @@ def _run(
     try:
         done = subprocess.run(
             command,
-            input=text + "\n",
-            text=True,
+            input=f"{text}\n".encode("utf-8", "replace"),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=TIMEOUT_SECONDS,
-            env={name: value for name, value in environ.items() if not is_key(name)},
+            env=child_environment(environ),
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = f"did not end within {TIMEOUT_SECONDS:g} s"
+        if isinstance(error, ValueError):
+            why = f"it cannot be started: {error}"
         if isinstance(error, OSError):
             why = error.strerror or type(error).__name__
         say(f"on_failure.command: '{command[0]}' could not tell anybody ({why})")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from numerai_lab.disclosure import presentable, secrets_of
 from numerai_lab.errors import LabError
-from numerai_lab.tournament.access import SHORTEST_SECRET, is_key
 from numerai_lab.tournament.api import Rejected, TournamentError
 
 TRY_LATER = 75
@@ -113,8 +113,7 @@ class Outcome:
 
 
 def redact(text: str, environ: Mapping[str, str]) -> str:
-    """Return text without the value of any key in the environment."""
-    for name, value in environ.items():
-        if is_key(name) and len(value) >= SHORTEST_SECRET:
-            text = text.replace(value, "***")
-    return text
+    """Return text without the value of any key in the environment, and as it may be shown."""
+    for secret in secrets_of(environ):
+        text = text.replace(secret, "***")
+    return presentable(text)

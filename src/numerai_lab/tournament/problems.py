@@ -62,8 +62,11 @@ class RoundNotOpen(Rejected):
 
 def host_of(url: str) -> str:
     """Return the part of a URL that may be shown: its host, without path and signature."""
-    parts = urlsplit(url)
-    return parts.netloc.rsplit("@", 1)[-1] or "the server"
+    try:
+        netloc = urlsplit(url).netloc
+    except ValueError:  # as http://[::1
+        return "the server"
+    return netloc.rsplit("@", 1)[-1] or "the server"
 
 
 @contextlib.contextmanager
@@ -83,7 +86,17 @@ def network_errors(
         requests.exceptions.InvalidURL,
         requests.exceptions.InvalidSchema,
         requests.exceptions.MissingSchema,
-    ):
+        # What is no URL at all: urllib3 and the standard library find it out in their own ways.
+        urllib3.exceptions.LocationParseError,
+        UnicodeError,
+        ValueError,
+    ) as error:
+        if isinstance(error, requests.exceptions.InvalidProxyURL):
+            raise TournamentError(
+                "the address of the proxy is wrong",
+                where=where,
+                fix="correct HTTPS_PROXY (or ALL_PROXY) in the environment",
+            ) from None
         raise TournamentError(
             "the address that was given is neither https nor http on this machine",
             where=where,

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from numerai_lab.errors import UserError
 from numerai_lab.files import exclusive_lock, write_aside, write_errors
 from numerai_lab.tournament.access import NUMERAI_API
 from numerai_lab.tournament.records import (
@@ -39,6 +40,7 @@ from numerai_lab.tournament.records import (
     read_record,
     write_record,
 )
+from numerai_lab.tournament.slots import NAME
 
 STATE = Path("submissions")
 KEPT_FILES = 30
@@ -65,7 +67,17 @@ class State:
             yield
 
     def folder(self, slot: str) -> Path:
-        """Return where records of a slot are written: a folder of its own for a practice server."""
+        """Return where records of a slot are written: a folder of its own for a practice server.
+
+        Raises
+        ------
+        UserError : the slot's name would lead to another folder.
+        """
+        if re.fullmatch(NAME, slot) is None:
+            raise UserError(
+                f"'{slot}' cannot be the name of a model",
+                fix="write Numerai's name of it: letters, digits, '.', '_' and '-'",
+            )
         if self.server in (None, NUMERAI_API):
             return self.path / slot
         host = str(self.server).partition("://")[2]

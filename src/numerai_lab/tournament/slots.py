@@ -38,7 +38,7 @@ class Slot(Section):
 
     name: Annotated[str, Field(pattern=NAME)]
     run: str = Field("", validate_default=True, description="a run directory, or latest:EXPERIMENT")
-    model: Annotated[str, Field(min_length=1)] | None = Field(
+    model: Annotated[str, Field(pattern=NAME)] | None = Field(
         None, description="Numerai's name of the model; the slot's name if left out"
     )
     account: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = Field(

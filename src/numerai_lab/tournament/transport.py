@@ -7,24 +7,28 @@ status of an upload (read in its base_api.py and utils.py, 3.1.1); this takes th
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import json
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from numerai_lab.tournament.access import SHORTEST_SECRET, is_loopback
+from numerai_lab.disclosure import SHORTEST_SECRET, without_controls, without_signatures
+from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.bounded_json import MOST_BYTES, read_json
 from numerai_lab.tournament.deadline import within
-from numerai_lab.tournament.problems import Unavailable, host_of, network_errors
+from numerai_lab.tournament.headers import is_packed, retry_after, time_in
+from numerai_lab.tournament.problems import (
+    TournamentError,
+    Unavailable,
+    host_of,
+    network_errors,
+)
 
-_LONGEST_ANSWER = 64 * 2**20
 _CHUNK = 64 * 2**10
 _GRACE_SECONDS = 0.5
 """What a whole answer may take beyond the timeout: a read that stood still is told as such."""
@@ -65,7 +69,7 @@ class Transport:
     Parameters
     ----------
     secrets : texts that must never be shown; replaced by *** in every error, unless shorter than
-        `access.SHORTEST_SECRET`.
+        `disclosure.SHORTEST_SECRET`.
     timeout_seconds : for connecting, for each read, and for a whole answer: its header, and its
         body unless that is a file.
     attempts : tries of a request that may be repeated.
@@ -94,10 +98,10 @@ class Transport:
         self._session.close()
 
     def redact(self, text: str) -> str:
-        """Return text without secrets and without the signatures of signed URLs."""
+        """Return text without secrets, signatures of signed URLs, and control characters."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1?...", text)
+        return without_signatures(without_controls(text))
 
     def server_now(self) -> datetime | None:
         """Return the server's time, UTC, from its last Date header; None before any answer."""
@@ -134,16 +138,19 @@ class Transport:
             status, answered = self._answer(
                 "POST", url, json=body, headers=dict(headers), allow_redirects=False
             )
+            reason = ""
             try:
-                read = json.loads(answered)
-            except ValueError:
-                read = None
+                read = read_json(answered)
+            except UnicodeDecodeError:
+                read, reason = None, ", not UTF-8"
+            except ValueError as error:
+                read, reason = None, f", {str(error)[:80]}"
             if read is not None or status >= 400:
                 check(read)
                 return status, read
             # A proxy's or hotel's page, or an answer that was cut short.
             raise Unavailable(
-                f"the answer is not JSON (HTTP {status}, {len(answered)} bytes)",
+                f"the answer is not JSON (HTTP {status}, {len(answered)} bytes{reason})",
                 where=host_of(url),
                 status=status,
                 outcome_unknown=True,
@@ -190,15 +197,24 @@ class Transport:
             yield response
 
     def pieces(self, response: requests.Response) -> Iterator[bytes]:
-        """Yield the body of a `get` as it comes.
+        """Yield the body of a `get` as it comes; as much as comes, so the caller counts.
 
         Raises
         ------
         Unavailable : the connection broke, stood still or ended too early.
+        TournamentError : it is packed although that was not asked for, so its size says nothing.
         """
+        if is_packed(response.headers):
+            raise TournamentError(
+                "the file comes packed "
+                f"({without_controls(response.headers['Content-Encoding'])[:20]}), which was not "
+                "asked for, so its size cannot be checked",
+                where=host_of(response.url),
+                fix="check any proxy, then try again later",
+            )
         while True:
             with network_errors(response.url, self.timeout_seconds, self.redact):
-                piece: bytes = response.raw.read1(_CHUNK, decode_content=True)
+                piece: bytes = response.raw.read1(_CHUNK, decode_content=False)
             if not piece:
                 return
             yield piece
@@ -223,8 +239,12 @@ class Transport:
             with response:
                 while piece := response.raw.read1(_CHUNK, decode_content=True):
                     body.extend(piece)
-                    if len(body) > _LONGEST_ANSWER:
-                        raise requests.exceptions.ReadTimeout("the answer takes too long")
+                    if len(body) > MOST_BYTES:
+                        raise TournamentError(
+                            f"the answer is larger than {MOST_BYTES >> 20} MB",
+                            where=host_of(url),
+                            fix="check the address and any proxy, then try again later",
+                        )
 
         with network_errors(url, self.timeout_seconds, self.redact):
             response = self._request(method, url, read, stream=True, **options)
@@ -236,7 +256,7 @@ class Transport:
                 else f"the server failed (HTTP {status})",
                 where=host_of(url),
                 outcome_unknown=status != 429,
-                retry_after=retry_after_of(response),
+                retry_after=retry_after(response.headers),
                 status=status,
                 fix="try again later",
             )
@@ -268,12 +288,10 @@ class Transport:
         except TimeoutError:
             self._session = _new_session()  # the other one is still in use
             raise
-        date = response.headers.get("Date")
+        date = time_in(response.headers, "Date")
         # Files may come from a cache; the API's own clock is the one that counts.
         if date is not None and method == "POST":
-            with contextlib.suppress(ValueError):
-                said = email.utils.parsedate_to_datetime(date)
-                self._server_time = said.astimezone(UTC), answered
+            self._server_time = date, answered
         return response
 
 
@@ -287,19 +305,3 @@ def _new_session() -> requests.Session:
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def retry_after_of(response: requests.Response) -> float | None:
-    """Read Retry-After in seconds; it may be an HTTP date (RFC 9110, 10.2.3)."""
-    header = response.headers.get("Retry-After")
-    if header is None:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        when = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

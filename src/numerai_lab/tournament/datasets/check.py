@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from numerai_lab.tournament.bounded_json import MOST_BYTES, read_json
 from numerai_lab.tournament.problems import TournamentError
 
 
@@ -63,12 +63,14 @@ def check_file(path: Path, name: str) -> Contents:
 
 def _check_json(path: Path, name: str) -> Contents:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = read_json(file.read(MOST_BYTES + 1))
     except (ValueError, OSError) as error:
         raise BadFile(
             f"the file is not JSON ({str(error)[:80]})", where=name, fix="download again"
         ) from None
-    if _kind(name) == "features" and "feature_sets" not in content:
+    there = content if isinstance(content, dict) else {}
+    if _kind(name) == "features" and "feature_sets" not in there:
         raise BadFile("the file has no feature_sets", where=name, fix="download again later")
     return Contents(None, None)
 

@@ -15,6 +15,7 @@ from numerai_lab.files import exclusive_lock, sha256_of, write_errors
 from numerai_lab.tournament.api import Tournament, is_stand_in
 from numerai_lab.tournament.datasets.check import BadFile, Contents, check_file
 from numerai_lab.tournament.datasets.fetch import NoProgress, Part, Progress, Remote, fetch, probe
+from numerai_lab.tournament.datasets.names import path_in
 from numerai_lab.tournament.problems import host_of
 
 _LOCK_WAIT = 30.0
@@ -71,7 +72,7 @@ def _one(
     say: Callable[[str], None],
     round_number: int | None,
 ) -> Downloaded:
-    path = folder / name
+    path = path_in(folder, name)
     number = round_number if path.name.startswith("live") else None
     with exclusive_lock(
         path.with_name(f".{path.name}.lock"), f"another process is downloading {name}"

@@ -9,18 +9,15 @@ total size; otherwise the file starts over.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from numerai_lab.errors import MachineError
 from numerai_lab.files import write_errors, write_json
 from numerai_lab.tournament.api import Tournament, TournamentError, Unavailable
-from numerai_lab.tournament.transport import retry_after_of
+from numerai_lab.tournament.headers import length_in, range_in, retry_after, time_in
 
 _PROGRESS = 64 * 2**10
 """A try that got this many new bytes was not in vain, and does not count as a failed one."""
@@ -93,9 +90,13 @@ class Part:
     def remote(self) -> Remote | None:
         """Return what it is a part of, if that is known."""
         try:
-            return Remote(**json.loads(self.note.read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = json.loads(self.note.read_text("utf-8"))
+            size, etag, modified = found["bytes"], found["etag"], found["modified"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
+        fine = type(size) is int and size > 0
+        fine = fine and isinstance(etag, str | None) and isinstance(modified, str | None)
+        return Remote(size, etag, modified) if fine else None
 
 
 def probe(tournament: Tournament, name: str) -> Remote:
@@ -114,7 +115,8 @@ def probe(tournament: Tournament, name: str) -> Remote:
             with transport.get(url, {"Range": "bytes=0-0"}) as response:
                 return _described(name, response)
         except Unavailable as error:
-            if attempt == transport.attempts - 1:
+            too_long = (error.retry_after or 0) > transport.backoff.longest_retry_after
+            if attempt == transport.attempts - 1 or too_long:
                 raise
             transport.sleep(transport.backoff.seconds(attempt, error.retry_after))
     raise AssertionError("attempts must be at least 1")
@@ -158,6 +160,9 @@ def fetch(tournament: Tournament, name: str, part: Part, progress: Progress) -> 
 
 
 def _attempt(tournament: Tournament, name: str, part: Part, progress: Progress) -> Remote:
+    for mine in (part.data, part.note):
+        if mine.is_symlink():  # what it points to is none of ours
+            mine.unlink()
     before, there = part.remote(), part.size()
     headers: dict[str, str] = {}
     start = 0
@@ -170,8 +175,8 @@ def _attempt(tournament: Tournament, name: str, part: Part, progress: Progress) 
             part.discard()
         remote = _described(name, response)
         if response.status_code == 206:
-            begins = int(response.headers["Content-Range"].split()[1].split("-")[0])
-            if not headers or remote != before or begins != start:
+            told = range_in(response.headers)
+            if not headers or remote != before or told is None or told[0] != start:
                 part.discard()
                 raise Unavailable("the server sent other bytes than were asked for", where=name)
         else:
@@ -210,7 +215,16 @@ def _write(
             file.truncate(start)
             file.seek(start)
             since, got = clock(), 0
+            left = remote.bytes - start
             for piece in tournament.transport.pieces(response):
+                if len(piece) > left:
+                    file.truncate(0)
+                    raise Unavailable(
+                        f"the server sends more than the {remote.bytes:,} bytes that it told",
+                        where=name,
+                        fix="check any proxy, then try again later",
+                    )
+                left -= len(piece)
                 file.write(piece)
                 progress.advance(len(piece))
                 got += len(piece)
@@ -228,24 +242,18 @@ def _described(name: str, response: Any) -> Remote:
             f"the server does not give the file (HTTP {status})",
             where=name,
             status=status,
-            retry_after=retry_after_of(response),
+            retry_after=retry_after(headers),
             fix="try again later",
         )
-    size: str | None = headers.get("Content-Length")
-    if status == 206:
-        told = re.fullmatch(r"bytes \d+-\d+/(\d+)", headers.get("Content-Range", ""))
-        size = told[1] if told else None
-    if status not in (200, 206) or size is None or not size.isdigit():
+    told = range_in(headers)
+    size = told[1] if status == 206 and told is not None else None
+    if status == 200:
+        size = length_in(headers)
+    if size is None:
         raise TournamentError(
             f"the server does not tell the file's size (HTTP {status}), so it cannot be checked",
             where=name,
             fix="try again later",
         )
-    modified = headers.get("Last-Modified")
-    when: datetime | None = None
-    if modified is not None:
-        try:
-            when = parsedate_to_datetime(modified).astimezone(UTC)
-        except ValueError:
-            when = None
-    return Remote(int(size), headers.get("ETag"), when.isoformat() if when else None)
+    when = time_in(headers, "Last-Modified")
+    return Remote(size, headers.get("ETag"), when.isoformat() if when else None)

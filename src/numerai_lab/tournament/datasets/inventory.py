@@ -14,7 +14,7 @@ from numerai_lab.tournament.api import Tournament
 from numerai_lab.tournament.datasets.check import BadFile, check_file
 from numerai_lab.tournament.datasets.download import change_lock, same
 from numerai_lab.tournament.datasets.fetch import Part, probe
-from numerai_lab.tournament.datasets.names import GROUPS, is_version, version_key
+from numerai_lab.tournament.datasets.names import GROUPS, is_version, path_in, version_key
 
 Status = Literal["current", "outdated", "absent", "partial", "not recorded", "damaged"]
 _KNOWN = {file for files in GROUPS.values() for file in files}
@@ -45,7 +45,7 @@ def list_files(tournament: Tournament, folder: Path, names: Sequence[str]) -> li
     entries = read_lock(folder)
     found = []
     for name in names:
-        path, entry, remote = folder / name, entries.get(name), probe(tournament, name)
+        path, entry, remote = path_in(folder, name), entries.get(name), probe(tournament, name)
         local = path.stat().st_size if path.is_file() else None
         status: Status
         if local is None:
@@ -77,7 +77,7 @@ def verify_files(folder: Path, say: Callable[[str], None]) -> list[Verified]:
     Files of Numerai's names that are not recorded are said, and only opened.
     """
     entries = read_lock(folder)
-    found = [_verified(folder / name, entry) for name, entry in sorted(entries.items())]
+    found = [_verified(path_in(folder, name), entry) for name, entry in sorted(entries.items())]
     for path in sorted(_tournament_files(folder)):
         name = f"{path.parent.name}/{path.name}"
         if name in entries:

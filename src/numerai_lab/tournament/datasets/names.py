@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from numerai_lab.config import Experiment
+from numerai_lab.disclosure import without_controls
 from numerai_lab.errors import UserError, did_you_mean
+from numerai_lab.tournament.problems import TournamentError
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("features.json",),
@@ -21,12 +23,40 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """What `--files` takes -> names inside a version. Source: Numerai's documentation, "Data"."""
 
 ALWAYS = ("features", "train", "validation")
-_VERSION = re.compile(r"v\d+(\.\d+)*")
+_VERSION = re.compile(r"v[0-9]{1,6}(\.[0-9]{1,6})*")
+_PART = "[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9_-])?"
+_SAFE = re.compile(f"{_PART}(/{_PART})+")
+_LONGEST_NAME = 200
 
 
 def is_version(text: str) -> bool:
     """Return whether a text is a data version, as `v5.3`."""
     return _VERSION.fullmatch(text) is not None
+
+
+def is_safe(name: str) -> bool:
+    """Return whether a server's name of a file is one below a folder: `v5.3/train.parquet`.
+
+    Refused are `..`, a drive or a beginning slash, backslashes, `~`, control characters, and parts
+    that begin with a dot, as our own files do.
+    """
+    return len(name) <= _LONGEST_NAME and _SAFE.fullmatch(name) is not None
+
+
+def path_in(folder: Path, name: str) -> Path:
+    """Return where a file of the server lies in a folder.
+
+    Raises
+    ------
+    TournamentError : the name would lead out of the folder, or is none that a file may have.
+    """
+    if not is_safe(name):
+        raise TournamentError(
+            f"the name '{without_controls(name)[:80]}' is not one of a file in a data version, so "
+            "nothing is written",
+            fix="report it if it comes from Numerai",
+        )
+    return folder / name
 
 
 def version_key(version: str) -> tuple[int, ...]:
@@ -36,7 +66,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 def versions_of(names: Iterable[str]) -> list[str]:
     """Return the versions among file names like `v5.3/train.parquet`, oldest first."""
-    found = {name.split("/")[0] for name in names if "/" in name}
+    found = {name.split("/")[0] for name in names if "/" in name and is_safe(name)}
     return sorted(filter(is_version, found), key=version_key)
 
 
@@ -70,8 +100,13 @@ def choose_files(asked: Sequence[str], version: str, listed: Sequence[str]) -> l
     Raises
     ------
     UserError : a name that is neither a group nor a file of this version; the nearest is named.
+    TournamentError : the server lists it, and it would be written outside the folder.
     """
     there = {name.split("/", 1)[1] for name in listed if name.startswith(f"{version}/")}
+    for name in asked:
+        if name in there:
+            path_in(Path(), f"{version}/{name}")
+    there = {name for name in there if is_safe(f"{version}/{name}")}
     chosen: dict[str, None] = {}
     for name in asked:
         found = [file for file in GROUPS.get(name, (name,)) if file in there]
