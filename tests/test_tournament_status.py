@@ -358,7 +358,8 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
         for i in range(60)
     ]
     server.control(scores={"alpha": scores})
-    slots.write_text(slots.read_text().replace("name: gamma", "name: gamma.x, model: '<b>&'"))
+    gamma = "name: gamma.x, account: work, run: '<b>&'}"
+    slots.write_text(re.sub(r"name: gamma.*\}", gamma, slots.read_text()))
     result = lab("status", "--config", slots, "--html", tmp_path / "monitor.html", "--json")
     assert result.json["html"] == str(tmp_path / "monitor.html")
     text = (tmp_path / "monitor.html").read_text()
