@@ -117,6 +117,7 @@ def submit(
         chosen_slots,
         parse_duration,
         redact,
+        told_if_nothing_begins,
     )
     from numerai_lab.tournament import submit as submit_slots
 
@@ -128,17 +129,6 @@ def submit(
         sys.stderr.write(f"{now} {redact(sentence, environ)}\n")
         sys.stderr.flush()
 
-    desk = Desk(
-        state_of(state_dir, environ),
-        runs_dir,
-        environ,
-        say=(lambda _: None) if quiet else log,
-        warn=lambda sentence: log(f"warning: {sentence}"),
-        force=force,
-        limit_seconds=parse_duration(deadline, "--deadline"),
-    )
-    patience = Patience(parse_duration(wait))
-
     def show_outcome(outcome: Outcome) -> None:
         if as_json:
             emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
@@ -148,14 +138,29 @@ def submit(
         sys.stdout.flush()
         log(f"{'error: ' if outcome.exit_code else ''}{outcome.summary}")
 
-    outcome = submit_slots(
-        slots,
-        desk,
-        patience,
-        on_failure=on_failure or OnFailure(),
-        dry_run=dry_run,
-        stopped=show_outcome,
-    )
+    def warn(sentence: str) -> None:
+        log(f"warning: {sentence}")
+
+    whom = OnFailure() if dry_run or on_failure is None else on_failure
+    memory = state_dir / ".told.json"
+    with told_if_nothing_begins(whom, memory=memory, environ=environ, say=warn):
+        desk = Desk(
+            state_of(state_dir, environ),
+            runs_dir,
+            environ,
+            say=(lambda _: None) if quiet else log,
+            warn=warn,
+            force=force,
+            limit_seconds=parse_duration(deadline, "--deadline"),
+        )
+        outcome = submit_slots(
+            slots,
+            desk,
+            Patience(parse_duration(wait)),
+            on_failure=on_failure or OnFailure(),
+            dry_run=dry_run,
+            stopped=show_outcome,
+        )
     show_outcome(outcome)
     if outcome.exit_code:
         raise typer.Exit(outcome.exit_code)

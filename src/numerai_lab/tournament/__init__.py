@@ -44,6 +44,7 @@ from numerai_lab.tournament.entries import entries
 from numerai_lab.tournament.env_file import read_env_file
 from numerai_lab.tournament.export import Bundle, export
 from numerai_lab.tournament.model_upload import ModelUpload, check_not_cron, uploading
+from numerai_lab.tournament.on_failure import told_if_nothing_begins
 from numerai_lab.tournament.outcome import TRY_LATER, Outcome, SlotResult, redact
 from numerai_lab.tournament.predict import (
     LivePredictions,
@@ -135,6 +136,7 @@ __all__ = [
     "stale_files",
     "start_stand_in",
     "submit",
+    "told_if_nothing_begins",
     "uploading",
     "verify_files",
     "write_predictions",

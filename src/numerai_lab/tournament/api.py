@@ -21,9 +21,14 @@ from numerai_lab.tournament.answers import (
     Score,
     Submission,
     UploadAuth,
+    read_auth,
+    read_id,
+    read_list,
+    read_models,
     read_round,
     read_score,
-    read_submission,
+    read_submissions,
+    read_url,
 )
 from numerai_lab.tournament.client import Client
 from numerai_lab.tournament.problems import (
@@ -141,26 +146,32 @@ class Tournament:
             {"tournament": self.client.tournament_id},
             authorization=False,
         )
-        found = self._read(lambda: [item for item in data["rounds"] if item is not None])
+        found = self.read(lambda: [one for one in read_list(data["rounds"]) if one is not None])
         if not found:
             raise RoundNotOpen("there is no current round", where=host_of(self.url))
-        return self._read(lambda: read_round(found[0]))
+        return self.read(lambda: read_round(found[0]))
 
     def recent_rounds(self, limit: int = 100) -> list[Round]:
         """Return the newest rounds, resolved ones too, in the server's order."""
-        listed = self._read(lambda: self.client.list_rounds(limit=limit))
-        return self._read(lambda: [read_round(item) for item in listed])
+        listed = self.read(lambda: read_list(self.client.list_rounds(limit=limit)))
+        return self.read(lambda: [read_round(item) for item in listed])
 
     def models(self) -> dict[str, str]:
-        """Return {model name: model id} of the account."""
-        found: dict[str, str] = self._read(self.client.get_models)
-        return found
+        """Return {model name: model id} of the account; models without a name are left out."""
+        return self._models()[0]
+
+    def _models(self) -> tuple[dict[str, str], int]:
+        # numerapi's get_models cannot do with one null among them
+        data = self.query("query { account { models { id name tournament } } }")
+        return self.read(lambda: read_models(data["account"]["models"], self.client.tournament_id))
 
     def model_id(self, name: str) -> str:
         """Return the id of a model of the account; Rejected, with the nearest name, if none."""
-        models = self.models()
+        models, unreadable = self._models()
         if name not in models:
             known = ", ".join(sorted(models)[:8]) or "none"
+            if unreadable:
+                known += f", and {unreadable} whose name cannot be read"
             raise Rejected(
                 f"the account has no model '{name}'{did_you_mean(name, models)} (it has: {known})",
                 where=host_of(self.url),
@@ -191,22 +202,17 @@ class Tournament:
             """,
             {"modelId": model_id},
         )
-        details = self._read(
-            lambda: {item["filename"]: item for item in data["model"]["submissions"]}
-        )
-        listed = self._read(lambda: self.client.submission_ids(model_id))
-        found = self._read(lambda: [read_submission(item, details) for item in listed])
-        oldest = datetime.min.replace(tzinfo=UTC)
-        return sorted(found, key=lambda item: item.inserted_at or oldest, reverse=True)
+        listed = self.read(lambda: self.client.submission_ids(model_id))
+        return self.read(lambda: read_submissions(listed, data["model"]["submissions"]))
 
     def upload_auth(self, model_id: str, filename: str = "predictions.csv") -> UploadAuth:
         """Ask for a signed URL; the server chooses the name under which it is submitted."""
-        answer = self._read(
+        answer = self.read(
             lambda: self.client._upload_auth(
                 "submission_upload_auth", filename, self.client.tournament_id, model_id
             )
         )
-        return self._read(lambda: UploadAuth(str(answer["filename"]), str(answer["url"])))
+        return self.read(lambda: read_auth(answer))
 
     def put(self, url: str, data: bytes) -> None:
         """PUT a file to its signed URL, checked. Unavailable with `status` when refused."""
@@ -243,12 +249,14 @@ class Tournament:
                 "dataDatestamp": None,
             },
         )
-        return self._read(lambda: str(data["create_submission"]["id"]))
+        return self.read(lambda: read_id(data["create_submission"]["id"]))
 
     def datasets(self) -> list[str]:
         """Return the names of the files that can be downloaded, as in `v5.3/live.parquet`."""
-        listed = self._read(self.client.list_datasets)
-        return self._read(lambda: sorted(str(name) for name in listed))
+        listed = self.read(lambda: read_list(self.client.list_datasets()))
+        if not all(isinstance(name, str) for name in listed):
+            raise self._odd("a name that is no text")
+        return sorted(listed)
 
     def dataset_url(self, name: str) -> str:
         """Return the signed URL of a file; a repeated call gives a fresh one."""
@@ -265,10 +273,10 @@ class Tournament:
             {"filename": name, "round": None, "tournament": self.client.tournament_id},
             authorization=False,
         )
-        url = data.get("dataset")
+        url = self.read(lambda: data["dataset"])
         if not url:
             raise Rejected(f"the server has no file '{name}'", where=host_of(self.url))
-        return str(url)
+        return self.read(lambda: read_url(url))
 
     def submission_scores(
         self,
@@ -283,7 +291,7 @@ class Tournament:
 
         `name` asks for one score (`v2_corr20`), `newest` for the last day of each round only.
         """
-        listed = self._read(
+        listed = self.read(
             lambda: self.client.submission_scores(
                 model_id,
                 display_name=name,
@@ -292,16 +300,20 @@ class Tournament:
                 distinct_on_round=newest,
             )
         )
-        return self._read(lambda: [read_score(item) for item in listed])
+        return self.read(lambda: [read_score(item) for item in listed])
 
-    def _read(self, read: Callable[[], T]) -> T:
-        """Read an answer; TournamentError when it has another form than numerapi expects."""
+    def read(self, read: Callable[[], T]) -> T:
+        """Read an answer; TournamentError when it has another form than is expected."""
         try:
             return read()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise TournamentError(
-                f"the answer has another form than expected ({type(error).__name__}: "
-                f"{self.transport.redact(str(error))[:80]})",
-                where=host_of(self.url),
-                fix="look for a newer release of numerai_lab or numerapi",
-            ) from None
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise self._odd(f"{type(error).__name__}: {error}") from None
+        except RecursionError:
+            raise self._odd("nested too deep") from None
+
+    def _odd(self, why: str) -> TournamentError:
+        return TournamentError(
+            f"the answer has another form than expected ({self.transport.redact(why)[:80]})",
+            where=host_of(self.url),
+            fix="look for a newer release of numerai_lab or numerapi",
+        )

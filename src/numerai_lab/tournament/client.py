@@ -66,7 +66,11 @@ class Client(numerapi.NumerAPI):  # type: ignore[misc]
         )
         if status in (401, 403):
             raise WrongKeys(f"the keys are not accepted (HTTP {status})", where=where, fix=_KEYS)
-        if not 200 <= status < 300 or not isinstance(answer, dict) or answer.get("data") is None:
+        if (
+            not 200 <= status < 300
+            or not isinstance(answer, dict)
+            or not isinstance(answer.get("data"), dict)
+        ):
             raise TournamentError(
                 f"the answer is not one of Numerai's API (HTTP {status})",
                 where=where,
@@ -80,13 +84,12 @@ _KEYS = "check the keys in the environment, and their scopes at numer.ai > Setti
 
 def _messages(errors: Any) -> str:
     listed = errors if isinstance(errors, list) else [errors]
-    found = [
-        str(item.get("message") or item.get("detail") or "no reason given")
-        if isinstance(item, dict)
-        else str(item)
+    said = [
+        item.get("message") or item.get("detail") if isinstance(item, dict) else item
         for item in listed
     ]
-    return "; ".join(" ".join(text.split()) for text in found)[:300].rstrip(". ")
+    found = [text if isinstance(text, str) else "no reason given" for text in said[:20]]
+    return "; ".join(" ".join(text[:1000].split()) for text in found)[:300].rstrip(". ")
 
 
 def _refusal(message: str, where: str) -> Rejected | Unavailable:

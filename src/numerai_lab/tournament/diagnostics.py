@@ -14,9 +14,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from numerai_lab.data import ids_in
+from numerai_lab.disclosure import without_controls
 from numerai_lab.errors import DataError, UserError
 from numerai_lab.experiment import RunDir
-from numerai_lab.tournament.api import Tournament, TournamentError, UploadAuth, is_stand_in
+from numerai_lab.tournament.answers import (
+    read_auth,
+    read_flag,
+    read_id,
+    read_number,
+    read_text,
+    read_whole,
+)
+from numerai_lab.tournament.api import Tournament, TournamentError, is_stand_in
 
 FIELDS = {
     "corr": "validationCorrMean",
@@ -109,8 +118,8 @@ def upload_diagnostics(tournament: Tournament, model_id: str, csv: bytes) -> str
         }
     """
     arguments = {"filename": "validation.csv", "tournament": number, "modelId": model_id}
-    answer = tournament.query(auth_query, arguments)["diagnosticsUploadAuth"]
-    auth = UploadAuth(str(answer["filename"]), str(answer["url"]))
+    answer = tournament.query(auth_query, arguments)
+    auth = tournament.read(lambda: read_auth(answer["diagnosticsUploadAuth"]))
     tournament.put(auth.url, csv)
     create_query = """
         mutation($filename: String!
@@ -123,7 +132,8 @@ def upload_diagnostics(tournament: Tournament, model_id: str, csv: bytes) -> str
             }
         }"""
     arguments = {"filename": auth.filename, "tournament": number, "modelId": model_id}
-    return str(tournament.query(create_query, arguments)["createDiagnostics"]["id"])
+    made = tournament.query(create_query, arguments)
+    return tournament.read(lambda: read_id(made["createDiagnostics"]["id"]))
 
 
 def read_diagnostics(tournament: Tournament, model_id: str, id_: str) -> Diagnostics:
@@ -141,20 +151,26 @@ def read_diagnostics(tournament: Tournament, model_id: str, id_: str) -> Diagnos
           }}
         }}
     """
-    found: Any = tournament.query(query, {"id": id_, "modelId": model_id})["diagnostics"]
+    answer = tournament.query(query, {"id": id_, "modelId": model_id})
+    found: Any = tournament.read(lambda: answer["diagnostics"])
     if isinstance(found, list):  # numerapi's own code iterates over it
         found = found[0] if found else None
     if not isinstance(found, dict):
         raise TournamentError(
             f"the server has no diagnostics '{id_}'", fix="look at the model's page at numer.ai"
         )
+    return tournament.read(lambda: _read_diagnostics(id_, found))
+
+
+def _read_diagnostics(id_: str, found: dict[str, Any]) -> Diagnostics:
+    message, n_eras = found["message"], found["erasAcceptedCount"]
     return Diagnostics(
         id=id_,
-        status=str(found["status"] or ""),
-        message=found["message"],
-        n_eras=found["erasAcceptedCount"],
-        trained_on_validation=found["trainedOnVal"],
-        scores={ours: found[theirs] for ours, theirs in FIELDS.items()},
+        status=read_text(found["status"]) if found["status"] else "",
+        message=None if message is None else without_controls(str(message)[:1000]),
+        n_eras=None if n_eras is None else read_whole(n_eras),
+        trained_on_validation=read_flag(found["trainedOnVal"]),
+        scores={ours: read_number(found[theirs]) for ours, theirs in FIELDS.items()},
     )
 
 

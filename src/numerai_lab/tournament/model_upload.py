@@ -12,6 +12,7 @@ from pathlib import Path
 
 from numerai_lab.errors import UserError, did_you_mean
 from numerai_lab.experiment import FinalModel
+from numerai_lab.tournament.answers import read_auth, read_id, read_list, read_text
 from numerai_lab.tournament.api import (
     Rejected,
     Tournament,
@@ -149,7 +150,7 @@ def upload_model(
             fix=f"look at the uploads of '{model}' at numer.ai before you upload it again",
         ) from None
     return ModelUpload(
-        id=str(answer["createComputePickleUpload"]["id"]),
+        id=tournament.read(lambda: read_id(answer["createComputePickleUpload"]["id"])),
         model=model,
         filename=auth.filename,
         docker_image=image[0],
@@ -168,8 +169,7 @@ def _upload_auth(tournament: Tournament, filename: str, model_id: str) -> Upload
         }
     """
     answer = tournament.query(query, {"filename": filename, "modelId": model_id})
-    auth = answer["computePickleUploadAuth"]
-    return UploadAuth(str(auth["filename"]), str(auth["url"]))
+    return tournament.read(lambda: read_auth(answer["computePickleUploadAuth"]))
 
 
 def _container(tournament: Tournament, python: str) -> tuple[str, str]:
@@ -211,7 +211,9 @@ def _data_version(tournament: Tournament, version: str | None) -> tuple[str, str
 
 def _names(tournament: Tournament, field: str) -> dict[str, str]:
     answer = tournament.query(f"query {{ {field} {{ name id }} }}")
-    return {str(item["name"]): str(item["id"]) for item in answer[field]}
+    return tournament.read(
+        lambda: {read_text(one["name"]): read_id(one["id"]) for one in read_list(answer[field])}
+    )
 
 
 def uploading(

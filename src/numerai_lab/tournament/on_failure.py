@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from numerai_lab.disclosure import child_environment
-from numerai_lab.errors import MachineError, UserError
+from numerai_lab.errors import LabError, MachineError, UserError
 from numerai_lab.tournament.access import is_loopback
+from numerai_lab.tournament.outcome import redact
 from numerai_lab.tournament.records import DamagedRecord, read_json, set_aside, write_sealed
 from numerai_lab.tournament.slots import OnFailure
 
@@ -87,6 +90,23 @@ def tell(
             _post(address, facts, say)
 
 
+@contextlib.contextmanager
+def told_if_nothing_begins(
+    how: OnFailure, *, memory: Path, environ: Mapping[str, str], say: Callable[[str], None]
+) -> Iterator[None]:
+    """Tell of an error that stops a start before any slot, as a wrong address does; it goes on.
+
+    Parameters are those of `tell`.
+    """
+    try:
+        yield
+    except LabError as error:
+        text = f"numerai-lab submit: nothing was begun: {redact(str(error), environ)}"
+        facts = {"text": text, "round": None}
+        tell(how, f"begin/{error.what}", facts, memory=memory, environ=environ, say=say)
+        raise
+
+
 def _recall(memory: Path, say: Callable[[str], None]) -> dict[str, datetime]:
     """Read the topics told; a file that cannot be read is none: better told twice than never."""
     try:
@@ -141,7 +161,7 @@ def _post(address: str, facts: Mapping[str, Any], say: Callable[[str], None]) ->
     except urllib.error.HTTPError as error:
         with error:
             say(f"on_failure.webhook answered with HTTP {error.code}")
-    except OSError as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         say(f"on_failure.webhook could not be reached ({type(error).__name__})")
 
 

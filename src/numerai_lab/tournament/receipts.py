@@ -40,7 +40,7 @@ from numerai_lab.tournament.records import (
     read_record,
     write_record,
 )
-from numerai_lab.tournament.slots import NAME
+from numerai_lab.tournament.slots import MODEL
 
 STATE = Path("submissions")
 KEPT_FILES = 30
@@ -73,10 +73,10 @@ class State:
         ------
         UserError : the slot's name would lead to another folder.
         """
-        if re.fullmatch(NAME, slot) is None:
+        if re.fullmatch(MODEL, slot) is None:
             raise UserError(
                 f"'{slot}' cannot be the name of a model",
-                fix="write Numerai's name of it: letters, digits, '.', '_' and '-'",
+                fix="write Numerai's name of it: no slash or colon, no dot or ~ at its beginning",
             )
         if self.server in (None, NUMERAI_API):
             return self.path / slot

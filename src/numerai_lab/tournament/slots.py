@@ -14,6 +14,8 @@ from numerai_lab.errors import ConfigError, did_you_mean
 
 SUBMIT_CONFIG = Path("configs/submit.yaml")
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+MODEL = r"^[^\x00-\x1f\x7f/\\:~.][^\x00-\x1f\x7f/\\:]*$"
+"""Numerai decides how models may be called; records lie in a folder of that name, so it is one."""
 
 
 class Post(Section):
@@ -38,7 +40,7 @@ class Slot(Section):
 
     name: Annotated[str, Field(pattern=NAME)]
     run: str = Field("", validate_default=True, description="a run directory, or latest:EXPERIMENT")
-    model: Annotated[str, Field(pattern=NAME)] | None = Field(
+    model: Annotated[str, Field(pattern=MODEL)] | None = Field(
         None, description="Numerai's name of the model; the slot's name if left out"
     )
     account: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] = Field(

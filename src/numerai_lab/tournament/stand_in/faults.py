@@ -26,10 +26,12 @@ KINDS = {
     "error": "answer with a GraphQL error `message`",
     "wrong_keys": "answer as if the keys were wrong",
     "not_json": "answer with a page of HTML, status 200",
+    "odd": "answer with `value` in the place of the field `path` of the data",
+    "raw": "answer with `message` as the whole body, status 200",
     "close_round": "move the clock to the round's staking deadline, then go on as usual",
     "advance": "move the clock by `seconds`, then go on as usual",
 }
-BEFORE = {"status", "cut", "hang", "drip", "error", "wrong_keys", "not_json"}
+BEFORE = {"status", "cut", "hang", "drip", "error", "wrong_keys", "not_json", "raw"}
 """Kinds that end a request before anything is done."""
 
 
@@ -46,6 +48,7 @@ class Fault:
     skip : how many matching requests it lets through first.
     probability : chance that it hits a matching request.
     name : for `file`: only files whose name contains this.
+    path, value : for `odd`: names and positions from the root field on, and any JSON.
     """
 
     op: str
@@ -59,6 +62,8 @@ class Fault:
     seconds: float = 3600.0
     share: float = 0.5
     message: str = "something went wrong"
+    path: tuple[str | int, ...] = ()
+    value: Any = None
 
     def __post_init__(self) -> None:
         # "500" and the like are short for a status.

@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -128,6 +129,8 @@ class Handler(BaseHTTPRequestHandler):
             self._errors(str(error), fault)
             return
         self._after(fault)
+        if fault is not None and fault.kind == "odd":
+            data = _put(data, fault.path, fault.value)
         self._send(200, json.dumps({"data": {query.field: data}}).encode(), _JSON, fault)
 
     def _file(self, name: str) -> None:
@@ -208,6 +211,8 @@ class Handler(BaseHTTPRequestHandler):
             raise _Cut
         if fault.kind == "status":
             self._status(fault)
+        elif fault.kind == "raw":
+            self._send(200, fault.message.encode(), _JSON)
         elif fault.kind == "not_json":
             self._send(200, b"<html>Sign in to this network</html>", "text/html")
         else:
@@ -300,6 +305,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+
+def _put(data: Any, path: Sequence[str | int], value: Any) -> Any:
+    """Return a copy of data with a value in the place of one field, where there is such a place."""
+    if not path:
+        return value
+    first, *rest = path
+    if isinstance(data, dict) and first in data:
+        return {**data, first: _put(data[str(first)], rest, value)}
+    if isinstance(data, list) and isinstance(first, int) and first < len(data):
+        return [*data[:first], _put(data[first], rest, value), *data[first + 1 :]]
+    return data
 
 
 class Slice:
