@@ -4,7 +4,16 @@ import json
 
 import pytest
 
-from numerai_lab.checksums import OWN_SUM, damage_of, marks_of, own_sum_holds, with_own_sum
+from numerai_lab.checksums import (
+    OWN_SUM,
+    NotAsWritten,
+    damage_of,
+    marks_of,
+    own_sum_holds,
+    read_sealed,
+    with_own_sum,
+    write_sealed,
+)
 
 
 @pytest.fixture
@@ -49,3 +58,23 @@ def test_a_json_record_carries_its_own_checksum():
     assert own_sum_holds({**read, "round": 8}) is False
     assert own_sum_holds({key: value for key, value in read.items() if key != OWN_SUM}) is None
     assert with_own_sum(written) == written
+
+
+def test_a_sealed_file_is_read_as_it_was_written_or_not_at_all(tmp_path):
+    path = tmp_path / "record.json"
+    with pytest.raises(FileNotFoundError):
+        read_sealed(path)
+    write_sealed(path, {"round": 7, "files": ["a", "b"]})
+    assert read_sealed(path) == {"round": 7, "files": ["a", "b"]}
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"7", b"8"))
+    with pytest.raises(NotAsWritten, match="its checksum differs"):
+        read_sealed(path, or_unsealed=True)
+    for damaged in (whole[:-9], b"", b"\xff" + whole, b"[" * 100_000):
+        path.write_bytes(damaged)
+        with pytest.raises(NotAsWritten, match="cannot be read"):
+            read_sealed(path)
+    path.write_text('{"round": 7}')
+    with pytest.raises(NotAsWritten, match="has no checksum of its own"):
+        read_sealed(path)
+    assert read_sealed(path, or_unsealed=True) == {"round": 7}

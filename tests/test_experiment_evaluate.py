@@ -1,10 +1,13 @@
 """evaluate, compare, runs and report, through the command line."""
 
+import json
 import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from conftest import TINY_CONFIG
 
 
 @pytest.fixture
@@ -222,3 +225,20 @@ def test_output_that_nobody_reads_ends_without_a_word(trained, runs_dir, forks, 
     code, _, err = forks.run("runs", "--runs-dir", runs_dir, **options)
     assert code == 141
     assert err == ""
+
+
+def test_a_run_on_files_at_urls_is_judged_again(lab, tournament, tmp_path):
+    """They are read where the config says: the manifest keeps addresses without what is secret."""
+    files = [f"file://{tournament}/train.parquet", str(tournament / "validation.parquet")]
+    data = {"source": "parquet", "files": files, "columns": {"data_type": "data_type"}}
+    config = TINY_CONFIG.format(folder=tournament).splitlines()
+    config[1] = f"data: {json.dumps(data)}"
+    (tmp_path / "tiny.yaml").write_text("\n".join(config))
+    run = tmp_path / "run"
+    first = lab("train", tmp_path / "tiny.yaml", "--run-dir", run)
+    assert first.code == 0, first.err
+    scores = (run / "scores.json").read_bytes()
+    (run / "scores_per_era.parquet").unlink()
+    again = lab("evaluate", run)
+    assert again.code == 0, again.err
+    assert (run / "scores.json").read_bytes() == scores

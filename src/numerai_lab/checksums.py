@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from numerai_lab.files import sha256_of
+from numerai_lab.files import sha256_of, write_json
 
 OWN_SUM = "sha256_of_this"
 """The key under which a JSON object carries the checksum of everything else in it."""
@@ -72,6 +72,42 @@ def damage_of(
         except OSError as error:
             return f"{name} cannot be read ({error.strerror or error})"
     return None
+
+
+class NotAsWritten(Exception):
+    """A JSON file that is not what was written; the text goes after the file's name."""
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object, whole, with its own checksum. Raises MachineError."""
+    write_json(path, with_own_sum(value))
+
+
+def read_sealed(path: Path, *, or_unsealed: bool = False) -> Any:
+    """Read what `write_sealed` wrote, without the checksum.
+
+    Parameters
+    ----------
+    or_unsealed : also take any JSON that carries no checksum, as older versions wrote it.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such file.
+    NotAsWritten : it cannot be read, its checksum differs, or it has none.
+    """
+    try:
+        value: Any = json.loads(path.read_bytes())
+        holds = own_sum_holds(value) if isinstance(value, dict) else None
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise NotAsWritten(f"cannot be read ({type(error).__name__}: {reason})") from None
+    if holds is False:
+        raise NotAsWritten("is not what was written (its checksum differs)")
+    if holds is None and not or_unsealed:
+        raise NotAsWritten("has no checksum of its own")
+    return {key: item for key, item in value.items() if key != OWN_SUM} if holds else value
 
 
 def with_own_sum(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,8 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says in one line, without what a terminal would take for commands."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    return "".join(c if c.isprintable() else "?" for c in reason[:160])
+    """Return what an error says in one line, of 160 characters at most."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:160]
 
 
 def _no_memory(path: Path) -> MachineError:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from numerai_lab.config import Data, Experiment, Scoring, data_section
+from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_section
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.guards import check_same_data, locked
@@ -217,7 +217,10 @@ def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
     # What the files hold (facts["source"]) does not tell how they were found.
     changes: dict[str, Any] = {"source": section.source}
     if facts["folder"] is None:
-        changes["files"] = [Path(file["path"]) for file in facts["files"]]
+        # a URL is taken from the config: in the manifest it has lost its password and signature
+        remote = (file for file in section.files if isinstance(file, RemoteFile))
+        paths = [file["path"] for file in facts["files"]]
+        changes["files"] = [next(remote) if "://" in path else Path(path) for path in paths]
     elif section.source != "numerai" and is_cache(Path(facts["folder"])):
         # <dir>/synthetic/<hash>, made anew if it is gone
         changes |= {"source": "synthetic", "dir": Path(facts["folder"]).parent.parent}

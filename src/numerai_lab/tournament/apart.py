@@ -21,12 +21,12 @@ import numpy as np
 import pyarrow as pa
 
 from numerai_lab import errors
+from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.config import Neutralize
 from numerai_lab.disclosure import keys_hidden
 from numerai_lab.errors import LabError, UserError
 from numerai_lab.experiment import RunDir, load_final
 from numerai_lab.tournament.predict import LivePredictions, predict
-from numerai_lab.tournament.records import DamagedRecord, read_json, write_sealed
 
 START_METHOD = "spawn"
 """A fork would inherit this process's threads half-way through whatever they do."""
@@ -97,7 +97,7 @@ def _end_of(code: int | None) -> str:
 
 def _read(result: Path, run: RunDir, features: Path, say: Callable[[str], None]) -> LivePredictions:
     try:
-        told = read_json(result)
+        told = read_sealed(result)
         for sentence in told["said"]:
             say(sentence)
         failure = told.get("failure")
@@ -112,7 +112,7 @@ def _read(result: Path, run: RunDir, features: Path, say: Callable[[str], None])
             )
         known = getattr(errors, failure["kind"], UserError if failure["code"] == 2 else LabError)
         error: LabError = known(failure["what"], where=failure["where"], fix=failure["fix"])
-    except (OSError, DamagedRecord, KeyError, TypeError, ValueError) as problem:
+    except (OSError, NotAsWritten, KeyError, TypeError, ValueError) as problem:
         raise Died(f"its result cannot be read ({problem})", where=str(run.path)) from None
     raise error
 

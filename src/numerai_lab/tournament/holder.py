@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.errors import MachineError
-from numerai_lab.tournament.records import DamagedRecord, read_json, write_sealed
 from numerai_lab.tournament.ticks import Tick, tick
 
 NAME = ".lock.json"
@@ -62,12 +62,12 @@ class Holder:
 def read_holder(folder: Path) -> Holder | None:
     """Return who holds the lock of a folder, None where that is not written down or damaged."""
     try:
-        told = read_json(folder / NAME)
+        told = read_sealed(folder / NAME)
         holder = Holder(**{**told, "since": Tick(**told["since"])})
         datetime.fromisoformat(holder.started_at)
         float(holder.limit_seconds + holder.since.seconds)
         return holder
-    except (FileNotFoundError, DamagedRecord, KeyError, TypeError, ValueError):
+    except (FileNotFoundError, NotAsWritten, KeyError, TypeError, ValueError):
         return None
 
 

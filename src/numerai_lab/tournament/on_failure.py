@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from numerai_lab.checksums import write_sealed
 from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError, UserError
 from numerai_lab.tournament.access import is_loopback
 from numerai_lab.tournament.outcome import redact
-from numerai_lab.tournament.records import DamagedRecord, read_json, set_aside, write_sealed
+from numerai_lab.tournament.records import DamagedRecord, read_json, set_aside
 from numerai_lab.tournament.slots import OnFailure
 
 TIMEOUT_SECONDS = 60.0

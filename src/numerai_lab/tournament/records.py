@@ -6,17 +6,15 @@ carry none and are taken as they are.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from numerai_lab.checksums import OWN_SUM, own_sum_holds, with_own_sum
+from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.errors import RunError
-from numerai_lab.files import write_errors, write_json
+from numerai_lab.files import write_errors
 from numerai_lab.tournament.ticks import Clock, Tick
 
 
@@ -30,7 +28,7 @@ class DamagedRecord(RunError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
-            f"cannot be read ({why})",
+            f"cannot be read or believed ({why})",
             where=str(path),
             fix="the next `numerai-lab submit` moves it aside, and asks the server what it has",
         )
@@ -137,23 +135,9 @@ def read_json(path: Path) -> Any:
     FileNotFoundError : there is none. DamagedRecord : it is not what was written.
     """
     try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-        holds = own_sum_holds(value) if isinstance(value, dict) else None
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DamagedRecord(path, f"{type(error).__name__}: {reason}") from None
-    if holds is False:
-        raise DamagedRecord(path, "its content is not what was written: the checksum differs")
-    if holds:
-        del value[OWN_SUM]
-    return value
-
-
-def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file that carries its own checksum. Raises MachineError."""
-    write_json(path, with_own_sum(value))
+        return read_sealed(path, or_unsealed=True)
+    except NotAsWritten as error:
+        raise DamagedRecord(path, f"it {error}") from None
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:

@@ -12,16 +12,15 @@ from numerai_lab.tournament.looks import (
     LOOKS_SECONDS,
     Sleep,
     find_submission,
-    is_late,
     look_for,
     look_until,
 )
 from numerai_lab.tournament.problems import TournamentError
-from numerai_lab.tournament.receipts import State, utc_text
+from numerai_lab.tournament.receipts import State
 from numerai_lab.tournament.records import DamagedRecord, Journal, Receipt, set_aside
 from numerai_lab.tournament.slots import Slot
 from numerai_lab.tournament.ticks import Clock
-from numerai_lab.tournament.upload import receipt_of, unsure
+from numerai_lab.tournament.upload import listed, receipt_of, unsure
 
 
 def recover(
@@ -108,8 +107,7 @@ def recover_damaged(
     set_aside(damaged.path)  # before the receipt is written, which removes the round's journal
     if found is None:
         return None
-    its_round = latest if latest is not None and latest.number == number else None
-    receipt = _found_receipt(tournament, slot, model_id, found, number, its_round)
+    receipt = _found_receipt(tournament, slot, model_id, found, number, latest)
     if found.filename in text:
         receipt = replace(receipt, how="recovered")
     state.write_receipt(receipt)
@@ -150,18 +148,13 @@ def _found_receipt(
     number: int,
     its_round: Round | None,
 ) -> Receipt:
-    return Receipt(
+    return listed(
+        tournament,
+        one,
         slot=slot.name,
-        round=number,
         account=slot.account,
         model=slot.model_name,
         model_id=model_id,
-        submission_id=one.id,
-        filename=one.filename,
-        how="found",
-        inserted_at=None if one.inserted_at is None else utc_text(one.inserted_at),
-        late=is_late(one, its_round),
-        confirmed_at=utc_text(tournament.server_now()),
-        origin=None,
-        counted_for=one.round or 0,
+        number=number,
+        its_round=its_round,
     )

@@ -145,21 +145,55 @@ def receipt_of(
     its_round: Round | None,
 ) -> Receipt:
     """Write and return the receipt of what a journal tells and the server lists."""
-    known = its_round if its_round is not None and its_round.number == journal.round else None
-    receipt = Receipt(
-        slot=journal.slot,
-        round=journal.round,
-        account=journal.account,
-        model=journal.model,
-        model_id=journal.model_id,
-        submission_id=found.id,
+    receipt = replace(
+        listed(
+            tournament,
+            found,
+            slot=journal.slot,
+            account=journal.account,
+            model=journal.model,
+            model_id=journal.model_id,
+            number=journal.round,
+            its_round=its_round,
+        ),
         filename=journal.filename,
         how=how,
-        inserted_at=None if found.inserted_at is None else utc_text(found.inserted_at),
-        late=is_late(found, known),
-        confirmed_at=utc_text(tournament.server_now()),
         origin=journal.origin,
-        counted_for=found.round or 0,
     )
     state.write_receipt(receipt)
     return receipt
+
+
+def listed(
+    tournament: Tournament,
+    found: Submission,
+    *,
+    slot: str,
+    account: str,
+    model: str,
+    model_id: str,
+    number: int,
+    its_round: Round | None,
+) -> Receipt:
+    """Return a receipt of what the server lists, as one that something else has made.
+
+    Parameters
+    ----------
+    number : the round it is of. its_round : that round, if it is known; another does not count.
+    """
+    known = its_round if its_round is not None and its_round.number == number else None
+    return Receipt(
+        slot=slot,
+        round=number,
+        account=account,
+        model=model,
+        model_id=model_id,
+        submission_id=found.id,
+        filename=found.filename,
+        how="found",
+        inserted_at=None if found.inserted_at is None else utc_text(found.inserted_at),
+        late=is_late(found, known),
+        confirmed_at=utc_text(tournament.server_now()),
+        origin=None,
+        counted_for=found.round or 0,
+    )

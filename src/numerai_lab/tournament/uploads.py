@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from numerai_lab.checksums import write_sealed
 from numerai_lab.tournament.receipts import State
-from numerai_lab.tournament.records import DamagedRecord, read_json, write_sealed
+from numerai_lab.tournament.records import DamagedRecord, read_json
 
 _NAME = "upload.json"
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +24,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.checksums import FileMark, damage_of, own_sum_holds, with_own_sum
+from numerai_lab.checksums import FileMark, NotAsWritten, damage_of, read_sealed, write_sealed
 from numerai_lab.errors import LabError
-from numerai_lab.files import write_json
 from numerai_lab.machine import usable_cores
 
 Verify = Literal["auto", "always", "never"]
@@ -195,12 +193,9 @@ def _key(folder: Path, path: Path) -> str:
 def _read_checked(folder: Path) -> dict[str, object]:
     """Read what was hashed before; nothing if that is not known: then it is hashed again."""
     try:
-        content = json.loads((folder / CHECKED_FILE).read_bytes())
-    except (OSError, ValueError):
+        return dict(read_sealed(folder / CHECKED_FILE).get("files", {}))
+    except (FileNotFoundError, NotAsWritten):
         return {}
-    if not (isinstance(content, dict) and own_sum_holds(content)):
-        return {}
-    return dict(content["files"])
 
 
 def _write_checked(
@@ -215,4 +210,4 @@ def _write_checked(
         known[_key(folder, path)] = {"stamp": list(stamp), "chunks": sorted(chunks)}
     # It only saves time: a folder that cannot be written is hashed again.
     with contextlib.suppress(LabError):
-        write_json(folder / CHECKED_FILE, with_own_sum({"files": known}))
+        write_sealed(folder / CHECKED_FILE, {"files": known})

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from numerai_lab.checksums import own_sum_holds, with_own_sum
+from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.files import hash_of, reading
 from numerai_lab.data.store.checks import Stamp, stamp_of
 from numerai_lab.errors import LabError
-from numerai_lab.files import write_json
 
 Say = Callable[[str], None]
 
@@ -56,7 +54,7 @@ def known_hashes(
     if renewed:
         # It only saves time: what is wrong with the disk, the store itself will say.
         with contextlib.suppress(LabError):
-            write_json(index, with_own_sum({"files": known}))
+            write_sealed(index, {"files": known})
     return tuple(found)
 
 
@@ -73,16 +71,12 @@ def all_hashed(paths: Sequence[Path], folder: Path) -> bool:
 def _read_index(path: Path, say: Say) -> dict[str, object]:
     """Read what is known; nothing where there is no such file, or not one that was written here."""
     try:
-        index = json.loads(path.read_bytes())
+        return dict(read_sealed(path).get("files", {}))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):
-        index = None
-    if isinstance(index, dict) and own_sum_holds(index) and isinstance(index.get("files"), dict):
-        return dict(index["files"])
-    what = "is damaged" if index is None or "files" in index else "has no checksum of its own"
-    say(f"{path} {what}: the source files are hashed again")
-    return {}
+    except NotAsWritten as error:
+        say(f"{path} {error}: the source files are hashed again")
+        return {}
 
 
 def _known_hash(known: dict[str, object], key: str, stamp: Stamp) -> str | None:

@@ -10,9 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from numerai_lab.checksums import OWN_SUM, FileMark, own_sum_holds, with_own_sum
+from numerai_lab.checksums import FileMark, NotAsWritten, read_sealed, write_sealed
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.files import write_json
 
 FORMAT: Literal[3] = 3
 """Part of every store's name: a store of another format is never opened."""
@@ -98,20 +97,19 @@ class Manifest(_Section):
 def read_manifest(folder: Path) -> Manifest | str | None:
     """Read a store's manifest; None when there is none, or what is wrong with it."""
     try:
-        content = json.loads((folder / "manifest.json").read_bytes())
-        if not (isinstance(content, dict) and own_sum_holds(content)):
-            return "manifest.json is not what was written (its checksum differs)"
-        del content[OWN_SUM]
-        return Manifest.model_validate_json(json.dumps(content))
+        # as JSON: strict types take a list for a tuple there
+        return Manifest.model_validate_json(json.dumps(read_sealed(folder / "manifest.json")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, ValidationError):
-        return "manifest.json cannot be read"
+    except NotAsWritten as error:
+        return f"manifest.json {error}"
+    except ValidationError:
+        return "manifest.json holds something else than a store writes there"
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a store's manifest, whole, with its own checksum."""
-    write_json(folder / "manifest.json", with_own_sum(manifest.model_dump(mode="json")))
+    write_sealed(folder / "manifest.json", manifest.model_dump(mode="json"))
 
 
 def store_name(files: Sequence[SourceFile], rule: Sequence[object], version: int = FORMAT) -> str:

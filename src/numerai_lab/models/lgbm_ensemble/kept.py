@@ -6,14 +6,13 @@ never ends. So a file is loaded only if it is what its record says.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from numerai_lab.checksums import marks_of, own_sum_holds, with_own_sum
+from numerai_lab.checksums import NotAsWritten, marks_of, read_sealed, write_sealed
 from numerai_lab.eraframe import StoredFeatures
-from numerai_lab.files import write_aside, write_json
+from numerai_lab.files import write_aside
 from numerai_lab.models.lgbm_ensemble.packed import is_whole
 
 
@@ -30,14 +29,13 @@ def damage_of_kept(path: Path, features: StoredFeatures) -> str | None:
     if not record.exists() and not path.exists():
         raise FileNotFoundError(path)
     try:
-        content = json.loads(record.read_bytes())
-        mark = content["files"][path.name] if own_sum_holds(content) else None
+        mark = read_sealed(record).get("files", {}).get(path.name)
     except FileNotFoundError:
         return "they have no checksum"
-    except (OSError, ValueError, KeyError, TypeError):
-        mark = None
+    except NotAsWritten as error:
+        return f"{record.name} {error}"
     if mark is None:
-        return f"{record.name} is not what was written"
+        return f"{record.name} is that of other rows"
     damage = features.damage_of(path, mark)
     if damage is None and not is_whole(path):  # where its content is not to be checked
         damage = f"{path.name} is not whole"
@@ -55,7 +53,7 @@ def keep(path: Path) -> Iterator[Path]:
         # The record first: beside rows that another process has just written, equal to these, it
         # is right, too.
         mark = marks_of(part.parent, [part.name])[part.name]
-        write_json(_record_of(path), with_own_sum({"files": {path.name: mark}}))
+        write_sealed(_record_of(path), {"files": {path.name: mark}})
 
 
 def forget(path: Path) -> None:
