@@ -79,3 +79,14 @@ def test_other_rooms_are_entered_by_their_door():
             if parts[0] == "numerai_lab" and len(parts) > 2 and parts[1] != room:
                 wrong.append(f"{path.relative_to(ROOT)} imports from {named}")
     assert wrong == []
+
+
+def test_the_contract_knows_no_model():
+    wrong = [
+        f"{path.name} imports {name}"
+        for path in sorted((ROOT / "models" / "contract").glob("*.py"))
+        for name in imports_of(path)
+        if name.startswith("numerai_lab.models.")
+        and not name.startswith("numerai_lab.models.contract")
+    ]
+    assert wrong == []

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from numerai_lab.errors import ModelError
+from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.models.features import check_features, distinct_values, pieces, reference_rows
-from numerai_lab.models.toy import toy_frame
 
 
 @given(

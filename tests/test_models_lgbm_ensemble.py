@@ -15,10 +15,10 @@ from scipy.stats import norm, rankdata
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.errors import ModelError
 from numerai_lab.models import FitContext, check_model, get_model
+from numerai_lab.models.contract.toy import TARGETS, toy_frame
 from numerai_lab.models.lgbm_ensemble.blend import NonNegativeFit, blend
 from numerai_lab.models.lgbm_ensemble.oof import inner_parts
 from numerai_lab.models.lgbm_ensemble.params import PRESETS, by_first_name
-from numerai_lab.models.toy import TARGETS, toy_frame
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from data_files import load, numerai_folder, table
 from numerai_lab.models import FitContext, get_model
+from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble import binned
 from numerai_lab.models.lgbm_ensemble.binned import as_float
 from numerai_lab.models.lgbm_ensemble.packed import MOST_VALUES, learn_layout
-from numerai_lab.models.toy import toy_frame
 
 PARAMS = {"feature_pre_filter": False, "verbosity": -1, "min_data_in_bin": 1, "num_threads": 1}
 

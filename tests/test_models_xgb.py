@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.errors import ModelError
 from numerai_lab.models import FitContext, check_model, get_model
-from numerai_lab.models.toy import toy_frame
+from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.models.xgb import boosting
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed

@@ -1,6 +1,6 @@
 """What learns: the Model protocol, the registry, the conformance check, and two models."""
 
-from numerai_lab.models.base import (
+from numerai_lab.models.contract import (
     FROZEN,
     JOINT,
     SHUFFLED,
@@ -20,11 +20,11 @@ from numerai_lab.models.base import (
     Params,
     SizedModel,
 )
-from numerai_lab.models.conformance import check_model
+from numerai_lab.models.contract.conformance import check_model
+from numerai_lab.models.contract.world import Collective, World
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.features import check_features
 from numerai_lab.models.registry import ModelEntry, get_model, list_models
-from numerai_lab.models.world import Collective, World
 
 __all__ = [
     "FROZEN",

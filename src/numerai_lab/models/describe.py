@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from numerai_lab.models.base import LEFT_OUT
+from numerai_lab.models.contract import LEFT_OUT
 from numerai_lab.models.registry import get_model
 
 

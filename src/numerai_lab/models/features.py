@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame, Features
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.world import World
+from numerai_lab.models.contract.world import World
 
 _CACHE_BYTES = 1 << 20
 

@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from pydantic import BaseModel
 
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import Model, ModelInfo
+from numerai_lab.models.contract import Model, ModelInfo
 
 GROUP = "numerai_lab.models"
 BUILT_IN = {

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.errors import MachineError
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
+from numerai_lab.models.contract.world import World
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
 from numerai_lab.models.lgbm_ensemble.kept import damage_of_kept, forget, keep
@@ -27,7 +28,6 @@ from numerai_lab.models.lgbm_ensemble.packed import (
     save_binned,
 )
 from numerai_lab.models.lgbm_ensemble.params import BINNING
-from numerai_lab.models.world import World
 
 Taken = tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]
 """Values, and which feature takes which, as `distinct_values` returns them."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
-from numerai_lab.models.world import World
+from numerai_lab.models.contract.world import World
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
 Float64 = npt.NDArray[np.float64]

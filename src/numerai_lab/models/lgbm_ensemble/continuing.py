@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import FitContext
+from numerai_lab.models.contract import FitContext
 from numerai_lab.models.lgbm_ensemble.binned import as_float
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.members import Member

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.world import World
+from numerai_lab.models.contract.world import World
 
 _MINUTES_TO_WAIT = 120
 _SAMPLE_ROWS = 20_000

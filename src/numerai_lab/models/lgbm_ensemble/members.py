@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import FitContext
+from numerai_lab.models.contract import FitContext
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.distributed import network_params
 from numerai_lab.models.lgbm_ensemble.library import library_errors

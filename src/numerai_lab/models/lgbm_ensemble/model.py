@@ -13,7 +13,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.contract import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import Float64, blend

@@ -9,10 +9,10 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError
+from numerai_lab.models.contract.world import World
 from numerai_lab.models.lgbm_ensemble.binned import as_float
 from numerai_lab.models.lgbm_ensemble.blend import Float64, NonNegativeFit
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer
-from numerai_lab.models.world import World
 from numerai_lab.scoring import corr_per_era
 
 

@@ -9,7 +9,7 @@ from lightgbm.basic import _ConfigAliases
 from pydantic import AfterValidator, Field, field_validator
 
 from numerai_lab.errors import did_you_mean
-from numerai_lab.models.base import Params
+from numerai_lab.models.contract import Params
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]

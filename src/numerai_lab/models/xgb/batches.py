@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xgboost
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 
 BATCH_BYTES = 32 << 20
 """Rows read at a time. Also the size of a page when training from disk, of which XGBoost holds a

@@ -13,9 +13,9 @@ import xgboost
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
+from numerai_lab.models.contract.world import World
 from numerai_lab.models.features import distinct_values, reference_rows
-from numerai_lab.models.world import World
 from numerai_lab.models.xgb.batches import Batches
 
 _FEWEST_BINS, _MOST_BINS = 16, 256

@@ -13,7 +13,7 @@ import xgboost
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb.binning import (
     bin_judged_rows,
     bin_training_rows,

@@ -12,7 +12,7 @@ import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import Exported, FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.contract import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features, pieces
 from numerai_lab.models.trees import xgboost_trees
 from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix

@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from numerai_lab.models.base import LEFT_OUT, Params
+from numerai_lab.models.contract import LEFT_OUT, Params
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]

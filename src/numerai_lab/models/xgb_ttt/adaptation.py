@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.xgb_ttt.leaf_refresh import LeafRefresh
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, State, Trunk

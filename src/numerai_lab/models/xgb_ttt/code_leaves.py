@@ -14,7 +14,7 @@ import numpy as np
 import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb.binning import bin_training_rows, library_talk, missing_marker
 from numerai_lab.models.xgb_ttt.booster_json import merged
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models.base import Exported
+from numerai_lab.models.contract import Exported
 from numerai_lab.models.trees import xgboost_trees
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation
 from numerai_lab.models.xgb_ttt.code_leaves import CodeLeaves

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xgboost
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.features import distinct_values, pieces, reference_rows
 from numerai_lab.models.xgb.binning import library_talk, missing_marker
 from numerai_lab.models.xgb_ttt.booster_json import main_output

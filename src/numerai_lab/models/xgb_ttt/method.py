@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb import XGB
 from numerai_lab.models.xgb.binning import missing_marker
 from numerai_lab.models.xgb_ttt.params import Adapt

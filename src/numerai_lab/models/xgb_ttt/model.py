@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import (
+from numerai_lab.models.contract import (
     FROZEN,
     JOINT,
     SHUFFLED,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 from numerai_lab.models.xgb_ttt.principal import Float64, minimise
 
 

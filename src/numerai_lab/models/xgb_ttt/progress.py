@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numerai_lab.models.base import FitContext
+from numerai_lab.models.contract import FitContext
 from numerai_lab.models.xgb_ttt.guard import Choices
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.method import Era
 from numerai_lab.models.xgb_ttt.params import Auxiliary, XGBTTTParams
 from numerai_lab.models.xgb_ttt.statistics import era_statistics

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.xgb_ttt.leaf_moves import Float64
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk

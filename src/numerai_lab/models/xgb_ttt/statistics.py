@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 
 MIN_ROWS = 20
 """An era with fewer rows says nothing certain about itself: it is predicted by frozen trees."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.principal import Float64, Summary, find_directions, minimise
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics

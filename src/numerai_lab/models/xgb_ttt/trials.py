@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb import XGB
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Adapted
 from numerai_lab.models.xgb_ttt.guard import Block, Choices

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 from numerai_lab.models.xgb_ttt.principal import Summary
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics
 from numerai_lab.models.xgb_ttt.task import AuxiliaryTask, readable_eras

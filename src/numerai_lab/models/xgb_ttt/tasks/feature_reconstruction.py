@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerai_lab.models.base import Float32
+from numerai_lab.models.contract import Float32
 from numerai_lab.models.xgb_ttt.principal import Summary
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics
 from numerai_lab.models.xgb_ttt.task import AuxiliaryTask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.base import SHUFFLED, ControlledModel, DetailedModel, Float32
+from numerai_lab.models.contract import SHUFFLED, ControlledModel, DetailedModel, Float32
 
 
 def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32) -> str:

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from numerai_lab.disclosure import child_environment
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
-from numerai_lab.models.base import (
+from numerai_lab.models.contract import (
     ControlledModel,
     DetailedModel,
     FitContext,
@@ -35,8 +35,8 @@ from numerai_lab.models.base import (
     Model,
     OnlineModel,
 )
-from numerai_lab.models.conformance_details import problem_of_details, problem_of_parts
-from numerai_lab.models.toy import TARGETS, shuffled_rows, toy_frame
+from numerai_lab.models.contract.conformance_details import problem_of_details, problem_of_parts
+from numerai_lab.models.contract.toy import TARGETS, shuffled_rows, toy_frame
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
 _JUDGED_ERAS = np.array([35, 1, 50, 41], dtype=np.int64)
@@ -254,8 +254,8 @@ _LOAD_AND_PREDICT = """
 import importlib, operator, sys
 from pathlib import Path
 import numpy as np
-from numerai_lab.models.conformance import _JUDGED_ERAS
-from numerai_lab.models.toy import toy_frame
+from numerai_lab.models.contract.conformance import _JUDGED_ERAS
+from numerai_lab.models.contract.toy import toy_frame
 module, name, folder, seed = sys.argv[1:]
 model_type = operator.attrgetter(name)(importlib.import_module(module))
 frame = toy_frame(int(seed) + 1, rows_per_era=_JUDGED_ERAS, first_era=40).without_targets()

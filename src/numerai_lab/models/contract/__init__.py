@@ -1,0 +1,45 @@
+"""The contract between a run and a model: protocols, what each tells the other, and the check.
+
+`check_model` (`conformance.py`) tries every promise. Nothing here knows any model.
+"""
+
+from numerai_lab.models.contract.arrays import Float32
+from numerai_lab.models.contract.context import FitContext
+from numerai_lab.models.contract.export import ExportableModel, Exported
+from numerai_lab.models.contract.info import ModelInfo
+from numerai_lab.models.contract.params import LEFT_OUT, Params
+from numerai_lab.models.contract.protocols import (
+    ContinuableModel,
+    ControlledModel,
+    DetailedModel,
+    MemberModel,
+    Model,
+    OnlineModel,
+    SizedModel,
+)
+from numerai_lab.models.contract.report import FROZEN, JOINT, SHUFFLED, Detailed, FitReport
+from numerai_lab.models.contract.world import Collective, World
+
+__all__ = [
+    "FROZEN",
+    "JOINT",
+    "LEFT_OUT",
+    "SHUFFLED",
+    "Collective",
+    "ContinuableModel",
+    "ControlledModel",
+    "Detailed",
+    "DetailedModel",
+    "ExportableModel",
+    "Exported",
+    "FitContext",
+    "FitReport",
+    "Float32",
+    "MemberModel",
+    "Model",
+    "ModelInfo",
+    "OnlineModel",
+    "Params",
+    "SizedModel",
+    "World",
+]

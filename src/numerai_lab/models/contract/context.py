@@ -1,0 +1,52 @@
+"""What a run tells a model besides its training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.contract.arrays import Float32
+from numerai_lab.models.contract.world import World
+
+
+def _silent(*_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What the run tells a model besides the training rows.
+
+    Attributes
+    ----------
+    seed : derive every use of randomness from it with `seeds.child_seed`.
+    target : the main target; its NaN rows have been dropped from the training rows.
+    targets : all targets this model may train on, the main one first. Others may hold NaN:
+        drop those rows for that target and count them in the report's notes.
+    purge_eras : era numbers between training and judged eras; inner splits need as many.
+    weights : float32 [n_rows] of the training frame, or None for equal weights.
+    stop : labelled, purged eras for early stopping, or None.
+    stop_rounds : trees without a new best before stopping.
+    device, n_threads : where to compute; 0 threads means all cores.
+    progress : call with (trees done, trees in all).
+    say : call with a sentence the user must see (a fall-back, a dropped column).
+    world : the workers that fit this model together; the training rows are then the eras of one
+        of them, `stop` is the same on each. Alone unless `info.in_parts`.
+    peers : the workers that hold the same rows and share the work out, as a `MemberModel` can.
+    """
+
+    seed: int
+    target: str
+    targets: tuple[str, ...]
+    purge_eras: int
+    weights: Float32 | None = None
+    stop: EraFrame | None = None
+    stop_rounds: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    n_threads: int = 0
+    progress: Callable[[int, int], None] = _silent
+    say: Callable[[str], None] = _silent
+    world: World = field(default_factory=World)
+    peers: World = field(default_factory=World)

@@ -1,0 +1,19 @@
+"""The base of every model's parameters."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+LEFT_OUT = "left_out"
+"""Key in a field's `json_schema_extra`: what a library does when the parameter is left out."""
+
+
+class Params(BaseModel):
+    """Base of every model's parameters: unknown keys rejected, strict types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @classmethod
+    def hint_unknown_key(cls, name: str) -> str:  # noqa: ARG003 - for those that know
+        """Return where a key that is unknown here belongs, or an empty string."""
+        return ""

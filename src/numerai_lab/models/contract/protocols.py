@@ -1,0 +1,160 @@
+"""What a model does: the one protocol, and the optional ones beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.contract.arrays import Float32
+from numerai_lab.models.contract.context import FitContext
+from numerai_lab.models.contract.info import ModelInfo
+from numerai_lab.models.contract.params import Params
+from numerai_lab.models.contract.report import Detailed, FitReport
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What learns. See CONTRIBUTING.md; `check_model` tests all that is promised here."""
+
+    info: ClassVar[ModelInfo]
+    Params: ClassVar[type[Params]]
+
+    def __init__(self, params: Any) -> None:
+        """Take a validated instance of `Params`; no work, no randomness."""
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Learn from labelled rows."""
+        ...
+
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict float32 [n_rows] in row order, whole eras, never NaN; targets are not there.
+
+        Raises ModelError when the frame's features are not those trained on, in order.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing empty folder."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; predictions are byte-equal on the same machine."""
+        ...
+
+
+@runtime_checkable
+class DetailedModel(Protocol):
+    """A model that can show more than its prediction. Optional; a run asks for it if it is there.
+
+    A run judges the variants as further predictions, and compares the prediction and its
+    variants `JOINT` and `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
+    """
+
+    def predict_in_detail(self, frame: EraFrame) -> Detailed:
+        """Predict as `predict` does, and show variants and facts beside."""
+        ...
+
+    @classmethod
+    def frozen_as(cls, params: Any) -> tuple[str, Params] | None:
+        """Name the model and parameters whose prediction, with the same seed, is `FROZEN`.
+
+        A run that is to be compared with it does not train it a second time. None: there is
+        no such model.
+        """
+        ...
+
+
+@runtime_checkable
+class ControlledModel(DetailedModel, Protocol):
+    """A detailed model whose control needs other eras, in steps that can be shared out. Optional.
+
+    `predict_in_detail` of a frame is `predict_apart` of its eras, in parts of any size, with the
+    variant `SHUFFLED` from `predict_control` of the same parts. `draw_others` in between sees
+    the states of all eras. A run with workers takes these steps itself.
+    """
+
+    def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[Any]]:
+        """Predict in detail without the control; also the state of each era, None for none."""
+        ...
+
+    def draw_others(self, first_era: int, states: Sequence[Any]) -> list[Any]:
+        """Draw for each era the state of another one, None where it has none itself.
+
+        `states` are those of all eras that are predicted, of which `first_era` is the first.
+        """
+        ...
+
+    def predict_control(self, frame: EraFrame, apart: Detailed, others: Sequence[Any]) -> Float32:
+        """Predict `SHUFFLED` with the states of other eras; `apart` is of the same frame."""
+        ...
+
+
+@runtime_checkable
+class SizedModel(Protocol):
+    """A model that knows how much memory its training takes. Optional.
+
+    A run asks before it begins, so that an experiment that cannot fit says so at once.
+    """
+
+    def memory_needed(self, n_rows: int, n_features: int) -> int:
+        """Return the bytes that training on so many rows takes at its peak, at least."""
+        ...
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Name settings of this model that would take less ("memory: external"), if any."""
+        ...
+
+
+@runtime_checkable
+class MemberModel(Protocol):
+    """A model of members that do not depend on one another. Optional.
+
+    Where there are as many as workers, each trains some of them on all rows (`ctx.peers`).
+    """
+
+    def n_members(self, targets: tuple[str, ...]) -> int:
+        """Return how many members it trains on these targets."""
+        ...
+
+
+@runtime_checkable
+class ContinuableModel(Model, Protocol):
+    """A model that can go on from where its fit ended. Optional.
+
+    `numerai-lab train --continue RUN` uses it for the weekly refresh of a live model.
+    """
+
+    @property
+    def n_rounds(self) -> int:
+        """Boosting rounds grown so far."""
+        ...
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
+        """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.
+
+        What was learnt before stays as it is. The report counts the trees that were added.
+
+        Raises ModelError when the features are not those of the fit.
+        """
+        ...
+
+
+@runtime_checkable
+class OnlineModel(Protocol):
+    """A model that goes on learning from labels as they become known. Optional.
+
+    With `online` true a run predicts the judged eras one after another. Before era e it hands
+    over those eras after the last training era that it has not handed over yet and that end
+    at e - purge - 1: the labels a live model would know by then, and never a later one.
+    """
+
+    @property
+    def online(self) -> bool:
+        """Whether this fitted model wants labels; decided by its parameters."""
+        ...
+
+    def observe(self, resolved: EraFrame) -> None:
+        """Learn from labelled eras, in order of time."""
+        ...

@@ -1,0 +1,63 @@
+"""What a fit and a prediction tell the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from numerai_lab.models.contract.arrays import Float32
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a fit tells the run; stored as JSON in fit.json.
+
+    Attributes
+    ----------
+    n_trees : trees kept in the end, over all members.
+    library_seconds : wall time spent inside the library's own training calls.
+    importance : total gain by feature name (not normalised), empty if the model has none.
+    notes : sentences about what happened (dropped constant features, fall-backs).
+    details : whatever else the model wants to record; must be JSON-serialisable.
+    """
+
+    n_trees: int
+    library_seconds: float
+    importance: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+FROZEN = "frozen"
+"""Name of the variant that does not change from era to era; the others are compared with it."""
+JOINT = "joint"
+"""Name of the variant trained with auxiliary targets beside the target, and not adapted."""
+SHUFFLED = "shuffled"
+"""Name of the control: the model changed for another era than the one it predicts."""
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """Predictions with what a model that changes itself from era to era tells about them.
+
+    Attributes
+    ----------
+    predictions : float32 [n_rows], as `predict` gives them.
+    variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
+        same model unchanged, `JOINT`, `SHUFFLED`, or any other. The same names for every frame.
+    per_era : name -> one number per era of the frame, None where there is none.
+    remarks : what happened to each era of the frame, None where nothing did; empty for nothing
+        at all. Said as "3 of 20 eras" and the remark.
+    """
+
+    predictions: Float32
+    variants: dict[str, Float32] = field(default_factory=dict)
+    per_era: dict[str, list[float | None]] = field(default_factory=dict)
+    remarks: list[str | None] = field(default_factory=list)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what happened, each remark once with the number of its eras."""
+        counts = Counter(remark for remark in self.remarks if remark is not None)
+        return tuple(f"{n} of {len(self.remarks)} eras {remark}" for remark, n in counts.items())
