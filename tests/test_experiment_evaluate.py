@@ -1,4 +1,4 @@
-"""evaluate, compare, runs and report, through the command line."""
+"""evaluate and report, through the command line."""
 
 import json
 import os
@@ -50,6 +50,19 @@ def test_evaluate_other_target_and_eras_writes_nothing(lab, trained, runs_dir):
     assert result["benchmark"] is None
     assert "bmc" not in result["scores"]["prediction"]
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_every_target_asked_for_is_shown(lab, trained, runs_dir):
+    wanted = ("--target", "target", "--target", "target_ender_60")
+    found = lab("evaluate", "--runs-dir", runs_dir, "--json", *wanted).json["scores_by_target"]
+    shown = lab("evaluate", "--runs-dir", runs_dir, *wanted).out
+    table = shown[shown.index("corr on every target") :].splitlines()[3:]
+    for target in ("target", "target_ender_60"):
+        (line,) = [line for line in table if line.startswith(f"{target} ")]
+        corr = found[target]["prediction"]["corr"]
+        assert line.split()[1:3] == ["tiny", f"{corr['mean']:.4f}"]
+        assert f"[{corr['ci_low']:.4f}, {corr['ci_high']:.4f}]" in line
+        assert f"{corr['sharpe']:.2f}" in line
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
@@ -148,52 +161,6 @@ def test_constant_predictions_give_no_score_and_a_warning(lab, trained, tourname
     assert result.code == 0, result.err
     assert "constant" in result.err
     assert "corr" not in result.json["scores"]["prediction"]
-
-
-def test_compare_is_the_paired_difference(lab, trained, tiny_config, runs_dir):
-    other = lab(
-        *("train", tiny_config, "--runs-dir", runs_dir, "--json"),
-        *("--set", "name=other", "--set", "model.params.max_depth=3"),
-    ).json
-    result = lab("compare", "tiny", "other", "--runs-dir", runs_dir, "--json").json
-    (row,) = result["comparisons"]
-    difference = (
-        other["scores"]["prediction"]["corr"]["mean"]
-        - trained["scores"]["prediction"]["corr"]["mean"]
-    )
-    assert row["mean_difference"] == pytest.approx(difference, abs=1e-12)
-    assert row["ci_low"] < row["mean_difference"] < row["ci_high"]
-    assert 0 <= row["probability_of_improvement"] <= 1
-    swapped = lab("compare", "other", "tiny", "--runs-dir", runs_dir, "--json").json
-    assert swapped["comparisons"][0]["mean_difference"] == pytest.approx(-difference, abs=1e-12)
-    table = lab("compare", "tiny", "other", "--runs-dir", runs_dir)
-    assert table.code == 0
-    assert "tiny" in table.out
-
-
-def test_a_run_compared_with_its_twin_is_identical(lab, trained, tiny_config, runs_dir):
-    lab("train", tiny_config, "--runs-dir", runs_dir, "--set", "name=twin")
-    (row,) = lab("compare", "tiny", "twin", "--runs-dir", runs_dir, "--json").json["comparisons"]
-    assert row["mean_difference"] == 0
-    assert row["verdict"] == "identical"
-    assert "identical" in lab("compare", "tiny", "twin", "--runs-dir", runs_dir).out
-
-
-def test_compare_needs_two_runs(lab, trained, runs_dir):
-    result = lab("compare", "tiny", "--runs-dir", runs_dir)
-    assert result.code == 2
-    assert "two runs" in result.err
-
-
-def test_runs_lists_headline_numbers_and_unfinished_ones(lab, trained, tiny_config, runs_dir):
-    lab("train", tiny_config, "--runs-dir", runs_dir)
-    first, second = lab("runs", "--runs-dir", runs_dir, "--json").json["runs"]
-    assert {first["state"], second["state"]} == {"finished"}
-    assert first["corr"] == trained["scores"]["prediction"]["corr"]["mean"]
-    (Path(second["run"]) / "DONE").unlink()
-    listed = lab("runs", "--runs-dir", runs_dir)
-    assert "unfinished" in listed.out
-    assert f"{trained['scores']['prediction']['corr']['mean']:.4f}" in listed.out
 
 
 def test_no_runs_yet(lab, tmp_path):

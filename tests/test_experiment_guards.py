@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_files import without_mark
-
 
 @pytest.fixture
 def mine(tournament, tmp_path):
@@ -119,20 +117,6 @@ def test_the_last_run_is_the_one_that_began_last(lab, tiny_config, tmp_path):
     second = lab("train", tiny_config, "--runs-dir", runs, "--set", "seed=9", "--json").json
     found = lab("evaluate", "tiny", "--runs-dir", runs, "--json").json
     assert found["run_dir"] == second["run_dir"]
-
-
-def test_compare_refuses_another_kind_of_data(lab, train, tiny_config, tmp_path, mine):
-    runs = tmp_path / "runs"
-    without_mark(mine)
-    train()
-    made = "data={source: synthetic, synthetic: {n_eras: 60, rows_per_era: 60, n_features: 12}}"
-    lab(
-        *("train", tiny_config, "--runs-dir", runs, "--set", "name=made", "--set", made),
-        *("--set", f"data.dir={tmp_path / 'cache'}"),
-    )
-    result = lab("compare", "tiny", "made", "--runs-dir", runs)
-    assert result.code == 2
-    assert "synthetic data" in result.err
 
 
 def test_a_purge_that_is_too_short_is_said_to_scripts_and_quiet_users(train):

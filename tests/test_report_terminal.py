@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from numerai_lab.report import (
     render_comparison,
     render_plan,
-    render_runs,
     render_scores,
     to_text,
 )
@@ -61,7 +59,8 @@ def test_many_predictions_go_below_each_other_beside_the_run(scores):
     names = [f"a_rather_long_baseline_name_{i}" for i in range(5)]
     many = {"prediction": scores["scores"]["prediction"]}
     many |= dict.fromkeys(names, scores["scores"]["xgb"])
-    text = to_text(render_scores(scores | {"scores": many, "benchmark": None}, "xgb_ttt"))
+    alone = {"scores": many, "scores_by_target": {}, "benchmark": None}
+    text = to_text(render_scores(scores | alone, "xgb_ttt"))
     plain(text)
     assert text.count("xgb_ttt") == 3
     for name in names:
@@ -133,31 +132,20 @@ def test_plan_shows_the_purge_and_embargo_only_where_there_is_one(run):
     assert "embargo" in blocked
 
 
-def test_runs_show_their_state_until_they_are_finished():
-    done = {"experiment": "xgb", "run": "runs/xgb/20261122T083000Z-1a2b3c4d", "state": "finished"}
-    done |= {"corr": 0.02131, "ci_low": 0.0123, "ci_high": 0.0301, "sharpe": 1.024}
-    half = {"experiment": "lgbm_ensemble", "run": "20261122T093000Z-5e6f7a8b"}
-    text = to_text(render_runs([done, half | {"state": "2 of 4 folds"}]))
+def test_several_targets_are_all_shown(scores):
+    """The headline is of the first one; below, every target has its row."""
+    own, other = scores["scores"]["prediction"], scores["scores"]["xgb"]
+    many = {"target": scores["scores"], "target_ender_60": {"prediction": own, "xgb": other}}
+    text = to_text(render_scores(scores | {"scores_by_target": many}, "xgb_ttt"))
     plain(text)
-    first, second = text.splitlines()[-2:]
-    assert first.split()[-4:] == ["0.0213", "[0.012,", "0.030]", "1.02"]
-    assert "20261122T083000Z-1a2b3c4d" in first
-    assert "2 of 4 folds" in second
-    assert "no runs yet" in to_text(render_runs([]))
-
-
-@pytest.mark.parametrize("name", ["xgb_ttt_leaf_refresh", "x" * 45])
-def test_a_runs_name_is_whole_and_its_continuation_is_marked(name):
-    facts = {"corr": -0.0213, "ci_low": -0.0123, "ci_high": -0.0301, "sharpe": -11.02}
-    first = {"experiment": name, "run": f"runs/{name}/20261122T083000Z-1a2b3c4d", **facts}
-    second = {**first, "run": f"runs/{name}/20261122T083000Z.2-1a2b3c4d", "continues": "runs/x"}
-    text = to_text(render_runs([first, second]))
-    plain(text)
-    for run in (first, second):
-        (line,) = [line for line in text.splitlines() if Path(run["run"]).name in line]
-        assert line.split()[-4:] == ["-0.0213", "[-0.012,", "-0.030]", "-11.02"]
-    assert "made by train --continue" in text
-    assert "+" not in to_text(render_runs([first]))
+    table = text[text.index("corr on every target") :].splitlines()
+    (line,) = [line for line in table if line.startswith("target_ender_60")]
+    assert line.split()[1:3] == ["xgb_ttt", f"{own['corr']['mean']:.4f}"]
+    assert f"[{own['corr']['ci_low']:.4f}, {own['corr']['ci_high']:.4f}]" in line
+    assert line.split()[-2:] == [f"{own['corr']['sharpe']:.2f}", "80"]
+    assert table[table.index(line) + 1].split()[:2] == ["xgb", f"{other['corr']['mean']:.4f}"]
+    alone = scores | {"scores_by_target": {"target": scores["scores"]}}
+    assert "every target" not in to_text(render_scores(alone))
 
 
 numbers = st.none() | st.floats(-1, 1) | st.just(float("nan")) | st.just(float("inf"))

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
-from numerai_lab.cli.output import emit, show, show_scores, warn_on_stderr
+from numerai_lab.cli.output import SYNTHETIC, emit, show, show_scores, warn_on_stderr
 from numerai_lab.errors import UserError
 
 
@@ -175,6 +175,9 @@ def compare(
         list[str], typer.Argument(metavar="RUN RUN ...", help="the first one is the baseline")
     ],
     metric: Annotated[str, typer.Option("--metric", help="corr, mmc, bmc, fnc ...")] = "corr",
+    across_data: Annotated[
+        bool, typer.Option("--across-data", help="also runs that were judged on different data")
+    ] = False,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -182,20 +185,22 @@ def compare(
     from numerai_lab.experiment import compare as compare_runs
     from numerai_lab.report import render_comparison
 
-    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr)
+    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr, across_data=across_data)
     if as_json:
         emit({"comparisons": rows})
         return
-    for row in rows:
-        sys.stdout.write(
-            f"{row['prediction']}: mean {metric} {row['mean']:+.4f}\n"
-            f"{row['baseline']}: mean {metric} {row['baseline_mean']:+.4f}\n"
-        )
+    base = rows[0]
+    told = [(base["baseline"], base["baseline_mean"], base["baseline_data"])]
+    told += [(row["prediction"], row["mean"], row["data"]) for row in rows]
+    for name, mean, data in told:
+        sys.stdout.write(f"{name}: mean {metric} {mean:+.4f}, {data['label']}\n")
     show(render_comparison(rows))
+    if any(data["synthetic"] for _, _, data in told):
+        sys.stdout.write(SYNTHETIC)
 
 
 def runs(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List runs with their headline numbers."""
+    """List runs with headline numbers, eras, data, and the settings that tell them apart."""
     from numerai_lab.experiment import list_runs
     from numerai_lab.report import render_runs
 

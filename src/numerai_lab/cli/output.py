@@ -8,6 +8,9 @@ from typing import Any
 
 from numerai_lab.disclosure import presentable
 
+SYNTHETIC = "\n*** SYNTHETIC DATA: these scores say nothing about Numerai ***\n\n"
+"""Stands below every table of such scores."""
+
 
 def emit(value: dict[str, Any]) -> None:
     """Print one JSON object on stdout."""
@@ -41,7 +44,7 @@ def show_scores(scores: dict[str, Any], name: str) -> None:
     if scores["comparisons"]:
         show(render_comparison(scores["comparisons"]))
     if scores["source"] == "synthetic":
-        sys.stdout.write("\n*** SYNTHETIC DATA: these scores say nothing about Numerai ***\n\n")
+        sys.stdout.write(SYNTHETIC)
 
 
 def fail(message: str, code: int, arguments: list[str]) -> int:

@@ -1,7 +1,7 @@
 """From config to artefacts: plan folds, train, evaluate, compare, the run directory."""
 
 from numerai_lab.experiment.cluster import Cluster, open_cluster
-from numerai_lab.experiment.compare import compare, list_runs
+from numerai_lab.experiment.compare import compare
 from numerai_lab.experiment.continuing import continue_run
 from numerai_lab.experiment.evaluate import (
     Evaluated,
@@ -10,6 +10,7 @@ from numerai_lab.experiment.evaluate import (
     resolved_experiment,
 )
 from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
+from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run

@@ -1,4 +1,4 @@
-"""`compare` and `runs`: finished runs side by side."""
+"""`compare`: finished runs side by side, on the same data."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.data_identity import DataIdentity, judged_on
 from numerai_lab.experiment.judge import MAIN
-from numerai_lab.experiment.rundir import RunDir, find_run, iter_runs
+from numerai_lab.experiment.rundir import RunDir, find_run
 from numerai_lab.scoring import paired
 from numerai_lab.seeds import child_seed
 
@@ -24,7 +25,9 @@ class Series:
 
     label: str
     run: RunDir
+    data: DataIdentity
     target: str
+    benchmark: str | None
     horizon_days: int
     scores: pd.Series[float]
 
@@ -34,16 +37,24 @@ def compare(
     runs_dir: Path,
     metric: str,
     say: Callable[[str], None],
+    *,
+    across_data: bool = False,
     samples: int = 2000,
 ) -> list[dict[str, Any]]:
     """Paired per-era difference of each later run minus the first one.
 
     Only eras judged in both count. Each row holds both means, the difference, its 95 % block
-    bootstrap interval and the share of bootstrap means above 0 (probability of improvement).
+    bootstrap interval and the share of bootstrap means above 0 (probability of improvement), and
+    the data of both runs.
+
+    Parameters
+    ----------
+    across_data : compare runs on different data all the same, era by era, and say so.
 
     Raises
     ------
-    RunError : fewer than two runs, runs judged on other targets, no era in common, no such metric.
+    RunError : fewer than two runs, runs judged on other targets or on other data, no era in
+        common, no such metric.
     """
     if len(specs) < 2:
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
@@ -56,7 +67,13 @@ def compare(
                 f"{other.label} is judged on '{other.target}', {base.label} on '{base.target}'",
                 fix="evaluate both on one target with --target",
             )
-        check_same_rows(base, other, say)
+        for sentence in data_differences(base, other, metric):
+            if not across_data:
+                raise RunError(
+                    f"{sentence}: a difference would be one of the data, too",
+                    fix="compare runs on the same data, or era by era all the same: --across-data",
+                )
+            say(f"{sentence}: their eras are compared by number")
         eras = base.scores.index.intersection(other.scores.index)
         if len(eras) == 0:
             raise RunError(f"{other.label} and {base.label} have no judged era in common")
@@ -81,6 +98,8 @@ def compare(
                 "prediction": other.label,
                 "baseline": base.label,
                 "baseline_run": str(base.run.path),
+                "data": other.data.as_dict(),
+                "baseline_data": base.data.as_dict(),
                 "metric": metric,
                 "target": base.target,
                 "mean": float(np.nanmean(a)),
@@ -91,19 +110,30 @@ def compare(
     return rows
 
 
-def check_same_rows(base: Series, other: Series, say: Callable[[str], None]) -> None:
-    """Refuse to compare runs on data of different kinds; say so when files differ."""
-    one, two = base.run.manifest()["data"], other.run.manifest()["data"]
-    if one["source"] != two["source"]:
-        raise RunError(
-            f"{other.label} was judged on {two['source']} data, {base.label} on {one['source']}",
-            fix="train both on the same data",
+_NEEDS_REFERENCES = ("bmc", "mmc", "benchmark_corr", "payout")
+_NEEDS_BENCHMARK = ("bmc", "benchmark_corr")
+
+
+def data_differences(base: Series, other: Series, metric: str) -> list[str]:
+    """Say in what the data that a metric rests on differ between two runs; empty: in nothing.
+
+    Other features of the same files are another model's choice, and no other data.
+    """
+    one, two = base.data, other.data
+    found = []
+    if one.rows != two.rows:
+        found.append(f"{other.label} is judged on {two.label}, {base.label} on {one.label}")
+    elif metric in _NEEDS_REFERENCES and one.references != two.references:
+        found.append(
+            f"{other.label} and {base.label} had other files of benchmark and meta models, on "
+            f"which {metric} rests"
         )
-    if one["fingerprint"] != two["fingerprint"]:
-        say(
-            f"{other.label} and {base.label} were made from files or features that differ: "
-            "their eras are compared by number"
+    if metric in _NEEDS_BENCHMARK and base.benchmark != other.benchmark:
+        found.append(
+            f"{metric} of {other.label} is of the benchmark {other.benchmark}, that of "
+            f"{base.label} of {base.benchmark}"
         )
+    return found
 
 
 def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
@@ -126,29 +156,12 @@ def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
         )
     label = f"{run.path.parent.name}/{run.path.name}"
     scores = mine.set_index("era")[metric]
-    return Series(label, run, summary["target"], summary["horizon_days"], scores)
-
-
-def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
-    """One row per run under `runs_dir`, oldest first, with its headline numbers if finished."""
-    rows = []
-    for run in iter_runs(runs_dir):
-        manifest = run.manifest()
-        row: dict[str, Any] = {
-            "run": str(run.path),
-            "experiment": manifest["experiment"],
-            "created_utc": manifest["created_utc"],
-            "source": manifest["data"]["source"],
-            "folds": len(manifest["folds"]),
-            "state": "finished" if run.finished else "unfinished",
-            "final": (run.final_dir / "DONE").exists(),
-            "continues": manifest.get("continued", {}).get("parent"),
-        }
-        if run.finished:
-            summary = run.scores()
-            corr = summary["scores"][MAIN].get("corr", {})
-            headline = ("mean", "ci_low", "ci_high", "sharpe", "sharpe_hac")
-            row |= {"target": summary["target"], "n_eras": summary["eras"]["n"]}
-            row |= {"corr" if key == "mean" else key: corr.get(key) for key in headline}
-        rows.append(row)
-    return rows
+    return Series(
+        label,
+        run,
+        judged_on(run),
+        summary["target"],
+        summary.get("benchmark"),
+        summary["horizon_days"],
+        scores,
+    )

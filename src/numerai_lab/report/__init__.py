@@ -5,10 +5,10 @@ Both read what a run directory holds and compute nothing that a score depends on
 
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
+from numerai_lab.report.run_list import render_runs
 from numerai_lab.report.terminal import (
     render_comparison,
     render_plan,
-    render_runs,
     render_scores,
     to_text,
 )

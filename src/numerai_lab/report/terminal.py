@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
-from numerai_lab.report.figures import ABSENT, count, interval, number, percent
-from numerai_lab.report.shapes import MODEL, Comparison, EraWindow, Fold, Scores
+from numerai_lab.report.figures import count, interval, number, percent
+from numerai_lab.report.shapes import MODEL, Comparison, EraWindow, Fold, Scores, Stats
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -80,8 +79,25 @@ def _score_rows(scores: Scores, names: Sequence[str]) -> list[tuple[str, list[st
     ]
 
 
+def _by_target(scores: Scores, names: Sequence[str], experiment: str) -> Table:
+    """Build the table of corr on every target, one row per target and prediction."""
+    columns = [("target", False), ("prediction", False), ("corr", True), ("95 % interval", True)]
+    table = new_table([*columns, ("sharpe", True), ("eras", True)], "corr on every target")
+    for column in table.columns[2:]:
+        column.no_wrap = True
+    for target, by_name in scores.scores_by_target.items():
+        for i, name in enumerate(name for name in names if name in by_name):
+            stats = by_name[name].get("corr") or Stats()
+            cells = ["" if i else target, experiment if name == MODEL else name]
+            cells += [number(stats.mean), interval(stats.ci_low, stats.ci_high)]
+            add_row(table, [*cells, number(stats.sharpe, 2), count(stats.n_eras)])
+    return table
+
+
 def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> RenderableType:
     """Render scores.json: one column per prediction, the run's own first, intervals beneath.
+
+    Where several targets were scored, a table of corr on each follows.
 
     Parameters
     ----------
@@ -106,6 +122,8 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
         for name, cells in _score_rows(shown, abreast):
             add_row(table, [name, *cells], "bold" if name == "corr" else None)
         parts += [table, Text("")]
+    if len(shown.scores_by_target) > 1:
+        parts += [_by_target(shown, names, experiment), Text("")]
     if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
         parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
     parts += [Text(sentence) for sentence in shown.scored_in_part()]
@@ -139,38 +157,6 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
         add_row(table, [*cells, count(c.n_eras), c.way])
     return table
-
-
-def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Render a list of runs with their headline numbers, one row each.
-
-    Parameters
-    ----------
-    runs : mappings with `experiment`, `run` (its directory), `state` ("finished", or how far it
-        got), `continues` (the run whose final model it grew), and `corr`, `ci_low`, `ci_high`,
-        `sharpe`; any may be absent or None.
-    """
-    from rich.console import Group
-    from rich.text import Text
-
-    if not runs:
-        return Text("no runs yet")
-    columns = [("experiment", False), ("run", False), ("corr", True)]
-    table = new_table([*columns, ("95 % interval", True), ("sharpe", True)])
-    for column in table.columns[1:]:
-        column.no_wrap = True  # a run's name is copied from here, so it is whole
-    for run in runs:
-        # A run that is not finished has no interval; its state stands there.
-        state = str(run.get("state") or "finished")
-        ends = run.get("ci_low"), run.get("ci_high")
-        range_ = interval(*ends, decimals=3) if state == "finished" else state
-        name = f"{run.get('experiment') or ABSENT}{' +' if run.get('continues') else ''}"
-        cells = [name, Path(run.get("run") or ABSENT).name]
-        add_row(table, [*cells, number(run.get("corr")), range_, number(run.get("sharpe"), 2)])
-    if not any(run.get("continues") for run in runs):
-        return table
-    words = "+ made by train --continue: a final model that grew; the scores are its parent's"
-    return Group(table, Text(words))
 
 
 def _eras(window: EraWindow) -> str:

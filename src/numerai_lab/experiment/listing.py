@@ -1,0 +1,131 @@
+"""`runs`: what there is, with headline numbers, data, and what tells runs of a config apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from numerai_lab.config import Experiment
+from numerai_lab.errors import LabError
+from numerai_lab.experiment.data_identity import judged_on
+from numerai_lab.experiment.evaluate import resolved_experiment
+from numerai_lab.experiment.judge import MAIN
+from numerai_lab.experiment.rundir import RunDir, iter_runs
+from numerai_lab.models import get_model
+
+_TOLD_OTHERWISE = ("name", "question", "data.dir", "data.store")
+"""Settings that the listing shows as such, or that change no number."""
+
+
+def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
+    """One row per run under `runs_dir`, oldest first, with its headline numbers if finished.
+
+    `differs` holds the settings of a run that are not the same in all runs of its experiment, as
+    dotted key -> value; None where its resolved.yaml cannot be read.
+    """
+    runs = list(iter_runs(runs_dir))
+    rows = [_row(run) for run in runs]
+    by_experiment: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        by_experiment[row["experiment"]].append(i)
+    for members in by_experiment.values():
+        # Equal hashes are equal settings: one resolved.yaml is read for each.
+        one_of = {rows[i]["config_hash"]: runs[i] for i in members}
+        told = differences(_settings([*one_of.values()])) if len(one_of) > 1 else [{}]
+        by_hash = dict(zip(one_of, told, strict=True))
+        for i in members:
+            rows[i]["differs"] = by_hash[rows[i]["config_hash"]]
+    return rows
+
+
+def differences(settings: Sequence[Mapping[str, Any] | None]) -> list[dict[str, Any] | None]:
+    """Keep of each mapping the keys whose values are not the same in all; None stays None.
+
+    Examples
+    --------
+    >>> differences([{"depth": 5, "eta": 0.1}, {"depth": 7, "eta": 0.1}])
+    [{'depth': 5}, {'depth': 7}]
+    """
+    known = [one for one in settings if one is not None]
+    absent = object()
+    keys = [
+        key
+        for key in dict.fromkeys(key for one in known for key in one)
+        if any(one.get(key, absent) != known[0].get(key, absent) for one in known)
+    ]
+    return [None if one is None else {k: one[k] for k in keys if k in one} for one in settings]
+
+
+def _row(run: RunDir) -> dict[str, Any]:
+    manifest = run.manifest()
+    row: dict[str, Any] = {
+        "run": str(run.path),
+        "experiment": manifest["experiment"],
+        "created_utc": manifest["created_utc"],
+        "config_hash": manifest.get("config_hash"),
+        "source": manifest["data"]["source"],
+        "data": judged_on(run).as_dict(),
+        "folds": len(manifest["folds"]),
+        "state": "finished" if run.finished else "unfinished",
+        "final": (run.final_dir / "DONE").exists(),
+        "continues": manifest.get("continued", {}).get("parent"),
+    }
+    if run.finished:
+        summary = run.scores()
+        corr = summary["scores"][MAIN].get("corr", {})
+        headline = ("mean", "ci_low", "ci_high", "sharpe", "sharpe_hac")
+        eras = summary["eras"]
+        row |= {"target": summary["target"], "n_eras": eras["n"]}
+        row |= {"first_era": eras["first"], "last_era": eras["last"]}
+        row |= {"corr" if key == "mean" else key: corr.get(key) for key in headline}
+    return row
+
+
+def _settings(runs: Sequence[RunDir]) -> list[dict[str, Any] | None]:
+    """Flatten the configs of runs to dotted keys; a parameter left out in some has its default."""
+    written = [_experiment(run) for run in runs]
+    flat = [
+        None if one is None else _flat(one.model_dump(mode="json", by_alias=True))
+        for one in written
+    ]
+    known = [one for one in flat if one is not None]
+    if any(one.keys() != known[0].keys() for one in known):
+        for experiment, settings in zip(written, flat, strict=True):
+            if experiment is not None and settings is not None:
+                settings |= _flat({"model": {"params": _all_params(experiment)}})
+    return [
+        None if one is None else {key: value for key, value in one.items() if not _is_told(key)}
+        for one in flat
+    ]
+
+
+def _experiment(run: RunDir) -> Experiment | None:
+    try:
+        return resolved_experiment(run)
+    except LabError:
+        return None
+
+
+def _all_params(experiment: Experiment) -> dict[str, Any]:
+    """Return the model's parameters with its defaults; as written if it is not installed here."""
+    try:
+        params = get_model(experiment.model.type).Params.model_validate(experiment.model.params)
+    except (LabError, ValidationError):
+        return experiment.model.params
+    return params.model_dump(mode="json")
+
+
+def _is_told(key: str) -> bool:
+    return any(key == told or key.startswith(f"{told}.") for told in _TOLD_OTHERWISE)
+
+
+def _flat(section: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in section.items():
+        key = f"{above}{name}"
+        flat |= _flat(value, f"{key}.") if isinstance(value, dict) and value else {key: value}
+    return flat
