@@ -452,6 +452,37 @@ def test_a_score_known_in_few_eras_says_so(tmp_path):
     assert "in 10 of 80 eras only" in words.split("mmc", 1)[1][:80]
 
 
+def heads_of(html: str) -> dict[str, list[str]]:
+    """Return the column heads of each table by its caption."""
+    tables = re.findall(r"<caption>(.*?)</caption><thead>(.*?)</thead>", html)
+    return {caption: re.findall(r"<th[^>]*>(.*?)</th>", head) for caption, head in tables}
+
+
+def test_a_level_has_no_columns_that_mean_nothing_for_it(tmp_path):
+    heads = heads_of(write_report(make_run(tmp_path)).read_text(encoding="utf-8"))
+    gains = {"sharpe", "sharpe hac", "max drawdown", "hit rate"}
+    for caption, level in (
+        ("exposure_max", True),
+        ("exposure_rms", True),
+        ("benchmark_corr", True),
+        ("corr", False),
+        ("bmc", False),
+        ("payout", False),
+    ):
+        (head,) = [head for title, head in heads.items() if title.startswith(f"{caption}:")]
+        assert gains & set(head) == (set() if level else gains), caption
+        assert {"mean", "95 % interval", "last 50", "eras"} <= set(head)
+
+
+def test_an_older_run_with_a_sharpe_of_rounding_shows_none(tmp_path):
+    run = make_run(tmp_path)
+    scores = scores_of(run)
+    for metric in ("bmc", "corr", "exposure_max"):
+        scores["scores"]["prediction"][metric]["sharpe"] = 4889729025994419.0
+    write_json(run / "scores.json", scores)
+    assert "4889729025994419" not in report(run).words
+
+
 def test_payout_and_reference_files_are_shown(tmp_path):
     run = make_run(tmp_path)
     paid = {"n_rounds": 80, "mean": 0.00123, "compounded": -0.0456, "n_clipped": 2}

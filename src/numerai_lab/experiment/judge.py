@@ -16,6 +16,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import (
+    METRICS,
     paired,
     payout_rule,
     score_predictions,
@@ -26,18 +27,6 @@ from numerai_lab.seeds import child_seed
 
 MAIN = "prediction"
 """Name of the judged model's own predictions in every table."""
-
-METRICS = (
-    "corr",
-    "mmc",
-    "bmc",
-    "fnc",
-    "spearman",
-    "benchmark_corr",
-    "exposure_max",
-    "exposure_rms",
-    "payout",
-)
 
 Float64 = npt.NDArray[np.float64]
 
@@ -224,15 +213,16 @@ def summaries(
     for name, part in rows.groupby("prediction", sort=False):
         eras = part["era"].to_numpy(dtype=np.int32)
         found[str(name)] = {
-            metric: summarize(
-                part[metric].to_numpy(dtype=np.float64),
+            metric.key: summarize(
+                part[metric.key].to_numpy(dtype=np.float64),
                 eras,
                 horizon_days,
                 scoring.bootstrap,
                 child_seed(seed, "bootstrap"),
+                adds_up=metric.adds_up,
             ).as_dict()
             for metric in METRICS
-            if part[metric].notna().any()
+            if part[metric.key].notna().any()
         }
     return found
 

@@ -3,32 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 ABSENT = "–"
 """Stands wherever a value is null, NaN or infinite."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One per-era score: its key in scores.json, and what it says in a sentence."""
-
-    key: str
-    meaning: str
-
-
-METRICS = (
-    Metric("corr", "Numerai's correlation with the target"),
-    Metric("mmc", "contribution beyond the meta model"),
-    Metric("bmc", "contribution beyond the benchmark"),
-    Metric("fnc", "corr of the part that no single feature explains"),
-    Metric("spearman", "rank correlation with the target"),
-    Metric("benchmark_corr", "correlation with the benchmark's predictions"),
-    Metric("exposure_max", "largest correlation with one feature"),
-    Metric("exposure_rms", "root mean square of the correlations with all features"),
-    Metric("payout", "share of the stake paid per round, were it staked"),
-)
-"""Per-era scores in the order they are shown."""
 
 
 def number(value: float | None, decimals: int = 4, *, signed: bool = False) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from numerai_lab.report import curves, figures
 from numerai_lab.report.charts import line_style
-from numerai_lab.report.figures import ABSENT, METRICS, interval, number, percent
+from numerai_lab.report.figures import ABSENT, interval, number, percent
 from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Comparison, Stats
+from numerai_lab.scoring import METRICS
 
 VARIANTS = {
     "frozen": "same trees, not adapted",
@@ -188,15 +189,19 @@ def _comparison(c: Comparison) -> Html:
     )
 
 
-def _summary_row(name: object, s: Stats) -> list[object]:
-    row: list[object] = [name, number(s.mean), interval(s.ci_low, s.ci_high), number(s.std)]
-    row += [number(s.sharpe, 2), number(s.sharpe_hac, 2), number(s.max_drawdown, 3)]
-    row += [percent(s.hit_rate), number(s.last_20), number(s.last_50), number(s.last_100)]
+def _summary_head(adds_up: bool = True) -> list[object]:
+    gains = ["sharpe", "sharpe hac", "max drawdown", "hit rate"] if adds_up else []
+    head = ["mean", "95 % interval", "std", *gains, "last 20", "last 50", "last 100"]
+    return [*head, "eras", "unscored"]
+
+
+def _summary_row(s: Stats, adds_up: bool = True) -> list[object]:
+    """Write a summary under `_summary_head`; a level has no Sharpe, drawdown and hit rate."""
+    gains = [number(s.sharpe, 2), number(s.sharpe_hac, 2), number(s.max_drawdown, 3)]
+    gains.append(percent(s.hit_rate))
+    row: list[object] = [number(s.mean), interval(s.ci_low, s.ci_high), number(s.std)]
+    row += [*(gains if adds_up else []), *map(number, (s.last_20, s.last_50, s.last_100))]
     return [*row, figures.count(s.n_eras), figures.count(s.n_nan)]
-
-
-SUMMARY_HEAD = ["mean", "95 % interval", "std", "sharpe", "sharpe hac", "max drawdown"]
-SUMMARY_HEAD += ["hit rate", "last 20", "last 50", "last 100", "eras", "unscored"]
 
 
 def _all_metrics(record: Record) -> Iterable[Html]:
@@ -208,9 +213,12 @@ def _all_metrics(record: Record) -> Iterable[Html]:
             if (stats := scores.stats(name, metric.key)).mean is not None
         ]
         if summaries:
-            rows = [_summary_row(_named(record, name), stats) for name, stats in summaries]
+            rows = [
+                [_named(record, name), *_summary_row(stats, metric.adds_up)]
+                for name, stats in summaries
+            ]
             title = f"{metric.key}: {metric.meaning}"
-            yield table(title, ["prediction", *SUMMARY_HEAD], rows)
+            yield table(title, ["prediction", *_summary_head(metric.adds_up)], rows)
 
 
 def _other_targets(record: Record) -> Html:
@@ -221,10 +229,10 @@ def _other_targets(record: Record) -> Html:
             continue
         for name in (name for name in scores.names() if name in by_name):
             stats = by_name[name].get("corr") or Stats()
-            rows.append([target, _named(record, name), *_summary_row("", stats)[1:]])
+            rows.append([target, _named(record, name), *_summary_row(stats)])
     if not rows:
         return Html("")
-    head = ["target", "prediction", *SUMMARY_HEAD]
+    head = ["target", "prediction", *_summary_head()]
     return table("corr on the other targets", head, rows, text_columns=2)
 
 

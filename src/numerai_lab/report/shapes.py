@@ -27,7 +27,13 @@ def _present(value: Any) -> Any:
     return {k: v for k, v in value.items() if v is not None} if type(value) is dict else value
 
 
+def _no_rounding(value: Any) -> Any:
+    """Leave out a Sharpe that divides by rounding errors; older runs hold such ones."""
+    return None if isinstance(value, float) and not abs(value) < 1e9 else value
+
+
 Number = Annotated[float | None, BeforeValidator(_finite_or_none)]
+Sharpe = Annotated[float | None, BeforeValidator(_no_rounding)]
 Eras = tuple[int, int]
 
 
@@ -47,8 +53,8 @@ class Stats(Shown):
 
     mean: Number = None
     std: Number = None
-    sharpe: Number = None
-    sharpe_hac: Number = None
+    sharpe: Sharpe = None
+    sharpe_hac: Sharpe = None
     max_drawdown: Number = None
     hit_rate: Number = None
     last_20: Number = None

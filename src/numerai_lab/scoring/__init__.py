@@ -8,6 +8,7 @@ from numerai_lab.scoring.correlation import (
     spearman_per_era,
 )
 from numerai_lab.scoring.exposure import Exposure, exposure_per_era
+from numerai_lab.scoring.metrics import METRICS, Metric
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
 from numerai_lab.scoring.payout import (
     PayoutRule,
@@ -22,13 +23,16 @@ from numerai_lab.scoring.summary import (
     Summary,
     long_run_std,
     paired,
+    sharpe,
     summarize,
     verdict,
 )
 from numerai_lab.scoring.table import Scored, score_predictions
 
 __all__ = [
+    "METRICS",
     "Exposure",
+    "Metric",
     "Paired",
     "PayoutRule",
     "PayoutSimulation",
@@ -49,6 +53,7 @@ __all__ = [
     "pearson_per_era",
     "rank_per_era",
     "score_predictions",
+    "sharpe",
     "simulate_payout",
     "spearman_per_era",
     "summarize",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,21 @@ from numerai_lab.scoring.bootstrap import block_length, bootstrap_means, overlap
 Eras = npt.NDArray[np.int32]
 
 _INTERVAL = (2.5, 97.5)
+_LAST = (20, 50, 100)
+_GAINS = ("sharpe", "sharpe_hac", "max_drawdown", "hit_rate")
+_STATISTICS = ("mean", "std", *_GAINS, *(f"last_{k}" for k in _LAST), "ci_low", "ci_high")
+_ROUNDING, _ZERO = 1e-9, 1e-12
+"""Scores are sums over thousands of rows, in float64: what varies by less than a billionth of its
+size, or by less than 1e-12 of a correlation, differs by rounding and says nothing."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A score over eras. A number that cannot be computed is None.
+    """A score over eras. A number that cannot be computed, or would mean nothing, is None.
 
     Attributes
     ----------
-    mean, std : over eras with a score; std is the population's (ddof 0).
+    mean, std : over eras with a score; std is the population's (ddof 0), None of one era.
     sharpe : mean / std, per era, not annualised. Up to twice (20 days) or 3.5 times (60 days)
         too high, because neighbouring eras share returns.
     sharpe_hac : the same with the long-run standard deviation, which counts that overlap.
@@ -34,6 +41,8 @@ class Summary:
     last_20, last_50, last_100 : means of the last scored eras; None when there are fewer.
     ci_low, ci_high : 95 % block-bootstrap interval of the mean.
     n_eras, n_nan : eras with and without a score.
+    first_era, last_era : the first and last era with a score.
+    undefined : why each of the numbers above that is None is so, by its name.
     """
 
     mean: float | None
@@ -49,8 +58,11 @@ class Summary:
     ci_high: float | None
     n_eras: int
     n_nan: int
+    first_era: int | None
+    last_era: int | None
+    undefined: dict[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
         return asdict(self)
 
@@ -79,9 +91,9 @@ class Paired:
     mean_difference : mean of a - b.
     ci_low, ci_high : its 95 % block-bootstrap interval.
     probability_of_improvement : share of resampled means above 0 (a tie counts half).
-    n_eras : eras scored in both.
+    n_eras, first_era, last_era : eras scored in both, their first and last.
     sharpe_of_difference : mean / population std of the difference.
-    hit_rate : share of eras where a is above b.
+    hit_rate : share of eras where a is above b; None, as the Sharpe, where they differ by rounding.
     verdict : `better`, `worse`, `unclear`, `identical` or `unknown`, as `verdict` says.
     """
 
@@ -90,6 +102,8 @@ class Paired:
     ci_high: float | None
     probability_of_improvement: float | None
     n_eras: int
+    first_era: int | None
+    last_era: int | None
     sharpe_of_difference: float | None
     hit_rate: float | None
 
@@ -103,8 +117,36 @@ class Paired:
         return {**asdict(self), "verdict": self.verdict}
 
 
+def is_rounding(deviation: float, scores: Float64) -> bool:
+    """Tell whether a deviation of scores is no more than rounding leaves, given their size.
+
+    Parameters
+    ----------
+    deviation : a standard deviation, or the largest of several values. 0 is rounding as well.
+    scores : float64 [n], n >= 1, what was computed; of a difference, both sides of it.
+    """
+    return deviation <= max(_ROUNDING * float(np.abs(scores).max()), _ZERO)
+
+
+def sharpe(scores: Float64) -> float | None:
+    """Return mean / population std of per-era scores, float64 [n] without NaN.
+
+    None where there is no score, or where they are the same in every era: divided by what rounding
+    leaves of a spread, a constant has a Sharpe of 1e16.
+    """
+    if len(scores) == 0 or is_rounding(float(scores.std()), scores):
+        return None
+    return float(scores.mean() / scores.std())
+
+
 def summarize(
-    per_era: Float64, eras: Eras, horizon_days: int, bootstrap: Bootstrap, seed: int
+    per_era: Float64,
+    eras: Eras,
+    horizon_days: int,
+    bootstrap: Bootstrap,
+    seed: int,
+    *,
+    adds_up: bool = True,
 ) -> Summary:
     """Summarise one score over eras.
 
@@ -114,6 +156,8 @@ def summarize(
     eras : int32 [n_eras], increasing era numbers. Overlap counts in these, not in positions.
     horizon_days : horizon of the target scored, in trading days.
     bootstrap, seed : how the interval is drawn; the same seed gives the same interval.
+    adds_up : False for a level such as an exposure (see `Metric`), which has no Sharpe, drawdown
+        and hit rate.
 
     Raises
     ------
@@ -122,28 +166,51 @@ def summarize(
     """
     scores, numbers = _scored(per_era, eras)
     n = len(scores)
-    n_nan = len(per_era) - n
-    if n == 0:
-        return Summary(None, None, None, None, None, None, None, None, None, None, None, 0, n_nan)
-    mean, std = float(scores.mean()), _std(scores)
-    low, high, _ = _interval(scores, numbers, horizon_days, bootstrap, seed)
-    total = np.cumsum(scores)
-    long_run = long_run_std(scores, numbers, 2 * overlap_eras(horizon_days))
+    found: dict[str, float | None] = dict.fromkeys(_STATISTICS)
+    if n:
+        found["mean"] = float(scores.mean())
+        found |= {f"last_{k}": _last(scores, k) for k in _LAST}
+    if n > 1:
+        found["std"] = float(scores.std())
+        found["ci_low"], found["ci_high"], _ = _interval(
+            scores, numbers, horizon_days, bootstrap, seed
+        )
+    if n and adds_up:
+        total = np.cumsum(scores)
+        long_run = long_run_std(scores, numbers, 2 * overlap_eras(horizon_days))
+        zero = is_rounding(float(np.abs(scores).max()), scores)
+        found |= {
+            "sharpe": sharpe(scores),
+            "sharpe_hac": float(scores.mean()) / long_run if long_run else None,
+            "max_drawdown": float(np.max(np.maximum.accumulate(total) - total)),
+            "hit_rate": None if zero else float(np.mean(scores > 0)),
+        }
     return Summary(
-        mean=mean,
-        std=std,
-        sharpe=mean / std if std else None,
-        sharpe_hac=mean / long_run if long_run else None,
-        max_drawdown=float(np.max(np.maximum.accumulate(total) - total)),
-        hit_rate=float(np.mean(scores > 0)),
-        last_20=_last(scores, 20),
-        last_50=_last(scores, 50),
-        last_100=_last(scores, 100),
-        ci_low=low,
-        ci_high=high,
+        **found,
         n_eras=n,
-        n_nan=n_nan,
+        n_nan=len(per_era) - n,
+        first_era=int(numbers[0]) if n else None,
+        last_era=int(numbers[-1]) if n else None,
+        undefined={
+            name: _why(name, scores, adds_up) for name, value in found.items() if value is None
+        },
     )
+
+
+def _why(statistic: str, scores: Float64, adds_up: bool) -> str:
+    """Say why a statistic of these scores is None."""
+    n = len(scores)
+    if n == 0:
+        return "no era has a score"
+    if statistic.startswith("last_"):
+        return f"fewer scored eras, {n}"
+    if not adds_up and statistic in _GAINS:
+        return "a level, not a gain that adds up over eras"
+    if statistic == "hit_rate":
+        return "every score is 0"
+    if n == 1:
+        return "one scored era"
+    return "the same in every era, up to rounding"
 
 
 def paired(
@@ -171,17 +238,22 @@ def paired(
     difference, numbers = _scored(per_era_a - per_era_b, eras)
     n = len(difference)
     if n == 0:
-        return Paired(None, None, None, None, 0, None, None)
-    mean, std = float(difference.mean()), _std(difference)
+        return Paired(None, None, None, None, 0, None, None, None, None)
+    both = np.concatenate([per_era_a, per_era_b])
+    both = both[~np.isnan(both)]
+    std = float(difference.std())
     low, high, better = _interval(difference, numbers, horizon_days, bootstrap, seed)
+    same = is_rounding(float(np.abs(difference).max()), both)
     return Paired(
-        mean_difference=mean,
+        mean_difference=float(difference.mean()),
         ci_low=low,
         ci_high=high,
         probability_of_improvement=better,
         n_eras=n,
-        sharpe_of_difference=mean / std if std else None,
-        hit_rate=float(np.mean(difference > 0)),
+        first_era=int(numbers[0]),
+        last_era=int(numbers[-1]),
+        sharpe_of_difference=None if is_rounding(std, both) else float(difference.mean()) / std,
+        hit_rate=None if same else float(np.mean(difference > 0)),
     )
 
 
@@ -200,13 +272,13 @@ def long_run_std(scores: Float64, eras: Eras, lag_eras: int) -> float | None:
 
     Returns
     -------
-    None where the estimate is 0 (constant scores, one era).
+    None where the estimate is 0 up to rounding (constant scores, one era).
 
     Source: Newey and West (1987), A simple, positive semi-definite, heteroskedasticity and
     autocorrelation consistent covariance matrix.
     """
     n = len(scores)
-    if _std(scores) is None:
+    if n == 0 or is_rounding(float(scores.std()), scores):
         return None
     centred = scores - scores.mean()
     variance = float(centred @ centred)
@@ -216,7 +288,8 @@ def long_run_std(scores: Float64, eras: Eras, lag_eras: int) -> float | None:
             break
         weight = np.maximum(0, 1 - distance / (lag_eras + 1))
         variance += 2 * float((weight * centred[step:]) @ centred[:-step])
-    return float(np.sqrt(variance / n)) if variance > 0 else None
+    found = float(np.sqrt(max(variance, 0.0) / n))
+    return None if is_rounding(found, scores) else found
 
 
 def _scored(per_era: Float64, eras: Eras) -> tuple[Float64, Eras]:
@@ -224,11 +297,6 @@ def _scored(per_era: Float64, eras: Eras) -> tuple[Float64, Eras]:
         raise DataError(f"scores have shape {per_era.shape}, there are {len(eras)} eras")
     known = ~np.isnan(per_era)
     return per_era[known].astype(np.float64), eras[known]
-
-
-def _std(scores: Float64) -> float | None:
-    """Population std; None where the scores are constant, whatever rounding says."""
-    return float(scores.std()) if scores.min() != scores.max() else None
 
 
 def _last(scores: Float64, k: int) -> float | None:

@@ -17,6 +17,7 @@ from numerai_lab.data import ids_in
 from numerai_lab.disclosure import without_controls
 from numerai_lab.errors import DataError, UserError
 from numerai_lab.experiment import RunDir
+from numerai_lab.scoring import sharpe
 from numerai_lab.tournament.answers import (
     read_auth,
     read_flag,
@@ -255,10 +256,9 @@ def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, An
     corr = rows.sort_values("era")["corr"].dropna().to_numpy(dtype=np.float64)
     if len(corr):
         total = np.cumsum(corr)  # from the first era on, as in scores.json
-        spread = float(corr.std())
         found |= {
-            "corr_std": spread,
-            "sharpe": float(corr.mean()) / spread if spread else None,
+            "corr_std": float(corr.std()),
+            "sharpe": sharpe(corr),
             "max_drawdown": float((np.maximum.accumulate(total) - total).max()),
         }
     judged = rows["era"]

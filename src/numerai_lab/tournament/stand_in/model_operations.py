@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from numerai_lab.scoring import corr_per_era
+from numerai_lab.scoring import corr_per_era, sharpe
 from numerai_lab.tournament.stand_in.graphql import QueryError
 from numerai_lab.tournament.stand_in.operations import Operation, own_model, upload_address
 from numerai_lab.tournament.stand_in.world import Account, World
@@ -116,7 +116,7 @@ def _judge(world: World, content: bytes) -> dict[str, Any]:
         "trainedOnVal": False,
         "validationCorrMean": float(scores.mean()),
         "validationCorrStd": float(scores.std()),
-        "validationCorrSharpe": float(scores.mean() / scores.std()) if scores.std() else None,
+        "validationCorrSharpe": sharpe(scores),
     }
     return {"status": "done", "message": None, "result": result}
 
