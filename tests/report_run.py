@@ -149,7 +149,8 @@ def make_run(
             place / "fit.json",
             {
                 "fold": fold["fold"],
-                "n_trees": 2000,
+                "size": 2000,
+                "unit": "trees",
                 "library_seconds": 61.3 * fold["fold"],
                 "fit_seconds": 64.9 * fold["fold"],
                 "predict_seconds": 3.21,

@@ -159,7 +159,7 @@ class Killer(Reporter):
         super().__init__(quiet=True)
         self.pid = pid
 
-    def trees(self, done, total):
+    def progress(self, done, total):
         if self.pid and done >= 5:
             os.kill(self.pid, signal.SIGKILL)
             self.pid = None

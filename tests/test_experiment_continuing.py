@@ -68,7 +68,7 @@ def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, t
     before, after = (
         json.loads((path / "final" / "fit.json").read_text()) for path in (parent, run)
     )
-    assert after["n_trees"] == before["n_trees"] + 5
+    assert (after["size"], after["unit"]) == (before["size"] + 5, "trees")
     assert after["train"]["n_eras"] == before["train"]["n_eras"] + 16
     assert after["last_era"] == 56
     if model == XGB:

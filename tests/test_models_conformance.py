@@ -20,7 +20,7 @@ from numerai_lab.models.features import check_features
 class Honest:
     """Least squares on the features, missing values as 0: keeps every promise."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(summary="least squares")
+    info: ClassVar[ModelInfo] = ModelInfo(summary="least squares", unit="fits")
     Params: ClassVar[type[Params]] = Params
 
     def __init__(self, params):
@@ -30,7 +30,7 @@ class Honest:
         self.names, self.dtype = train.feature_names, train.features.dtype
         x, y = self.design(train), train.target(ctx.target)
         self.beta = np.linalg.lstsq(x.T @ x, x.T @ y)[0]
-        return FitReport(n_trees=0, library_seconds=0.0)
+        return FitReport(size=1, unit="fits", library_seconds=0.0)
 
     @staticmethod
     def design(frame):
@@ -246,7 +246,7 @@ def test_wrong_params_of_the_check_itself_are_told():
 class Counts(Honest):
     """Its predictions depend on the eras it has predicted before, as it declares."""
 
-    info = ModelInfo(summary="counts eras", stateful=True)
+    info = ModelInfo(summary="counts eras", unit="fits", stateful=True)
     seen = 0
 
     def values(self, frame):
@@ -255,7 +255,7 @@ class Counts(Honest):
 
 
 class CountsSecretly(Counts):
-    info = ModelInfo(summary="counts eras")
+    info = ModelInfo(summary="counts eras", unit="fits")
 
 
 def test_a_stateful_model_may_depend_on_earlier_eras_if_it_says_so():

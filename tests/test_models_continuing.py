@@ -49,13 +49,13 @@ def test_exactly_so_many_trees_are_added_and_the_old_ones_stay(name, frame, tmp_
             xgboost.Booster(model_file=tmp_path / when / "booster.ubj")
             for when in ("before", "after")
         )
-        assert report.n_trees == 3
+        assert report.size == 3
         assert after.num_boosted_rounds() == 9
         assert after[:6].get_dump() == before.get_dump()
     else:
         import lightgbm
 
-        assert report.n_trees == 6
+        assert report.size == 6
         for member in ("00.txt", "01.txt"):
             before, after = (
                 lightgbm.Booster(model_file=tmp_path / when / "members" / member)
@@ -84,7 +84,7 @@ def test_a_member_without_new_eras_stays_and_says_so(frame):
     model.fit(frame.between(1, 20), context(frame))
     new = frame.between(21, 21)  # (21 - 1) % 4 == 0
     report = model.fit_more(new, context(new), 2)
-    assert report.n_trees == 2
+    assert report.size == 2
     assert ["offset 1" in note for note in report.notes] == [True]
 
 

@@ -334,8 +334,8 @@ def test_cuda_is_declined_aloud():
 def test_early_stopping_keeps_the_trees_of_the_best_corr():
     frame, stop = toy_frame(3), toy_frame(4, first_era=40)
     params = {**ONE, "n_estimators": 200, "learning_rate": 0.5}
-    model, report = fitted(frame, params, stop=stop, stop_rounds=5)
-    kept = report.n_trees
+    model, report = fitted(frame, params, stop=stop, stop_patience=5)
+    kept = report.size
     assert 0 < kept < 195
     (booster,) = model._boosters
     x = stop.features.astype(np.float32)

@@ -9,7 +9,7 @@ PLUGIN = """
 from numerai_lab.models import ModelInfo, Params
 
 class Mine:
-    info = ModelInfo(summary="a plugin's model")
+    info = ModelInfo(summary="a plugin's model", unit="fits")
     Params = Params
     def fit(self, train, ctx): ...
     def predict(self, frame): ...
@@ -80,6 +80,17 @@ def test_a_class_that_is_no_model_is_listed_with_what_it_lacks(install):
         "lacks predict, save, load, info (a ModelInfo), Params (a pydantic model)"
     )
     assert "Gone" in entry("gone", False).reason
+
+
+def test_a_plugin_of_the_contract_before_is_told_what_has_changed(install):
+    old = PLUGIN.replace(', unit="fits"', "")
+    install("old_plugin_g", old, {"old": "old_plugin_g:Mine"})
+    reason = entry("old", False).reason
+    assert "ModelInfo needs `unit`" in reason
+    assert "FitReport(size, unit) took the place of FitReport(n_trees)" in reason
+    assert "ctx.stop_patience that of ctx.stop_rounds" in reason
+    with pytest.raises(ModelError, match=r"'old' is not available: .*FitReport"):
+        get_model("old")
 
 
 def test_a_plugin_cannot_take_the_name_of_a_built_in(install):

@@ -58,7 +58,7 @@ def test_other_boosters_predict_and_are_saved(booster, tmp_path):
     assert np.array_equal(XGB.load(tmp_path).predict(frame), predictions)
     assert np.array_equal(again.predict(frame), predictions)
     assert len(np.unique(predictions)) > 5
-    assert report.n_trees == 5
+    assert report.size == 5
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.15])
@@ -105,13 +105,13 @@ def test_early_stopping_keeps_the_trees_of_the_best_corr():
         frame,
         {"max_depth": 6, "eta": 0.5, "num_boost_round": 200},
         stop=stop,
-        stop_rounds=5,
+        stop_patience=5,
         progress=lambda done, total: calls.append((done, total)),
     )
     told = report.details["early_stopping"]
     kept = told["best_round"]
     assert kept < told["rounds_trained"] == kept + 5 == len(calls)
-    assert report.n_trees == model._booster.num_boosted_rounds() == kept
+    assert report.size == model._booster.num_boosted_rounds() == kept
     scores = corr_per_era(model.predict(stop), stop.target("target"), stop.offsets)
     assert scores.mean() == pytest.approx(told["best_corr"], abs=1e-12)
     assert told["best_corr"] == max(told["corr_by_round"])
@@ -129,7 +129,7 @@ def test_era_boosting_adds_exactly_its_trees_and_learns_the_worst_eras(rounds, e
     after, report = fitted(
         frame, {**params, "era_boosting": boosting}, progress=lambda *call: calls.append(call)
     )
-    assert report.n_trees == after._booster.num_boosted_rounds() == 9 + rounds
+    assert report.size == after._booster.num_boosted_rounds() == 9 + rounds
     assert calls == [(i + 1, 9 + rounds) for i in range(9 + rounds)]
     steps = report.details["era_boosting"]["worst_eras"]
     assert [len(eras) for eras in steps] == [9] * -(-rounds // every)
@@ -237,7 +237,7 @@ def test_an_objective_with_several_values_a_row_is_refused():
 
 def test_early_stopping_of_a_linear_booster_is_refused():
     with pytest.raises(ModelError, match="leave early_stopping out"):
-        fitted(toy_frame(0), {"booster": "gblinear"}, stop=toy_frame(1), stop_rounds=3)
+        fitted(toy_frame(0), {"booster": "gblinear"}, stop=toy_frame(1), stop_patience=3)
 
 
 def problems(params) -> dict[str, str]:

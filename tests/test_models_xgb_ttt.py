@@ -109,7 +109,7 @@ def test_strength_scales_the_change(linked):
 
 def test_frozen_trees_stop_early_as_model_xgb_does(linked):
     train, judged = linked.between(1, 60), linked.between(90, 100)
-    ctx = context(stop=linked.between(63, 80), stop_rounds=3)
+    ctx = context(stop=linked.between(63, 80), stop_patience=3)
     model, _ = fitted(train, ctx, strength=0.5)
     frozen = model.predict_in_detail(judged).variants[FROZEN]
     assert np.array_equal(frozen, plain(train, ctx).predict(judged))

@@ -153,12 +153,12 @@ def test_strength_0_is_the_joint_model_and_the_plain_twin_stands_beside(train, w
 
 
 def test_joint_trees_are_as_many_as_early_stopping_kept(train, world):
-    ctx = context(stop=world.between(63, 80), stop_rounds=3)
+    ctx = context(stop=world.between(63, 80), stop_patience=3)
     model, report = fitted(train, {**HELD, "weight": 0.5}, ctx, adapt={"strength": 0})
     kept = report.details["early_stopping"]["best_round"]
     assert kept < 30
     assert model._joint.booster.num_boosted_rounds() == kept
-    assert report.n_trees == 2 * kept
+    assert report.size == 2 * kept
 
 
 def _first_block(report):

@@ -236,7 +236,7 @@ def test_own_loss_reads_with_joint_trees_and_adapts_those_of_xgb(world, judged):
     off = XGBTTT(
         XGBTTT.Params.model_validate({**params, "adapt": {"code": "own_loss", "strength": 0.0}})
     )
-    assert off.fit(train, context()).n_trees == TREES["num_boost_round"]  # nothing that only reads
+    assert off.fit(train, context()).size == TREES["num_boost_round"]  # nothing that only reads
 
 
 def test_bags_without_weight_teach_nothing(world):

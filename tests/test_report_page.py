@@ -85,7 +85,7 @@ def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
         "Does adapting the trees to each unlabelled era raise corr",
         "prediction - xgb: better",
         "In differences, prediction is that of this run, xgb_ttt.",
-        "of which growing trees",
+        "of which in the library",
         "Fitting is everything from the rows to a model that can predict",
         "+0.0015",
         "probability of improvement >99 %",

@@ -266,9 +266,12 @@ class Weights(Section):
 
 
 class EarlyStopping(Section):
-    """Stop adding trees when mean per-era corr of an inner, purged slice stops rising."""
+    """Stop learning when mean per-era corr of an inner, purged slice stops rising."""
 
-    rounds: Positive = Field(50, description="trees without a new best before stopping")
+    rounds: Positive = Field(
+        50,
+        description="boosting rounds, or epochs of a network, without a new best before stopping",
+    )
     eras: Positive = Field(40, description="length of the slice, era numbers at the end of train")
     purge_eras: Auto | NonNegative = "auto"
 

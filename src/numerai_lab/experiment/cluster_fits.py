@@ -129,7 +129,7 @@ def fit_one(
         )
         for i, (part, worker) in enumerate(zip(parts, cluster.workers, strict=False))
     ]
-    fitted = cluster.results(cluster.together(calls, reporter.trees))
+    fitted = cluster.results(cluster.together(calls, reporter.progress))
     whole: work.Fitted = next(result for result in fitted if result.files)
     return whole
 
@@ -228,7 +228,7 @@ def _task(cluster: Cluster, fit: PlannedFit, prepared: Prepared) -> work.Task:
         target=told.target,
         targets=told.targets,
         purge_eras=told.purge_eras,
-        stop_rounds=told.stop_rounds,
+        stop_patience=told.stop_patience,
         device=told.device,
         n_threads=min(experiment.threads or cluster.threads, cluster.threads),
     )

@@ -24,7 +24,7 @@ from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir, new_run_dir
 from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json, write_text
-from numerai_lab.models import ContinuableModel
+from numerai_lab.models import ContinuableModel, size_and_unit
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import final_eras
 
@@ -100,7 +100,7 @@ def continue_run(
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         reporter.say(note)
-        reporter.work(f"{rounds} rounds more")
+        reporter.work(f"{rounds} rounds more", prepared.model_class.info.unit)
         with folder_aside(run.final_dir) as folder:
             watch = Stopwatch()
             said: list[str] = []
@@ -109,15 +109,16 @@ def continue_run(
                 said.append(sentence)
                 reporter.warn(sentence)
 
-            context = fit_context(new, None, prepared, reporter.trees, say)
+            context = fit_context(new, None, prepared, reporter.progress, say)
             report = model.fit_more(new, context, rounds)
             for sentence in report.notes:
                 if sentence not in said:
                     reporter.say(sentence)
             (folder / "model").mkdir()
             model.save(folder / "model")
+            size, _ = size_and_unit(facts)
             grown = asdict(report) | {
-                "n_trees": facts["n_trees"] + report.n_trees,
+                "size": (size or 0) + report.size,
                 "notes": [*facts["notes"], *report.notes, note],
                 "fit_seconds": watch.seconds,
                 "last_era": lineage.last_era,
@@ -128,11 +129,12 @@ def continue_run(
                     "n_rows": facts["train"]["n_rows"] + new.n_rows,
                 },
             }
+            facts.pop("n_trees", None)  # of runs made when there was no `size`
             write_json(folder / "fit.json", {**facts, **grown})
             (folder / "DONE").touch()
         _copy_judged(parent, run)
         write_text(run.path / "DONE", "")
-        reporter.done(f"{report.n_trees} trees more", watch.seconds)
+        reporter.done(f"{report.size} {report.unit} more", watch.seconds)
         return run
 
 

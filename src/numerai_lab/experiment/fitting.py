@@ -50,22 +50,22 @@ def run_folds(
     reporter.say(f"cluster: {len(folds)} folds go out to {n} workers, each fold to one")
     said: list[list[str]] = [[] for _ in folds]
     fits = [
-        (fold, plan_fit(fold.train, prepared, reporter.trees, said[i].append))
+        (fold, plan_fit(fold.train, prepared, reporter.progress, said[i].append))
         for i, fold in enumerate(folds)
     ]
     if folds:
-        reporter.work(f"{len(folds)} folds")
+        reporter.work(f"{len(folds)} folds", prepared.model_class.info.unit)
     for i, fitted, detail, (fit_seconds, predict_seconds) in cluster_fits.fit_folds(
         cluster, fits, prepared, reporter
     ):
         fold, fit = fits[i]
         with folder_aside(run.fold_dir(fold.index)) as folder:
-            reporter.work(_label(fold, prepared))
+            reporter.work(_label(fold, prepared), prepared.model_class.info.unit)
             _tell(fitted.report, fitted.said, reporter)
             cluster_fits.write_model(fitted, folder / "model")
             facts = fit.facts(fitted.report, fit_seconds) | {"predict_seconds": predict_seconds}
             _write_fold(folder, fold, facts, detail, prepared, references, reporter)
-        reporter.done(f"{facts['n_trees']} trees", fit_seconds + predict_seconds)
+        reporter.done(f"{facts['size']} {facts['unit']}", fit_seconds + predict_seconds)
 
 
 def run_fold(
@@ -97,7 +97,9 @@ def run_fold(
         facts["predict_seconds"] = watch.seconds
         facts["predict_cpu_seconds"] = watch.cpu_seconds
         _write_fold(folder, fold, facts, detail, prepared, references, reporter)
-    reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"] + facts["predict_seconds"])
+    reporter.done(
+        f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
+    )
 
 
 def run_final(
@@ -124,7 +126,7 @@ def run_final(
         facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
         (folder / "DONE").touch()
-    reporter.done(f"{facts['n_trees']} trees", facts["fit_seconds"])
+    reporter.done(f"{facts['size']} {facts['unit']}", facts["fit_seconds"])
 
 
 def fit_and_save(
@@ -136,14 +138,14 @@ def fit_and_save(
     cluster: Cluster | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """Fit on the given eras and save the model under `folder/model`."""
-    reporter.work(label)
+    reporter.work(label, prepared.model_class.info.unit)
     said: list[str] = []
 
     def say(sentence: str) -> None:
         said.append(sentence)
         reporter.warn(sentence)
 
-    fit = plan_fit(eras, prepared, reporter.trees, say)
+    fit = plan_fit(eras, prepared, reporter.progress, say)
     watch = Stopwatch()
     if cluster is None:
         model = prepared.model_class(prepared.params)

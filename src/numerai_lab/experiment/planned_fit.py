@@ -32,7 +32,7 @@ class PlannedFit:
 
     @property
     def last_era(self) -> int:
-        """The last era that the trees grow on."""
+        """The last era that the model learns from."""
         return int(self.train.eras[-1])
 
     def facts(self, report: FitReport, seconds: float) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def fit_context(
         purge_eras=purge_eras(prepared),
         weights=sample_weights(experiment.weights, train),
         stop=stop,
-        stop_rounds=experiment.early_stopping.rounds if experiment.early_stopping else 0,
+        stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,
         n_threads=experiment.threads or usable_cores(),
         progress=progress,

@@ -99,7 +99,7 @@ def predict_control(
     return _checked(model, replace(apart, variants={**apart.variants, SHUFFLED: control}), rows)
 
 
-def _checked(model: object, detail: Detailed, rows: EraFrame) -> Detailed:
+def _checked(model: Model, detail: Detailed, rows: EraFrame) -> Detailed:
     name = type(model).__name__
     for values in (detail.predictions, *detail.variants.values()):
         if values.shape != (rows.n_rows,):
@@ -108,7 +108,7 @@ def _checked(model: object, detail: Detailed, rows: EraFrame) -> Detailed:
         if bad:
             raise ModelError(
                 f"{name} predicted NaN or infinity in {bad} of {rows.n_rows} rows",
-                fix="a smaller learning rate (eta) is the usual way out",
+                fix=model.info.not_finite_hint or None,
             )
     return replace(detail, predictions=np.asarray(detail.predictions, dtype=np.float32))
 

@@ -39,7 +39,7 @@ class _Interrupt:
     def __call__(self, _signum: int, _frame: FrameType | None) -> None:
         first, self.pressed = not self.pressed, True
         if first and self.at_work:
-            sys.stderr.write("stopping at the next tree; Ctrl-C again stops at once\n")
+            sys.stderr.write("stopping at the next step; Ctrl-C again stops at once\n")
             return
         raise KeyboardInterrupt
 
@@ -52,7 +52,7 @@ _CONVERTING = "era store"
 
 
 class Reporter:
-    """Tell what happens: `say` for sentences, `fold` and `trees` for progress.
+    """Tell what happens: `say` for sentences, `work`, `progress` and `done` for pieces of work.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ class Reporter:
         """Record facts in the log only."""
         self._event(kind, **facts)
 
-    def work(self, label: str, unit: str = "trees") -> None:
-        """Begin a piece of work ("fold 2/4"); `trees` then reports its progress."""
+    def work(self, label: str, unit: str = "") -> None:
+        """Begin a piece of work ("fold 2/4"); `progress` then counts its steps in `unit`."""
         self._interrupt.check()
         self._interrupt.at_work = True
         self._label = label
@@ -161,8 +161,8 @@ class Reporter:
         """Stop here if the user wants to."""
         self._interrupt.check()
 
-    def trees(self, done: int, total: int) -> None:
-        """Report trees done of all trees of the current piece of work."""
+    def progress(self, done: int, total: int) -> None:
+        """Report steps done of all steps of the current piece of work."""
         self._interrupt.check()
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
@@ -172,7 +172,7 @@ class Reporter:
         if self._label != _CONVERTING:
             self._watch = Stopwatch()
             self.work(_CONVERTING, unit="MiB")
-        self.trees(done >> 20, total >> 20)
+        self.progress(done >> 20, total >> 20)
         if done >= total:
             self.done(f"{total >> 20:,} MiB of features", self._watch.seconds)
             self._label = ""

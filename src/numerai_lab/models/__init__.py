@@ -19,6 +19,7 @@ from numerai_lab.models.contract import (
     OnlineModel,
     Params,
     SizedModel,
+    size_and_unit,
 )
 from numerai_lab.models.contract.conformance import check_model
 from numerai_lab.models.contract.world import Collective, World
@@ -54,4 +55,5 @@ __all__ = [
     "describe_params",
     "get_model",
     "list_models",
+    "size_and_unit",
 ]

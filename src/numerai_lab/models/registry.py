@@ -77,6 +77,8 @@ def _load(target: str) -> type[Model] | str:
     module, _, attribute = target.partition(":")
     try:
         loaded: object = getattr(importlib.import_module(module), attribute)
+    except ModelError as error:  # it says by itself what to change
+        return str(error)
     except Exception as error:  # noqa: BLE001 - a plugin's import may fail in any way
         return f"{type(error).__name__}: {error}"
     if not isinstance(loaded, type):

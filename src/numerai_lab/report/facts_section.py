@@ -8,13 +8,14 @@ from typing import Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count
+from numerai_lab.report.folds_section import IN_LIBRARY
 from numerai_lab.report.markup import Html, facts, h, join, table
 from numerai_lab.report.record import Record
 
 SECONDS = (
-    "Fitting is everything from the rows to a model that can predict; growing trees is the part of "
-    "it inside XGBoost's or LightGBM's training calls, the rest is binning, choosing (weights, "
-    "strengths) and what a model fits beside its trees."
+    "Fitting is everything from the rows to a model that can predict; in the library is the part "
+    "of it inside the library's own training calls (growing the trees), the rest is binning, "
+    "choosing (weights, strengths) and what a model fits beside."
 )
 
 
@@ -42,7 +43,7 @@ def fold_notes(record: Record) -> list[str]:
             said.setdefault(note, []).append(fold)
     absent = [f.fold for f in record.manifest.folds if f.fold not in record.fits]
     if absent:
-        said["no fit.json, so its trees, seconds and importance are not shown"] = absent
+        said["no fit.json, so its size, seconds and importance are not shown"] = absent
     return [f"{_folds(folds, len(record.manifest.folds))}: {note}" for note, folds in said.items()]
 
 
@@ -92,7 +93,7 @@ def _data(record: Record) -> Html:
 def _seconds(record: Record) -> dict[str, str]:
     kinds = {
         "fitting": "fit_seconds",
-        "of which growing trees": "library_seconds",
+        IN_LIBRARY: "library_seconds",
         "predicting": "predict_seconds",
     }
     shown = {}

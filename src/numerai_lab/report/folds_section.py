@@ -15,6 +15,8 @@ KINDS = {
     "embargo": "embargo: dropped after them",
     "unused": "not used",
 }
+IN_LIBRARY = "of which in the library"
+"""Column and row of the seconds inside the training calls of the model's library."""
 MAX_RUNS = 60
 """Above this many runs of eras (every 4th era, say) one striped span is drawn for all."""
 
@@ -99,7 +101,7 @@ def _row(fold: Fold, fit: Fit) -> list[object]:
         + figures.dates(fold.judged.first_date, fold.judged.last_date),
         count(fold.judged.n_eras),
         count(fold.judged.n_rows),
-        count(fit.n_trees),
+        count(fit.size),
         figures.seconds(fit.fit_seconds),
         figures.seconds(fit.library_seconds),
         figures.seconds(fit.predict_seconds),
@@ -110,7 +112,8 @@ def folds_section(record: Record) -> Html:
     """Build the section with the folds' time axis and their numbers."""
     folds = record.manifest.folds
     head = ["fold", "train eras", "eras", "rows", "purge", "embargo", "judged eras", "eras"]
-    head += ["rows", "trees", "fitting", "of which growing trees", "predicting"]
+    units = dict.fromkeys(fit.unit for fit in record.fits.values() if fit.unit)
+    head += ["rows", " or ".join(units) or "size", "fitting", IN_LIBRARY, "predicting"]
     rows = [_row(fold, record.fits.get(fold.fold, Fit())) for fold in folds]
     return h(
         "section",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from numerai_lab.models import size_and_unit
 from numerai_lab.report import figures
 from numerai_lab.scoring import verdict
 
@@ -263,13 +264,22 @@ class Fit(Shown):
     """
 
     fold: int = 0
-    n_trees: int | None = None
+    size: int | None = None
+    unit: str = ""
     library_seconds: Number = None
     fit_seconds: Number = None
     predict_seconds: Number = None
     importance: dict[str, Number] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     per_era: dict[str, list[Number]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_age(cls, value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        size, unit = size_and_unit(value)
+        return {**value, "size": size, "unit": unit}
 
 
 class Exposure(Shown):

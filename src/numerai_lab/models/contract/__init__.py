@@ -17,7 +17,14 @@ from numerai_lab.models.contract.protocols import (
     OnlineModel,
     SizedModel,
 )
-from numerai_lab.models.contract.report import FROZEN, JOINT, SHUFFLED, Detailed, FitReport
+from numerai_lab.models.contract.report import (
+    FROZEN,
+    JOINT,
+    SHUFFLED,
+    Detailed,
+    FitReport,
+    size_and_unit,
+)
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
@@ -42,4 +49,5 @@ __all__ = [
     "Params",
     "SizedModel",
     "World",
+    "size_and_unit",
 ]

@@ -299,7 +299,7 @@ def _uses_weights_and_stop(trial: _Trial) -> None:
         np.linspace(0.5, 1.5, trial.train.n_eras), np.diff(trial.train.offsets)
     ).astype(np.float32)
     stop = toy_frame(trial.seed + 2, rows_per_era=_JUDGED_ERAS, first_era=33)
-    model = trial.refit(trial.train, weights=weights, stop=stop, stop_rounds=3)
+    model = trial.refit(trial.train, weights=weights, stop=stop, stop_patience=3)
     trial.predict(model, trial.judged)
 
 

@@ -28,9 +28,9 @@ class FitContext:
     purge_eras : era numbers between training and judged eras; inner splits need as many.
     weights : float32 [n_rows] of the training frame, or None for equal weights.
     stop : labelled, purged eras for early stopping, or None.
-    stop_rounds : trees without a new best before stopping.
+    stop_patience : steps of the model (`info.unit`) without a new best before stopping.
     device, n_threads : where to compute; 0 threads means all cores.
-    progress : call with (trees done, trees in all).
+    progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     say : call with a sentence the user must see (a fall-back, a dropped column).
     world : the workers that fit this model together; the training rows are then the eras of one
         of them, `stop` is the same on each. Alone unless `info.in_parts`.
@@ -43,7 +43,7 @@ class FitContext:
     purge_eras: int
     weights: Float32 | None = None
     stop: EraFrame | None = None
-    stop_rounds: int = 0
+    stop_patience: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent

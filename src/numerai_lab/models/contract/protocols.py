@@ -67,7 +67,7 @@ class DetailedModel(Protocol):
 
 
 @runtime_checkable
-class ControlledModel(DetailedModel, Protocol):
+class ControlledModel(DetailedModel, Model, Protocol):
     """A detailed model whose control needs other eras, in steps that can be shared out. Optional.
 
     `predict_in_detail` of a frame is `predict_apart` of its eras, in parts of any size, with the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,18 +16,32 @@ class FitReport:
 
     Attributes
     ----------
-    n_trees : trees kept in the end, over all members.
+    size : how much was learnt and kept, over all members, counted in `unit`.
+    unit : the plural word for what `size` counts: "trees", "parameters".
     library_seconds : wall time spent inside the library's own training calls.
     importance : total gain by feature name (not normalised), empty if the model has none.
     notes : sentences about what happened (dropped constant features, fall-backs).
     details : whatever else the model wants to record; must be JSON-serialisable.
     """
 
-    n_trees: int
+    size: int
+    unit: str
     library_seconds: float
     importance: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+
+
+def size_and_unit(facts: Mapping[str, Any]) -> tuple[int | None, str]:
+    """Read `size` and `unit` of a report from fit.json, also of runs made when it said `n_trees`.
+
+    Returns
+    -------
+    None and "" where the file tells of no size.
+    """
+    if "size" in facts:
+        return facts["size"], facts.get("unit") or ""
+    return (facts["n_trees"], "trees") if "n_trees" in facts else (None, "")
 
 
 FROZEN = "frozen"

@@ -198,7 +198,7 @@ class Trainer:
         judged: dict[str, Any] = {}
         if n_trees is None and self.ctx.stop is not None:
             judged = {"valid_sets": [self._stop_rows(self.ctx.stop)], "feval": self._corr}
-            callbacks.append(lightgbm.early_stopping(self.ctx.stop_rounds, verbose=False))
+            callbacks.append(lightgbm.early_stopping(self.ctx.stop_patience, verbose=False))
         start = time.perf_counter()
         with library_errors():
             booster = lightgbm.train(

@@ -42,9 +42,11 @@ class LGBMEnsemble:
 
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
+        unit="rounds",
         multi_target=True,
         in_parts=True,
         exportable=True,
+        not_finite_hint="a smaller learning rate is the usual way out",
     )
     Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
 
@@ -112,7 +114,8 @@ class LGBMEnsemble:
         self._boosters, self._weights = boosters, weights
         self._feature_names, self._dtype = train.feature_names, train.features.dtype
         return FitReport(
-            n_trees=sum(n_trees),
+            size=sum(n_trees),
+            unit="trees",
             library_seconds=float(ctx.peers.total(trainer.seconds)),
             importance=self._importance(),
             notes=tuple(notes),
@@ -158,7 +161,8 @@ class LGBMEnsemble:
             grown += 1
             ctx.progress(grown * rounds, len(members) * rounds)
         return FitReport(
-            n_trees=grown * rounds,
+            size=grown * rounds,
+            unit="trees",
             library_seconds=time.perf_counter() - start,
             importance=self._importance(),
             notes=tuple(notes),

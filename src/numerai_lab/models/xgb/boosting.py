@@ -69,7 +69,7 @@ def grow(
     Parameters
     ----------
     train : labelled rows.
-    ctx : what the run tells; `stop` and `stop_rounds` switch early stopping on.
+    ctx : what the run tells; `stop` and `stop_patience` switch early stopping on.
     params : XGBoost parameters with seed, device and nthread.
     rounds : boosting rounds.
     era_boosting : more rounds on the worst eras, or None.
@@ -99,7 +99,7 @@ def grow(
         ctx.progress(iteration + 1, total)
         if ctx.stop is not None:
             growth.stop_corr.append(_mean_corr(growth.booster.predict(stop), ctx.stop, ctx.target))
-            if iteration - int(np.argmax(growth.stop_corr)) >= ctx.stop_rounds:
+            if iteration - int(np.argmax(growth.stop_corr)) >= ctx.stop_patience:
                 break
     if growth.stop_corr:
         kept = int(np.argmax(growth.stop_corr)) + 1

@@ -35,8 +35,10 @@ class XGB:
 
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="gradient boosted trees by XGBoost; early stopping on per-era corr, era boosting",
+        unit="rounds",
         in_parts=True,
         exportable=True,
+        not_finite_hint="a smaller learning rate (eta) is the usual way out",
     )
     Params: ClassVar[type[XGBParams]] = XGBParams
 
@@ -117,7 +119,8 @@ class XGB:
             details["era_boosting"] = {"worst_eras": growth.worst_eras}
         rounds = growth.booster.num_boosted_rounds()
         return FitReport(
-            n_trees=rounds * (self.params.num_parallel_tree or 1),
+            size=rounds * (self.params.num_parallel_tree or 1),
+            unit="trees",
             library_seconds=growth.train_seconds,
             importance=self._importance(),
             notes=tuple(notes),
@@ -145,7 +148,8 @@ class XGB:
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
         return FitReport(
-            n_trees=rounds * (self.params.num_parallel_tree or 1),
+            size=rounds * (self.params.num_parallel_tree or 1),
+            unit="trees",
             library_seconds=growth.train_seconds,
             importance=self._importance(),
             details={"binning_seconds": growth.binning_seconds},

@@ -58,9 +58,11 @@ class XGBTTT:
 
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="XGBoost that adapts itself to each era's unlabelled rows (test-time training)",
+        unit="rounds",
         transductive=True,
         stateful=False,
         exportable=True,
+        not_finite_hint="a smaller learning rate (eta) is the usual way out",
     )
     Params: ClassVar[type[XGBTTTParams]] = XGBTTTParams
 
@@ -332,11 +334,11 @@ class XGBTTT:
 
     def _rounds(self, report: FitReport) -> int:
         """Return the rounds that early stopping kept, without those of era boosting."""
-        rounds = report.n_trees // (self.params.num_parallel_tree or 1)
+        rounds = report.size // (self.params.num_parallel_tree or 1)
         boosting = self.params.era_boosting
         return rounds - (boosting.rounds if boosting else 0)
 
 
 def _with_more(report: FitReport, n_trees: int, seconds: float) -> FitReport:
     total = report.library_seconds + seconds
-    return replace(report, n_trees=report.n_trees + n_trees, library_seconds=total)
+    return replace(report, size=report.size + n_trees, library_seconds=total)

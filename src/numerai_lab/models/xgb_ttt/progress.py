@@ -1,4 +1,4 @@
-"""How far a fit has come, counted in trees."""
+"""How far a fit has come, counted in boosting rounds."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def run_trial(
         ctx,
         weights=weights,
         stop=None,
-        stop_rounds=0,
+        stop_patience=0,
         progress=lambda *_: grown(),
         say=lambda _: None,
     )
