@@ -80,7 +80,7 @@ def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, t
     assert "folds and scores are those of that run" in (run / "report.html").read_text()
     listed = lab("runs", *runs, "--json").json["runs"]
     assert [row["continues"] for row in listed] == [None, str(parent.resolve())]
-    assert "weekly + " in lab("runs", *runs).out
+    assert "grown by train --continue" in lab("runs", *runs).out
     # the refreshed model is what goes live, and can be refreshed again
     out = tmp_path / "live.csv"
     live = pd.read_parquet(tmp_path / "data" / "validation.parquet")
