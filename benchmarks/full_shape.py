@@ -32,7 +32,7 @@ from measure import (
 
 PARQUET_BYTES_A_VALUE = 0.37
 BESIDE_BYTES = 2 << 30
-PEAK_TARGETS = {"data prepare": 500, "train": 16_000}
+PEAK_TARGETS = {"data prepare": 1_000, "train": 16_000}
 """MB of 10**6 bytes."""
 
 

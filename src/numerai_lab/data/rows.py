@@ -23,7 +23,7 @@ from numerai_lab.data.files import values_of
 from numerai_lab.data.kinds import numbers
 from numerai_lab.data.one_by_one import MANY_FILES, OneByOne
 from numerai_lab.data.part_files import told_paths
-from numerai_lab.data.row_groups import Head, RowGroups
+from numerai_lab.data.row_groups import Head, RowGroups, open_parquet
 from numerai_lab.errors import DataError
 
 Int64 = npt.NDArray[np.int64]
@@ -104,20 +104,19 @@ class RowFilter:
 
 @dataclass(frozen=True)
 class Sources:
-    """Parquet files, the rule that says which of their rows are kept, and how they are opened."""
+    """Parquet files, and the rule that says which of their rows are kept."""
 
     heads: Sequence[Head]
     rule: RowFilter
-    opener: Callable[..., RowGroups]
 
     @cached_property
     def files(self) -> tuple[RowGroups, ...]:
         """The files, opened when they are needed. Raises DataError when one is damaged."""
         text = [name for name in (self.rule.era.column, self.rule.data_type) if name]
         if len(self.heads) > MANY_FILES:
-            shared = OneByOne(self.opener, text)
+            shared = OneByOne(text)
             return tuple(shared.rows(head) for head in self.heads)
-        return tuple(self.opener(head.path, dictionary=text) for head in self.heads)
+        return tuple(open_parquet(head.path, dictionary=text) for head in self.heads)
 
     @property
     def where(self) -> str:

@@ -1,4 +1,4 @@
-"""Parts of a parquet file's footer: the same tables as from the whole, and damage told."""
+"""Row groups of a parquet file: the same tables as Arrow reads from the whole, and damage told."""
 
 import contextlib
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numerai_lab.data.row_groups import open_parquet, open_parts, read_head
+from numerai_lab.data.row_groups import open_parquet, read_head
 from numerai_lab.errors import DataError
 
 
@@ -47,61 +47,52 @@ def kinds(n: int) -> dict[str, pa.Array]:
     ],
     ids=str,
 )
-def test_parts_are_what_the_whole_file_gives(tmp_path, options):
+def test_row_groups_are_what_the_whole_file_gives(tmp_path, options):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(kinds(50)), path, row_group_size=20, **options)
-    whole, parts = open_parquet(path, dictionary=["id"]), open_parts(path, dictionary=["id"])
-    head = read_head(path)
-    assert parts.schema.equals(pq.read_schema(path), check_metadata=True)
-    assert head.schema.equals(parts.schema, check_metadata=True)
-    assert (head.n_rows, parts.n_rows, parts.group_rows) == (50, 50, (20, 20, 10))
-    names = parts.schema.names
+    opened, head, whole = (
+        open_parquet(path, dictionary=["id"]),
+        read_head(path),
+        pq.read_table(path),
+    )
+    assert opened.schema.equals(pq.read_schema(path), check_metadata=True)
+    assert head.schema.equals(opened.schema, check_metadata=True)
+    assert (head.n_rows, opened.n_rows) == (50, 50)
+    assert head.group_rows == opened.group_rows == (20, 20, 10)
+    names = opened.schema.names
     for columns in ([names[-1]], names[:1], names[3:9], names[::-1], ["feature_3", "nested"]):
         for group in range(3):
-            expected = whole.read(group, columns).select(columns)
-            assert parts.read(group, columns).select(columns).equals(expected)
-    ids = [parts.batches(1, "id", 3), whole.batches(1, "id", 3)]
-    assert [len(batch) for batch in ids[0]] == [len(batch) for batch in ids[1]]
+            expected = whole.select(columns).slice(20 * group, 20)
+            read = opened.read(group, columns).select(columns)
+            assert read.to_pydict() == expected.to_pydict()
+    assert [len(batch) for batch in opened.batches(1, "int8", 8)] == [8, 8, 4]
 
 
-def test_a_head_is_the_same_however_it_is_read(tmp_path, monkeypatch):
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table(kinds(50)), path, row_group_size=20)
-    heads = []
-    for large in (0, 1 << 30):
-        monkeypatch.setattr("numerai_lab.data.row_groups._LARGE_FOOTER", large)
-        heads.append(read_head(path))
-    assert heads[0].schema.equals(heads[1].schema, check_metadata=True)
-    assert heads[0].n_rows == heads[1].n_rows == 50
-
-
-@pytest.mark.parametrize("large", [0, 1 << 30])
-def test_a_name_that_is_there_twice_is_seen_however_the_head_is_read(tmp_path, monkeypatch, large):
+def test_a_name_that_is_there_twice_is_seen(tmp_path):
     columns = kinds(30)
     rows = pa.table(columns)
     for name in ("nested", "int8"):
         rows = rows.append_column(name, columns[name])
     pq.write_table(rows, tmp_path / "a.parquet", row_group_size=20)
-    monkeypatch.setattr("numerai_lab.data.row_groups._LARGE_FOOTER", large)
     assert read_head(tmp_path / "a.parquet").schema.names == rows.column_names
-    parts, whole = open_parts(tmp_path / "a.parquet"), open_parquet(tmp_path / "a.parquet")
+    opened = open_parquet(tmp_path / "a.parquet")
     for group in range(2):
-        names = ["half", "id"]
-        assert parts.read(group, names).select(names).equals(whole.read(group, names).select(names))
+        expected = rows.select(["half", "id"]).slice(20 * group, 20)
+        assert opened.read(group, ["half", "id"]).to_pydict() == expected.to_pydict()
 
 
 def test_a_file_renamed_over_an_open_one_changes_nothing(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(kinds(30)), path)
-    parts = open_parts(path)
+    opened = open_parquet(path)
     pq.write_table(pa.table(kinds(90)), tmp_path / "b.parquet")
     (tmp_path / "b.parquet").replace(path)
-    assert parts.read(0, ["id", "int8"]).num_rows == 30
+    assert opened.read(0, ["id", "int8"]).num_rows == 30
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    path = tmp_path_factory.mktemp("footer") / "a.parquet"
+    path = tmp_path_factory.mktemp("row_groups") / "a.parquet"
     columns = {name: column for name, column in kinds(40).items() if name in ("int8", "era", "id")}
     pq.write_table(pa.table(columns), path, row_group_size=20)
     return path
@@ -118,13 +109,13 @@ def test_damaged_bytes_are_one_error_or_other_values_never_a_crash(sound: Path, 
     path = tmp_path / "damaged.parquet"
     path.write_bytes(content)
     with contextlib.suppress(DataError):
-        parts = open_parts(path)
-        for group in range(len(parts.group_rows)):
-            parts.read(group, parts.schema.names[:1])
+        opened = open_parquet(path)
+        for group in range(len(opened.group_rows)):
+            opened.read(group, opened.schema.names[:1])
 
 
 @pytest.mark.parametrize("content", [b"PAR1", b"PAR1" + b"x" * 40, b"PAR1\xff\xff\xff\x7fPAR1"])
-@pytest.mark.parametrize("opened", [read_head, open_parquet, open_parts])
+@pytest.mark.parametrize("opened", [read_head, open_parquet])
 def test_what_is_not_parquet(tmp_path, content, opened):
     path = tmp_path / "a.parquet"
     path.write_bytes(content)
