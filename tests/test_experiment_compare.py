@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import SMALL, TINY_CONFIG
@@ -102,6 +103,30 @@ def test_a_run_compared_with_its_twin_is_identical(compared):
     assert row["mean_difference"] == 0
     assert row["verdict"] == "identical"
     assert "identical" in compared("tiny", "twin").out
+
+
+def test_every_difference_is_shown_over_time(compared):
+    (row,) = compared("tiny", "other", "--json").json["comparisons"]
+    weights = [period["n_eras"] for period in row["thirds"]]
+    means = [period["mean"] for period in row["thirds"]]
+    assert sum(weights) == row["n_eras"]
+    assert np.average(means, weights=weights) == pytest.approx(row["mean_difference"])
+    assert row["smallest_detectable"] > 0
+    assert row["rolling"] is None  # fewer than 52 eras
+    assert row["p_among"] is None
+    text = " ".join(compared("tiny", "other").out.split())
+    for period in row["thirds"]:
+        assert f"{period['label']} {period['mean']:+.4f}" in text
+    assert f"detectable {row['smallest_detectable']:.4f} and more" in text
+
+
+def test_several_runs_are_judged_together(compared):
+    rows = compared("tiny", "other", "twin", "beside", "--json").json["comparisons"]
+    assert [row["n_compared"] for row in rows] == [3, 3, 3]
+    assert 0 < rows[0]["p_among"] <= 1
+    assert [row["p_among"] for row in rows[1:]] == [1, 1]
+    assert [row["verdict"] for row in rows[1:]] == ["identical", "identical"]
+    assert "among 3 compared" in compared("tiny", "other", "twin", "beside").out
 
 
 def test_compare_needs_two_runs(compared):

@@ -350,6 +350,20 @@ def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
     assert "50 %" not in lines[-1]
 
 
+def test_a_difference_is_told_by_period(tmp_path):
+    run = make_run(tmp_path)
+    first = scores_of(run)["comparisons"][0]
+    means = {"21-47": 0.006, "48-74": 0.005, "75-100": -0.002}
+    thirds = [{"label": label, "mean": mean} for label, mean in means.items()]
+    told = {"thirds": thirds, "smallest_detectable": 0.0031}
+    change_json(run / "scores.json", comparisons=[first | told])
+    page = report(run)
+    clean(page)
+    assert "prediction - xgb: better so far, not in every period" in page.words
+    assert "75-100 -0.0020" in page.words
+    assert "detectable: 0.0031 and more, with 80 eras" in page.words
+
+
 def test_one_fold_has_no_range_over_folds(tmp_path):
     run = make_run(tmp_path)
     assert "lowest and highest fold" in report(run).words

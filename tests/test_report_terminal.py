@@ -101,6 +101,48 @@ def test_comparison_says_which_way(scores):
     assert lines[-1].endswith("unknown")
 
 
+def over_time(*means, **more):
+    thirds = [
+        {"label": f"{i}", "mean": mean, "ci_low": mean - 0.001, "ci_high": mean + 0.001}
+        for i, mean in enumerate(means)
+    ]
+    return {"thirds": thirds, **more}
+
+
+def test_better_so_far_is_not_better(scores):
+    base = scores["comparisons"][0]
+    held, not_held = base | over_time(0.002, 0.001, 0.0005), base | over_time(0.006, 0.005, -0.002)
+    control = not_held | {"prediction": "shuffled"}
+    text = to_text(render_comparison([held, not_held, control]))
+    plain(text)
+    ways = [line.split("  ")[-1] for line in text.splitlines() if "0.0026" in line]
+    assert ways == ["better", "better so far", "above so far"]
+    assert text.endswith("so far: not in every third of the eras")
+    assert "so far" not in to_text(render_comparison([held]))
+
+
+def test_a_comparison_in_full_tells_how_it_went(scores):
+    years = [{"label": "2019", "mean": 0.004, "ci_low": 0.001, "ci_high": 0.007}]
+    rolling = {"window_eras": 52, "n_windows": 573, "share_above": 0.71, "worst": -0.0041}
+    rolling |= {"worst_first": 560, "worst_last": 611}
+    level = {"p_value": 0.012, "last_era_before": 572, "mean_before": 0.0056, "mean_after": -0.002}
+    more = {"years": years, "rolling": rolling, "level_change": level, "p_among": 0.0312}
+    more |= {"n_compared": 4, "smallest_detectable": 0.0031}
+    row = scores["comparisons"][0] | over_time(0.006, 0.005, -0.002, **more)
+    text = to_text(render_comparison([row], in_full=True))
+    plain(text)
+    text = " ".join(text.split())
+    assert "better so far, not in every period" in text
+    assert "2 -0.0020 [-0.0030, -0.0010]" in text
+    assert "by year 2019 +0.0040" in text
+    assert "above 0 in 71 % of 573, the worst -0.0041 (eras 560-611)" in text
+    assert "after era 572 (CUSUM test, p 0.012): +0.0056 before, -0.0020 since" in text
+    assert "0.0031 and more, with 80 eras (80 % power, 5 % level)" in text
+    assert "among 4 compared p 0.031" in text
+    calm = row | {"level_change": level | {"p_value": 0.4}}
+    assert "no sign of one" in to_text(render_comparison([calm], in_full=True))
+
+
 def test_runs_that_are_compared_stand_in_the_first_column(scores):
     first, second = "xgb/20261122T083000Z-1a2b3c4d", "lgbm_ensemble/20261122T093000Z-5e6f7a8b"
     rows = [

@@ -181,7 +181,7 @@ def compare(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Paired per-era difference between runs, with its interval and probability."""
+    """Paired per-era difference between runs: interval, periods, and what could be told at all."""
     from numerai_lab.experiment import compare as compare_runs
     from numerai_lab.report import render_comparison
 
@@ -194,7 +194,7 @@ def compare(
     told += [(row["prediction"], row["mean"], row["data"]) for row in rows]
     for name, mean, data in told:
         sys.stdout.write(f"{name}: mean {metric} {mean:+.4f}, {data['label']}\n")
-    show(render_comparison(rows))
+    show(render_comparison(rows, in_full=True))
     if any(data["synthetic"] for _, _, data in told):
         sys.stdout.write(SYNTHETIC)
 

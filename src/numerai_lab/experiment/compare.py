@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numerai_lab.errors import RunError
 from numerai_lab.experiment.data_identity import DataIdentity, judged_on
 from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.rundir import RunDir, find_run
-from numerai_lab.scoring import paired
+from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
 
 
@@ -29,6 +30,7 @@ class Series:
     target: str
     benchmark: str | None
     horizon_days: int
+    era_dates: dict[int, date]
     scores: pd.Series[float]
 
 
@@ -43,9 +45,9 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Paired per-era difference of each later run minus the first one.
 
-    Only eras judged in both count. Each row holds both means, the difference, its 95 % block
-    bootstrap interval and the share of bootstrap means above 0 (probability of improvement), and
-    the data of both runs.
+    Only eras judged in both count. Each row holds both means, the data of both runs, and what
+    `Paired` tells of the difference. With several later runs, `p_among` is each difference's
+    p-value among all of them, and the verdict follows it.
 
     Parameters
     ----------
@@ -58,10 +60,10 @@ def compare(
     """
     if len(specs) < 2:
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
-    runs = [read_series(spec, runs_dir, metric) for spec in specs]
-    base = runs[0]
-    rows = []
-    for other in runs[1:]:
+    base, *others = [read_series(spec, runs_dir, metric) for spec in specs]
+    how = Bootstrap(samples=samples)
+    rows, differences = [], []
+    for other in others:
         if other.target != base.target:
             raise RunError(
                 f"{other.label} is judged on '{other.target}', {base.label} on '{base.target}'",
@@ -74,23 +76,22 @@ def compare(
                     fix="compare runs on the same data, or era by era all the same: --across-data",
                 )
             say(f"{sentence}: their eras are compared by number")
-        eras = base.scores.index.intersection(other.scores.index)
-        if len(eras) == 0:
+        both = pd.concat([other.scores, base.scores], axis=1, join="inner").dropna().sort_index()
+        if both.empty:
             raise RunError(f"{other.label} and {base.label} have no judged era in common")
-        left_out = len(base.scores.index.union(other.scores.index)) - len(eras)
+        left_out = len(base.scores.index.union(other.scores.index)) - len(both)
         if left_out:
             say(f"{left_out} eras are judged in only one of {base.label}, {other.label}: left out")
-        a = np.array(other.scores.loc[eras], dtype=np.float64)
-        b = np.array(base.scores.loc[eras], dtype=np.float64)
-        neither = np.isnan(a) | np.isnan(b)
-        a[neither], b[neither] = np.nan, np.nan
-        difference = paired(
+        a, b = both.to_numpy(dtype=np.float64).T
+        differences.append(pd.Series(a - b, index=both.index))
+        found = paired(
             a,
             b,
-            eras.to_numpy(dtype=np.int32),
+            both.index.to_numpy(dtype=np.int32),
             base.horizon_days,
-            Bootstrap(samples=samples),
+            how,
             child_seed(0, "paired"),
+            base.era_dates,
         )
         rows.append(
             {
@@ -102,12 +103,46 @@ def compare(
                 "baseline_data": base.data.as_dict(),
                 "metric": metric,
                 "target": base.target,
-                "mean": float(np.nanmean(a)),
-                "baseline_mean": float(np.nanmean(b)),
-                **difference.as_dict(),
+                "mean": float(a.mean()),
+                "baseline_mean": float(b.mean()),
+                **found.as_dict(),
+                "n_compared": len(others),
+                "p_among": None,
             }
         )
+    if len(others) > 1:
+        judge_together(rows, differences, base.horizon_days, how, say)
     return rows
+
+
+def judge_together(
+    rows: Sequence[dict[str, Any]],
+    differences: Sequence[pd.Series[float]],
+    horizon_days: int,
+    how: Bootstrap,
+    say: Callable[[str], None],
+) -> None:
+    """Give each of several differences its p-value among all, and its verdict with that.
+
+    Parameters
+    ----------
+    rows : what `compare` returns; `p_among`, `n_eras_together` and `verdict` are set.
+    differences : by era, one for each row; the eras that all have are judged.
+    """
+    together = pd.concat(differences, axis=1, join="inner").sort_index()
+    if len(together) < 2:
+        say("the runs have no two eras in common: each difference is judged for itself alone")
+        return
+    if len(together) < max(len(series) for series in differences):
+        say(f"the test of all {len(rows)} differences together is on their {len(together)} eras")
+    eras = together.index.to_numpy(dtype=np.int32)
+    block = block_length(eras, horizon_days, how)
+    values = np.ascontiguousarray(together.to_numpy(dtype=np.float64).T)
+    p_values = stepdown_p_values(values, block, how.samples, child_seed(0, "paired"))
+    for row, p in zip(rows, p_values.tolist(), strict=True):
+        thirds = [period["mean"] for period in row["thirds"]]
+        row["verdict"] = verdict(row["ci_low"], row["ci_high"], thirds, p)
+        row |= {"p_among": p, "n_eras_together": len(together)}
 
 
 _NEEDS_REFERENCES = ("bmc", "mmc", "benchmark_corr", "payout")
@@ -156,6 +191,7 @@ def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
         )
     label = f"{run.path.parent.name}/{run.path.name}"
     scores = mine.set_index("era")[metric]
+    dates = run.manifest()["data"].get("era_dates", {})
     return Series(
         label,
         run,
@@ -163,5 +199,6 @@ def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
         summary["target"],
         summary.get("benchmark"),
         summary["horizon_days"],
+        {int(era): date.fromisoformat(day) for era, day in dates.items()},
         scores,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,16 @@ def judge(
         others.append(benchmark)
     pairs = [*variant_pairs(columns), *((MAIN, name) for name in others)]
     comparisons = [
-        compare_columns(per_era, name, other, target, dataset.horizons[target], scoring, seed)
+        compare_columns(
+            per_era,
+            name,
+            other,
+            target,
+            dataset.horizons[target],
+            scoring,
+            seed,
+            dates=dataset.era_dates,
+        )
         for name, other in pairs
     ]
     summary = {
@@ -236,6 +246,7 @@ def compare_columns(
     scoring: Scoring,
     seed: int,
     metric: str = "corr",
+    dates: Mapping[int, date] | None = None,
 ) -> dict[str, Any]:
     """Paired per-era difference of two prediction columns, `name` minus `baseline`."""
     rows = per_era[per_era["target"] == target]
@@ -247,5 +258,6 @@ def compare_columns(
         horizon_days,
         scoring.bootstrap,
         child_seed(seed, "paired"),
+        dates,
     )
     return {"prediction": name, "baseline": baseline, "metric": metric, **result.as_dict()}

@@ -8,6 +8,7 @@ from numerai_lab.report import curves, figures
 from numerai_lab.report.charts import line_style
 from numerai_lab.report.figures import ABSENT, interval, number, percent
 from numerai_lab.report.markup import Html, h, join, table
+from numerai_lab.report.over_time import over_time
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Comparison, Stats
 from numerai_lab.scoring import METRICS
@@ -179,13 +180,15 @@ def _payout(record: Record) -> Html:
 
 def _comparison(c: Comparison) -> Html:
     improves = "" if c.improves is None else f"probability of improvement {percent(c.improves)}, "
+    told = [*over_time(c)]
     control = ", a control: what the era's own state gains is prediction - shuffled"
     return h(
         "li",
-        h("strong", f"{c.name}: {c.way}"),
+        h("strong", f"{c.name}: {c.way_in_words}"),
         f", {c.metric} {number(c.mean_difference, signed=True)} per era, "
         f"95 % {interval(c.ci_low, c.ci_high)}, {improves}"
         f"{figures.count(c.n_eras)} paired eras{control if c.control else ''}.",
+        h("ul", *(h("li", f"{what}: {', '.join(how)}") for what, how in told)) if told else "",
     )
 
 

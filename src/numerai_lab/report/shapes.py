@@ -72,8 +72,43 @@ ByPrediction = Annotated[dict[str, ByMetric], BeforeValidator(_present)]
 ByTarget = Annotated[dict[str, ByPrediction], BeforeValidator(_present)]
 
 
+class PeriodMean(Shown):
+    """The mean difference in a run of eras; the label is a year, or the eras themselves."""
+
+    label: str = "?"
+    first_era: int | None = None
+    last_era: int | None = None
+    n_eras: int | None = None
+    mean: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+
+
+class RollingMeans(Shown):
+    """The mean difference in every run of so many neighbouring eras."""
+
+    window_eras: int | None = None
+    n_windows: int = 0
+    share_above: Number = None
+    worst: Number = None
+    worst_first: int | None = None
+    worst_last: int | None = None
+
+
+class LevelTest(Shown):
+    """The test for a change of level."""
+
+    p_value: Number = None
+    last_era_before: int | None = None
+    mean_before: Number = None
+    mean_after: Number = None
+
+
 class Comparison(Shown):
-    """Paired per-era difference of two predictions, one minus the other."""
+    """Paired per-era difference of two predictions, one minus the other.
+
+    `thirds` is None in scores.json of runs that were made before periods were judged.
+    """
 
     prediction: str = MODEL
     baseline: str = "?"
@@ -83,6 +118,13 @@ class Comparison(Shown):
     ci_high: Number = None
     probability_of_improvement: Number = None
     n_eras: int | None = None
+    smallest_detectable: Number = None
+    thirds: list[PeriodMean] | None = None
+    years: list[PeriodMean] = Field(default_factory=list)
+    rolling: RollingMeans | None = None
+    level_change: LevelTest | None = None
+    n_compared: int = 1
+    p_among: Number = None
 
     @property
     def name(self) -> str:
@@ -92,8 +134,16 @@ class Comparison(Shown):
     @property
     def way(self) -> str:
         """Which way it goes; a control is not better or worse, it is only above or below."""
-        found = verdict(self.ci_low, self.ci_high)
-        return {"better": "above", "worse": "below"}.get(found, found) if self.control else found
+        parts = None if self.thirds is None else [period.mean or 0.0 for period in self.thirds]
+        found = verdict(self.ci_low, self.ci_high, parts, self.p_among)
+        if self.control:
+            found = found.replace("better", "above").replace("worse", "below")
+        return found.replace("_", " ")
+
+    @property
+    def way_in_words(self) -> str:
+        """The same, with what "so far" means."""
+        return f"{self.way}, not in every period" if self.way.endswith("so far") else self.way
 
     @property
     def control(self) -> bool:

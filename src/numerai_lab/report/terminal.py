@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
+from numerai_lab.report.over_time import over_time
 from numerai_lab.report.shapes import MODEL, Comparison, EraWindow, Fold, Scores, Stats
 
 if TYPE_CHECKING:
@@ -131,14 +132,31 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
     return Group(*parts)
 
 
-def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableType:
+def _over_time(comparison: Comparison) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    for what, how in over_time(comparison):
+        lines.add_row(Text(what), Text("\n".join(how)))
+    return lines
+
+
+def render_comparison(
+    comparisons: Sequence[Mapping[str, Any]], *, in_full: bool = False
+) -> RenderableType:
     """Render paired differences of predictions to baselines, one row each.
 
     Parameters
     ----------
     comparisons : `comparisons` of scores.json, where each is the run minus a baseline, or rows
         that name a `prediction` of their own, each minus the same baseline.
+    in_full : below the table, tell of each how it went over time.
     """
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
     shown = [Comparison.model_validate(dict(item)) for item in comparisons]
     against_one = len({c.baseline for c in shown}) == 1
     own = all(c.prediction == MODEL for c in shown)
@@ -156,7 +174,15 @@ def render_comparison(comparisons: Sequence[Mapping[str, Any]]) -> RenderableTyp
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
         add_row(table, [*cells, count(c.n_eras), c.way])
-    return table
+    parts: list[RenderableType] = [table]
+    if in_full:
+        for c in shown:
+            name = c.prediction if against_one and not own else c.name
+            parts += [Text(""), Text(f"{name}: {c.way_in_words}")]
+            parts.append(Padding(_over_time(c), (0, 0, 0, 2), expand=False))
+    elif any(c.way.endswith("so far") for c in shown):
+        parts.append(Text("so far: not in every third of the eras"))
+    return Group(*parts)
 
 
 def _eras(window: EraWindow) -> str:

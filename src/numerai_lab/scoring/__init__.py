@@ -8,8 +8,11 @@ from numerai_lab.scoring.correlation import (
     spearman_per_era,
 )
 from numerai_lab.scoring.exposure import Exposure, exposure_per_era
+from numerai_lab.scoring.level_change import LevelChange, level_change
+from numerai_lab.scoring.many import stepdown_p_values
 from numerai_lab.scoring.metrics import METRICS, Metric
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
+from numerai_lab.scoring.paired import Paired, paired
 from numerai_lab.scoring.payout import (
     PayoutRule,
     PayoutSimulation,
@@ -17,25 +20,22 @@ from numerai_lab.scoring.payout import (
     payout_rule,
     simulate_payout,
 )
+from numerai_lab.scoring.periods import Period, Rolling, rolling, thirds, years
 from numerai_lab.scoring.ranks import gaussian_rank_per_era, rank_per_era
-from numerai_lab.scoring.summary import (
-    Paired,
-    Summary,
-    long_run_std,
-    paired,
-    sharpe,
-    summarize,
-    verdict,
-)
+from numerai_lab.scoring.summary import Summary, long_run_std, sharpe, summarize
 from numerai_lab.scoring.table import Scored, score_predictions
+from numerai_lab.scoring.verdict import smallest_detectable, verdict
 
 __all__ = [
     "METRICS",
     "Exposure",
+    "LevelChange",
     "Metric",
     "Paired",
     "PayoutRule",
     "PayoutSimulation",
+    "Period",
+    "Rolling",
     "Scored",
     "Summary",
     "block_length",
@@ -44,6 +44,7 @@ __all__ = [
     "exposure_per_era",
     "fnc_per_era",
     "gaussian_rank_per_era",
+    "level_change",
     "long_run_std",
     "neutralize_per_era",
     "overlap_eras",
@@ -52,10 +53,15 @@ __all__ = [
     "payout_rule",
     "pearson_per_era",
     "rank_per_era",
+    "rolling",
     "score_predictions",
     "sharpe",
     "simulate_payout",
+    "smallest_detectable",
     "spearman_per_era",
+    "stepdown_p_values",
     "summarize",
+    "thirds",
     "verdict",
+    "years",
 ]

@@ -6,16 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import DataError
 from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import block_length, bootstrap_means, overlap_eras
+from numerai_lab.scoring.bootstrap import Eras, interval_of_mean, overlap_eras
 
-Eras = npt.NDArray[np.int32]
-
-_INTERVAL = (2.5, 97.5)
 _LAST = (20, 50, 100)
 _GAINS = ("sharpe", "sharpe_hac", "max_drawdown", "hit_rate")
 _STATISTICS = ("mean", "std", *_GAINS, *(f"last_{k}" for k in _LAST), "ci_low", "ci_high")
@@ -67,56 +63,6 @@ class Summary:
         return asdict(self)
 
 
-def verdict(low: float | None, high: float | None) -> str:
-    """Say which way a difference goes, from its interval.
-
-    Returns
-    -------
-    `better` or `worse` when the interval is clear of 0, `identical` when it is 0 from end to end
-    (two predictions of one ranking), else `unclear`; `unknown` without an interval.
-    """
-    if low is None or high is None or not np.isfinite([low, high]).all():
-        return "unknown"
-    if low == high == 0:
-        return "identical"
-    return "better" if low > 0 else "worse" if high < 0 else "unclear"
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Score a minus score b over the eras both have. None where it cannot be computed.
-
-    Attributes
-    ----------
-    mean_difference : mean of a - b.
-    ci_low, ci_high : its 95 % block-bootstrap interval.
-    probability_of_improvement : share of resampled means above 0 (a tie counts half).
-    n_eras, first_era, last_era : eras scored in both, their first and last.
-    sharpe_of_difference : mean / population std of the difference.
-    hit_rate : share of eras where a is above b; None, as the Sharpe, where they differ by rounding.
-    verdict : `better`, `worse`, `unclear`, `identical` or `unknown`, as `verdict` says.
-    """
-
-    mean_difference: float | None
-    ci_low: float | None
-    ci_high: float | None
-    probability_of_improvement: float | None
-    n_eras: int
-    first_era: int | None
-    last_era: int | None
-    sharpe_of_difference: float | None
-    hit_rate: float | None
-
-    @property
-    def verdict(self) -> str:
-        """Which way the difference goes."""
-        return verdict(self.ci_low, self.ci_high)
-
-    def as_dict(self) -> dict[str, float | int | str | None]:
-        """Return the fields and the verdict, ready for JSON."""
-        return {**asdict(self), "verdict": self.verdict}
-
-
 def is_rounding(deviation: float, scores: Float64) -> bool:
     """Tell whether a deviation of scores is no more than rounding leaves, given their size.
 
@@ -164,7 +110,7 @@ def summarize(
     DataError
         When the scores and the eras differ in length.
     """
-    scores, numbers = _scored(per_era, eras)
+    scores, numbers = scored(per_era, eras)
     n = len(scores)
     found: dict[str, float | None] = dict.fromkeys(_STATISTICS)
     if n:
@@ -172,7 +118,7 @@ def summarize(
         found |= {f"last_{k}": _last(scores, k) for k in _LAST}
     if n > 1:
         found["std"] = float(scores.std())
-        found["ci_low"], found["ci_high"], _ = _interval(
+        found["ci_low"], found["ci_high"], _ = interval_of_mean(
             scores, numbers, horizon_days, bootstrap, seed
         )
     if n and adds_up:
@@ -213,50 +159,6 @@ def _why(statistic: str, scores: Float64, adds_up: bool) -> str:
     return "the same in every era, up to rounding"
 
 
-def paired(
-    per_era_a: Float64,
-    per_era_b: Float64,
-    eras: Eras,
-    horizon_days: int,
-    bootstrap: Bootstrap,
-    seed: int,
-) -> Paired:
-    """Compare two scores era by era (a minus b): shared market moves cancel out.
-
-    Parameters
-    ----------
-    per_era_a, per_era_b : float64 [n_eras], aligned; an era that is NaN in one is left out.
-    eras, horizon_days, bootstrap, seed : as in `summarize`.
-
-    Raises
-    ------
-    DataError
-        When scores and eras differ in length.
-    """
-    if len(per_era_a) != len(per_era_b):
-        raise DataError(f"{len(per_era_a)} scores cannot be paired with {len(per_era_b)}")
-    difference, numbers = _scored(per_era_a - per_era_b, eras)
-    n = len(difference)
-    if n == 0:
-        return Paired(None, None, None, None, 0, None, None, None, None)
-    both = np.concatenate([per_era_a, per_era_b])
-    both = both[~np.isnan(both)]
-    std = float(difference.std())
-    low, high, better = _interval(difference, numbers, horizon_days, bootstrap, seed)
-    same = is_rounding(float(np.abs(difference).max()), both)
-    return Paired(
-        mean_difference=float(difference.mean()),
-        ci_low=low,
-        ci_high=high,
-        probability_of_improvement=better,
-        n_eras=n,
-        first_era=int(numbers[0]),
-        last_era=int(numbers[-1]),
-        sharpe_of_difference=None if is_rounding(std, both) else float(difference.mean()) / std,
-        hit_rate=None if same else float(np.mean(difference > 0)),
-    )
-
-
 def long_run_std(scores: Float64, eras: Eras, lag_eras: int) -> float | None:
     """Return the Newey-West long-run standard deviation with the Bartlett kernel.
 
@@ -292,7 +194,14 @@ def long_run_std(scores: Float64, eras: Eras, lag_eras: int) -> float | None:
     return None if is_rounding(found, scores) else found
 
 
-def _scored(per_era: Float64, eras: Eras) -> tuple[Float64, Eras]:
+def scored(per_era: Float64, eras: Eras) -> tuple[Float64, Eras]:
+    """Leave out the eras without a score; float64 [n] and int32 [n].
+
+    Raises
+    ------
+    DataError
+        When the scores and the eras differ in length.
+    """
     if per_era.shape != (len(eras),):
         raise DataError(f"scores have shape {per_era.shape}, there are {len(eras)} eras")
     known = ~np.isnan(per_era)
@@ -301,16 +210,3 @@ def _scored(per_era: Float64, eras: Eras) -> tuple[Float64, Eras]:
 
 def _last(scores: Float64, k: int) -> float | None:
     return float(scores[-k:].mean()) if len(scores) >= k else None
-
-
-def _interval(
-    scores: Float64, eras: Eras, horizon_days: int, bootstrap: Bootstrap, seed: int
-) -> tuple[float | None, float | None, float | None]:
-    """Return the interval of the mean and the probability that it is above 0."""
-    if len(scores) < 2:
-        return None, None, None
-    block = block_length(eras, horizon_days, bootstrap)
-    means = bootstrap_means(scores, block, bootstrap.samples, seed)
-    low, high = np.percentile(means, _INTERVAL)
-    better = np.mean(means > 0) + 0.5 * np.mean(means == 0)
-    return float(low), float(high), float(better)
