@@ -70,7 +70,10 @@ def test_the_run_is_that_of_week_numbers(trained, final_runs):
     np.testing.assert_array_equal(ours["era"], theirs["era"] + WEEK - 1)
     pd.testing.assert_frame_equal(ours.drop(columns="era"), theirs.drop(columns="era"))
     ours, theirs = (json.loads((run / "scores.json").read_text()) for run in (trained, by_number))
-    assert ours["scores"]["prediction"]["corr"] == theirs["scores"]["prediction"]["corr"]
+    ours, theirs = (scores["scores"]["prediction"]["corr"] for scores in (ours, theirs))
+    assert ours["first_era"] == theirs["first_era"] + WEEK - 1
+    by_place = {"first_era": None, "last_era": None}
+    assert ours | by_place == theirs | by_place
 
 
 def test_dates_are_shown_where_eras_are(lab, dated, trained):
@@ -86,6 +89,13 @@ def test_dates_are_shown_where_eras_are(lab, dated, trained):
     plan = lab("train", dated / "tiny.yaml", "--data", dated / "dates.yaml", "--plan")
     assert "2013-08-02" in plan.out
     assert "eras are dates: 2013-01-04 to 2014-02-21 became weeks 5896 to 5955" in plan.err
+
+
+def test_differences_are_shown_by_year(lab, trained):
+    found = lab("compare", trained, trained, "--json")
+    assert found.code == 0, found.err
+    (year,) = found.json["comparisons"][0]["years"]
+    assert (year["label"], year["first_era"], year["n_eras"]) == ("2013", 5926, 20)
 
 
 def test_commands_after_training_read_the_dates_too(lab, dated, trained, tmp_path):
