@@ -10,6 +10,7 @@ from numerai_lab.experiment.evaluate import (
     resolved_experiment,
 )
 from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
+from numerai_lab.experiment.judge import suspected
 from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
@@ -39,5 +40,6 @@ __all__ = [
     "prepare",
     "read_experiment",
     "resolved_experiment",
+    "suspected",
     "train",
 ]

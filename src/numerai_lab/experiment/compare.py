@@ -14,7 +14,7 @@ import pandas as pd
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.data_identity import DataIdentity, judged_on
-from numerai_lab.experiment.judge import MAIN
+from numerai_lab.experiment.judge import MAIN, suspected
 from numerai_lab.experiment.rundir import RunDir, find_run
 from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
@@ -61,6 +61,10 @@ def compare(
     if len(specs) < 2:
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
     base, *others = [read_series(spec, runs_dir, metric) for spec in specs]
+    for one in (base, *others):
+        accused = suspected(one.run.scores())
+        if accused is not None:
+            say(f"{one.label}: {accused}")
     how = Bootstrap(samples=samples)
     rows, differences = [], []
     for other in others:

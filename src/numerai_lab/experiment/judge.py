@@ -15,9 +15,11 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.experiment.suspicions import suspicions
 from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import (
     METRICS,
+    accusation,
     paired,
     payout_rule,
     score_predictions,
@@ -106,6 +108,14 @@ def judge(
     by_target = {
         name: summaries(per_era, name, dataset.horizons[name], scoring, seed) for name in targets
     }
+    suspected = {
+        name: suspicions(per_era, rows, name, dataset.horizons[name], references, benchmark)
+        for name in targets
+    }
+    for name, found in suspected.items():
+        reasons = {column: one.reason() for column, one in found.items() if one.suspicious}
+        if reasons:
+            warn(accusation(name, reasons))
     rule = payout_rule(scoring.payout, dataset.horizons[target])
     own = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
     payout = simulate_payout(own["payout"].to_numpy(dtype=np.float64), rule)
@@ -137,6 +147,10 @@ def judge(
         "warnings": warnings,
         "scores": by_target[target],
         "scores_by_target": by_target,
+        "suspicions": {
+            name: {column: one.as_dict() for column, one in found.items()}
+            for name, found in suspected.items()
+        },
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
@@ -145,6 +159,18 @@ def judge(
         named = zip(rows.feature_names, mean_exposure[MAIN].tolist(), strict=True)
         exposure = {name: value for name, value in named if value == value}
     return Judged(per_era, summary, exposure)
+
+
+def suspected(scores: Mapping[str, Any]) -> str | None:
+    """Return what a run's scores.json says of its own predictions, if they are suspicious.
+
+    Scores of a version that did not record it say nothing; `evaluate RUN` writes them anew.
+    """
+    target = scores["target"]
+    own = scores.get("suspicions", {}).get(target, {}).get(MAIN)
+    if own is None or not own["suspicious"]:
+        return None
+    return accusation(target, {MAIN: own["reason"]})
 
 
 def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from numerai_lab.scoring.payout import (
 from numerai_lab.scoring.periods import Period, Rolling, rolling, thirds, years
 from numerai_lab.scoring.ranks import gaussian_rank_per_era, rank_per_era
 from numerai_lab.scoring.summary import Summary, long_run_std, sharpe, summarize
+from numerai_lab.scoring.suspicion import Suspicion, accusation, suspect
 from numerai_lab.scoring.table import Scored, score_predictions
 from numerai_lab.scoring.verdict import smallest_detectable, verdict
 
@@ -38,6 +39,8 @@ __all__ = [
     "Rolling",
     "Scored",
     "Summary",
+    "Suspicion",
+    "accusation",
     "block_length",
     "contribution_per_era",
     "corr_per_era",
@@ -61,6 +64,7 @@ __all__ = [
     "spearman_per_era",
     "stepdown_p_values",
     "summarize",
+    "suspect",
     "thirds",
     "verdict",
     "years",

@@ -30,9 +30,6 @@ from numerai_lab.scoring.least_squares import NeutralizersByEra
 from numerai_lab.scoring.neutral import count_missing, neutral_gaussian_per_era
 from numerai_lab.scoring.payout import payout_per_era, payout_rule
 
-SUSPICIOUS_CORR = 0.05
-"""A mean corr above this on real data means a leak; honest values lie at .01 to .03."""
-
 COLUMNS = (
     "era",
     "prediction",
@@ -92,7 +89,7 @@ def score_predictions(
     eras : int32 [n_eras] era numbers; offsets : int64 [n_eras + 1], rows of each era.
     payout : the config of the payout rule.
     say : called with each sentence the user must see: constant or missing predictions, eras
-        without enough reference rows, missing features, a corr too good to be true.
+        without enough reference rows, missing features.
     horizons : target name -> horizon in trading days, which decides its payout rule; a target
         without one gets no payout.
     features : int8 or float32 [n_rows, n_features] for fnc and exposure; None leaves them NaN.
@@ -150,7 +147,6 @@ def score_predictions(
         if horizons is not None and target in horizons:
             rule = payout_rule(payout, horizons[target])
             scores["payout"] = payout_per_era(scores["corr"], scores["mmc"], rule)
-        _say_suspicious(list(predictions), target, scores["corr"], say)
         n_rows = _count_rows(columns, values, offsets)
         frames += [
             pd.DataFrame(
@@ -242,21 +238,6 @@ def _say_uncovered(
         say(
             f"{name} covers less than 80 % of the rows, or is constant, in "
             f"{_eras_of(uncovered, eras)}: no {score} there"
-        )
-
-
-def _say_suspicious(names: list[str], target: str, corr: Float64, say: Say) -> None:
-    """Say once which columns score more than can be, all of them in one sentence."""
-    means = {}
-    for name, scores in zip(names, corr.T, strict=True):
-        known = scores[~np.isnan(scores)]
-        if len(known) and known.mean() > SUSPICIOUS_CORR:
-            means[name] = float(known.mean())
-    if means:
-        named = ", ".join(f"'{name}' {mean:.3f}" for name, mean in means.items())
-        say(
-            f"suspicious: mean corr with {target} above {SUSPICIOUS_CORR}: {named}; there is "
-            "possibly a leak; check purge and features"
         )
 
 

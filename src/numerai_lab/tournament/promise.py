@@ -11,7 +11,7 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir, resolved_experiment
+from numerai_lab.experiment import RunDir, resolved_experiment, suspected
 
 METRICS = ("corr", "mmc", "bmc", "fnc")
 
@@ -24,6 +24,7 @@ class Promise:
     ----------
     means : corr, mmc, bmc, fnc -> mean over the judged eras; None where there is none.
     interval : the block-bootstrap interval of the mean corr over all judged eras.
+    suspicion : why corr is more than an honest model reaches, or None.
     eras, corr : int32 and float64 [n_eras], judged eras that have a corr, in order.
     """
 
@@ -32,6 +33,7 @@ class Promise:
     horizon_days: int
     means: dict[str, float | None]
     interval: tuple[float | None, float | None]
+    suspicion: str | None
     eras: npt.NDArray[np.int32]
     corr: npt.NDArray[np.float64]
     bootstrap: Bootstrap
@@ -57,6 +59,7 @@ def read_promise(run: RunDir) -> Promise:
             horizon_days=int(scores["horizon_days"]),
             means=means,
             interval=(own["corr"]["ci_low"], own["corr"]["ci_high"]),
+            suspicion=suspected(scores),
             eras=rows["era"].to_numpy(dtype=np.int32),
             corr=rows["corr"].to_numpy(dtype=np.float64),
             bootstrap=resolved_experiment(run).scoring.bootstrap,

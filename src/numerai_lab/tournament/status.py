@@ -231,6 +231,8 @@ def _slot_status(
         later = (one.number for one in server.rounds.values() if one.open_time >= begun)
         first = min(later, default=None)
     warnings += about_rounds(lines, server.rounds, server.at, first)
+    if promise is not None and promise.suspicion is not None:
+        warnings.append(f"validation is {promise.suspicion}")
     verdict: Verdict | str = "there is no run to compare with"
     if promise is not None:
         verdict = judge_live(
