@@ -10,12 +10,13 @@ ROOT = Path(numerai_lab.__file__).parent
 # room -> rooms it may import
 BASE = {
     *("disclosure", "errors", "seeds", "files", "checksums", "machine", "eraframe", "weeks"),
-    "__init__",
+    *("streams", "__init__"),
 }
 MAY_IMPORT = {
     "disclosure": set(),
     "errors": {"disclosure"},
     "seeds": set(),
+    "streams": {"disclosure"},
     "machine": set(),
     "weeks": set(),
     "files": {"errors"},

@@ -109,10 +109,11 @@ def without_controls(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = _CONTROLS.sub("", _ESCAPES.sub("", text))
-    return "".join(_half_shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+    return "".join(half_shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)
 
 
-def _half_shown(half: str) -> str:
+def half_shown(half: str) -> str:
+    r"""Spell out half of a surrogate pair: `\xff` for a byte of a file's name, else `\ud800`."""
     number = ord(half)
     return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
 

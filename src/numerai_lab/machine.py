@@ -101,7 +101,7 @@ def _address_space() -> int | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text("utf-8", "replace")
     except OSError:  # not this kind of system
         return ""
 

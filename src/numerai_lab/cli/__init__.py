@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from numerai_lab.cli import bundles, configs, datasets, dev_server, experiments, models, tournament
-from numerai_lab.cli.output import fail
+from numerai_lab.cli.output import ended, fail
 from numerai_lab.errors import LabError, MachineError
+from numerai_lab.streams import guard_streams
 
 app = typer.Typer(
     name="numerai-lab",
@@ -26,8 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
-UNREAD = 141
-"""128 + SIGPIPE, as other commands end when `head` has read enough of them."""
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.train,
@@ -68,6 +66,7 @@ def options(
 
 def main() -> NoReturn:
     """Entry point: a user's mistake becomes one sentence on stderr and exit code 2."""
+    guard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -79,20 +78,16 @@ def commands() -> Any:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a command that ends with typer.Exit chose it."""
-    stdout = sys.stdout
     arguments = [from_home_folder(argument) for argument in arguments]
+    return ended(_attempt(arguments), arguments)
+
+
+def _attempt(arguments: list[str]) -> int:
     try:
         code = commands().main(args=arguments, prog_name="numerai-lab", standalone_mode=False)
         if code == INTERRUPTED:
             sentence = "stopped; what was finished is kept: run it again (train with --resume)"
             return fail(sentence, INTERRUPTED, arguments)
-        stdout.flush()
-    except SystemExit:
-        if sys.stdout is stdout:
-            raise
-        return unread(stdout)  # typer found the pipe broken and has put a muted stdout in place
-    except BrokenPipeError:
-        return unread(stdout)
     except TyperException as error:  # a wrong option or argument
         return fail(error.format_message(), 2, arguments)
     except LabError as error:
@@ -114,11 +109,3 @@ def from_home_folder(argument: str) -> str:
     if option.startswith("--") and equals and option != "--set":
         return f"{option}={Path(value).expanduser()}" if value.startswith("~/") else argument
     return str(Path(argument).expanduser()) if argument.startswith("~/") else argument
-
-
-def unread(stdout: TextIO) -> int:
-    """End without a word when nobody reads our output any more: `numerai-lab runs | head -1`."""
-    # What is still in the buffer goes nowhere, else Python complains about it at its very end.
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), stdout.fileno())
-    return UNREAD

@@ -26,7 +26,7 @@ from numerai_lab.cli.options import (
     RunsDir,
     StateDir,
 )
-from numerai_lab.cli.output import emit, show, warn_on_stderr
+from numerai_lab.cli.output import emit, kept, show, warn_on_stderr
 
 SUBMIT = Path("configs/submit.yaml")
 
@@ -59,6 +59,7 @@ def export(
         bundle = export_run(final, out, check=check, say=reporter.say)
         if final.synthetic:
             reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
+    kept(f"the bundle is {bundle.path}")
     if as_json:
         emit({"run_dir": str(final.run.path), **asdict(bundle), "path": str(bundle.path)})
         return
@@ -116,6 +117,7 @@ def upload(
                 f"it replaces the model uploaded to '{slot}' on {before.uploaded_at} "
                 f"({before.id}, of {before.run})"
             )
+    kept(f"model {done.model} has it as {done.id}")
     if as_json:
         emit({"run_dir": str(final.run.path), "bundle": str(bundle.path), **asdict(done)})
         return

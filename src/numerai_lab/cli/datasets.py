@@ -11,7 +11,7 @@ import typer
 
 from numerai_lab.cli import stores
 from numerai_lab.cli.options import Json, Quiet, SetOption
-from numerai_lab.cli.output import emit, warn_on_stderr
+from numerai_lab.cli.output import emit, kept, warn_on_stderr
 
 if TYPE_CHECKING:
     from numerai_lab.config import Experiment
@@ -119,6 +119,7 @@ def download(
                 say=warn_on_stderr,
                 round_number=number,
             )
+    kept(f"{len(outcomes)} files are in {place.folder}")
     if as_json:
         emit(
             {
@@ -280,8 +281,10 @@ def prune(
         )
     found = find_leftovers(place.folder, place.version)
     removed = prune_files(place.folder, found, warn_on_stderr) if yes else []
-    kept = place.experiment.data.store.dir if place.experiment else Store().dir
-    old_stores = stores.prune_stores(kept, everything=all_stores, yes=yes)
+    stores_dir = place.experiment.data.store.dir if place.experiment else Store().dir
+    old_stores = stores.prune_stores(stores_dir, everything=all_stores, yes=yes)
+    if yes:
+        kept(f"left-overs of {place.folder} and {stores_dir} are removed")
     if as_json:
         emit(
             {

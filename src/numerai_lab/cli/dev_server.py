@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from numerai_lab.cli.options import Json
-from numerai_lab.cli.output import emit
+from numerai_lab.cli.output import emit, kept
 
 KEYS = ("STANDIN_PUBLIC_ID", "STANDIN_SECRET_KEY")
 
@@ -65,6 +65,7 @@ def dev_server(
         "NUMERAI_PUBLIC_ID": KEYS[0],
         "NUMERAI_SECRET_KEY": KEYS[1],
     }
+    kept(f"a stand-in was at {server.url}")
     if as_json:
         emit({"url": server.url, "environment": settings, "models": names, "data": str(folder)})
     else:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
-from numerai_lab.cli.output import SYNTHETIC, emit, show, show_scores, warn_on_stderr
+from numerai_lab.cli.output import SYNTHETIC, emit, kept, show, show_scores, warn_on_stderr
 from numerai_lab.errors import UserError
 
 
@@ -100,6 +100,7 @@ def train(
         else:
             run = continue_run(str(parent), rounds, options, reporter)
         report = write_report(run.path)
+    kept(f"the run is {run.path}")
     scores, manifest = run.scores(), run.manifest()
     if as_json:
         emit(
@@ -220,4 +221,5 @@ def report(
     from numerai_lab.report import write_report
 
     path = write_report(find_run(run, runs_dir).path)
+    kept(f"the report is {path}")
     emit({"report": str(path)}) if as_json else sys.stdout.write(f"{path}\n")

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from typing import Any
 
 from numerai_lab.disclosure import presentable
+from numerai_lab.streams import lost
+
+UNREAD = 141
+"""128 + SIGPIPE, as other commands end when `head` has read enough of them."""
+_kept: list[str] = []
+
+
+def kept(what: str) -> None:
+    """Say what a command has done by now, whatever becomes of its output: "the run is runs/x"."""
+    _kept.append(what)
+
+
+def ended(code: int, arguments: list[str]) -> int:
+    """Return how a command ends that would end with `code`, looking at what became of its output.
+
+    What is printed on stdout and lost is the loss of the result, unless the result is `kept`.
+    """
+    done = "; ".join(_kept)
+    _kept.clear()
+    sys.stdout.flush()
+    problem = lost(sys.stdout)
+    if problem is None:
+        return code
+    why = f"stdout could not be written ({problem.strerror})"
+    if done:
+        warn_on_stderr(f"{why}; {done}")
+        return code
+    if problem.errno == errno.EPIPE and code == 0:
+        return UNREAD
+    if code == 0:
+        return fail(f"{why}: the result is lost; send it to where there is room", 1, arguments)
+    return code
+
 
 SYNTHETIC = "\n*** SYNTHETIC DATA: these scores say nothing about Numerai ***\n\n"
 """Stands below every table of such scores."""

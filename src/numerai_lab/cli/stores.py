@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from numerai_lab.cli.options import DataOption, Json, Quiet, SetOption
-from numerai_lab.cli.output import emit, warn_on_stderr
+from numerai_lab.cli.output import emit, kept, warn_on_stderr
 from numerai_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def prepare(
         "n_eras": frame.n_eras,
         "bytes": folder_bytes(dataset.store) if dataset.store else 0,
     }
+    kept(f"{dataset.store} is ready")
     if as_json:
         emit(facts)
         return

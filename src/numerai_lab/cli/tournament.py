@@ -20,7 +20,7 @@ from numerai_lab.cli.options import (
     RunsDir,
     StateDir,
 )
-from numerai_lab.cli.output import emit
+from numerai_lab.cli.output import emit, kept
 
 
 def predict(
@@ -55,6 +55,7 @@ def predict(
                 f"IN-SAMPLE: {found.n_in_sample} of {found.n_eras} eras lie in {first}-{last}, "
                 "which the final model was trained on; their scores would prove nothing"
             )
+    kept(f"the predictions are in {target}")
     if as_json:
         emit(
             {
@@ -130,6 +131,7 @@ def submit(
         sys.stderr.flush()
 
     def show_outcome(outcome: Outcome) -> None:
+        kept(outcome.summary)
         if as_json:
             emit({"round": outcome.round, "slots": [one.to_json() for one in outcome.slots]})
         else:

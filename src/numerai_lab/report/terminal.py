@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ def to_text(renderable: RenderableType, width: int = WIDTH) -> str:
     """Return what a renderable looks like as plain text, without colours or trailing blanks."""
     from rich.console import Console
 
-    console = Console(width=width, color_system=None, legacy_windows=False, force_terminal=False)
-    with console.capture() as capture:
-        console.print(renderable)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+    # A file of its own: with stdout, its encoding would choose the lines that tables are drawn in.
+    text = io.StringIO()
+    Console(file=text, width=width, color_system=None, legacy_windows=False).print(renderable)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def new_table(columns: Sequence[tuple[str, bool]], title: str | None = None) -> Table:

@@ -211,12 +211,12 @@ class LGBMEnsemble:
             "feature_names": self._feature_names,
             "dtype": self._dtype.name,
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
         model = cls(cls.Params.model_validate(meta["params"]))
         model._weights = np.array(meta["weights"])
         model._boosters = [

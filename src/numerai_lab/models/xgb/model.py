@@ -190,12 +190,12 @@ class XGB:
             "feature_names": self._feature_names,
             "dtype": self._dtype.name,
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
         model = cls(cls.Params.model_validate(meta["params"]))
         model._booster = xgboost.Booster(model_file=folder / "booster.ubj")
         model._feature_names = tuple(meta["feature_names"])

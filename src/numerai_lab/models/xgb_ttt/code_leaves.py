@@ -215,14 +215,14 @@ class CodeLeaves:
     def save(self, folder: Path) -> None:
         """Write the trees, and the facts beside them."""
         self._booster.save_model(folder / "adapter.ubj")
-        (folder / "adapter.json").write_text(json.dumps(self.export_settings()))
+        (folder / "adapter.json").write_text(json.dumps(self.export_settings()), "utf-8")
 
     @classmethod
     def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:
         """Read what `save` wrote."""
         method = cls(params)
         method._trunk = trunk
-        facts = json.loads((folder / "adapter.json").read_text())
+        facts = json.loads((folder / "adapter.json").read_text("utf-8"))
         method._n_codes, method._bags = facts["n_codes"], facts["bags"]
         method._booster = xgboost.Booster(model_file=folder / "adapter.ubj")
         if own := facts["own_loss"]:

@@ -163,7 +163,7 @@ def save_trunk(trunk: Trunk, folder: Path) -> None:
     trunk.booster.save_model(folder / "booster.ubj")
     trunk.main.save_model(folder / "main.ubj")
     facts = {"intercept": trunk.intercept, "n_auxiliary": trunk.n_auxiliary, "unit": trunk.unit}
-    (folder / "trunk.json").write_text(json.dumps(facts))
+    (folder / "trunk.json").write_text(json.dumps(facts), "utf-8")
 
 
 def load_trunk(folder: Path) -> Trunk:
@@ -171,4 +171,4 @@ def load_trunk(folder: Path) -> Trunk:
     booster, main = (
         xgboost.Booster(model_file=folder / f"{name}.ubj") for name in ("booster", "main")
     )
-    return Trunk(booster, main=main, **json.loads((folder / "trunk.json").read_text()))
+    return Trunk(booster, main=main, **json.loads((folder / "trunk.json").read_text("utf-8")))

@@ -254,12 +254,12 @@ class XGBTTT:
             "gain_eras": self._gain_eras,
             "gains": self._gains,
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text())
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
         model = cls(cls.Params.model_validate(meta["params"]))
         model._base = XGB.load(folder / "frozen")
         if (folder / "joint").exists():
