@@ -16,9 +16,9 @@ LEVEL = {"prediction": 0.0213, "xgb": 0.0198, "v53_lgbm_ender20": 0.0226}
 BENCHMARK = "v53_lgbm_ender20"
 
 
-def summary(values: np.ndarray) -> dict[str, Any]:
+def summary(values: np.ndarray, eras: np.ndarray) -> dict[str, Any]:
     """Summarise roughly as the scoring room does; only the shape matters here."""
-    kept = values[np.isfinite(values)]
+    kept, numbers = values[np.isfinite(values)], eras[np.isfinite(values)]
     if not len(kept):
         return {"mean": None, "n_eras": 0, "n_nan": len(values)}
     mean, std = float(kept.mean()), float(kept.std())
@@ -37,7 +37,28 @@ def summary(values: np.ndarray) -> dict[str, Any]:
         "ci_high": mean + error,
         "n_eras": len(kept),
         "n_nan": len(values) - len(kept),
+        "first_era": int(numbers[0]),
+        "last_era": int(numbers[-1]),
     }
+
+
+def blocks(found: dict[str, dict[str, np.ndarray]], eras: np.ndarray) -> list[dict[str, Any]]:
+    """Summarise on the same eras, again only roughly: the whole, and what the shortest has."""
+    scored = {name: np.isfinite(values["corr"]) for name, values in found.items()}
+    made = []
+    for kept in sorted(scored.values(), key=np.sum):
+        names = [name for name, mine in scored.items() if mine[kept].all()]
+        span = {"first": int(eras[kept][0]), "last": int(eras[kept][-1]), "n": int(kept.sum())}
+        scores = {
+            name: {
+                key: summary(found[name][key][kept], eras[kept])
+                for key in ("corr", "mmc", "bmc", "fnc")
+            }
+            for name in names
+        }
+        if span not in [block["eras"] for block in made]:
+            made.append({"eras": span, "scores": scores})
+    return made
 
 
 def _fold(number: int, first: int, last: int, purge: int) -> dict[str, Any]:
@@ -72,9 +93,10 @@ def make_run(
     names: tuple[str, ...] = ("prediction", "xgb", BENCHMARK),
     features: tuple[str, ...] = tuple(f"feature_{i:03d}" for i in range(40)),
     synthetic: bool = True,
+    benchmark_from: int = 0,
     seed: int = 0,
 ) -> Path:
-    """Write a whole run directory and return it."""
+    """Write a whole run directory and return it; the benchmark has scores from an era on."""
     rng = np.random.default_rng(seed)
     run = folder / "xgb_ttt" / "20261122T083000Z-1a2b3c4d"
     run.mkdir(parents=True)
@@ -83,6 +105,7 @@ def make_run(
     shared = np.convolve(rng.normal(0, 0.012, len(eras) + 3), np.ones(4), "valid")
     columns: dict[str, list[Any]] = {}
     scores: dict[str, Any] = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for name in names:
         own = np.convolve(rng.normal(0, 0.004, len(eras) + 3), np.ones(4), "valid")
         corr = LEVEL.get(name, 0.02) + shared + own
@@ -97,7 +120,11 @@ def make_run(
             "exposure_rms": 0.07 + np.abs(own),
             "payout": np.clip(corr * 0.5, -0.05, 0.05),
         }
-        scores[name] = {metric: summary(values) for metric, values in per_metric.items()}
+        if name == BENCHMARK:
+            for key in ("corr", "spearman", "mmc", "fnc", "payout"):
+                per_metric[key] = np.where(eras < benchmark_from, np.nan, per_metric[key])
+        found[name] = per_metric
+        scores[name] = {metric: summary(values, eras) for metric, values in per_metric.items()}
         rows = {
             "era": eras.astype(np.int32),
             "fold": ((eras - 1) // chunk).astype(np.int32),
@@ -126,6 +153,7 @@ def make_run(
                 "target": scores,
                 "target_cyrusd_20": {"prediction": scores["prediction"]},
             },
+            "same_eras": {"target": blocks(found, eras)},
             "comparisons": [
                 {
                     "baseline": name,

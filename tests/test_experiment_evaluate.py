@@ -58,9 +58,10 @@ def test_every_target_asked_for_is_shown(lab, trained, runs_dir):
     shown = lab("evaluate", "--runs-dir", runs_dir, *wanted).out
     table = shown[shown.index("corr on every target") :].splitlines()[3:]
     for target in ("target", "target_ender_60"):
-        (line,) = [line for line in table if line.startswith(f"{target} ")]
+        line = table[table.index(target) + 1]
         corr = found[target]["prediction"]["corr"]
-        assert line.split()[1:3] == ["tiny", f"{corr['mean']:.4f}"]
+        assert line.split()[:2] == ["tiny", f"{corr['mean']:.4f}"]
+        assert f"{corr['n_eras']} ({corr['first_era']}-{corr['last_era']})" in line
         assert f"[{corr['ci_low']:.4f}, {corr['ci_high']:.4f}]" in line
         assert f"{corr['sharpe']:.2f}" in line
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,56 +14,8 @@ import pytest
 
 from numerai_lab.errors import MachineError, RunError
 from numerai_lab.report import render_comparison, to_text, write_report
+from report_html import Page, report
 from report_run import BENCHMARK, change_json, make_run, write_json
-
-VOID = {"meta", "br"}
-
-
-class Page(HTMLParser):
-    """Collects the elements, words and scripts, and insists that every element is closed."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.text, self.style, self.scripts = "", "", []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        if tag == "script":
-            self.scripts.append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        inside = self.open[-1] if self.open else ""
-        if inside == "script":
-            self.scripts[-1] += data
-        elif inside == "style":
-            self.style += data
-        else:
-            self.text += data + " "
-
-    def all(self, tag: str, having: str | None = None) -> list[dict[str, str]]:
-        return [a for t, a in self.elements if t == tag and (having is None or having in a)]
-
-    @property
-    def words(self) -> str:
-        return re.sub(r"\s+", " ", self.text)
-
-    @property
-    def figures(self) -> dict:
-        return json.loads(self.scripts[0])
-
-
-def report(run: Path) -> Page:
-    return Page(write_report(run).read_text(encoding="utf-8"))
 
 
 def scores_of(run: Path) -> dict:

@@ -33,7 +33,8 @@ def plain(text: str) -> None:
 
 
 def row(text: str, name: str) -> list[str]:
-    return next(line for line in text.splitlines() if line.startswith(name)).split()[1:]
+    line = next(line for line in text.splitlines() if line.startswith(name))
+    return line.removeprefix(name).split()
 
 
 def test_scores_show_every_prediction_with_its_interval(scores):
@@ -59,7 +60,7 @@ def test_many_predictions_go_below_each_other_beside_the_run(scores):
     names = [f"a_rather_long_baseline_name_{i}" for i in range(5)]
     many = {"prediction": scores["scores"]["prediction"]}
     many |= dict.fromkeys(names, scores["scores"]["xgb"])
-    alone = {"scores": many, "scores_by_target": {}, "benchmark": None}
+    alone = {"scores": many, "scores_by_target": {}, "same_eras": {}, "benchmark": None}
     text = to_text(render_scores(scores | alone, "xgb_ttt"))
     plain(text)
     assert text.count("xgb_ttt") == 3
@@ -181,13 +182,66 @@ def test_several_targets_are_all_shown(scores):
     text = to_text(render_scores(scores | {"scores_by_target": many}, "xgb_ttt"))
     plain(text)
     table = text[text.index("corr on every target") :].splitlines()
-    (line,) = [line for line in table if line.startswith("target_ender_60")]
-    assert line.split()[1:3] == ["xgb_ttt", f"{own['corr']['mean']:.4f}"]
+    start = table.index("target_ender_60")
+    line = table[start + 1]
+    assert line.split()[:2] == ["xgb_ttt", f"{own['corr']['mean']:.4f}"]
     assert f"[{own['corr']['ci_low']:.4f}, {own['corr']['ci_high']:.4f}]" in line
-    assert line.split()[-2:] == [f"{own['corr']['sharpe']:.2f}", "80"]
-    assert table[table.index(line) + 1].split()[:2] == ["xgb", f"{other['corr']['mean']:.4f}"]
+    assert line.split()[-3:] == [f"{own['corr']['sharpe']:.2f}", "80", "(21-100)"]
+    assert table[start + 2].split()[:2] == ["xgb", f"{other['corr']['mean']:.4f}"]
     alone = scores | {"scores_by_target": {"target": scores["scores"]}}
     assert "every target" not in to_text(render_scores(alone))
+
+
+@pytest.fixture(scope="module")
+def shorter(tmp_path_factory):
+    """Scores of a run whose benchmark was scored from era 71 on only."""
+    run = make_run(tmp_path_factory.mktemp("runs"), benchmark_from=71)
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
+
+
+def test_predictions_beside_each_other_are_on_the_same_eras(shorter):
+    text = to_text(render_scores(shorter, "xgb_ttt"))
+    plain(text)
+    first, second = text.split("target target, mean per era, on the same ")[1:]
+    assert first.startswith("30 (71-100) eras")
+    assert second.startswith("80 (21-100) eras")
+    same = {name: s["corr"] for name, s in shorter["same_eras"]["target"][0]["scores"].items()}
+    assert list(same) == ["prediction", "xgb", BENCHMARK]
+    assert row(first, "corr") == [f"{c['mean']:.4f}" for c in same.values()]
+    assert row(first, "eras") == ["30", "(71-100)"] * 3
+    assert row(second, "corr") == [
+        f"{shorter['scores'][name]['corr']['mean']:.4f}" for name in ("prediction", "xgb")
+    ]
+    assert BENCHMARK not in second[: second.index("corr ")]
+    assert row(second, "eras") == ["80", "(21-100)"] * 2
+
+
+def test_an_older_run_with_different_eras_says_that_its_rows_do_not_compare(shorter):
+    older = {key: value for key, value in shorter.items() if key != "same_eras"}
+    words = " ".join(to_text(render_scores(older, "xgb_ttt")).split())
+    assert "different eras and do not compare; `numerai-lab evaluate RUN`" in words
+    same = to_text(render_scores(shorter, "xgb_ttt"))
+    assert "do not compare" not in " ".join(same.split())
+
+
+def test_a_prediction_without_an_era_in_common_stands_by_itself(shorter):
+    blocks = [{**block} for block in shorter["same_eras"]["target"]][1:]
+    text = to_text(render_scores(shorter | {"same_eras": {"target": blocks}}, "xgb_ttt"))
+    plain(text)
+    last = text.split("target target, mean per era, ")[-1]
+    assert last.startswith("each on its own eras")
+    assert BENCHMARK in last.splitlines()[1]
+    assert f"{BENCHMARK}: no era in common with the run's own predictions." in text
+
+
+def test_a_contribution_known_in_fewer_eras_names_them(scores):
+    few = json.loads(json.dumps(scores))
+    few["same_eras"]["target"][0]["scores"]["prediction"]["mmc"] |= {"n_eras": 7, "first_era": 94}
+    few["scores"]["prediction"]["mmc"] |= {"n_eras": 7, "first_era": 94}
+    text = to_text(render_scores(few, "xgb_ttt"))
+    plain(text)
+    assert row(text, "  in eras")[:2] == ["7", "(94-100)"]
+    assert "mmc is known in 7 of 80 eras only (94-100)" in text
 
 
 numbers = st.none() | st.floats(-1, 1) | st.just(float("nan")) | st.just(float("inf"))

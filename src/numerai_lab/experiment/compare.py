@@ -14,8 +14,9 @@ import pandas as pd
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.data_identity import DataIdentity, judged_on
-from numerai_lab.experiment.judge import MAIN, suspected
+from numerai_lab.experiment.judge import suspected
 from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
 

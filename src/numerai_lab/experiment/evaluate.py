@@ -17,10 +17,11 @@ from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_secti
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.guards import check_same_data, locked
-from numerai_lab.experiment.judge import MAIN, Judged, judge
+from numerai_lab.experiment.judge import Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.files import write_aside, write_json
 
 

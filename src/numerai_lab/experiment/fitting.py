@@ -12,7 +12,6 @@ import numpy.typing as npt
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.cluster import Cluster
-from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.postprocess import BEFORE, neutralized, neutralizer_names
@@ -20,6 +19,7 @@ from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import Detailed, FitReport, Model
 from numerai_lab.splits import Fold, final_eras

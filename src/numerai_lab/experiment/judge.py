@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,10 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.experiment.summaries import MAIN, compare_columns, on_same_eras, summaries
 from numerai_lab.experiment.suspicions import suspicions
 from numerai_lab.models import FROZEN, JOINT, SHUFFLED
-from numerai_lab.scoring import (
-    METRICS,
-    accusation,
-    paired,
-    payout_rule,
-    score_predictions,
-    simulate_payout,
-    summarize,
-)
-from numerai_lab.seeds import child_seed
-
-MAIN = "prediction"
-"""Name of the judged model's own predictions in every table."""
+from numerai_lab.scoring import accusation, payout_rule, score_predictions, simulate_payout
 
 Float64 = npt.NDArray[np.float64]
 
@@ -151,6 +139,12 @@ def judge(
             name: {column: one.as_dict() for column, one in found.items()}
             for name, found in suspected.items()
         },
+        "same_eras": {
+            name: on_same_eras(
+                per_era, name, by_target[name], dataset.horizons[name], scoring, seed
+            )
+            for name in targets
+        },
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
@@ -238,52 +232,3 @@ def neutral_features(
             fix="load them with data.feature_set, or choose a smaller set",
         )
     return np.array([loaded[name] for name in names], dtype=np.int64)
-
-
-def summaries(
-    per_era: pd.DataFrame, target: str, horizon_days: int, scoring: Scoring, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Summarise every metric of every prediction column for one target."""
-    rows = per_era[per_era["target"] == target]
-    found: dict[str, dict[str, Any]] = {}
-    for name, part in rows.groupby("prediction", sort=False):
-        eras = part["era"].to_numpy(dtype=np.int32)
-        found[str(name)] = {
-            metric.key: summarize(
-                part[metric.key].to_numpy(dtype=np.float64),
-                eras,
-                horizon_days,
-                scoring.bootstrap,
-                child_seed(seed, "bootstrap"),
-                adds_up=metric.adds_up,
-            ).as_dict()
-            for metric in METRICS
-            if part[metric.key].notna().any()
-        }
-    return found
-
-
-def compare_columns(
-    per_era: pd.DataFrame,
-    name: str,
-    baseline: str,
-    target: str,
-    horizon_days: int,
-    scoring: Scoring,
-    seed: int,
-    metric: str = "corr",
-    dates: Mapping[int, date] | None = None,
-) -> dict[str, Any]:
-    """Paired per-era difference of two prediction columns, `name` minus `baseline`."""
-    rows = per_era[per_era["target"] == target]
-    wide = rows.pivot(index="era", columns="prediction", values=metric)
-    result = paired(
-        wide[name].to_numpy(dtype=np.float64),
-        wide[baseline].to_numpy(dtype=np.float64),
-        wide.index.to_numpy(dtype=np.int32),
-        horizon_days,
-        scoring.bootstrap,
-        child_seed(seed, "paired"),
-        dates,
-    )
-    return {"prediction": name, "baseline": baseline, "metric": metric, **result.as_dict()}

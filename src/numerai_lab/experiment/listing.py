@@ -13,8 +13,8 @@ from numerai_lab.config import Experiment
 from numerai_lab.errors import LabError
 from numerai_lab.experiment.data_identity import judged_on
 from numerai_lab.experiment.evaluate import resolved_experiment
-from numerai_lab.experiment.judge import MAIN
 from numerai_lab.experiment.rundir import RunDir, iter_runs
+from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.models import get_model
 
 _TOLD_OTHERWISE = ("name", "question", "data.dir", "data.store")

@@ -140,10 +140,10 @@ def _compared(
     shape: Callable[[Curve], Curve],
     hover: str = "%{y:.4f}",
 ) -> list[dict[str, Any]]:
-    traces = []
+    traces, own = [], curves.per_era(record, MODEL)
     # The run's own line is drawn last, above the others, and named first.
     for rank, name in reversed(list(enumerate(record.scores.names()))):
-        curve = shape(curves.per_era(record, name))
+        curve = shape(curves.common(own, curves.per_era(record, name)))
         if len(curve):
             style = line_style(record, name)
             more = {"line": style, "marker": {"color": style["color"]}, "legendrank": rank + 1}
@@ -151,12 +151,27 @@ def _compared(
     return traces
 
 
-def _cumulative(record: Record) -> Chart:
-    traces = _compared(record, curves.cumulative, "%{y:.3f}")
-    ends = (f"{html.unescape(t['name'])} {figures.number(t['y'][-1], 2)}" for t in traces[::-1])
-    words = f"Sum of corr over the judged eras. At the end: {'; '.join(ends)}."
-    arranged = layout(record, height=380)
-    return Chart("cumulative", "Cumulative corr", words, {"data": traces, "layout": arranged}, True)
+def _cumulative(record: Record, own: Curve) -> Chart:
+    traces = _compared(record, lambda curve: curves.alongside(own, curve), "%{y:.3f}")
+    total = figures.number(float(own.values.sum()), 2)
+    words = [f"Sum of corr over the judged eras. At the end: {record.label(MODEL)} {total}"]
+    parts = []
+    for name in (name for name in record.scores.names() if name != MODEL):
+        theirs = curves.common(own, curves.per_era(record, name))
+        sums = figures.number(float(theirs.values.sum()), 2)
+        if len(theirs) == len(own):
+            words.append(f"{name} {sums}")
+        elif len(theirs):
+            eras = figures.span(len(theirs), int(theirs.eras[0]), int(theirs.eras[-1]))
+            mine = figures.number(float(curves.common(theirs, own).values.sum()), 2)
+            parts.append(
+                f" {name} was scored in {eras} of these eras only: its line begins at the height "
+                f"of {record.label(MODEL)}; over the eras of both {name} {sums}, "
+                f"{record.label(MODEL)} {mine}."
+            )
+    said = f"{'; '.join(words)}.{''.join(parts)}"
+    figure = {"data": traces, "layout": layout(record, height=380)}
+    return Chart("cumulative", "Cumulative corr", said, figure, True)
 
 
 def _lead(record: Record, own: Curve) -> Chart | None:
@@ -259,7 +274,7 @@ def draw(record: Record) -> Sequence[Chart]:
     if not len(own):
         return ()
     charts = [
-        _cumulative(record),
+        _cumulative(record, own),
         _per_era(record, own),
         _lead(record, own),
         _drawdown(record, own),

@@ -21,6 +21,14 @@ class Curve:
     def __len__(self) -> int:
         return len(self.eras)
 
+    def between(self, first: int, last: int) -> Curve:
+        """Return the part from one era to another, both included."""
+        inside = (self.eras >= first) & (self.eras <= last)
+        return Curve(self.eras[inside], self.values[inside])
+
+
+EMPTY = Curve(np.empty(0, dtype=np.int64), np.empty(0))
+
 
 def per_era(record: Record, name: str, metric: str = "corr") -> Curve:
     """Return one score of one prediction by era; eras without that score are left out."""
@@ -55,6 +63,23 @@ def difference(curve: Curve, other: Curve) -> Curve:
 def cumulative(curve: Curve) -> Curve:
     """Return the running sum."""
     return Curve(curve.eras, np.cumsum(curve.values))
+
+
+def alongside(own: Curve, other: Curve) -> Curve:
+    """Return another prediction's running sum as it goes beside one's own, on the eras both have.
+
+    It begins at the height of one's own line, so that from there on the distance between the two is
+    what one gained on the other in the eras that both were scored in, and in no others.
+    """
+    gained = cumulative(difference(other, own))
+    mine = cumulative(own)
+    return Curve(gained.eras, mine.values[np.isin(mine.eras, gained.eras)] + gained.values)
+
+
+def common(own: Curve, other: Curve) -> Curve:
+    """Return the part of another curve in eras that one's own has, too."""
+    there = np.isin(other.eras, own.eras)
+    return Curve(other.eras[there], other.values[there])
 
 
 def drawdown(curve: Curve) -> Curve:

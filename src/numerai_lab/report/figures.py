@@ -76,6 +76,11 @@ def eras(first: int | None, last: int | None) -> str:
     return f"{first}" if first == last else f"{first}-{last}"
 
 
+def span(n: int | None, first: int | None, last: int | None) -> str:
+    """Write how many eras and which, `206 (575-780)`; the number alone where ends are not known."""
+    return count(n) + ("" if first is None or last is None else f" ({eras(first, last)})")
+
+
 def dates(first: str | None, last: str | None) -> str:
     """Write the dates of a run of eras, ` (2019-01-04 to 2020-02-28)`; nothing without dates."""
     if first is None or last is None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from numerai_lab.files import write_text
 from numerai_lab.report import charts, figures
 from numerai_lab.report.adaptation import draw_adaptation
+from numerai_lab.report.cards import cards
 from numerai_lab.report.charts import Chart
 from numerai_lab.report.facts_section import facts_section, fold_notes
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.markup import Html, h, join
 from numerai_lab.report.record import Record, read_record
-from numerai_lab.report.scores_section import cards, scores_section
+from numerai_lab.report.scores_section import scores_section
 from numerai_lab.report.shapes import MODEL
 
 # The browser itself refuses every request, whatever a file of the run may have put in the page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -15,6 +16,13 @@ MODEL = "prediction"
 """What scores.json calls the run's own predictions."""
 CONTROL = "shuffled"
 """What scores.json calls those of a model that was adapted to other eras."""
+
+
+DIFFERENT_ERAS = (
+    "The predictions were scored in different eras and do not compare; `numerai-lab evaluate RUN` "
+    "shows them on the same ones."
+)
+"""Stands below scores of a version that did not hold predictions beside each other by eras."""
 
 
 def _finite_or_none(value: Any) -> Any:
@@ -65,6 +73,8 @@ class Stats(Shown):
     ci_high: Number = None
     n_eras: int | None = None
     n_nan: int = 0
+    first_era: int | None = None
+    last_era: int | None = None
 
 
 ByMetric = Annotated[dict[str, Stats], BeforeValidator(_present)]
@@ -118,6 +128,8 @@ class Comparison(Shown):
     ci_high: Number = None
     probability_of_improvement: Number = None
     n_eras: int | None = None
+    first_era: int | None = None
+    last_era: int | None = None
     smallest_detectable: Number = None
     thirds: list[PeriodMean] | None = None
     years: list[PeriodMean] = Field(default_factory=list)
@@ -179,6 +191,21 @@ class JudgedEras(Shown):
     n: int | None = None
 
 
+class Block(Shown):
+    """Predictions on the same eras; where `eras` is empty, each is on all its own."""
+
+    eras: JudgedEras = Field(default_factory=JudgedEras)
+    scores: ByPrediction = Field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        """Whether every row is known to be over the same eras."""
+        if self.eras.n is not None:
+            return True
+        counts = {by.get("corr", Stats()).n_eras for by in self.scores.values()}
+        return len(counts - {None, 0}) <= 1
+
+
 class Scores(Shown):
     """scores.json."""
 
@@ -190,14 +217,44 @@ class Scores(Shown):
     warnings: list[str] = Field(default_factory=list)
     scores: ByPrediction = Field(default_factory=dict)
     scores_by_target: ByTarget = Field(default_factory=dict)
+    same_eras: Annotated[dict[str, list[Block]], BeforeValidator(_present)] = Field(
+        default_factory=dict
+    )
     comparisons: list[Comparison] = Field(default_factory=list)
     payout: PayoutFacts = Field(default_factory=PayoutFacts)
 
-    def names(self) -> list[str]:
+    def names(self, among: Mapping[str, Any] | None = None) -> list[str]:
         """Return the predictions' names: the run's own, the baselines, the benchmark last."""
-        others = [name for name in self.scores if name not in (MODEL, self.benchmark)]
-        ends = [self.benchmark] if self.benchmark in self.scores and self.benchmark else []
-        return [name for name in (MODEL,) if name in self.scores] + others + ends
+        there = self.scores if among is None else among
+        others = [name for name in there if name not in (MODEL, self.benchmark)]
+        ends = [self.benchmark] if self.benchmark in there and self.benchmark else []
+        return [name for name in (MODEL,) if name in there] + others + ends
+
+    def blocks(self, target: str) -> list[Block]:
+        """Return the predictions in blocks of the same eras, for one target, the widest first.
+
+        One without any corr stands in the first block. What shares no era with the run's own
+        prediction comes last, each on its own eras, as does all of a version without blocks.
+        """
+        by_name = self.scores if target == self.target else self.scores_by_target.get(target, {})
+        blocks = []
+        for block in self.same_eras.get(target, []):
+            scores = {name: by for name, by in block.scores.items() if name in by_name}
+            blocks.append(Block(eras=block.eras, scores=scores))
+        held = {name for block in blocks for name in block.scores}
+        left = {name: scores for name, scores in by_name.items() if name not in held}
+        if blocks:
+            blank = {n: by for n, by in left.items() if by.get("corr", Stats()).mean is None}
+            blocks[0] = blocks[0].model_copy(update={"scores": blocks[0].scores | blank})
+            left = {name: scores for name, scores in left.items() if name not in blank}
+        return [*blocks, *([Block(scores=left)] if left else [])]
+
+    def unlike(self, target: str) -> str | None:
+        """Say which predictions cannot be compared because their eras differ, if any."""
+        alone = [block for block in self.blocks(target) if block.eras.n is None]
+        if alone and self.same_eras.get(target):
+            return f"{', '.join(alone[0].scores)}: no era in common with the run's own predictions."
+        return DIFFERENT_ERAS if alone and not alone[0].same else None
 
     def stats(self, name: str, metric: str = "corr") -> Stats:
         """Return one summary; an empty one where there is none."""
@@ -206,11 +263,12 @@ class Scores(Shown):
     def scored_in_part(self) -> list[str]:
         """Say which of the run's contributions are known in fewer eras than its corr."""
         all_eras = self.stats(MODEL).n_eras or 0
-        known = {key: self.stats(MODEL, key).n_eras for key in ("mmc", "bmc", "fnc")}
+        known = {key: self.stats(MODEL, key) for key in ("mmc", "bmc", "fnc")}
         return [
-            f"{key} is known in {n} of {all_eras} eras only"
-            for key, n in known.items()
-            if n is not None and n < all_eras
+            f"{key} is known in {s.n_eras} of {all_eras} eras only"
+            + ("" if s.first_era is None else f" ({figures.eras(s.first_era, s.last_era)})")
+            for key, s in known.items()
+            if s.n_eras is not None and s.n_eras < all_eras
         ]
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.over_time import over_time
-from numerai_lab.report.shapes import MODEL, Comparison, EraWindow, Fold, Scores, Stats
+from numerai_lab.report.shapes import (
+    MODEL,
+    Block,
+    Comparison,
+    EraWindow,
+    Fold,
+    Scores,
+    Stats,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -59,47 +67,93 @@ def add_row(table: Table, cells: Sequence[str], style: str | None = None) -> Non
     table.add_row(*(Text(cell) for cell in cells), style=style)
 
 
-def _score_rows(scores: Scores, names: Sequence[str]) -> list[tuple[str, list[str]]]:
-    corr = [scores.stats(name) for name in names]
+def _score_rows(
+    block: Block, names: Sequence[str], contributions: Sequence[str]
+) -> list[tuple[str, list[str]]]:
+    def of(name: str, metric: str = "corr") -> Stats:
+        return block.scores[name].get(metric) or Stats()
+
+    corr = [of(name) for name in names]
     rows = [
         ("corr", [number(s.mean) for s in corr]),
         ("  95 % interval", [interval(s.ci_low, s.ci_high) for s in corr]),
         ("sharpe", [number(s.sharpe, 2) for s in corr]),
         ("sharpe hac", [number(s.sharpe_hac, 2) for s in corr]),
     ]
-    for key in ("mmc", "bmc", "fnc"):
-        stats = [scores.stats(name, key) for name in names]
-        if any(scores.stats(name, key).mean is not None for name in scores.names()):
-            rows.append((key, [number(s.mean) for s in stats]))
-            rows.append(("  95 % interval", [interval(s.ci_low, s.ci_high) for s in stats]))
+    for key in contributions:
+        stats = [of(name, key) for name in names]
+        rows.append((key, [number(s.mean) for s in stats]))
+        rows.append(("  95 % interval", [interval(s.ci_low, s.ci_high) for s in stats]))
+        if any(0 < (s.n_eras or 0) < (c.n_eras or 0) for s, c in zip(stats, corr, strict=True)):
+            spans = [figures.span(s.n_eras, s.first_era, s.last_era) for s in stats]
+            rows.append(("  in eras", spans))
     return [
         *rows,
         ("max drawdown", [number(s.max_drawdown, 3) for s in corr]),
         ("hit rate", [percent(s.hit_rate) for s in corr]),
         ("last 50 eras", [number(s.last_50) for s in corr]),
-        ("eras", [count(s.n_eras) for s in corr]),
+        ("eras", [figures.span(s.n_eras, s.first_era, s.last_era) for s in corr]),
     ]
 
 
-def _by_target(scores: Scores, names: Sequence[str], experiment: str) -> Table:
-    """Build the table of corr on every target, one row per target and prediction."""
-    columns = [("target", False), ("prediction", False), ("corr", True), ("95 % interval", True)]
-    table = new_table([*columns, ("sharpe", True), ("eras", True)], "corr on every target")
-    for column in table.columns[2:]:
+def _blocks(scores: Scores, experiment: str) -> Iterator[RenderableType]:
+    """Build the tables of the main target, the predictions of one table on the same eras."""
+    from rich.text import Text
+
+    blocks = scores.blocks(scores.target)
+    for block in blocks:
+        names = scores.names(block.scores)
+        contributions = [
+            key
+            for key in ("mmc", "bmc", "fnc")
+            if any(s.mean is not None for by in block.scores.values() if (s := by.get(key)))
+        ]
+        own, others = names[:1], names[1:]
+        step = MODELS_ABREAST - 1
+        for start in range(0, max(len(others), 1), step):
+            abreast = own + others[start : start + step]
+            if start == 0:
+                title = f"target {scores.target}, mean per era"
+                title += f", {_on(block)}" if len(blocks) > 1 else ""
+                yield Text(title, style="bold")
+            heads = [(experiment if name == MODEL else name, True) for name in abreast]
+            table = new_table([("", False), *heads])
+            for name, cells in _score_rows(block, abreast, contributions):
+                add_row(table, [name, *cells], "bold" if name == "corr" else None)
+            yield table
+            yield Text("")
+
+
+def _on(block: Block) -> str:
+    """Say which eras a block is on."""
+    if block.eras.n is None:
+        return "each on its own eras"
+    return f"on the same {figures.span(block.eras.n, block.eras.first, block.eras.last)} eras"
+
+
+def _by_target(scores: Scores, experiment: str) -> Table:
+    """Build the table of corr on every target: the predictions below it, block by block."""
+    columns = [("target", False), ("corr", True), ("95 % interval", True), ("sharpe", True)]
+    table = new_table([*columns, ("eras", True)], "corr on every target")
+    for column in table.columns[1:]:
         column.no_wrap = True
-    for target, by_name in scores.scores_by_target.items():
-        for i, name in enumerate(name for name in names if name in by_name):
-            stats = by_name[name].get("corr") or Stats()
-            cells = ["" if i else target, experiment if name == MODEL else name]
-            cells += [number(stats.mean), interval(stats.ci_low, stats.ci_high)]
-            add_row(table, [*cells, number(stats.sharpe, 2), count(stats.n_eras)])
+    for target in scores.scores_by_target:
+        add_row(table, [target, "", "", "", ""], "bold")
+        for block in scores.blocks(target):
+            for name in scores.names(block.scores):
+                s = block.scores[name].get("corr") or Stats()
+                cells = [f"  {experiment if name == MODEL else name}", number(s.mean)]
+                cells += [interval(s.ci_low, s.ci_high), number(s.sharpe, 2)]
+                add_row(table, [*cells, figures.span(s.n_eras, s.first_era, s.last_era)])
     return table
 
 
 def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> RenderableType:
     """Render scores.json: one column per prediction, the run's own first, intervals beneath.
 
-    Where several targets were scored, a table of corr on each follows.
+    Predictions that stand beside each other are on the same eras; where they were not scored in the
+    same ones, there are several tables. Where several targets were scored, a table of corr on each
+    follows.
 
     Parameters
     ----------
@@ -113,19 +167,11 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
     names = shown.names()
     if not names:
         return Text("no prediction was scored")
-    parts: list[RenderableType] = []
-    own, others = names[:1], names[1:]
-    step = MODELS_ABREAST - 1
-    for start in range(0, max(len(others), 1), step):
-        abreast = own + others[start : start + step]
-        title = None if start else f"target {shown.target}, mean per era"
-        heads = [(experiment if name == MODEL else name, True) for name in abreast]
-        table = new_table([("", False), *heads], title)
-        for name, cells in _score_rows(shown, abreast):
-            add_row(table, [name, *cells], "bold" if name == "corr" else None)
-        parts += [table, Text("")]
+    parts = [*_blocks(shown, experiment)]
     if len(shown.scores_by_target) > 1:
-        parts += [_by_target(shown, names, experiment), Text("")]
+        parts += [_by_target(shown, experiment), Text("")]
+    unlike = {shown.unlike(target) for target in (shown.target, *shown.scores_by_target)}
+    parts += [Text(sentence) for sentence in sorted(filter(None, unlike))]
     if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
         parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
     parts += [Text(sentence) for sentence in shown.scored_in_part()]
@@ -174,7 +220,7 @@ def render_comparison(
         name = c.prediction.replace("/", "/\n") if among_runs else c.name
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
-        add_row(table, [*cells, count(c.n_eras), c.way])
+        add_row(table, [*cells, figures.span(c.n_eras, c.first_era, c.last_era), c.way])
     parts: list[RenderableType] = [table]
     if in_full:
         for c in shown:
