@@ -71,6 +71,17 @@ def test_imports_go_one_way():
     assert wrong == []
 
 
+def test_the_writer_of_lightgbms_own_file_is_walled_in():
+    """One module uses it, and its docstring says how both can do without it."""
+    packed = "numerai_lab.models.lgbm_ensemble.packed"
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for _, path in modules()
+        if any(f"{name}.".startswith(f"{packed}.") for name in imports_of(path))
+    ]
+    assert users == ["models/lgbm_ensemble/binned.py"]
+
+
 def test_other_rooms_are_entered_by_their_door():
     wrong = []
     for room, path in modules():

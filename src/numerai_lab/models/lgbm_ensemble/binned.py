@@ -19,13 +19,12 @@ from numerai_lab.models.contract import Float32
 from numerai_lab.models.contract.world import World
 from numerai_lab.models.features import distinct_values, reference_rows
 from numerai_lab.models.lgbm_ensemble.distributed import sample_of_all
-from numerai_lab.models.lgbm_ensemble.kept import damage_of_kept, forget, keep
+from numerai_lab.models.lgbm_ensemble.kept import damage_of_kept, forget, keep, save_binned
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.packed import (
     MOST_VALUES,
     PackedLayout,
     learn_layout,
-    save_binned,
 )
 from numerai_lab.models.lgbm_ensemble.params import BINNING
 

@@ -6,14 +6,23 @@ never ends. So a file is loaded only if it is what its record says.
 
 from __future__ import annotations
 
+import errno
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import lightgbm
 
 from numerai_lab.checksums import NotAsWritten, marks_of, read_sealed, write_sealed
 from numerai_lab.eraframe import StoredFeatures
 from numerai_lab.files import write_aside
-from numerai_lab.models.lgbm_ensemble.packed import is_whole
+
+TOKEN_BYTES = 40
+"""A file of LightGBM's begins with so many bytes that are always the same; then blocks follow."""
+BLOCK_SIZE = struct.Struct("<Q")
+"""The number of bytes of a block, which stands before it."""
 
 
 def damage_of_kept(path: Path, features: StoredFeatures) -> str | None:
@@ -37,7 +46,7 @@ def damage_of_kept(path: Path, features: StoredFeatures) -> str | None:
     if mark is None:
         return f"{record.name} is that of other rows"
     damage = features.damage_of(path, mark)
-    if damage is None and not is_whole(path):  # where its content is not to be checked
+    if damage is None and not _is_whole(path):  # where its content is not to be checked
         damage = f"{path.name} is not whole"
     return damage
 
@@ -60,6 +69,41 @@ def forget(path: Path) -> None:
     """Remove kept rows and their record, which another process may have done already."""
     path.unlink(missing_ok=True)
     _record_of(path).unlink(missing_ok=True)
+
+
+def save_binned(dataset: Any, path: Path) -> None:
+    """Let LightGBM save a Dataset to a new file; raises OSError if it is not whole."""
+    save_dataset(dataset, path)
+    if not _is_whole(path):  # LightGBM does not notice that the last bytes found no room
+        raise OSError(errno.EIO, "LightGBM has written a file that is not whole")
+
+
+def save_dataset(dataset: Any, path: Path) -> None:
+    """Let LightGBM save a Dataset to a new file, which may then not be whole.
+
+    Raises OSError when LightGBM itself says that it could not.
+    """
+    path.unlink(missing_ok=True)  # LightGBM refuses to write over a file
+    try:
+        dataset.save_binary(path)
+    except lightgbm.basic.LightGBMError as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a saved Dataset ends where the sizes of its blocks say.
+
+    LightGBM trusts a file that it loads: a cut one ends training, others even the process.
+    """
+    with path.open("rb") as file:
+        at, end = TOKEN_BYTES, path.stat().st_size
+        while at < end:
+            file.seek(at)
+            head = file.read(BLOCK_SIZE.size)
+            if len(head) < BLOCK_SIZE.size:
+                return False
+            at += BLOCK_SIZE.size + BLOCK_SIZE.unpack(head)[0]
+    return at == end > TOKEN_BYTES
 
 
 def _record_of(path: Path) -> Path:

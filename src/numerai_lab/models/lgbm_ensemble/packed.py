@@ -6,11 +6,15 @@ the file is written here. Its layout is documented nowhere, and nothing about it
 trust: `learn_layout` lets LightGBM save two small Datasets of the same features, reads the
 layout off one of them and writes the other itself. Unless that is byte for byte what LightGBM
 wrote, there is no layout, and LightGBM bins the rows.
+
+Only `binned.py` may import this module. To remove it, delete this file and its test; in
+`binned.py` delete `BinnedRows._layout`, `Taken` and every `taken`, let `_rows_in_memory` return
+`self._dataset(_Rows(features), known)` and `_kept_rows` always save the Dataset that LightGBM has
+binned. Trees stay the same, as every bin does; binning takes longer (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import tempfile
@@ -21,19 +25,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.eraframe import FeatureArray, Features
 from numerai_lab.machine import usable_cores
 from numerai_lab.models.features import reference_rows
+from numerai_lab.models.lgbm_ensemble.kept import BLOCK_SIZE, TOKEN_BYTES, save_dataset
 
 MOST_VALUES = 15
 """LightGBM packs two bins into a byte while a feature has at most 16, one of them its own."""
 
-_TOKEN_BYTES = 40
-_SIZE = struct.Struct("<Q")
 _ROWS = struct.Struct("<I")
 _LABELS_AT = 24
 _LEARNT_ROWS, _CHECKED_ROWS = 512, 333
@@ -153,39 +155,8 @@ def _trial_rows(
     return rows
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether a saved Dataset ends where the sizes of its blocks say.
-
-    LightGBM trusts a file that it loads: a cut one ends training, others even the process.
-    """
-    with path.open("rb") as file:
-        at, end = _TOKEN_BYTES, path.stat().st_size
-        while at < end:
-            file.seek(at)
-            head = file.read(_SIZE.size)
-            if len(head) < _SIZE.size:
-                return False
-            at += _SIZE.size + _SIZE.unpack(head)[0]
-    return at == end > _TOKEN_BYTES
-
-
-def save_binned(dataset: Any, path: Path) -> None:
-    """Let LightGBM save a Dataset to a new file; raises OSError if it is not whole."""
-    _save(dataset, path)
-    if not is_whole(path):  # LightGBM does not notice that the last bytes found no room
-        raise OSError(errno.EIO, "LightGBM has written a file that is not whole")
-
-
-def _save(dataset: Any, path: Path) -> None:
-    path.unlink(missing_ok=True)  # LightGBM refuses to write over a file
-    try:
-        dataset.save_binary(path)
-    except lightgbm.basic.LightGBMError as error:
-        raise OSError(errno.EIO, str(error)) from error
-
-
 def _saved(dataset: Any, path: Path) -> bytes:
-    _save(dataset, path)
+    save_dataset(dataset, path)
     return path.read_bytes()
 
 
@@ -222,7 +193,7 @@ def _read_layout(
         table[taken[feature]] = bins
         plain = np.array_equal(taken[feature], bins)
         parts.append(_Column(feature, block[:-n_bytes], None if plain else table.tobytes()))
-    return PackedLayout(saved[:_TOKEN_BYTES], header, metadata[:_LABELS_AT], tuple(parts))
+    return PackedLayout(saved[:TOKEN_BYTES], header, metadata[:_LABELS_AT], tuple(parts))
 
 
 def _pattern(codes: UInt8) -> bytes:
@@ -235,10 +206,10 @@ def _pattern(codes: UInt8) -> bytes:
 
 def _blocks(saved: bytes) -> Iterator[bytes]:
     """Yield the blocks of a saved Dataset, each of which stands behind its size."""
-    at = _TOKEN_BYTES
+    at = TOKEN_BYTES
     while at < len(saved):
-        (size,) = _SIZE.unpack_from(saved, at)
-        at += _SIZE.size
+        (size,) = BLOCK_SIZE.unpack_from(saved, at)
+        at += BLOCK_SIZE.size
         if at + size > len(saved):
             raise ValueError("a block is longer than the file")
         yield saved[at : at + size]
@@ -247,7 +218,7 @@ def _blocks(saved: bytes) -> Iterator[bytes]:
 
 def _write_block(file: IO[bytes], content: bytes, more: int = 0) -> None:
     """Write a block's size and content; `more` bytes of it are written later."""
-    file.write(_SIZE.pack(len(content) + more))
+    file.write(BLOCK_SIZE.pack(len(content) + more))
     file.write(content)
 
 
