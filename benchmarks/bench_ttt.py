@@ -37,7 +37,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "code_leaves": {"adapt": {"method": "code_leaves"}},
     "code_leaves, own_loss": {"auxiliary": JOINT, "adapt": {"code": "own_loss"}},
     "leaf_refresh": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh"}},
-    "self_refresh": {"adapt": {"method": "self_refresh"}},
     "online_linear": {"adapt": {"method": "online_linear"}},
 }
 MORE_STEPS = "leaf_refresh, 5 steps"

@@ -214,6 +214,7 @@ def test_fit_reports_the_guard_as_json(auto):
         ({"auxiliary": {"task": "no_such_task"}}, "feature_reconstruction"),
         ({"auxiliary": {"codes": 9}}, "less than or equal to 3"),
         ({"adapt": {"method": "online_linear", "strength": "online"}}, "code_leaves"),
+        ({"adapt": {"method": "self_refresh"}}, "self_refresh was removed: .* use code_leaves"),
         ({"objective": "rank:pairwise"}, "target's scale"),
         ({"adapt": {"strenght": 0.5}}, "strenght"),
     ],

@@ -20,7 +20,6 @@ KINDS = {
     "joint code_leaves": {"auxiliary": {"weight": 0.5}},
     "own_loss": {"auxiliary": {"weight": 0.5}, "adapt": {"code": "own_loss"}},
     "leaf_refresh": {"auxiliary": {**HELD, "weight": 0.5}, "adapt": {"method": "leaf_refresh"}},
-    "self_refresh": {"adapt": {"method": "self_refresh"}},
     "online_linear": {"adapt": {"method": "online_linear"}},
 }
 

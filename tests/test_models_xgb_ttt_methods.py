@@ -28,8 +28,6 @@ METHODS = {
     },
     "leaf_refresh": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh"}},
     "leaf_refresh, 4 steps": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh", "steps": 4}},
-    "self_refresh": {"adapt": {"method": "self_refresh"}},
-    "self_refresh, 3 steps": {"adapt": {"method": "self_refresh", "steps": 3}},
     "online_linear": {"adapt": {"method": "online_linear"}},
 }
 
@@ -62,7 +60,7 @@ def judged(world):
     return world.between(63, 68).without_targets()
 
 
-# --- leaf_refresh and self_refresh against slow loops
+# --- leaf_refresh against slow loops
 
 
 def leaves_of(trees, features):
@@ -139,21 +137,6 @@ def test_slopes_on_auxiliary_are_a_weighted_ridge():
     assert np.allclose(slopes_on_auxiliary(trees, 2.0), expected, atol=1e-5)
     flat = replace(trees, value=np.zeros((200, 4), np.float32))
     assert np.array_equal(slopes_on_auxiliary(flat, 0.1), np.zeros(3))
-
-
-@pytest.mark.parametrize("steps", [1, 2])
-def test_self_refresh_against_loops(world, judged, steps):
-    model = fitted(params_of("self_refresh", steps=steps), world.between(1, 60))
-    era = judged.between(64, 64)
-    trees, _ = xgboost_trees(model._base.booster)
-    leaves = leaves_of(trees, era.features)
-    detail = model.predict_in_detail(era)
-    frozen = detail.variants[FROZEN].astype(np.float64)
-    smooth = frozen - frozen.mean()
-    for _ in range(steps):
-        smooth = slow_refresh(leaves, smooth, 1)[leaves].mean(axis=1)
-    expected = smooth * frozen.std() / smooth.std()
-    assert np.allclose(detail.predictions - frozen, expected, atol=1e-5)
 
 
 def test_a_leaf_moves_no_further_than_the_clip(world):
@@ -344,22 +327,21 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("name", ["leaf_refresh", "self_refresh"])
-def test_the_time_limit_keeps_the_steps_that_were_reached(name, world, judged):
+def test_the_time_limit_keeps_the_steps_that_were_reached(world, judged):
     train = world.between(1, 60)
-    two = fitted(params_of(name, steps=2, clip=3.0), train)
+    two = fitted(params_of("leaf_refresh", steps=2, clip=3.0), train)
     # the clock is looked at when an era begins, twice before the first step and after each
-    limited = fitted(params_of(name, steps=50, clip=3.0, seconds_per_era=3.5), train)
+    limited = fitted(params_of("leaf_refresh", steps=50, clip=3.0, seconds_per_era=3.5), train)
     limited._adaptation.clock = Clock(1.0)
-    if name == "leaf_refresh":  # how far leaves usually move was learnt with 50 steps
-        limited._adaptation.method._largest = two._adaptation.method._largest
+    # how far leaves usually move was learnt with 50 steps
+    limited._adaptation.method._largest = two._adaptation.method._largest
     detail = limited.predict_in_detail(judged)
     assert detail.predictions.tobytes() == two.predict(judged).tobytes()
     assert detail.notes == ("6 of 6 eras adapted in 2 steps, when the time limit was over",)
 
 
 @pytest.mark.parametrize("limit", [0.5, 1.5])
-@pytest.mark.parametrize("name", ["own_loss", "leaf_refresh", "self_refresh"])
+@pytest.mark.parametrize("name", ["own_loss", "leaf_refresh"])
 def test_no_step_within_the_time_limit_leaves_an_era_unadapted(name, limit, world, judged):
     limited = fitted(params_of(name, seconds_per_era=limit), world.between(1, 60))
     limited._adaptation.clock = Clock(1.0)

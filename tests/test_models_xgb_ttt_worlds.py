@@ -31,7 +31,6 @@ CODE = {
 }
 """Each task with code_leaves."""
 LEAVES = {
-    "self_refresh": {"adapt": {"method": "self_refresh"}},
     "leaf_refresh": {
         "auxiliary": {"task": "feature_prediction", "weight": "auto"},
         "adapt": {"method": "leaf_refresh"},
@@ -102,7 +101,6 @@ def test_is_the_frozen_model_where_the_features_show_no_regime(
     "method",
     [
         *CODE,
-        "self_refresh",
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("leaf_refresh", "own_loss")),
     ],
 )

@@ -69,7 +69,6 @@ RUNS = {
         ),
         "missing": "{policy: keep, all_twos_is_missing: true}",
     },
-    "self_refresh": {"model": TTT.format("codes: 1", "method: self_refresh, steps: 2")},
     "online_linear": {
         "model": TTT.format("codes: 2", "method: online_linear"),
         "missing": "{policy: keep, all_twos_is_missing: true}",

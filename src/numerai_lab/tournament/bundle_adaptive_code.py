@@ -297,24 +297,8 @@ def leaf_refresh(era: Era) -> Array | None:
     return (model["gain"] * leaves.mean_over_trees(moved)).astype(np.float32)
 
 
-def self_refresh(era: Era) -> Array | None:
-    """Leaves moved towards the mean of the trees' own predictions among their rows."""
-    leaves = Leaves(era)
-    own = era.unadapted.astype(np.float64)
-    wanted = float(np.sort(own).std())
-    movement = leaves.means(own - np.sort(own).mean())
-    for _ in range(1, era.model["steps"] or 1):
-        movement = leaves.means(leaves.mean_over_trees(movement))
-    reached = float(np.sort(leaves.mean_over_trees(movement)).std())
-    if reached <= 1e-9 * wanted or wanted == 0:
-        return None
-    moved = (movement * (wanted / reached)).astype(np.float32)
-    return leaves.mean_over_trees(moved).astype(np.float32)
-
-
 METHODS: dict[str, Callable[..., Any]] = {
     "code_leaves": code_leaves,
     "online_linear": online_linear,
     "leaf_refresh": leaf_refresh,
-    "self_refresh": self_refresh,
 }

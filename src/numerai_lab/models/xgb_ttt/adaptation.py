@@ -19,7 +19,6 @@ from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, Sta
 from numerai_lab.models.xgb_ttt.online_linear import OnlineLinear
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.reader import Reader
-from numerai_lab.models.xgb_ttt.self_refresh import SelfRefresh
 from numerai_lab.seeds import child_seed
 
 Float64 = npt.NDArray[np.float64]
@@ -29,7 +28,6 @@ _KEPT_STATES = 16
 METHODS: dict[str, type[Method]] = {
     "code_leaves": CodeLeaves,
     "leaf_refresh": LeafRefresh,
-    "self_refresh": SelfRefresh,
     "online_linear": OnlineLinear,
 }
 

@@ -26,7 +26,7 @@ def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int
     trials together, and by its mean in each. Where a weight grows other trees to predict with,
     these differ by as much as a second seed does, and those of a trial are fed less than the final
     ones: such a pair must surely gain on the default in each trial by itself, its lower end there
-    above that of the strength climbed to. docs/ttt.md compares this rule with others.
+    above that of the strength climbed to. docs/research/ttt_trials.md compares this rule with others.
     """
     off = choices.off
     if not blocks:

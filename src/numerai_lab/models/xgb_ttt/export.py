@@ -16,7 +16,6 @@ from numerai_lab.models.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.xgb_ttt.leaf_refresh import GAIN, LeafRefresh
 from numerai_lab.models.xgb_ttt.method import Trunk
 from numerai_lab.models.xgb_ttt.online_linear import OnlineLinear
-from numerai_lab.models.xgb_ttt.self_refresh import SelfRefresh
 from numerai_lab.models.xgb_ttt.task import AuxiliaryTask
 from numerai_lab.models.xgb_ttt.tasks.autoencoder import Autoencoder
 from numerai_lab.models.xgb_ttt.tasks.feature_prediction import FeaturePrediction
@@ -83,8 +82,6 @@ def _add_method(method: Any, settings: dict[str, Any], arrays: Arrays) -> None:
         settings |= {"method": "leaf_refresh", "gain": GAIN, "largest": largest}
         arrays["slopes"] = slopes
         arrays["node_values"] = (arrays["trees/value"][:, 1:] @ slopes).astype(np.float32)
-    elif isinstance(method, SelfRefresh):
-        settings["method"] = "self_refresh"
     else:
         raise _unknown("method", type(method).__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from numerai_lab.errors import did_you_mean
 from numerai_lab.models.xgb import XGBParams
@@ -20,8 +20,10 @@ ON_TARGETS_SCALE = (
 )
 """Objectives whose predictions are of the target's own size, as an adaptation adds to them."""
 
-MOVES_LEAVES = ("leaf_refresh", "self_refresh")
-"""Methods that move the leaves of the trees themselves."""
+_REMOVED_METHODS = {
+    "self_refresh": "it gained what its own control gained (docs/research/ttt_trials.md)"
+}
+"""Methods that there were, and why they went."""
 
 _NOT_WITH_VECTOR_LEAVES = (
     "era_boosting",
@@ -100,12 +102,11 @@ class AdapterTrees(_Section):
 class Adapt(_Section):
     """How the model adapts itself to the unlabelled rows of each era."""
 
-    method: Literal["code_leaves", "leaf_refresh", "self_refresh", "online_linear"] = Field(
+    method: Literal["code_leaves", "leaf_refresh", "online_linear"] = Field(
         "code_leaves",
         description="code_leaves: leaves that vary with the era's code; leaf_refresh: leaves "
-        "moved by what the auxiliary targets leave over; self_refresh: leaves moved towards the "
-        "era's own predictions; online_linear: a ridge on code times features, refitted on "
-        "every era whose labels are known",
+        "moved by what the auxiliary targets leave over; online_linear: a ridge on code times "
+        "features, refitted on every era whose labels are known",
     )
     code: Literal["task", "own_loss"] = Field(
         "task",
@@ -134,6 +135,14 @@ class Adapt(_Section):
     window_eras: Positive = Field(
         104, description="strength online: the last eras with known labels that choose it"
     )
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _method_is_there(cls, name: Any) -> Any:
+        if isinstance(name, str) and name in _REMOVED_METHODS:
+            why = _REMOVED_METHODS[name]
+            raise ValueError(f"method {name} was removed: {why}; use code_leaves")
+        return name
 
     @model_validator(mode="after")
     def _strength_fits_method(self) -> Adapt:
@@ -190,12 +199,6 @@ class XGBTTTParams(XGBParams):
                 self._refuse_unless(
                     getattr(self, name) is None, f"{wants}, which do not take {name}"
                 )
-        if self.adapt.method in MOVES_LEAVES:
-            self._refuse_unless(
-                self.booster in (None, "gbtree") and self.objective == "reg:squarederror",
-                f"method {self.adapt.method} moves leaves that add up to the prediction: it needs "
-                "booster gbtree and objective reg:squarederror",
-            )
         return self
 
     @property
