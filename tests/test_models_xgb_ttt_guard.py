@@ -68,8 +68,10 @@ def test_a_strength_must_surely_gain_on_the_one_below(means, reached):
     assert decide(blocks, LADDER, PURGE, seed=3).strength == reached
 
 
-def test_where_weights_only_read_each_is_climbed():
-    choices = Choices((0.0, 0.1, 0.5), (0.0, 0.25), (0.0, 0.0), joint_only=True, reads_only=True)
+def test_where_weights_only_read_eras_each_has_its_strengths_tried():
+    choices = Choices(
+        (0.0, 0.1, 0.5), (0.0, 0.25), (0.0, 0.0), only_joint_adapts=True, joint_reads=True
+    )
     assert choices.pairs() == [(0.1, 0.25), (0.5, 0.25)]
     blocks = []
     for seed, first in ((1, 200), (2, 300)):

@@ -19,14 +19,18 @@ Pair = tuple[float, float]
 
 
 def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int) -> Decision:
-    """Choose the weight and strength that surely gain, or the default.
+    """Choose the pair of weight and strength that surely gains in corr, or the default.
 
-    A difference in corr is sure when its 95 % block-bootstrap interval lies above 0. Strengths on
-    the same trees are climbed: each must surely gain on the one below, over the eras of both
-    trials together, and by its mean in each. Where a weight grows other trees to predict with,
-    these differ by as much as a second seed does, and those of a trial are fed less than the final
-    ones: such a pair must surely gain on the default in each trial by itself, its lower end there
-    above that of the strength climbed to. docs/research/ttt_trials.md compares this rule with others.
+    A gain is sure when its 95 % block-bootstrap interval lies above 0.
+
+    1. Strengths on the same trees are tried in ascending order, as long as each surely gains on
+       the one before: over the eras of all trials together, and by its mean in each trial.
+    2. A weight that puts other trees in place of the default's has to gain more: other trees
+       alone change corr by as much as a second seed does, and the trees of a trial have learnt
+       from fewer eras than the final ones will. Such a pair must surely gain on the default in
+       each trial by itself, with a lower end above that of the strength from step 1.
+
+    docs/research/ttt_trials.md compares this rule with others.
     """
     off = choices.off
     if not blocks:
@@ -38,7 +42,7 @@ def decide(blocks: Sequence[Block], choices: Choices, purge_eras: int, seed: int
         reason = f"{off}: {without[0].note}, in eras up to {without[0].train[1]}"
         return Decision(*choices.default, reason, [_row(block) for block in blocks])
     trials = _Trials(blocks, purge_eras, seed)
-    pair = _surest_weight(trials, choices, _climbed(trials, choices))
+    pair = _surest_weight(trials, choices, _surest_strength(trials, choices))
     together = [trials.gain(other, choices.default, blocks) for other in choices.pairs()]
     told = (
         [
@@ -116,13 +120,14 @@ class _Trials:
         return f"eras {spans} (gain {self.gain(pair, over, self.blocks)}; {means} apart)"
 
 
-def _climbed(trials: _Trials, choices: Choices) -> Pair:
-    """Climb the strengths on the default's trees as long as each surely gains on the last.
+def _surest_strength(trials: _Trials, choices: Choices) -> Pair:
+    """Return the highest strength on the default's trees up to which each surely gains.
 
-    Where weights only change what reads an era, each is climbed and the surest is taken.
+    Each is compared with the one before. Where weights only change which trees read an era, this
+    is done for each weight, and the pair with the highest lower end is taken.
     """
     best, lower_end = choices.default, 0.0
-    for weight in choices.weights if choices.reads_only else choices.default[:1]:
+    for weight in choices.weights if choices.joint_reads else choices.default[:1]:
         reached = choices.default
         for strength in choices.strengths if choices.adapts(weight) else ():
             pair = weight, strength
@@ -140,13 +145,13 @@ def _climbed(trials: _Trials, choices: Choices) -> Pair:
     return best
 
 
-def _surest_weight(trials: _Trials, choices: Choices, climbed: Pair) -> Pair:
-    """Return the pair on other trees that is surer than the strength climbed to, or that one."""
-    best = climbed
+def _surest_weight(trials: _Trials, choices: Choices, strongest: Pair) -> Pair:
+    """Return the surest pair on other trees if it is surer than `strongest`, else `strongest`."""
+    best = strongest
     lower_end = 0.0
-    if climbed != choices.default:
-        lower_end = trials.gain(climbed, choices.default, trials.blocks).lower_end
-    for pair in [] if choices.reads_only else choices.pairs():
+    if strongest != choices.default:
+        lower_end = trials.gain(strongest, choices.default, trials.blocks).lower_end
+    for pair in [] if choices.joint_reads else choices.pairs():
         if pair[0] == choices.default[0]:
             continue
         worse = min(gain.lower_end for gain in trials.each(pair, choices.default))

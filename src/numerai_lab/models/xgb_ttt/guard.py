@@ -30,27 +30,29 @@ class Choices:
     ----------
     weights, strengths : of the auxiliary loss, of the adaptation.
     default : the pair that is taken where none gains.
-    joint_only : nothing is to be adapted without trees with auxiliary outputs.
-    reads_only : these trees tell an era's state, and those of `xgb` are adapted.
+    only_joint_adapts : the method needs trees with auxiliary outputs, so weight 0 (the trees of
+        `xgb`) goes with strength 0 only.
+    joint_reads : jointly trained trees, if any, only tell the state of an era; what is adapted and
+        predicts are the trees of `xgb`, whatever the weight.
     """
 
     weights: tuple[float, ...]
     strengths: tuple[float, ...]
     default: tuple[float, float]
-    joint_only: bool = False
-    reads_only: bool = False
+    only_joint_adapts: bool = False
+    joint_reads: bool = False
 
     @classmethod
     def of(cls, params: XGBTTTParams) -> Choices:
         """Return what is left open by the parameters."""
         weight, strength = params.auxiliary.weight, params.adapt.strength
-        reads_only = not params.predicts_with_joint_trees
+        joint_reads = not params.predicts_with_joint_trees
         weights = WEIGHTS if weight == "auto" else (float(weight),)
         strengths = (float(strength),) if isinstance(strength, float) else STRENGTHS
         if weight == "auto" and params.adapt.needs_joint_trees:
             tried = tuple(sorted({0.0, *strengths}))
-            return cls(weights, tried, (0.0, 0.0), joint_only=True, reads_only=reads_only)
-        return cls(weights, strengths, (weights[0], strengths[0]), reads_only=reads_only)
+            return cls(weights, tried, (0.0, 0.0), only_joint_adapts=True, joint_reads=joint_reads)
+        return cls(weights, strengths, (weights[0], strengths[0]), joint_reads=joint_reads)
 
     @property
     def nothing(self) -> str:
@@ -71,7 +73,7 @@ class Choices:
 
     def adapts(self, weight: float) -> bool:
         """Whether trees of this weight can be adapted with any of the strengths."""
-        return (weight > 0 or not self.joint_only) and max(self.strengths) > 0
+        return (weight > 0 or not self.only_joint_adapts) and max(self.strengths) > 0
 
     def pairs(self) -> list[tuple[float, float]]:
         """Return all pairs but the default."""
@@ -79,7 +81,7 @@ class Choices:
             (weight, strength)
             for weight in self.weights
             for strength in self.strengths
-            if (self.adapts(weight) if strength > 0 else not self.reads_only)
+            if (self.adapts(weight) if strength > 0 else not self.joint_reads)
         ]
         return [pair for pair in both if pair != self.default]
 

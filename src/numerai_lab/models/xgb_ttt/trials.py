@@ -86,7 +86,7 @@ def run_trial(
         if weight > 0:
             trunk, _ = grow_joint(fewer, on_fewer, params, reader, weight, rounds, grown)
         unadapted = (
-            Trunk.plain(base).predict(judged) if choices.reads_only else trunk.predict(judged)
+            Trunk.plain(base).predict(judged) if choices.joint_reads else trunk.predict(judged)
         )
         scores = _scores(unadapted, judged, ctx.target)
         gains |= {(weight, a): scores - frozen for a in choices.strengths}
