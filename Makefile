@@ -21,8 +21,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Test modules are compiled once, also where the environment says not to keep bytecode.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: lint
-	$(BIN)/pytest -n 2 -m "not slow" --durations=25
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --durations=25
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow -n 1

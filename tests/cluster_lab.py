@@ -3,7 +3,7 @@
 import itertools
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,9 +22,38 @@ ONE_MEMBER = ("model.type=lgbm_ensemble", f"model.params={{lightgbm: {{{LEAVES}}
 
 
 @contextmanager
-def two_workers():
-    with Reporter(quiet=True) as reporter, open_cluster("local:2", reporter) as opened:
-        yield opened
+def local_workers(n=2, *, cold=False):
+    """A cluster of `n` processes here, forks of one that has imported what workers need.
+
+    With `cold` they start as they do for users, and inherit the environment of this process.
+    """
+    with ExitStack() as held:
+        if not cold:
+            held.enter_context(_from_a_server_of_forks())
+        reporter = held.enter_context(Reporter(quiet=True))
+        yield held.enter_context(open_cluster(f"local:{n}", reporter))
+
+
+def _from_a_server_of_forks():
+    import dask
+    from distributed.utils import get_mp_context
+
+    settings = dask.config.set(
+        {
+            "distributed.worker.multiprocessing-method": "forkserver",
+            "distributed.worker.profile.enabled": False,
+        }
+    )
+    get_mp_context().set_forkserver_preload(
+        [
+            "distributed",
+            "lightgbm",
+            "xgboost.dask",
+            "numerai_lab.experiment.cluster_work",
+            *(f"numerai_lab.models.{name}" for name in ("lgbm_ensemble", "xgb", "xgb_ttt")),
+        ]
+    )
+    return settings
 
 
 def train_tiny(config, folder, name, *settings, cluster=None, reporter=None, **options):

@@ -18,19 +18,18 @@ from cluster_lab import (
     ONE_MEMBER,
     WholeFiles,
     files,
+    local_workers,
     lowest_corr,
     predictions,
     said,
     served,
     train_tiny,
-    two_workers,
 )
 from numerai_lab.config import RemoteFile
 from numerai_lab.errors import DataError, MachineError, UserError
 from numerai_lab.experiment import (
     Reporter,
     TrainOptions,
-    open_cluster,
     prepare,
     read_experiment,
 )
@@ -42,7 +41,7 @@ pytest.importorskip("distributed", reason="needs the extra [dask]")
 
 @pytest.fixture(scope="module")
 def cluster():
-    with two_workers() as opened:
+    with local_workers() as opened:
         yield opened
 
 
@@ -168,7 +167,8 @@ class Killer(Reporter):
 def test_a_killed_worker(train, tiny_config, tmp_path):
     # Many small trees: nobody is done before the worker is killed.
     many = ("model.params.num_boost_round=500", "model.params.max_depth=1")
-    with Reporter(quiet=True) as reporter, open_cluster("local:3", reporter) as cluster:
+    with local_workers(3) as cluster:
+        interrupted = cluster.check
         pids = cluster.on_all(os.getpid)
         doomed = cluster.workers[0]
 
@@ -184,7 +184,7 @@ def test_a_killed_worker(train, tiny_config, tmp_path):
         assert predictions(there).equals(predictions(here))
 
         # Rows that are spread over workers cannot be had without it.
-        cluster.check = reporter.check
+        cluster.check = interrupted
         forever = (*ONE_FOLD, "model.params.num_boost_round=1000000")
         resolved = read_experiment(str(tiny_config), None, forever)
         options = TrainOptions(tmp_path / "lost", cluster=cluster)

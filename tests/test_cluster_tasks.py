@@ -12,11 +12,11 @@ from cluster_lab import (
     ONE_FOLD,
     ONE_MEMBER,
     files,
+    local_workers,
     predictions,
     said,
     scores,
     train_tiny,
-    two_workers,
 )
 from numerai_lab.experiment import Reporter
 
@@ -25,7 +25,7 @@ pytest.importorskip("distributed", reason="needs the extra [dask]")
 
 @pytest.fixture(scope="module")
 def cluster():
-    with two_workers() as opened:
+    with local_workers() as opened:
         yield opened
 
 
@@ -127,7 +127,7 @@ class Killer(Reporter):
 
 def test_ttt_eras_of_a_killed_worker_go_to_another(train):
     here = train("here", *ONE_FOLD, ttt("code_leaves"))
-    with two_workers() as cluster:
+    with local_workers() as cluster:
         pids = cluster.on_all(os.getpid)
         killer = Killer(pids[cluster.workers[0]])
         there = train("there", *ONE_FOLD, ttt("code_leaves"), cluster=cluster, reporter=killer)

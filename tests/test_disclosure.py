@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import numerai_lab
-from cluster_lab import two_workers
+from cluster_lab import local_workers
 from numerai_lab.disclosure import (
     child_environment,
     keys_hidden,
@@ -48,7 +48,7 @@ def test_keys_come_back_after_they_were_hidden(monkeypatch):
 @pytest.mark.slow
 def test_workers_of_this_machine_get_no_key(monkeypatch):
     monkeypatch.setenv("NUMERAI_SECRET_KEY_2", KEY)
-    with two_workers() as cluster:
+    with local_workers(cold=True) as cluster:
         found = cluster.on_all(os.getenv, "NUMERAI_SECRET_KEY_2", "none")
     assert set(found.values()) == {"none"}
 
