@@ -1,6 +1,7 @@
 """Rooms import one way only, as ARCHITECTURE.md draws it."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import numerai_lab
@@ -9,12 +10,23 @@ ROOT = Path(numerai_lab.__file__).parent
 
 # room -> rooms it may import
 BASE = {
-    *("disclosure", "errors", "seeds", "files", "checksums", "machine", "eraframe", "weeks"),
+    *(
+        "disclosure",
+        "errors",
+        "seeds",
+        "files",
+        "checksums",
+        "machine",
+        "eraframe",
+        "weeks",
+        "arrays",
+    ),
     *("streams", "__init__"),
 }
 MAY_IMPORT = {
     "disclosure": set(),
     "errors": {"disclosure"},
+    "arrays": set(),
     "seeds": set(),
     "streams": {"disclosure"},
     "machine": set(),
@@ -80,6 +92,19 @@ def test_the_writer_of_lightgbms_own_file_is_walled_in():
         if any(f"{name}.".startswith(f"{packed}.") for name in imports_of(path))
     ]
     assert users == ["models/lgbm_ensemble/binned.py"]
+
+
+def test_an_arrays_name_is_defined_once():
+    defined = Counter(
+        target.id
+        for _, path in modules()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("npt.NDArray[np.")
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
+    assert defined["Float64"] == 1
+    assert [name for name, n in defined.items() if n > 1] == []
 
 
 def test_other_rooms_are_entered_by_their_door():

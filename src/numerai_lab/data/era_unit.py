@@ -7,12 +7,12 @@ from datetime import date, datetime
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Int32
 from numerai_lab.config import EraColumn, EraFormat
 from numerai_lab.data.era_values import NoEra, read_era
 from numerai_lab.errors import DataError
 from numerai_lab.weeks import END_OF_WEEKS
 
-Int32 = npt.NDArray[np.int32]
 Dates = npt.NDArray[np.datetime64]
 
 FARTHEST_WEEKS = 13

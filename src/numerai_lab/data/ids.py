@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from numerai_lab.arrays import UInt64
 from numerai_lab.data.files import id_column, need_columns
 from numerai_lab.data.kinds import texts
 from numerai_lab.data.row_groups import RowGroups, open_parquet
 from numerai_lab.data.rows import Piece, RowPlan
 from numerai_lab.errors import DataError
 
-Uint64 = npt.NDArray[np.uint64]
 Batches = Callable[[], Iterator[pa.Array]]
 """Gives all ids, string arrays of at most `BATCH_ROWS`, as often as it is called."""
 
@@ -85,7 +85,7 @@ def ids_in(path: Path) -> pa.Array:
     return pa.concat_arrays([pa.array([], pa.string()), *file_ids(file)])
 
 
-def check_unique_in(file: RowGroups, hashes: Sequence[Uint64]) -> None:
+def check_unique_in(file: RowGroups, hashes: Sequence[UInt64]) -> None:
     """Raise DataError, with an example, when an id is twice in a file whose ids were hashed."""
     found = np.sort(np.concatenate([np.empty(0, np.uint64), *hashes]))
     if bool(np.any(found[1:] == found[:-1])):
@@ -148,11 +148,11 @@ def check_unique(batches: Batches, n_rows: int, where: str) -> None:
         )
 
 
-def _of_part(hashes: Uint64, part: int, n_parts: int) -> Uint64:
+def _of_part(hashes: UInt64, part: int, n_parts: int) -> UInt64:
     return hashes if n_parts == 1 else hashes[hashes % np.uint64(n_parts) == part]
 
 
-def _repeated(batches: Batches, twice: Uint64) -> tuple[int, list[tuple[int, str]]]:
+def _repeated(batches: Batches, twice: UInt64) -> tuple[int, list[tuple[int, str]]]:
     """Count repeated ids among those with hashes `twice`; the first one with its row, if any."""
     found, rows, start = [], [], 0
     for ids in batches():
@@ -170,7 +170,7 @@ def _repeated(batches: Batches, twice: Uint64) -> tuple[int, list[tuple[int, str
     return len(suspects) - len(counted), [(row, example.as_py())]
 
 
-def hash_ids(ids: pa.Array) -> Uint64:
+def hash_ids(ids: pa.Array) -> UInt64:
     """Hash texts to 64 bits; a million of 16 bytes take about .04 s."""
     offsets = text_offsets(ids)
     text = text_bytes(ids)
@@ -185,7 +185,7 @@ def hash_ids(ids: pa.Array) -> Uint64:
     return hashes
 
 
-def _hash_rows(text: npt.NDArray[np.uint8]) -> Uint64:
+def _hash_rows(text: npt.NDArray[np.uint8]) -> UInt64:
     n, length = text.shape
     words = np.zeros((n, -(-length // 8) * 8), dtype=np.uint8)
     words[:, :length] = text

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.data.synthetic import Market
 from numerai_lab.seeds import child_seed
-
-Float64 = npt.NDArray[np.float64]
 
 PURGE_ERAS = {20: 8, 60: 16}
 """Eras between the last one learned from and the predicted one, by horizon in days."""

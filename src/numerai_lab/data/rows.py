@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from numerai_lab.arrays import Int64
 from numerai_lab.config import EraColumn
 from numerai_lab.data.era_unit import Dates, unit_of
 from numerai_lab.data.eras import EraReader
@@ -25,8 +26,6 @@ from numerai_lab.data.one_by_one import MANY_FILES, OneByOne
 from numerai_lab.data.part_files import told_paths
 from numerai_lab.data.row_groups import Head, RowGroups, open_parquet
 from numerai_lab.errors import DataError
-
-Int64 = npt.NDArray[np.int64]
 
 TRAINING_FILE = "train.parquet"
 

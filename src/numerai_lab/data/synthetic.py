@@ -23,11 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Synthetic
 from numerai_lab.data.synthetic_worlds import N_FACTORS, make_world
 from numerai_lab.seeds import child_seed
-
-Float64 = npt.NDArray[np.float64]
 
 GENERATOR_VERSION = 2
 """Raised when the same settings give other files, so that cached tournaments are made anew."""

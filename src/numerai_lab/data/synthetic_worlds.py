@@ -28,10 +28,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Synthetic
 from numerai_lab.seeds import child_seed
-
-Float64 = npt.NDArray[np.float64]
 
 N_FACTORS = 6
 COMMON_SHARE = 0.85

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Synthetic
 from numerai_lab.data.files import SYNTHETIC_MARK
 from numerai_lab.data.reference_models import reference_predictions
@@ -24,7 +25,6 @@ from numerai_lab.files import write_errors
 from numerai_lab.seeds import child_seed
 
 Values = npt.NDArray[np.generic] | list[str]
-Float64 = npt.NDArray[np.float64]
 
 FILES = (
     "train.parquet",

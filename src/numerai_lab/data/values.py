@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from numerai_lab.arrays import Int64
 from numerai_lab.data.files import values_of
 from numerai_lab.data.kinds import number_kind, numbers
 from numerai_lab.data.row_groups import RowGroups
-from numerai_lab.data.rows import Int64, Piece, RowPlan
+from numerai_lab.data.rows import Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.machine import available_bytes, gib

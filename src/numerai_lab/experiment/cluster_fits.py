@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import UserError
 from numerai_lab.experiment import cluster_work as work
 from numerai_lab.experiment.cluster import Call, Cluster, host_of
 from numerai_lab.experiment.cluster_predictions import Judged, SharedPrediction
-from numerai_lab.experiment.cluster_rows import Eras, missing_file, read_rows, rows_by_era, wanted
+from numerai_lab.experiment.cluster_rows import missing_file, read_rows, rows_by_era, wanted
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit
 from numerai_lab.experiment.provenance import versions

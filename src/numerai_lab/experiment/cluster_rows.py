@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Eras
 from numerai_lab.config import Data, RemoteFile
 from numerai_lab.data import load_data
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 from numerai_lab.experiment.plan import Prepared
-
-Eras = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)

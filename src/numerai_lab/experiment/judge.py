@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
@@ -18,8 +19,6 @@ from numerai_lab.experiment.summaries import MAIN, compare_columns, on_same_eras
 from numerai_lab.experiment.suspicions import suspicions
 from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import accusation, payout_rule, score_predictions, simulate_payout
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
@@ -19,8 +18,6 @@ from numerai_lab.models import (
     Model,
     OnlineModel,
 )
-
-Float32 = npt.NDArray[np.float32]
 
 
 def predict_eras(

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
+from numerai_lab.arrays import Float64
 from numerai_lab.errors import DataError
 
-Float64 = npt.NDArray[np.float64]
 Offsets = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.intp]

@@ -7,11 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
-from numerai_lab.scoring.arrays import Float64
 from numerai_lab.seeds import child_seed
-
-Eras = npt.NDArray[np.int32]
 
 TRADING_DAYS_PER_ERA = 5
 """Eras are weekly."""

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.scoring.arrays import (
     MIN_OVERLAP,
-    Float64,
     FloatArray,
     Offsets,
     Rows,

@@ -7,15 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import (
-    Float64,
-    FloatArray,
-    Offsets,
-    as_columns,
-    era_slices,
-    one_blas_thread,
-)
+from numerai_lab.scoring.arrays import FloatArray, Offsets, as_columns, era_slices, one_blas_thread
 from numerai_lab.scoring.least_squares import Neutralizers, NeutralizersByEra, centred_era
 
 _FEATURES_AT_ONCE = 512

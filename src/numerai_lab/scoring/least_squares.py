@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh, lapack
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import MISSING_INT8, StoredFeatures
-from numerai_lab.scoring.arrays import Float64, FloatArray
+from numerai_lab.scoring.arrays import FloatArray
 
 Neutralizers = npt.NDArray[np.int8] | FloatArray
 NeutralizersByEra = Neutralizers | StoredFeatures

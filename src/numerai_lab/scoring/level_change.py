@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
-from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import Eras, block_length, resampled
+from numerai_lab.scoring.bootstrap import block_length, resampled
 from numerai_lab.seeds import child_seed
 
 FEWEST_ERAS = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from numerai_lab.scoring.arrays import Float64
+from numerai_lab.arrays import Float64
 from numerai_lab.scoring.bootstrap import bootstrap_means
 
 _ROUNDING = 1e-9

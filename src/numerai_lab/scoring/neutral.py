@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.errors import DataError
 from numerai_lab.scoring.arrays import (
-    Float64,
     FloatArray,
     Offsets,
     as_columns,

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import Eras, block_length, bootstrap_means, interval_of_mean
+from numerai_lab.scoring.bootstrap import block_length, bootstrap_means, interval_of_mean
 from numerai_lab.scoring.level_change import LevelChange, level_change
 from numerai_lab.scoring.periods import Period, Rolling, rolling, thirds, years
 from numerai_lab.scoring.summary import is_rounding, scored

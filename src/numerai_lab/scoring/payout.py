@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Payout
-from numerai_lab.scoring.arrays import Float64
 
 
 @dataclass(frozen=True)

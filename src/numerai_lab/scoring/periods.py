@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
-from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import Eras, interval_of_mean
+from numerai_lab.scoring.bootstrap import interval_of_mean
 
 THIRDS = 3
 WINDOW_ERAS = 52

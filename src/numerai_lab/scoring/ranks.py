@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from numerai_lab.scoring.arrays import Float64, FloatArray, Offsets, as_columns, era_slices
+from numerai_lab.arrays import Float64
+from numerai_lab.scoring.arrays import FloatArray, Offsets, as_columns, era_slices
 
 Ranks = npt.NDArray[np.intp]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import Eras, interval_of_mean, overlap_eras
+from numerai_lab.scoring.bootstrap import interval_of_mean, overlap_eras
 
 _LAST = (20, 50, 100)
 _GAINS = ("sharpe", "sharpe_hac", "max_drawdown", "hit_rate")

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import Float64
-from numerai_lab.scoring.bootstrap import Eras, overlap_eras
+from numerai_lab.scoring.bootstrap import overlap_eras
 from numerai_lab.scoring.summary import long_run_std
 
 COMMONPLACE_CORR = 0.05

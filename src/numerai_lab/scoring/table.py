@@ -9,16 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Payout
 from numerai_lab.errors import DataError
-from numerai_lab.scoring.arrays import (
-    MIN_OVERLAP,
-    Float64,
-    FloatArray,
-    Offsets,
-    as_columns,
-    era_slices,
-)
+from numerai_lab.scoring.arrays import MIN_OVERLAP, FloatArray, Offsets, as_columns, era_slices
 from numerai_lab.scoring.correlation import (
     contribution_per_era,
     corr_per_era,

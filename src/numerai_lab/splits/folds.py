@@ -14,9 +14,8 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Eras
 from numerai_lab.errors import SplitError
-
-Eras = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from numerai_lab.arrays import Eras
 from numerai_lab.config import HoldoutSplit
 from numerai_lab.errors import SplitError
-from numerai_lab.splits.folds import Eras
 
 Range = tuple[int, int]
 

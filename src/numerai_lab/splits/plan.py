@@ -7,17 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from numerai_lab.arrays import Eras
 from numerai_lab.config import BlockedSplit, HoldoutSplit, OfficialSplit, Split, WalkForwardSplit
 from numerai_lab.errors import SplitError
-from numerai_lab.splits.folds import (
-    Eras,
-    Fold,
-    Plan,
-    check_fold,
-    make_fold,
-    overlap_eras,
-    purge_for,
-)
+from numerai_lab.splits.folds import Fold, Plan, check_fold, make_fold, overlap_eras, purge_for
 from numerai_lab.splits.holdout import holdout_ranges
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from numerai_lab.arrays import Eras
 from numerai_lab.config import EarlyStopping
 from numerai_lab.errors import SplitError
-from numerai_lab.splits.folds import Eras, in_gap, purge_for
+from numerai_lab.splits.folds import in_gap, purge_for
 
 
 def inner_slice(eras: Eras, stopping: EarlyStopping, horizon_days: int) -> tuple[Eras, Eras]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit
 
+from numerai_lab.arrays import Float64
 from numerai_lab.config import Bootstrap
 from numerai_lab.scoring import block_length, overlap_eras
 from numerai_lab.seeds import child_seed
@@ -29,8 +30,6 @@ ROUNDS_PER_ERA = 5
 """A round opens Tuesday to Saturday. Source: Numerai's documentation, "Rounds"."""
 _SAMPLES = 4_000
 _LEVEL = 0.95
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from numerai_lab.arrays import Int64
 from numerai_lab.config import EraColumn
 from numerai_lab.data.era_unit import Dates, unit_of
 from numerai_lab.data.files import reading
@@ -22,7 +23,6 @@ from numerai_lab.data.store.ids import open_ids
 from numerai_lab.data.store.manifest import CHUNK_ROWS, Manifest
 from numerai_lab.errors import DataError
 
-Int64 = npt.NDArray[np.int64]
 Wanted = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Int8, Int64
 from numerai_lab.data.files import reading
 from numerai_lab.data.store.checks import (
     Hashed,
@@ -22,9 +23,6 @@ from numerai_lab.data.store.checks import (
     unhashed,
 )
 from numerai_lab.errors import DataError
-
-Int8 = npt.NDArray[np.int8]
-Int64 = npt.NDArray[np.int64]
 
 # More runs than these are read by row numbers: one by one they would take longer in Python.
 _MANY_RUNS = 64

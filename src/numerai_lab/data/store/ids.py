@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from numerai_lab.arrays import Int32, Int64
 from numerai_lab.data.files import reading
 from numerai_lab.data.ids import BATCH_ROWS, check_unique, piece_ids, text_bytes, text_offsets
-from numerai_lab.data.rows import Int64, Sources
+from numerai_lab.data.rows import Sources
 from numerai_lab.data.store.mapping import Mapped, map_aside
 from numerai_lab.errors import DataError
 from numerai_lab.files import write_aside
@@ -19,7 +19,6 @@ from numerai_lab.files import write_aside
 OFFSETS_FILE, TEXT_FILE = "ids.i32", "ids.utf8"
 
 _Place = slice | Int64
-_Int32 = npt.NDArray[np.int32]
 
 
 def write_ids(folder: Path, sources: Sources) -> int:
@@ -86,7 +85,7 @@ def _placed_ids(sources: Sources) -> Iterator[tuple[_Place, pa.Array]]:
             start += len(ids)
 
 
-def _write_text(text: Mapped, offsets: _Int32, place: _Place, ids: pa.Array) -> None:
+def _write_text(text: Mapped, offsets: Int32, place: _Place, ids: pa.Array) -> None:
     """Write the bytes of ids to where each of them begins."""
     content, begins = text_bytes(ids), text_offsets(ids)
     if isinstance(place, slice):

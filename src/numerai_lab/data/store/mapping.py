@@ -11,14 +11,11 @@ from io import FileIO
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from numerai_lab.arrays import Int8, Int64
 from numerai_lab.data.files import reading
 from numerai_lab.errors import MachineError
 from numerai_lab.files import write_aside, write_errors
-
-Int8 = npt.NDArray[np.int8]
-Int64 = npt.NDArray[np.int64]
 
 _MOST_TOUCHED = 16 << 20
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from numerai_lab.arrays import Int64
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.rows import Sources
-from numerai_lab.data.store.access import Int64, Store
+from numerai_lab.data.store.access import Store
 from numerai_lab.data.store.checks import (
     Damage,
     Hashed,

@@ -3,7 +3,7 @@
 `check_model` (`conformance.py`) tries every promise. Nothing here knows any model.
 """
 
-from numerai_lab.models.contract.arrays import Float32
+from numerai_lab.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.info import ModelInfo

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.contract.arrays import Float32
 from numerai_lab.models.contract.world import World
 
 

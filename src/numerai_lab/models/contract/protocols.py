@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
+from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.contract.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.info import ModelInfo
 from numerai_lab.models.contract.params import Params

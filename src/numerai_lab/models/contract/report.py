@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from numerai_lab.models.contract.arrays import Float32
+from numerai_lab.arrays import Float32
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import nnls
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.contract.world import World
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
-
-Float64 = npt.NDArray[np.float64]
 
 _WEIGHT_DECIMALS = 6
 

@@ -11,12 +11,13 @@ from typing import Any, ClassVar, Self
 import lightgbm
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import Exported, FitContext, FitReport, Float32, ModelInfo
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
-from numerai_lab.models.lgbm_ensemble.blend import Float64, blend
+from numerai_lab.models.lgbm_ensemble.blend import blend
 from numerai_lab.models.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract.world import World
 from numerai_lab.models.lgbm_ensemble.binned import as_float
-from numerai_lab.models.lgbm_ensemble.blend import Float64, NonNegativeFit
+from numerai_lab.models.lgbm_ensemble.blend import NonNegativeFit
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer
 from numerai_lab.scoring import corr_per_era
 

@@ -28,6 +28,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import UInt8
 from numerai_lab.eraframe import FeatureArray, Features
 from numerai_lab.machine import usable_cores
 from numerai_lab.models.features import reference_rows
@@ -42,8 +43,6 @@ _LEARNT_ROWS, _CHECKED_ROWS = 512, 333
 _COLUMNS, _MOST_THREADS = 64, 4
 _AHEAD_BYTES = 384 << 20
 _PIECE_BYTES = 500_000  # stays in the L2 cache; for 64 columns, rows are no power of two
-
-UInt8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

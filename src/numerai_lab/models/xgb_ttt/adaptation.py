@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.code_leaves import CodeLeaves
@@ -21,7 +21,6 @@ from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.reader import Reader
 from numerai_lab.seeds import child_seed
 
-Float64 = npt.NDArray[np.float64]
 _KEPT_STATES = 16
 """Training eras whose state is kept for the control of an era that is predicted alone."""
 

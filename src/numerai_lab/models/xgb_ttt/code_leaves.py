@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import xgboost
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb.binning import bin_training_rows, library_talk, missing_marker
@@ -20,7 +21,6 @@ from numerai_lab.models.xgb_ttt.booster_json import merged
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
 from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
 from numerai_lab.models.xgb_ttt.params import Adapt
-from numerai_lab.models.xgb_ttt.principal import Float64
 from numerai_lab.seeds import child_seed
 
 _LEAST_HESSIAN = 1e-6

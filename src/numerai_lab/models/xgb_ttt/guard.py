@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.task import MIN_ERAS
 from numerai_lab.scoring import long_run_std
 from numerai_lab.splits import purge_for
-
-Float64 = npt.NDArray[np.float64]
 
 STRENGTHS = (0.0, 0.25, 0.5, 1.0)
 """Strengths tried; 0 is the model unadapted."""

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from numerai_lab.arrays import Float64
+
 SHRINKAGE = 20.0
 """Rows added to every leaf as if they asked for no change: 20 rows move a leaf half the way."""
 _PIECE = 1 << 16

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees import Trees
 from numerai_lab.models.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
 from numerai_lab.models.xgb_ttt.params import Adapt
-
-Float64 = npt.NDArray[np.float64]
 
 GAIN = 4.0
 """Strength 1 moves the prediction by this many times the mean over trees of the leaf movements."""

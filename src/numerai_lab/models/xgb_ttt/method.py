@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb import XGB
@@ -18,7 +19,6 @@ from numerai_lab.models.xgb.binning import missing_marker
 from numerai_lab.models.xgb_ttt.params import Adapt
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics
 
-Float64 = npt.NDArray[np.float64]
 State = npt.NDArray[Any]
 """What the self-supervised loss of one era leads to: a code, or the movements of leaves."""
 TOO_LATE = "the time limit was over before the first step"

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.method import Era, Lesson, State, Trunk
 from numerai_lab.models.xgb_ttt.params import Adapt
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics
-
-Float64 = npt.NDArray[np.float64]
 
 
 class OnlineLinear:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.contract import Float32
-from numerai_lab.models.xgb_ttt.principal import Float64, minimise
+from numerai_lab.models.xgb_ttt.principal import minimise
 
 
 @dataclass(frozen=True)

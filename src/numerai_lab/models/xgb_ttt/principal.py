@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.contract import Float32
 
-Float64 = npt.NDArray[np.float64]
 _LEAST_VARIANCE = 1e-9
 
 

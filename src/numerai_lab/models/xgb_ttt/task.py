@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import Float32
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
-from numerai_lab.models.xgb_ttt.principal import Float64, Summary, find_directions, minimise
+from numerai_lab.models.xgb_ttt.principal import Summary, find_directions, minimise
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics
 from numerai_lab.seeds import child_seed
 

@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb import XGB
@@ -20,8 +20,6 @@ from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.reader import Reader
 from numerai_lab.models.xgb_ttt.task import MIN_ERAS
 from numerai_lab.scoring import corr_per_era
-
-Float64 = npt.NDArray[np.float64]
 
 TREES_ON_ERAS = 40
 """The frozen trees of a trial learn from every 4th era (as labels overlap, little is lost), or

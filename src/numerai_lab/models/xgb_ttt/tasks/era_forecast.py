@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.models.xgb_ttt.principal import Float64
+from numerai_lab.arrays import Float64
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics
 from numerai_lab.models.xgb_ttt.tasks.feature_reconstruction import FeatureReconstruction
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import Float32
-from numerai_lab.models.xgb_ttt.principal import Float64, Summary
+from numerai_lab.models.xgb_ttt.principal import Summary
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics
 from numerai_lab.models.xgb_ttt.task import AuxiliaryTask
 
