@@ -107,6 +107,31 @@ def test_an_arrays_name_is_defined_once():
     assert [name for name, n in defined.items() if n > 1] == []
 
 
+def modules_named_in(path: Path) -> set[str]:
+    """Modules that are imported anywhere in a file, lazily and for types, too."""
+    found = set()
+    for name in imports_of(path):
+        for module in (name, name.rpartition(".")[0]):
+            place = ROOT.joinpath(*module.split(".")[1:])
+            if place.with_suffix(".py").is_file() or (place / "__init__.py").is_file():
+                found.add(module)
+                break
+    return {name for name in found if name.startswith("numerai_lab.")}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    imports = {}
+    for _, path in modules():
+        parts = ("numerai_lab", *path.relative_to(ROOT).with_suffix("").parts)
+        imports[".".join(parts).removesuffix(".__init__")] = modules_named_in(path)
+    assert len(imports["numerai_lab.experiment.train"]) > 5
+    while imports:  # whatever imports nothing that is left is in no circle
+        free = [name for name, found in imports.items() if not found & imports.keys()]
+        assert free, f"circles of imports among {sorted(imports)}"
+        for name in free:
+            del imports[name]
+
+
 def test_other_rooms_are_entered_by_their_door():
     wrong = []
     for room, path in modules():

@@ -25,6 +25,7 @@ from numerai_lab.models.contract.report import (
     FitReport,
     size_and_unit,
 )
+from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
@@ -49,5 +50,9 @@ __all__ = [
     "Params",
     "SizedModel",
     "World",
+    "load_facts",
+    "load_meta",
+    "save_facts",
+    "save_meta",
     "size_and_unit",
 ]

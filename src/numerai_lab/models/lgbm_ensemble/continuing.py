@@ -11,6 +11,7 @@ from numerai_lab.models.lgbm_ensemble.binned import as_float
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.members import Member
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.run_settings import lightgbm_run_settings
 from numerai_lab.seeds import child_seed
 
 
@@ -41,13 +42,7 @@ def more_trees(
     library.pop("num_iterations")
     # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
     names = (member.target, member.offset, member.parameter_set, member.seed, int(new.eras[-1]))
-    library |= {
-        "seed": child_seed(ctx.seed, "lgbm_ensemble", "more", *names),
-        "deterministic": True,
-        "metric": "None",
-        "verbosity": -1,
-        "num_threads": ctx.n_threads,
-    }
+    library |= lightgbm_run_settings(ctx, child_seed(ctx.seed, "lgbm_ensemble", "more", *names))
     with library_errors():
         data = lightgbm.Dataset(
             as_float(new.features[rows]),

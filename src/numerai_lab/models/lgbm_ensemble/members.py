@@ -19,6 +19,7 @@ from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.distributed import network_params
 from numerai_lab.models.lgbm_ensemble.library import library_errors
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.run_settings import lightgbm_run_settings
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed
 
@@ -184,9 +185,7 @@ class Trainer:
             library["force_col_wise"] = True
         names = (member.target, member.offset, member.parameter_set, member.seed)
         library |= {
-            "seed": child_seed(self.ctx.seed, "lgbm_ensemble", *names),
-            "deterministic": True,
-            "metric": "None",
+            **lightgbm_run_settings(self.ctx, child_seed(self.ctx.seed, "lgbm_ensemble", *names)),
             **self.binned.params,
             **network_params(self.ctx.world),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,15 @@ import numpy as np
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.contract import Exported, FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.contract import (
+    Exported,
+    FitContext,
+    FitReport,
+    Float32,
+    ModelInfo,
+    load_meta,
+    save_meta,
+)
 from numerai_lab.models.features import check_features
 from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.lgbm_ensemble.blend import blend
@@ -206,19 +213,18 @@ class LGBMEnsemble:
         (folder / "members").mkdir()
         for i, booster in enumerate(self._boosters):
             booster.save_model(_member_file(folder, i))
-        meta = {
-            "params": self.params.model_dump(mode="json"),
+        facts = {
             "weights": self._weights.tolist(),
             "feature_names": self._feature_names,
             "dtype": self._dtype.name,
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
+        save_meta(folder, self.params, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        model = cls(cls.Params.model_validate(meta["params"]))
+        params, meta = load_meta(folder, cls.Params)
+        model = cls(params)
         model._weights = np.array(meta["weights"])
         model._boosters = [
             lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))

@@ -42,11 +42,10 @@ def bin_training_rows(
     cache_prefix: str | None = None,
     world: World | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """Bin the training rows.
+    """Bin the training rows, by known bins where `bins_of` finds them.
 
-    int8 features take few values, so each value is given its own bin through a reference of
-    a few rows instead of a quantile search: the same model in less time, and 16 bins take
-    less memory than 256.
+    Known bins give the same model as a quantile search in less time, and 16 of them take less
+    memory than 256.
 
     Parameters
     ----------
@@ -61,24 +60,18 @@ def bin_training_rows(
     -------
     The DMatrix, and the parameters to train on it with.
     """
-    how: dict[str, Any] = {
-        "missing": missing_marker(train.features.dtype),
-        "nthread": params["nthread"],
-    }
     weight = None if weights is None else library_weights(weights, train, params)
     by_era = params["objective"].startswith("rank:")
     label = train.target(target)
     if not takes_quantile_matrix(params):
         group = np.diff(train.offsets) if by_era else None
         features = train.features_in_memory()
-        return xgboost.DMatrix(features, label, weight=weight, group=group, **how), params
-    known: Any = None
-    how["max_bin"] = params.get("max_bin", _MOST_BINS)
-    if train.features.dtype == np.int8 and "max_bin" not in params:
-        reference = reference_rows(*distinct_values(train.features, world))
-        how["max_bin"] = max(_FEWEST_BINS, len(reference))
-        params = {**params, "max_bin": how["max_bin"]}
-        known = xgboost.QuantileDMatrix(reference, missing=how["missing"], max_bin=how["max_bin"])
+        missing, nthread = missing_marker(features.dtype), params["nthread"]
+        rows = xgboost.DMatrix(
+            features, label, weight=weight, group=group, missing=missing, nthread=nthread
+        )
+        return rows, params
+    how, known, params = bins_of(train, params, world)
     if cache_prefix is not None:
         batches = Batches(train, label, weight, by_era=by_era, cache_prefix=cache_prefix)
         return xgboost.ExtMemQuantileDMatrix(batches, ref=known, **how), params
@@ -88,6 +81,35 @@ def bin_training_rows(
         return xgboost.QuantileDMatrix(train.features, ref=known, **meta, **how), params
     batches = Batches(train, label, weight, by_era=by_era)
     return xgboost.QuantileDMatrix(batches, ref=known, **how), params
+
+
+def bins_of(
+    train: EraFrame, params: dict[str, Any], world: World | None = None
+) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Find the bins of the training rows, as arguments of a QuantileDMatrix.
+
+    int8 features take few values, so each value is given its own bin through a reference of
+    a few rows; a written `max_bin`, or float features, leave it to XGBoost's quantile search.
+
+    Parameters
+    ----------
+    params : XGBoost parameters. world : the workers that hold the other rows, or None.
+
+    Returns
+    -------
+    The arguments, the reference (`ref`) or None, and the parameters to train on such rows with.
+    """
+    how: dict[str, Any] = {
+        "missing": missing_marker(train.features.dtype),
+        "nthread": params["nthread"],
+        "max_bin": params.get("max_bin", _MOST_BINS),
+    }
+    if train.features.dtype != np.int8 or "max_bin" in params:
+        return how, None, params
+    reference = reference_rows(*distinct_values(train.features, world))
+    how["max_bin"] = max(_FEWEST_BINS, len(reference))
+    known = xgboost.QuantileDMatrix(reference, missing=how["missing"], max_bin=how["max_bin"])
+    return how, known, {**params, "max_bin": how["max_bin"]}
 
 
 def bin_judged_rows(frame: EraFrame, training: Any, params: dict[str, Any]) -> Any:

@@ -12,8 +12,17 @@ import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
-from numerai_lab.models.contract import Exported, FitContext, FitReport, Float32, ModelInfo
+from numerai_lab.models.contract import (
+    Exported,
+    FitContext,
+    FitReport,
+    Float32,
+    ModelInfo,
+    load_meta,
+    save_meta,
+)
 from numerai_lab.models.features import check_features, pieces
+from numerai_lab.models.run_settings import xgboost_run_settings
 from numerai_lab.models.trees import xgboost_trees
 from numerai_lab.models.xgb.binning import missing_marker, takes_quantile_matrix
 from numerai_lab.models.xgb.boosting import cuda_problem, grow, grow_more
@@ -185,18 +194,14 @@ class XGB:
     def save(self, folder: Path) -> None:
         """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
         self._booster.save_model(folder / "booster.ubj")
-        meta = {
-            "params": self.params.model_dump(mode="json", by_alias=True, exclude_none=True),
-            "feature_names": self._feature_names,
-            "dtype": self._dtype.name,
-        }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
+        facts = {"feature_names": self._feature_names, "dtype": self._dtype.name}
+        save_meta(folder, self.params, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        model = cls(cls.Params.model_validate(meta["params"]))
+        params, meta = load_meta(folder, cls.Params)
+        model = cls(params)
         model._booster = xgboost.Booster(model_file=folder / "booster.ubj")
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
@@ -238,10 +243,7 @@ class XGB:
     def _library_params(self, feature_names: tuple[str, ...], ctx: FitContext) -> dict[str, Any]:
         params = {
             **self.params.library_params(),
-            "seed": child_seed(ctx.seed, "xgb"),
-            "nthread": ctx.n_threads,
-            "device": ctx.device,
-            "disable_default_eval_metric": 1,
+            **xgboost_run_settings(ctx, child_seed(ctx.seed, "xgb")),
         }
         if params.get("booster") == "gblinear":
             params.setdefault("updater", "coord_descent")

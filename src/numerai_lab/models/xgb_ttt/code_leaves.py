@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +14,8 @@ import xgboost
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.contract import FitContext, Float32
+from numerai_lab.models.contract import FitContext, Float32, load_facts, save_facts
+from numerai_lab.models.run_settings import xgboost_run_settings
 from numerai_lab.models.xgb.binning import bin_training_rows, library_talk, missing_marker
 from numerai_lab.models.xgb_ttt.booster_json import merged
 from numerai_lab.models.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
@@ -140,9 +140,8 @@ class CodeLeaves:
             "eta": trees.eta,
             "lambda": trees.lambda_,
             "colsample_bytree": trees.colsample_bytree,
-            "seed": seed,
-            "nthread": ctx.n_threads,
-            "disable_default_eval_metric": 1,
+            **xgboost_run_settings(ctx, seed),
+            "device": "cpu",  # some sixty stumps
         }
         # With one output vector leaves would silently be ordinary ones.
         if n_outputs > 1:
@@ -215,14 +214,14 @@ class CodeLeaves:
     def save(self, folder: Path) -> None:
         """Write the trees, and the facts beside them."""
         self._booster.save_model(folder / "adapter.ubj")
-        (folder / "adapter.json").write_text(json.dumps(self.export_settings()), "utf-8")
+        save_facts(folder / "adapter.json", self.export_settings())
 
     @classmethod
     def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:
         """Read what `save` wrote."""
         method = cls(params)
         method._trunk = trunk
-        facts = json.loads((folder / "adapter.json").read_text("utf-8"))
+        facts = load_facts(folder / "adapter.json")
         method._n_codes, method._bags = facts["n_codes"], facts["bags"]
         method._booster = xgboost.Booster(model_file=folder / "adapter.ubj")
         if own := facts["own_loss"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy.typing as npt
 import xgboost
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.contract import FitContext, Float32
-from numerai_lab.models.features import distinct_values, pieces, reference_rows
-from numerai_lab.models.xgb.binning import library_talk, missing_marker
+from numerai_lab.models.contract import FitContext, Float32, load_facts, save_facts
+from numerai_lab.models.features import pieces
+from numerai_lab.models.run_settings import xgboost_run_settings
+from numerai_lab.models.xgb.binning import bins_of, library_talk
 from numerai_lab.models.xgb_ttt.booster_json import main_output
 from numerai_lab.models.xgb_ttt.method import Trunk
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
@@ -24,7 +24,6 @@ from numerai_lab.models.xgb_ttt.statistics import era_statistics
 from numerai_lab.seeds import child_seed
 
 _PIECE_BYTES = 64 << 20
-_FEWEST_BINS, _MOST_BINS = 16, 256
 
 
 def grow_joint(
@@ -72,14 +71,13 @@ def grow_joint(
         "multi_strategy": "multi_output_tree",
         "tree_method": "hist",
         "base_score": 0.0,  # else predictions would start at .5
-        "seed": child_seed(ctx.seed, "xgb"),
-        "nthread": ctx.n_threads,
-        "device": ctx.device,
-        "disable_default_eval_metric": 1,
+        **xgboost_run_settings(ctx, child_seed(ctx.seed, "xgb")),
     }
     start = time.perf_counter()
     with library_talk(ctx.say):
-        rows, options = _bin(train, reader.hidden(), options)
+        how, known, options = bins_of(train, options)
+        pieces_of = _Pieces(train.features, reader.hidden(), how["missing"])
+        rows = xgboost.QuantileDMatrix(pieces_of, ref=known, **how)
         rows.set_label(labels)  # tells XGBoost how many outputs there are
         booster = xgboost.Booster(options, [rows])
         for iteration in range(rounds):
@@ -112,27 +110,6 @@ def _labels(
     return labels, ctx.weights, mean, unit
 
 
-def _bin(
-    train: EraFrame, hidden: npt.NDArray[np.int64], params: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """Bin the training rows, hidden features missing; see `bin_training_rows`."""
-    marker = missing_marker(train.features.dtype)
-    rows = _Pieces(train.features, hidden, marker)
-    if train.features.dtype != np.int8 or "max_bin" in params:
-        max_bin = params.get("max_bin", _MOST_BINS)
-        binned = xgboost.QuantileDMatrix(
-            rows, missing=marker, max_bin=max_bin, nthread=params["nthread"]
-        )
-        return binned, params
-    reference = reference_rows(*distinct_values(train.features))
-    max_bin = max(_FEWEST_BINS, len(reference))
-    known = xgboost.QuantileDMatrix(reference, missing=marker, max_bin=max_bin)
-    binned = xgboost.QuantileDMatrix(
-        rows, missing=marker, max_bin=max_bin, ref=known, nthread=params["nthread"]
-    )
-    return binned, {**params, "max_bin": max_bin}
-
-
 class _Pieces(xgboost.DataIter):  # type: ignore[misc]  # xgboost is untyped
     """Rows in pieces with some features missing, so that no copy of all rows is needed."""
 
@@ -163,7 +140,7 @@ def save_trunk(trunk: Trunk, folder: Path) -> None:
     trunk.booster.save_model(folder / "booster.ubj")
     trunk.main.save_model(folder / "main.ubj")
     facts = {"intercept": trunk.intercept, "n_auxiliary": trunk.n_auxiliary, "unit": trunk.unit}
-    (folder / "trunk.json").write_text(json.dumps(facts), "utf-8")
+    save_facts(folder / "trunk.json", facts)
 
 
 def load_trunk(folder: Path) -> Trunk:
@@ -171,4 +148,4 @@ def load_trunk(folder: Path) -> Trunk:
     booster, main = (
         xgboost.Booster(model_file=folder / f"{name}.ubj") for name in ("booster", "main")
     )
-    return Trunk(booster, main=main, **json.loads((folder / "trunk.json").read_text("utf-8")))
+    return Trunk(booster, main=main, **load_facts(folder / "trunk.json"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,8 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     ModelInfo,
+    load_meta,
+    save_meta,
 )
 from numerai_lab.models.xgb import XGB, XGBParams
 from numerai_lab.models.xgb_ttt.adaptation import Adaptation, Adapted
@@ -245,8 +246,7 @@ class XGBTTT:
             (folder / "adaptation").mkdir()
             self._adaptation.save(folder / "adaptation")
             np.savez(folder / "known_states.npz", *self._known_states)
-        meta = {
-            "params": self.params.model_dump(mode="json", by_alias=True, exclude_none=True),
+        facts = {
             "strength": self._strength,
             "seed": self._seed,
             "target": self._target,
@@ -254,13 +254,13 @@ class XGBTTT:
             "gain_eras": self._gain_eras,
             "gains": self._gains,
         }
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf-8")
+        save_meta(folder, self.params, facts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        meta = json.loads((folder / "meta.json").read_text("utf-8"))
-        model = cls(cls.Params.model_validate(meta["params"]))
+        params, meta = load_meta(folder, cls.Params)
+        model = cls(params)
         model._base = XGB.load(folder / "frozen")
         if (folder / "joint").exists():
             model._joint = load_trunk(folder / "joint")

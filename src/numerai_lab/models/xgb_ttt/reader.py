@@ -15,8 +15,7 @@ from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.xgb_ttt.method import Era
 from numerai_lab.models.xgb_ttt.params import Auxiliary, XGBTTTParams
 from numerai_lab.models.xgb_ttt.statistics import era_statistics
-from numerai_lab.models.xgb_ttt.task import AuxiliaryTask
-from numerai_lab.models.xgb_ttt.tasks import task_class
+from numerai_lab.models.xgb_ttt.task import AuxiliaryTask, task_class
 from numerai_lab.seeds import child_seed
 
 NO_CODE = "no code can be read from the features that vary"

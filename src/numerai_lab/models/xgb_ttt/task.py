@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import Float32
+from numerai_lab.models.xgb_ttt import tasks
 from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.principal import Summary, find_directions, minimise
 from numerai_lab.models.xgb_ttt.statistics import EraStatistics, era_statistics
@@ -226,6 +228,12 @@ class AuxiliaryTask(ABC):
         task.target_mean, task.target_scale = arrays["target_mean"], arrays["target_scale"]
         task.restore(arrays)
         return task
+
+
+def task_class(name: str) -> type[AuxiliaryTask]:
+    """Import a task. `name` is one of `task_names`, as the parameters have checked."""
+    found: type[AuxiliaryTask] = importlib.import_module(f"{tasks.__name__}.{name}").TASK
+    return found
 
 
 def readable_eras(

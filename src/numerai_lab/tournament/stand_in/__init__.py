@@ -8,6 +8,7 @@ what numerapi's queries imply; each module says where. Nothing here is Numerai's
 tests.
 """
 
-from numerai_lab.tournament.stand_in.server import Server, StandInSettings, start_stand_in
+from numerai_lab.tournament.stand_in.listening import Server
+from numerai_lab.tournament.stand_in.server import StandInSettings, start_stand_in
 
 __all__ = ["Server", "StandInSettings", "start_stand_in"]

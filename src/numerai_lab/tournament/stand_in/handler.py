@@ -14,18 +14,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from numerai_lab.tournament.stand_in.control import apply_control
 from numerai_lab.tournament.stand_in.datasets import Served
 from numerai_lab.tournament.stand_in.faults import BEFORE, Fault
 from numerai_lab.tournament.stand_in.graphql import QueryError, parse, project
+from numerai_lab.tournament.stand_in.listening import Server
 from numerai_lab.tournament.stand_in.model_operations import MODEL_OPERATIONS
 from numerai_lab.tournament.stand_in.operations import NOT_SIGNED_IN, OPERATIONS
-
-if TYPE_CHECKING:
-    from numerai_lab.tournament.stand_in.server import Server
 
 _PIECE = 256 * 1024
 _JSON = "application/json"

@@ -1,22 +1,18 @@
-"""The stand-in's server: settings, a thread for each connection, start."""
+"""A stand-in is started: its settings, and the world that it serves."""
 
 from __future__ import annotations
 
-import sys
-import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.tournament.stand_in.datasets import Datasets
 from numerai_lab.tournament.stand_in.handler import Handler
+from numerai_lab.tournament.stand_in.listening import Server
 from numerai_lab.tournament.stand_in.schedule import Clock, Rounds
 from numerai_lab.tournament.stand_in.world import Account, World
-
-HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -44,30 +40,6 @@ class StandInSettings:
     round_minutes: float | None = None
     state_file: Path | None = None
     closed: bool = False
-
-
-class Server(ThreadingHTTPServer):
-    """A stand-in that listens; `serve_forever` answers."""
-
-    daemon_threads = True
-    block_on_close = False
-    # Many short connections of a test must not be refused.
-    request_queue_size = 128
-
-    def __init__(self, port: int, world: World) -> None:
-        super().__init__((HOST, port), Handler)
-        self.world = world
-        self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """The address to put into NUMERAI_API_URL."""
-        return f"http://{HOST}:{self.server_address[1]}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no error; anything else is shown."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def start_stand_in(settings: StandInSettings) -> Server:
@@ -102,7 +74,7 @@ def start_stand_in(settings: StandInSettings) -> Server:
         rounds.close(clock.now())
     world = World(clock, rounds, accounts, datasets, settings.state_file)
     try:
-        return Server(settings.port, world)
+        return Server(settings.port, world, Handler)
     except OSError as error:
         raise MachineError(
             f"port {settings.port} cannot be used: {error.strerror or error}",
