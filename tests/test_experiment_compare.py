@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import SMALL, TINY_CONFIG
+from damage import rewritten
 from numerai_lab.cli import run
 from numerai_lab.data import generate_tournament
 from numerai_lab.experiment.data_identity import judged_on
@@ -53,8 +54,7 @@ def copied(run_dir, name, change=lambda manifest: None):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["experiment"] = name
     change(manifest)
-    (copy / "manifest.json").write_text(json.dumps(manifest))
-    return copy
+    return rewritten(copy, **manifest)
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +185,7 @@ def test_made_up_data_is_named_so_in_compare_and_runs(lab, compared, trained):
 def test_runs_tell_what_differs_and_nothing_else(lab, runs, tmp_path):
     for name, source in {"one": "tiny", "two": "tiny", "three": "other"}.items():
         shutil.copytree(runs[source], tmp_path / "tiny" / name)
-        path = tmp_path / "tiny" / name / "manifest.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": "tiny"}))
+        rewritten(tmp_path / "tiny" / name, experiment="tiny")
     rows = lab("runs", "--runs-dir", tmp_path, "--json").json["runs"]
     told = {Path(row["run"]).name: row["differs"] for row in rows}
     # the model's defaults, which the config of `tiny` does not name

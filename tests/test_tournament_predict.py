@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from damage import rewritten
 from numerai_lab.data import load_unlabelled
 from numerai_lab.experiment import find_final, load_final
 from submit_lab import train_final
@@ -89,7 +90,7 @@ def test_without_a_live_file_it_says_how_to_get_that_of_the_run_s_version(
 
     def told(folder) -> str:
         data = {**manifest["data"], "folder": folder and str(folder)}
-        (copy / "manifest.json").write_text(json.dumps({**manifest, "data": data}))
+        rewritten(copy, data=data)
         result = lab("predict", copy)
         assert result.code == 2
         return result.err

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from damage import rewritten
 from data_files import without_mark
 from numerai_lab.tournament import State, Tournament
 from numerai_lab.tournament.records import Journal, Origin, Receipt
@@ -40,7 +41,7 @@ def run_dir(tmp_path_factory, tournament):
     many["era"] = ERAS
     many["corr"] = np.random.default_rng(0).normal(0.02, 0.02, 400)
     many.to_parquet(run / "scores_per_era.parquet")
-    return run
+    return rewritten(run)
 
 
 @pytest.fixture
@@ -384,7 +385,7 @@ def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tm
     copy = shutil.copytree(run_dir, tmp_path / "made_up")
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["data"]["source"] = "synthetic"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    rewritten(copy, **manifest)
     slots.write_text(f"slots: [{{name: alpha, run: {copy}}}]\n")
     scores = [{"roundNumber": 1300 + i, "displayName": "v2_corr20", "value": 0.01} for i in (0, 1)]
     scores += [{"roundNumber": 1300, "displayName": "mmc", "value": 0.01}]

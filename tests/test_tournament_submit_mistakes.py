@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from conftest import TINY_CONFIG
+from damage import rewritten
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.tournament import Desk, State
 from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
@@ -236,7 +237,7 @@ def test_a_synthetic_run_goes_to_a_stand_in_only(submit, start):
     shutil.copytree(run, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["data"]["source"] = "synthetic"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    rewritten(copy, **manifest)
     submit.slots(f'slots: [{{name: alpha, run: "{copy}"}}]\n')
     result = start(NUMERAI_API_URL="")  # Numerai's own: refused before anything is asked
     assert result.code == 2
@@ -278,7 +279,7 @@ def test_a_run_that_does_not_tell_its_data_version(submit, start):
     shutil.copytree(run, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["data"]["folder"] = "/somewhere/data"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    rewritten(copy, **manifest)
     submit.slots(f'slots: [{{name: alpha, run: "{copy}"}}]\n')
     result = start()
     assert result.code == 2

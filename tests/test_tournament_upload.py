@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from damage import rewritten
 from numerai_lab import tournament as room
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.experiment import find_final, load_final
@@ -209,7 +210,7 @@ def synthetic_run(run_dir, tmp_path):
     copy = shutil.copytree(run_dir, tmp_path / "runs" / "plain" / run_dir.name)
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["data"]["source"] = "synthetic"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    rewritten(copy, **manifest)
     return copy
 
 
@@ -327,7 +328,7 @@ def test_a_name_means_the_same_run_in_every_command(lab, server, run_dir, tmp_pa
     newer = shutil.copytree(run_dir, runs / "plain" / "newer", ignore=lambda *_: {"final"})
     manifest = json.loads((newer / "manifest.json").read_text())
     manifest["created_utc"] = "2099-01-01T00:00:00+00:00"
-    (newer / "manifest.json").write_text(json.dumps(manifest))
+    rewritten(newer, **manifest)
     live = Path(manifest["data"]["folder"]) / "live.parquet"
     for command in (
         ["diagnostics", "--slot", "alpha", "--wait", "0"],

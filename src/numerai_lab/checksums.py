@@ -36,14 +36,17 @@ def marks_of(folder: Path, names: Iterable[str] | None = None) -> dict[str, File
     ------
     OSError : a file cannot be read, or is not there.
     """
-    if names is None:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        relative = [path.relative_to(folder).as_posix() for path in paths]
-        names = [n for n in relative if not any(part.startswith(".") for part in n.split("/"))]
     return {
         name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
-        for name in names
+        for name in (files_in(folder) if names is None else names)
     }
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return every file under a folder, by its path relative to it, with `/`; no hidden ones."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    relative = [path.relative_to(folder).as_posix() for path in paths]
+    return [n for n in relative if not any(part.startswith(".") for part in n.split("/"))]
 
 
 def damage_of(

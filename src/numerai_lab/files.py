@@ -82,8 +82,29 @@ def folder_aside(path: Path) -> Iterator[Path]:
         with write_errors(path):
             part.chmod(0o777 & ~_umask())
             part.rename(path)
+            _sync(path.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until all that is in a folder is on the disk; libraries do not when they save a model.
+
+    Raises MachineError.
+    """
+    with write_errors(folder):
+        for path in [*folder.rglob("*"), folder]:
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and sys.platform == "win32":  # which has no handle of a folder
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

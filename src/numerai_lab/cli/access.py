@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numerai_lab.cli.output import warn_on_stderr
 
 if TYPE_CHECKING:
-    from numerai_lab.experiment import FinalModel, RunDir
+    from numerai_lab.experiment import FinalModel, Reporter, RunDir
     from numerai_lab.tournament import State, Tournament
 
 
@@ -45,17 +45,18 @@ def connection(account: str, environ: Mapping[str, str]) -> Tournament:
     return Tournament(keys_of(account, environ), url=api_url(environ))
 
 
-def chosen_final(spec: str | None, runs_dir: Path, say: Callable[[str], None]) -> FinalModel:
+def chosen_final(spec: str | None, runs_dir: Path, reporter: Reporter) -> FinalModel:
     """Load the final model of the run that is meant, and say which run that is.
 
     Raises
     ------
     RunError, ModelError : as `find_final` and `load_final`.
     """
-    from numerai_lab.experiment import find_final, load_final
+    from numerai_lab.experiment import find_final, load_final, say_if_unverifiable
 
     final = load_final(find_final(spec, runs_dir))
-    _say_choice(spec, final.run, final.experiment.name, say)
+    say_if_unverifiable(final.run, reporter.warn)
+    _say_choice(spec, final.run, final.experiment.name, reporter.say)
     return final
 
 

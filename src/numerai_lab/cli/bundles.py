@@ -55,7 +55,7 @@ def export(
     from numerai_lab.tournament import export as export_run
 
     with Reporter(quiet=quiet) as reporter:
-        final = chosen_final(run, runs_dir, reporter.say)
+        final = chosen_final(run, runs_dir, reporter)
         bundle = export_run(final, out, check=check, say=reporter.say)
         if final.synthetic:
             reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
@@ -97,7 +97,7 @@ def upload(
     environ = environment(env_file)
     with Reporter(quiet=quiet) as reporter:
         check_not_cron(slot, account, config, reporter.say)
-        final = chosen_final(run, runs_dir, reporter.say)
+        final = chosen_final(run, runs_dir, reporter)
         done, bundle = uploading(
             final,
             slot,

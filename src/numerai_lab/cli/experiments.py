@@ -107,7 +107,7 @@ def train(
             {
                 "run_dir": str(run.path),
                 "report": str(report),
-                "final": (run.final_dir / "DONE").exists(),
+                "final": run.has_final,
                 "notice": manifest["data"]["notice"],
                 "notes": manifest["notes"],
                 "folds": manifest["folds"],
@@ -207,6 +207,15 @@ def runs(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
 
     rows = list_runs(runs_dir)
     emit({"runs": rows}) if as_json else show(render_runs(rows))
+    for row in rows:
+        if "damage" in row:
+            warn_on_stderr(row["damage"])
+    unknown = [Path(row["run"]).name for row in rows if row.get("verifiable") is False]
+    if unknown:
+        warn_on_stderr(
+            f"not verifiable, made before runs kept checksums: {', '.join(unknown)}; a file of "
+            "these that has changed since would not be noticed"
+        )
 
 
 def report(
@@ -217,9 +226,11 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a run's report.html anew and print its path."""
-    from numerai_lab.experiment import find_run
+    from numerai_lab.experiment import find_run, say_if_unverifiable
     from numerai_lab.report import write_report
 
-    path = write_report(find_run(run, runs_dir).path)
+    found = find_run(run, runs_dir)
+    path = write_report(found.path)
+    say_if_unverifiable(found, warn_on_stderr)
     kept(f"the report is {path}")
     emit({"report": str(path)}) if as_json else sys.stdout.write(f"{path}\n")

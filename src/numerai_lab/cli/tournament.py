@@ -42,7 +42,7 @@ def predict(
     from numerai_lab.tournament import predict as predict_file
 
     with Reporter(quiet=quiet) as reporter:
-        final = chosen_final(run, runs_dir, reporter.say)
+        final = chosen_final(run, runs_dir, reporter)
         source = features or live_file(final)
         target = predictions_file(final, source, out)
         found = predict_file(final, source, say=reporter.say)

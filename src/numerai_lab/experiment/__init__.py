@@ -7,14 +7,13 @@ from numerai_lab.experiment.evaluate import (
     Evaluated,
     EvaluateOptions,
     evaluate,
-    resolved_experiment,
 )
 from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
 from numerai_lab.experiment.judge import suspected
 from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
 from numerai_lab.experiment.train import TrainOptions, train
 
 __all__ = [
@@ -39,7 +38,7 @@ __all__ = [
     "predict_final",
     "prepare",
     "read_experiment",
-    "resolved_experiment",
+    "say_if_unverifiable",
     "suspected",
     "train",
 ]

@@ -15,7 +15,7 @@ from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.data_identity import DataIdentity, judged_on
 from numerai_lab.experiment.judge import suspected
-from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
 from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
@@ -63,6 +63,7 @@ def compare(
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
     base, *others = [read_series(spec, runs_dir, metric) for spec in specs]
     for one in (base, *others):
+        say_if_unverifiable(one.run, say)
         accused = suspected(one.run.scores())
         if accused is not None:
             say(f"{one.label}: {accused}")
@@ -181,7 +182,7 @@ def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
     run = find_run(spec, runs_dir)
     summary = run.scores()
     try:
-        table = pd.read_parquet(run.per_era_path)
+        table = pd.read_parquet(run.checked(run.per_era_path))
     except OSError as error:
         raise RunError(
             f"cannot be read ({error})",

@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,21 @@ from numerai_lab.config import Resolved
 from numerai_lab.data import load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, RunError
+from numerai_lab.experiment.evaluate import baselines_of
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
 from numerai_lab.experiment.guards import locked
 from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
 from numerai_lab.experiment.planned_fit import fit_context
 from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.records import FINAL, complete
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
-from numerai_lab.experiment.rundir import RunDir, new_run_dir
+from numerai_lab.experiment.rundir import JUDGED, RunDir, new_run_dir
+from numerai_lab.experiment.sealing import relative_paths, write_done, write_scores
 from numerai_lab.experiment.train import TrainOptions, begin
-from numerai_lab.files import folder_aside, write_aside, write_json, write_text
+from numerai_lab.files import folder_aside, write_aside, write_json
 from numerai_lab.models import ContinuableModel, size_and_unit
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import final_eras
-
-JUDGED = ("predictions.parquet", "scores_per_era.parquet", "scores.json", "exposure.json")
-"""What the parent's folds were judged by; the refreshed model has no fold of its own."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ def continue_run(
             f"the final model of {parent.path} was grown by {rounds} rounds on eras "
             f"{lineage.first_era}-{lineage.last_era}; folds and scores are those of that run"
         )
+        if not parent.verifiable():
+            note += ", which was not verifiable: nobody knows whether its files had changed"
         _begin(run, parent, resolved, prepared, lineage, note, options)
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
@@ -131,9 +132,8 @@ def continue_run(
             }
             facts.pop("n_trees", None)  # of runs made when there was no `size`
             write_json(folder / "fit.json", {**facts, **grown})
-            (folder / "DONE").touch()
+            complete(folder, run.owner(), FINAL)
         _copy_judged(parent, run)
-        write_text(run.path / "DONE", "")
         reporter.done(f"{report.size} {report.unit} more", watch.seconds)
         return run
 
@@ -199,9 +199,16 @@ def _begin(
 
 
 def _copy_judged(parent: RunDir, run: RunDir) -> None:
-    """Copy what the parent was judged by, and what its folds' fits said."""
-    fits = [path.relative_to(parent.path) for path in parent.path.glob("folds/*/fit.json")]
-    for name in [*map(Path, JUDGED), *sorted(fits)]:
-        if (parent.path / name).exists():
-            with write_aside(run.path / name) as part:
-                shutil.copyfile(parent.path / name, part)
+    """Copy what the parent was judged by, and what its folds' fits said, and finish the run.
+
+    The refreshed model has no fold of its own.
+    """
+    fits = sorted(parent.path.glob("folds/*/fit.json"))
+    tables = [path for name in JUDGED if (path := parent.path / name).exists()]
+    for path in (parent.predictions_path, *tables, *fits):
+        with write_aside(run.path / path.relative_to(parent.path)) as part:
+            shutil.copyfile(parent.checked(path), part)
+    baselines = baselines_of(parent)
+    scores = {**parent.scores(), "baselines": relative_paths(run, baselines)}
+    write_scores(run, scores)
+    write_done(run, baselines)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_section
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
@@ -20,7 +19,8 @@ from numerai_lab.experiment.guards import check_same_data, locked
 from numerai_lab.experiment.judge import Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, find_run
+from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
+from numerai_lab.experiment.sealing import relative_paths, write_scores
 from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.files import write_aside, write_json
 
@@ -66,6 +66,7 @@ class Evaluated:
 
 def judge_run(
     run: RunDir,
+    predictions: Predictions,
     experiment: Experiment,
     dataset: Dataset,
     references: References,
@@ -74,7 +75,7 @@ def judge_run(
 ) -> Judged:
     """Score a run's predictions beside its baselines and write the tables into the run."""
     judged = judge_predictions(
-        read_predictions(run.predictions_path),
+        predictions,
         baselines,
         experiment.scoring,
         dataset.train_targets[0],
@@ -85,16 +86,12 @@ def judge_run(
     )
     summary = {
         **judged.summary,
-        "baselines": {
-            # relative, so that a folder of runs may move
-            name: os.path.relpath(other.path, run.path)
-            for name, other in baselines.items()
-        },
+        "baselines": relative_paths(run, baselines),
     }
     with write_aside(run.per_era_path) as part:
         pq.write_table(pa.Table.from_pandas(judged.per_era, preserve_index=False), part)
-    write_json(run.scores_path, summary)
     write_json(run.path / "exposure.json", {"features": judged.exposure})
+    write_scores(run, summary)
     return replace(judged, summary=summary)
 
 
@@ -130,7 +127,7 @@ def judge_predictions(
         rows, mine, _ = predictions.align(rows)
     columns = dict(mine.columns)
     for name, run in baselines.items():
-        theirs = read_predictions(run.predictions_path)
+        theirs = read_predictions(run.checked(run.predictions_path))
         values = theirs.values_for(rows)
         absent = int(np.count_nonzero(np.isnan(values)))
         if absent:
@@ -168,7 +165,8 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     if path is not None and path.suffix in {".parquet", ".csv"}:
         return evaluate_file(path, options, reporter)
     run = find_run(spec, options.runs_dir)
-    experiment = resolved_experiment(run)
+    experiment = run.experiment()
+    say_if_unverifiable(run, reporter.warn)
     if options.data is not None:
         section = data_section(experiment.data, options.data)
     else:
@@ -180,12 +178,17 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     if options.data is None:
         check_same_data(run, dataset, references, "judge it on the data there is now with --data")
     baselines = baselines_of(run)
+    for baseline in baselines.values():
+        say_if_unverifiable(baseline, reporter.warn)
+    predictions = read_predictions(run.checked(run.predictions_path))
     if options.as_trained:
         with locked(run):
-            judged = judge_run(run, experiment, dataset, references, baselines, reporter.warn)
+            judged = judge_run(
+                run, predictions, experiment, dataset, references, baselines, reporter.warn
+            )
     else:
         judged = judge_predictions(
-            read_predictions(run.predictions_path),
+            predictions,
             baselines,
             scoring,
             targets[0],
@@ -202,7 +205,10 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
 def baselines_of(run: RunDir) -> dict[str, RunDir]:
     """The runs this one was compared with. Raises RunError when one is gone."""
     found = {}
-    for name, folder in run.scores().get("baselines", {}).items():
+    done = run.record()
+    # DONE has them, too: scores that are damaged are written anew without being read
+    known = run.scores() if done is None else done
+    for name, folder in known.get("baselines", {}).items():
         found[name] = RunDir(Path(os.path.normpath(run.path / folder)))
         if not found[name].predictions_path.exists():
             raise RunError(
@@ -269,21 +275,3 @@ def with_options(scoring: Scoring, options: EvaluateOptions) -> Scoring:
     if options.benchmark is not None:
         changes["benchmark"] = options.benchmark
     return scoring.model_copy(update=changes)
-
-
-_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Reads the same as SafeLoader, ten times as fast where PyYAML was built with libyaml."""
-
-
-def resolved_experiment(run: RunDir) -> Experiment:
-    """Read back the config a run was made from."""
-    path = run.path / "resolved.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-        return Experiment.model_validate(yaml.load(text, Loader=_SAFE_LOADER))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunError(
-            f"cannot be read back ({str(error).splitlines()[0]})",
-            where=str(path),
-            fix="train this experiment again",
-        ) from None

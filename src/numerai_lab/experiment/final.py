@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from numerai_lab.config import Experiment, Neutralize
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
-from numerai_lab.experiment.evaluate import resolved_experiment
 from numerai_lab.experiment.postprocess import without
 from numerai_lab.experiment.predicting import predict_blind
 from numerai_lab.experiment.rundir import RunDir, find_run, iter_runs
@@ -71,12 +69,14 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     named = spec is not None and Path(spec).resolve() == run.path.resolve()
     if named and not run.finished:
         raise RunError(
-            "is not finished", where=str(run.path), fix=f"finish it with `{_command(run)}`"
+            "is not finished",
+            where=str(run.path),
+            fix=f"finish it with `{run.completing(final=True)}`",
         )
     name = None if spec is None else run.manifest()["experiment"]
     ready = [run] if named else [one for one in iter_runs(runs_dir, name) if one.finished]
     for one in reversed(ready):
-        if (one.final_dir / "DONE").exists():
+        if one.has_final:
             return one
     what = "has no final model" if named else f"no finished run of '{name}' has a final model"
     if not named and name is None:
@@ -84,28 +84,24 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     raise RunError(
         what,
         where=str(run.path if named else runs_dir),
-        fix=f"make one with `{_command(ready[-1])}`",
+        fix=f"make one with `{ready[-1].completing(final=True)}`",
     )
 
 
-def _command(run: RunDir) -> str:
-    """Return the command that gives a run its final model, options it was trained with included."""
-    more = shlex.join(["--resume", "--final", "--run-dir", str(run.path)])
-    if resolved_experiment(run).compare_to:  # names that lie beside the config it was trained from
-        return f"{run.manifest()['command']} {more}"
-    return f"numerai-lab train {shlex.quote(str(run.path / 'resolved.yaml'))} {more}"
-
-
 def load_final(run: RunDir) -> FinalModel:
-    """Load the final model of a run.
+    """Load the final model of a run, once all its files are known to be as they were written.
+
+    A library that reads a damaged model may crash, or predict something else without a word.
 
     Raises
     ------
-    RunError : there is none, or it was made by an older version of this package.
+    RunError : there is none, it is damaged, or it was made by an older version of this package.
     ModelError : the model's type is not known here.
     """
     path = run.final_dir / "fit.json"
-    experiment, manifest = resolved_experiment(run), run.manifest()
+    experiment, manifest = run.experiment(), run.manifest()
+    if run.final_dir.exists():
+        run.check_part(run.final_dir)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         names, dtype = tuple(facts["feature_names"]), str(facts["feature_dtype"])
@@ -115,7 +111,7 @@ def load_final(run: RunDir) -> FinalModel:
         raise RunError(
             "has no final model",
             where=str(run.path),
-            fix=f"`{_command(run)}` makes it",
+            fix=f"`{run.completing(final=True)}` makes it",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -17,6 +17,7 @@ from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.postprocess import BEFORE, neutralized, neutralizer_names
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
+from numerai_lab.experiment.records import FINAL, complete, fold_name
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.experiment.summaries import MAIN
@@ -64,7 +65,7 @@ def run_folds(
             _tell(fitted.report, fitted.said, reporter)
             cluster_fits.write_model(fitted, folder / "model")
             facts = fit.facts(fitted.report, fit_seconds) | {"predict_seconds": predict_seconds}
-            _write_fold(folder, fold, facts, detail, prepared, references, reporter)
+            _write_fold(run, folder, fold, facts, detail, prepared, references, reporter)
         reporter.done(f"{facts['size']} {facts['unit']}", fit_seconds + predict_seconds)
 
 
@@ -96,7 +97,7 @@ def run_fold(
             detail = predict_together(cluster, folder / "model", fold, last, prepared)
         facts["predict_seconds"] = watch.seconds
         facts["predict_cpu_seconds"] = watch.cpu_seconds
-        _write_fold(folder, fold, facts, detail, prepared, references, reporter)
+        _write_fold(run, folder, fold, facts, detail, prepared, references, reporter)
     reporter.done(
         f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
     )
@@ -125,7 +126,7 @@ def run_final(
         # live rows come without the data they were chosen from: what is taken out is kept by name
         facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
-        (folder / "DONE").touch()
+        complete(folder, run.owner(), FINAL)
     reporter.done(f"{facts['size']} {facts['unit']}", facts["fit_seconds"])
 
 
@@ -180,6 +181,7 @@ def _tell(
 
 
 def _write_fold(
+    run: RunDir,
     folder: Path,
     fold: Fold,
     facts: dict[str, Any],
@@ -209,4 +211,4 @@ def _write_fold(
         columns,
     )
     write_json(folder / "fit.json", {"fold": fold.index, **facts})
-    (folder / "DONE").touch()
+    complete(folder, run.owner(), fold_name(fold.index))

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from numerai_lab.config import Experiment
-from numerai_lab.errors import LabError
+from numerai_lab.errors import LabError, RunError
 from numerai_lab.experiment.data_identity import judged_on
-from numerai_lab.experiment.evaluate import resolved_experiment
+from numerai_lab.experiment.records import Damaged
 from numerai_lab.experiment.rundir import RunDir, iter_runs
 from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.models import get_model
@@ -26,8 +26,18 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
 
     `differs` holds the settings of a run that are not the same in all runs of its experiment, as
     dotted key -> value; None where its resolved.yaml cannot be read.
+
+    Manifests, scores and records are checked, and not the large files: that is for who reads those.
+    A run of which one is damaged has the state `damaged`, and under `damage` what a person is told.
+    `verifiable` is False in runs of an older version, of whose files nothing can be known.
     """
-    runs = list(iter_runs(runs_dir))
+    unread: list[dict[str, Any]] = []
+
+    def damaged(run: RunDir, error: RunError) -> None:
+        told = {"run": str(run.path), "experiment": run.path.parent.name, "state": "damaged"}
+        unread.append({**told, "damage": str(error)})
+
+    runs = list(iter_runs(runs_dir, damaged=damaged))
     rows = [_row(run) for run in runs]
     by_experiment: dict[str, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -39,7 +49,7 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
         by_hash = dict(zip(one_of, told, strict=True))
         for i in members:
             rows[i]["differs"] = by_hash[rows[i]["config_hash"]]
-    return rows
+    return [*rows, *unread]
 
 
 def differences(settings: Sequence[Mapping[str, Any] | None]) -> list[dict[str, Any] | None]:
@@ -71,11 +81,19 @@ def _row(run: RunDir) -> dict[str, Any]:
         "data": judged_on(run).as_dict(),
         "folds": len(manifest["folds"]),
         "state": "finished" if run.finished else "unfinished",
-        "final": (run.final_dir / "DONE").exists(),
+        "final": run.has_final,
         "continues": manifest.get("continued", {}).get("parent"),
     }
-    if run.finished:
-        summary = run.scores()
+    try:
+        row["verifiable"] = run.verifiable()
+        if run.has_final:
+            run.part_record(run.final_dir)
+        if run.finished:
+            run.record()
+        summary = run.scores() if run.finished else None
+    except Damaged as error:
+        return row | {"state": "damaged", "damage": str(error)}
+    if summary is not None:
         corr = summary["scores"][MAIN].get("corr", {})
         headline = ("mean", "ci_low", "ci_high", "sharpe", "sharpe_hac")
         eras = summary["eras"]
@@ -105,7 +123,7 @@ def _settings(runs: Sequence[RunDir]) -> list[dict[str, Any] | None]:
 
 def _experiment(run: RunDir) -> Experiment | None:
     try:
-        return resolved_experiment(run)
+        return run.experiment()
     except LabError:
         return None
 

@@ -1,28 +1,60 @@
-"""The run directory: where it is, what state it is in, and how a person names one.
+"""The run directory: where it is, what state it is in, and reading its files once they are checked.
 
 runs/<experiment>/<UTC stamp>-<config hash>/
     config.yaml  resolved.yaml  manifest.json  log.jsonl
     folds/01/{model/, predictions.parquet, fit.json, DONE}
     final/{model/, fit.json, DONE}                       (with --final)
-    predictions.parquet  scores_per_era.parquet  scores.json  report.html  DONE
+    predictions.parquet  scores_per_era.parquet  scores.json  exposure.json  report.html  DONE
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from numerai_lab.checksums import FileMark, NotAsWritten, read_sealed
+from numerai_lab.config import Experiment
 from numerai_lab.errors import RunError, did_you_mean
+from numerai_lab.experiment.records import (
+    DONE,
+    FINAL,
+    RECORD,
+    RUN,
+    SCORES,
+    Damaged,
+    Owner,
+    check_files,
+    check_owner,
+    fold_name,
+    owner_of,
+    read_record,
+)
 from numerai_lab.files import write_errors
+
+CONFIGS = ("config.yaml", "resolved.yaml")
+JUDGED = ("scores_per_era.parquet", "exposure.json")
+"""What is written with scores.json, whose record they stand in."""
+_SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads the same as SafeLoader, ten times as fast where PyYAML was built with libyaml."""
 
 
 @dataclass(frozen=True)
 class RunDir:
-    """A run on disk. Paths only; nothing is read until asked for."""
+    """A run on disk. Paths only; nothing is read until asked for.
+
+    What is read is checked first: `manifest`, `scores` and `experiment` do so themselves, any
+    other file is read at the path that `checked` returns, a whole fold or final model after
+    `check_part`. Each raises `Damaged` with the file, what is wrong with it, and the command that
+    makes it anew. A run that an older version made has no records to check against: see
+    `verifiable`.
+    """
 
     path: Path
 
@@ -54,7 +86,12 @@ class RunDir:
     @property
     def finished(self) -> bool:
         """Whether folds, predictions and scores are all there."""
-        return (self.path / "DONE").exists()
+        return (self.path / DONE).exists()
+
+    @property
+    def has_final(self) -> bool:
+        """Whether a final model is there."""
+        return (self.final_dir / DONE).exists()
 
     def fold_dir(self, fold: int) -> Path:
         """Folder of one fold, numbered from 1."""
@@ -69,28 +106,205 @@ class RunDir:
 
     def manifest(self) -> dict[str, Any]:
         """Read manifest.json. Raises RunError when it is absent or damaged."""
-        return self._json(self.manifest_path)
+        path = self.manifest_path
+        try:
+            try:
+                value = read_sealed(path)
+            except NotAsWritten:
+                value = read_sealed(path, or_unsealed=True)
+                if not isinstance(value, dict) or {"format", "files"} & set(value):
+                    raise  # only older versions wrote one without its checksum
+        except FileNotFoundError:
+            if not self.finished:
+                raise RunError(
+                    f"has no {path.name}: not a run directory, or a run that never got that far",
+                    where=str(self.path),
+                    fix="`numerai-lab runs` lists the runs there are",
+                ) from None
+            raise Damaged("is gone", where=str(path), fix=self._from_config()) from None
+        except NotAsWritten as error:
+            way = self._from_config() if self.finished else "train this experiment again"
+            raise Damaged(str(error), where=str(path), fix=way) from None
+        found: dict[str, Any] = value
+        return found
 
     def scores(self) -> dict[str, Any]:
         """Read scores.json. Raises RunError when it is absent or damaged."""
-        return self._json(self.scores_path)
+        return self._scores()[0]
 
-    def _json(self, path: Path) -> dict[str, Any]:
+    def marks_of_judged(self) -> Mapping[str, FileMark] | None:
+        """Return the marks of the tables written with scores.json; None in an old run."""
+        return self._scores()[1]
+
+    def experiment(self) -> Experiment:
+        """Read back the config the run was made from. Raises RunError."""
+        if self.finished:
+            self.record()  # which tells whether the manifest is this run's
+        return self._experiment()
+
+    def _experiment(self) -> Experiment:
+        path = self.checked(self.path / "resolved.yaml")
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            return Experiment.model_validate(yaml.load(text, Loader=_SAFE_LOADER))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise RunError(
+                f"cannot be read back ({str(error).splitlines()[0]})",
+                where=str(path),
+                fix="train this experiment again",
+            ) from None
+
+    def owner(self) -> Owner:
+        """Return what the run's records call it. Raises RunError."""
+        try:
+            return owner_of(self.manifest())
+        except NotAsWritten as error:
+            raise Damaged(
+                str(error), where=str(self.manifest_path), fix="train this experiment again"
+            ) from None
+
+    def record(self) -> dict[str, Any] | None:
+        """Read DONE; None in a run of an older version, also while it is not finished.
+
+        Raises RunError when it is damaged, or not there in a run that keeps records.
+        """
+        return self._record(self.path / DONE, RUN)
+
+    def part_record(self, folder: Path) -> dict[str, Any] | None:
+        """Read DONE of a fold or the final model; None in one of an older version."""
+        return self._record(folder / DONE, self.part_name(folder))
+
+    def part_name(self, folder: Path) -> str:
+        """Return what the record of a fold's or the final model's folder calls it."""
+        return FINAL if folder == self.final_dir else fold_name(int(folder.name))
+
+    def check_part(self, folder: Path) -> None:
+        """Check every file of a fold or the final model. Raises Damaged."""
+        record = self.part_record(folder)
+        if record is not None:
+            check_files(folder, record["files"], None, self._anew(folder == self.final_dir))
+
+    def checked(self, path: Path) -> Path:
+        """Return the path of one of the run's files once it is known to be as it was written.
+
+        Raises Damaged. In a run of an older version nothing is known, and nothing raised.
+        """
+        name, folder = path.relative_to(self.path).as_posix(), self.path
+        marks: Mapping[str, FileMark] | None
+        fix = self._anew(name.startswith("final/"))
+        if name in CONFIGS:
+            marks, fix = self.manifest().get("files"), self._from_config
+        elif name in JUDGED:
+            marks, fix = self.marks_of_judged(), self._judged_anew
+        else:
+            if (path.parent / DONE).exists() and path.parent != self.path:
+                folder = path.parent
+            record = self.record() if folder == self.path else self.part_record(folder)
+            marks = None if record is None else record["files"]
+        if marks is not None:
+            check_files(folder, marks, [path.relative_to(folder).as_posix()], fix)
+        return path
+
+    def verifiable(self) -> bool:
+        """Whether all that is there has its record, which may be damaged. Raises RunError."""
+
+        def kept(read: Callable[[], object]) -> bool:
+            try:
+                return read() is not None
+            except Damaged:  # is told by whoever believes it
+                return True
+
+        if "files" not in self.manifest():
+            return False
+        parts = [path.parent for path in self.path.glob("folds/*/" + DONE)]
+        parts += [self.final_dir] if self.has_final else []
+        records = [kept(partial(self.part_record, folder)) for folder in parts]
+        if self.finished:
+            records += [kept(self.record), kept(self.marks_of_judged)]
+        return all(records)
+
+    def completing(self, *, final: bool = False) -> str:
+        """Return the command that completes the run, and makes anew what is damaged of it."""
+        more = ["--resume", *(["--final"] if final else []), "--run-dir", str(self.path)]
+        config = "CONFIG"
+        try:
+            config = shlex.quote(str(self.path / "resolved.yaml"))
+            if self._experiment().compare_to:  # names beside the config it was trained from
+                return f"{self.manifest()['command']} {shlex.join(more)}"
+        except RunError:
+            config = "CONFIG"
+        return f"numerai-lab train {config} {shlex.join(more)}"
+
+    def _record(self, path: Path, part: str) -> dict[str, Any] | None:
+        kept = "format" in self.manifest()
+        try:
+            record = read_record(path, self.owner(), part)
+            if record is None and kept:
+                raise NotAsWritten("is empty")
         except FileNotFoundError:
-            raise RunError(
-                f"has no {path.name}: not a run directory, or a run that never got that far",
+            if not kept:
+                return None
+            problem = "is not there: lost, or never written because the run is not finished"
+        except NotAsWritten as error:
+            problem = str(error)
+        else:
+            return record
+        raise Damaged(problem, where=str(path), fix=self._anew(part == FINAL)())
+
+    def _scores(self) -> tuple[dict[str, Any], Mapping[str, FileMark] | None]:
+        """Read scores.json, and the marks of the tables that were written with it."""
+        path, kept = self.scores_path, "format" in self.manifest()
+        try:
+            try:
+                value = read_sealed(path)
+            except NotAsWritten:
+                value = read_sealed(path, or_unsealed=True)
+                if kept or not isinstance(value, dict) or RECORD in value:
+                    raise
+            record = value.pop(RECORD, None)
+            if record is None:
+                return value, None
+            check_owner(record, self.owner(), SCORES)
+            return value, record["files"]
+        except FileNotFoundError:
+            raise Damaged(
+                f"has no {path.name}: a run that never got that far, or the file is gone",
                 where=str(self.path),
-                fix="`numerai-lab runs` lists the runs there are",
+                fix=self._judged_anew() if self.finished else f"`{self.completing()}`",
             ) from None
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"cannot be read ({error})", where=str(path), fix="train this experiment again"
-            ) from None
-        if not isinstance(value, dict):
-            raise RunError("does not hold a JSON object", where=str(path), fix="train again")
-        return value
+        except NotAsWritten as error:
+            raise Damaged(str(error), where=str(path), fix=self._judged_anew()) from None
+
+    def _anew(self, final: bool) -> Callable[[], str]:
+        """Return what says which command makes predictions, a fold or a final model anew."""
+
+        def say() -> str:
+            continued = self.manifest().get("continued")
+            if continued is None:
+                return f"`{self.completing(final=final)}` makes it anew"
+            more = ["--continue", continued["parent"], "--rounds", str(continued["rounds"])]
+            return f"`numerai-lab train {shlex.join(more)}` makes such a run anew"
+
+        return say
+
+    def _judged_anew(self) -> str:
+        return f"`numerai-lab evaluate {shlex.quote(str(self.path))}` writes it anew"
+
+    def _from_config(self) -> str:
+        more = shlex.join(["--resume", "--run-dir", str(self.path)])
+        return (
+            f"`numerai-lab train CONFIG {more}`, with the config it was trained from, writes it "
+            "anew"
+        )
+
+
+def say_if_unverifiable(run: RunDir, say: Callable[[str], None]) -> None:
+    """Say, of a run of an older version, that nobody can tell whether its files are unchanged."""
+    if not run.verifiable():
+        say(
+            f"{run.path}: not verifiable, it was made before runs kept checksums of their files: "
+            "a file that has changed since would not be noticed"
+        )
 
 
 def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
@@ -109,10 +323,30 @@ def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
     raise RunError(f"a hundred runs of '{name}' began in one second", where=str(parent))
 
 
-def iter_runs(runs_dir: Path, name: str | None = None) -> Iterator[RunDir]:
-    """Yield the runs under `runs_dir` (of one experiment, or all) in the order they began."""
-    runs = [RunDir(path.parent) for path in runs_dir.glob("*/*/manifest.json")]
-    told = [(run.manifest(), run) for run in runs]
+def iter_runs(
+    runs_dir: Path,
+    name: str | None = None,
+    damaged: Callable[[RunDir, RunError], None] | None = None,
+) -> Iterator[RunDir]:
+    """Yield the runs under `runs_dir` (of one experiment, or all) in the order they began.
+
+    A run whose manifest is damaged counts as one of the experiment that its folder is named after:
+    `damaged` is told of it, or, without that, it is raised.
+    """
+    paths = {path.parent for path in runs_dir.glob("*/*/manifest.json")}
+    # also one that has lost its manifest; but final/ is none, in a run that lies one level higher
+    paths |= {path.parent for path in runs_dir.glob("*/*/DONE") if path.parent.name != "final"}
+    told = []
+    for path in sorted(paths):
+        run = RunDir(path)
+        try:
+            told.append((run.manifest(), run))
+        except RunError as error:
+            if name is not None and path.parent.name != name:
+                continue
+            if damaged is None:
+                raise
+            damaged(run, error)
     told.sort(key=lambda pair: (pair[0]["created_utc"], str(pair[1].path)))
     for manifest, run in told:
         if name is None or manifest["experiment"] == name:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.config import Resolved, config_hash, resolved_yaml
+from numerai_lab.config import Resolved, config_hash
 from numerai_lab.data import Dataset, References, load_references
-from numerai_lab.disclosure import for_others, without_signatures
+from numerai_lab.disclosure import for_others
 from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import (
     aligned_baseline,
@@ -33,13 +33,21 @@ from numerai_lab.experiment.guards import (
     same_data,
     warn_other_versions,
 )
+from numerai_lab.experiment.mending import (
+    check_not_continued,
+    mend_configs,
+    mend_manifest,
+    whole,
+    write_configs,
+)
 from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
 from numerai_lab.experiment.postprocess import check_judging
-from numerai_lab.experiment.predictions import merge_predictions
+from numerai_lab.experiment.predictions import merge_predictions, read_predictions
 from numerai_lab.experiment.provenance import git_state, machine, versions
+from numerai_lab.experiment.records import DONE, Damaged
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir
-from numerai_lab.files import write_json, write_text
+from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir, say_if_unverifiable
+from numerai_lab.experiment.sealing import write_done, write_manifest
 from numerai_lab.models import FROZEN
 
 
@@ -86,9 +94,15 @@ def ensure_baselines(
                 f"is one more baseline, trained by itself: {', '.join(differences)}"
             )
         digest = config_hash(baseline.experiment)
-        for run in iter_runs(options.runs_dir, baseline.experiment.name):
+        damaged = _left_out(name, reporter)
+        for run in iter_runs(options.runs_dir, baseline.experiment.name, damaged):
             same = run.finished and run.manifest()["config_hash"] == digest
             if same and same_data(run, prepared.dataset, references):
+                try:
+                    run.checked(run.predictions_path)
+                except Damaged as error:
+                    damaged(run, error)
+                    continue
                 found[name] = run
         if name not in found:
             reporter.say(f"compare_to: {name} has no run on these rows and folds yet, training it")
@@ -100,7 +114,15 @@ def ensure_baselines(
             )
         else:
             reporter.say(f"compare_to: {name} from {found[name].path}")
+            say_if_unverifiable(found[name], reporter.warn)
     return found
+
+
+def _left_out(name: str, reporter: Reporter) -> Callable[[RunDir, RunError], None]:
+    def damaged(_: RunDir, error: RunError) -> None:
+        reporter.warn(f"compare_to: a run of {name} is left out, it is damaged: {error}")
+
+    return damaged
 
 
 def train(
@@ -123,7 +145,11 @@ def train(
         if run is not None:
             held.enter_context(locked(run))
             if options.resume:
+                mend_manifest(run, reporter.warn)
+                check_not_continued(run)
                 check_same_config(run, digest)
+                mend_configs(run, resolved, reporter.warn)
+                say_if_unverifiable(run, reporter.warn)
             elif (run.path / "manifest.json").exists():
                 raise RunError(
                     "already holds a run",
@@ -157,17 +183,36 @@ def train(
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         baselines = ensure_baselines(named, prepared, references, options, reporter)
-        todo = [f for f in prepared.plan.folds if not (run.fold_dir(f.index) / "DONE").exists()]
+        folds = prepared.plan.folds
+        todo = [f for f in folds if not whole(run, run.fold_dir(f.index), reporter.warn)]
         run_folds(run, todo, prepared, references, reporter, options.cluster)
-        if options.final and not (run.final_dir / "DONE").exists():
+        if options.final and not whole(run, run.final_dir, reporter.warn):
             run_final(run, prepared, references, reporter, options.cluster)
+        elif run.has_final:
+            _warn_if_damaged(run, reporter)
         merge_predictions(
             [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
             run.predictions_path,
         )
-        judge_run(run, prepared.experiment, prepared.dataset, references, baselines, reporter.warn)
-        write_text(run.path / "DONE", "")
+        judge_run(
+            run,
+            read_predictions(run.predictions_path),
+            prepared.experiment,
+            prepared.dataset,
+            references,
+            baselines,
+            reporter.warn,
+        )
+        write_done(run, baselines)
         return run
+
+
+def _warn_if_damaged(run: RunDir, reporter: Reporter) -> None:
+    """Say that the final model, which was not asked for now, is damaged."""
+    try:
+        run.check_part(run.final_dir)
+    except Damaged as error:
+        reporter.warn(str(error))
 
 
 @contextlib.contextmanager
@@ -188,7 +233,8 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
     if options.runs_dir.exists() and not options.runs_dir.is_dir():
         raise RunError("is a file, not a directory", where=str(options.runs_dir))
     if options.run_dir is not None:
-        if options.resume and not (options.run_dir / "manifest.json").exists():
+        begun = any((options.run_dir / name).exists() for name in ("manifest.json", DONE))
+        if options.resume and not begun:
             raise RunError(
                 "holds no run to resume",
                 where=str(options.run_dir),
@@ -212,7 +258,7 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
     name = resolved.experiment.name
     runs = list(iter_runs(options.runs_dir, name))
     for run in reversed(runs):
-        same = run.manifest().get("config_hash") == digest
+        same = run.manifest().get("config_hash") == digest and "continued" not in run.manifest()
         if same and (not run.finished or (options.final and not run.final_dir.exists())):
             return run
     raise RunError(
@@ -238,13 +284,7 @@ def begin(
     Whether the config keeps a password or signature in an address: a resumed run needs it, so it
     stays in these two files, which no other user may read. The manifest has none.
     """
-    private = False
-    texts = {"config.yaml": resolved.raw, "resolved.yaml": resolved_yaml(resolved.experiment)}
-    for name, text in texts.items():
-        write_text(run.path / name, text)
-        if without_signatures(text) != text:
-            (run.path / name).chmod(0o600)
-            private = True
+    private = write_configs(run, resolved)
     experiment, dataset = prepared.experiment, prepared.dataset
     frame = dataset.frame
     manifest: dict[str, Any] = {
@@ -280,5 +320,5 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    write_json(run.manifest_path, for_others({**manifest, **(changes or {})}))
+    write_manifest(run, for_others({**manifest, **(changes or {})}))
     return private

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
+from numerai_lab.experiment import RunDir
 from numerai_lab.report.shapes import MODEL, Exposure, Fit, Manifest, Number, Scores, Shown
 
 _FIX = "run `numerai-lab evaluate` on this run again, or repeat the run"
@@ -61,6 +62,19 @@ def _parse(shape: type[_Shape], path: Path, *, optional: bool = False) -> _Shape
         key = ".".join(map(str, first["loc"])) or "the file"
         message = first["msg"][:1].lower() + first["msg"][1:]
         raise RunError(f"{key}: {message}", where=str(path), fix=_FIX) from error
+
+
+def _checked(run: RunDir, path: Path) -> Path:
+    """Return a path of the run once its file is what was written. Raises RunError."""
+    if path == run.manifest_path:
+        if path.exists() or run.finished:
+            run.manifest()
+    elif path == run.scores_path:
+        if path.exists() or run.finished:
+            run.scores()
+    elif path != run.per_era_path or path.exists() or run.finished:
+        run.checked(path)
+    return path
 
 
 def _read(path: Path) -> str:
@@ -112,18 +126,23 @@ def read_record(run_dir: Path) -> Record:
         raise RunError(
             "there is no run directory", where=str(run_dir), fix="list them: `numerai-lab runs`"
         )
+    run = RunDir(run_dir)
+    manifest = _parse(Manifest, _checked(run, run.manifest_path))
     fits = {}
-    for path in sorted(run_dir.glob("folds/*/fit.json")):
-        fit = _parse(Fit, path)
-        fits[fit.fold] = fit
-    config, resolved = run_dir / "config.yaml", run_dir / "resolved.yaml"
+    for folder in sorted(run_dir.glob("folds/[0-9]*")):
+        path = _checked(run, folder / "fit.json")
+        if path.exists():
+            fit = _parse(Fit, path)
+            fits[fit.fold] = fit
+    config = _checked(run, run_dir / "config.yaml")
+    resolved = _checked(run, run_dir / "resolved.yaml")
     return Record(
         folder=run_dir,
-        manifest=_parse(Manifest, run_dir / "manifest.json"),
-        scores=_parse(Scores, run_dir / "scores.json"),
-        per_era=_read_per_era(run_dir / "scores_per_era.parquet"),
+        manifest=manifest,
+        scores=_parse(Scores, _checked(run, run.scores_path)),
+        per_era=_read_per_era(_checked(run, run.per_era_path)),
         fits=fits,
-        exposure=_parse(Exposure, run_dir / "exposure.json", optional=True).features,
+        exposure=_parse(Exposure, _checked(run, run_dir / "exposure.json"), optional=True).features,
         config=without_signatures(_read(config)) if config.exists() else "",
         resolved=without_signatures(_read(resolved)) if resolved.exists() else "",
     )

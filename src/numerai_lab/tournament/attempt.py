@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Neutralize
 from numerai_lab.errors import DataError, LabError, RunError, UserError
-from numerai_lab.experiment import RunDir, find_final, resolved_experiment
+from numerai_lab.experiment import RunDir, find_final
 from numerai_lab.tournament.api import Round, Tournament, is_stand_in
 from numerai_lab.tournament.checks import (
     OddLive,
@@ -305,7 +305,7 @@ def _newest_for_synthetic(run: RunDir, tournament: Tournament) -> str:
 
 def _needs_benchmark(run: RunDir, slot: Slot) -> bool:
     how = slot.post.neutralize
-    chosen = resolved_experiment(run).neutralize if how == "as_run" else how
+    chosen = run.experiment().neutralize if how == "as_run" else how
     return isinstance(chosen, Neutralize) and chosen.against == "benchmark"
 
 

@@ -85,7 +85,8 @@ def validation_csv(run: RunDir, validation: Path | None) -> tuple[bytes, npt.NDA
     ------
     DataError : the run predicted no validation row.
     """
-    table = pd.read_parquet(run.predictions_path, columns=["id", "era", "prediction"])
+    path = run.checked(run.predictions_path)
+    table = pd.read_parquet(path, columns=["id", "era", "prediction"])
     if validation is not None:
         ids = set(ids_in(validation).to_pylist())
         table = table[table["id"].isin(ids)]
@@ -243,7 +244,7 @@ def diagnose(
 
 def _own_scores(run: RunDir, eras: npt.NDArray[np.int32] | None) -> dict[str, Any]:
     """Return what the run says of itself over these eras, and which they are, as `Diagnostics`."""
-    table = pd.read_parquet(run.per_era_path)
+    table = pd.read_parquet(run.checked(run.per_era_path))
     target = run.scores()["target"]
     rows = table[(table["prediction"] == "prediction") & (table["target"] == target)]
     n_judged = int(rows["era"].nunique())

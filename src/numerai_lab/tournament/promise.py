@@ -11,7 +11,7 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir, resolved_experiment, suspected
+from numerai_lab.experiment import RunDir, suspected
 
 METRICS = ("corr", "mmc", "bmc", "fnc")
 
@@ -50,7 +50,7 @@ def read_promise(run: RunDir) -> Promise:
     try:
         own, target = scores["scores"]["prediction"], str(scores["target"])
         means = {name: own[name]["mean"] if name in own else None for name in METRICS}
-        table = pd.read_parquet(run.per_era_path)
+        table = pd.read_parquet(run.checked(run.per_era_path))
         rows = table[(table["prediction"] == "prediction") & (table["target"] == target)]
         rows = rows[rows["corr"].notna()].sort_values("era")
         return Promise(
@@ -62,7 +62,7 @@ def read_promise(run: RunDir) -> Promise:
             suspicion=suspected(scores),
             eras=rows["era"].to_numpy(dtype=np.int32),
             corr=rows["corr"].to_numpy(dtype=np.float64),
-            bootstrap=resolved_experiment(run).scoring.bootstrap,
+            bootstrap=run.experiment().scoring.bootstrap,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
