@@ -154,6 +154,7 @@ def make_run(
                 "target_cyrusd_20": {"prediction": scores["prediction"]},
             },
             "same_eras": {"target": blocks(found, eras)},
+            "variants": [],
             "comparisons": [
                 {
                     "baseline": name,

@@ -145,9 +145,11 @@ def test_an_id_in_two_files(folder):
 def test_names_of_rows_of_scores_are_not_given_twice(lab, tiny_config, folder, name):
     benchmarks(folder, {"b": good(), "frozen": good(1)})
     shutil.copy(tiny_config, tiny_config.parent / f"{name}.yaml")
+    shown = ["--set", "model={type: xgb_ttt, params: {num_boost_round: 2}}"]  # shows 'frozen'
     result = lab(
         *("train", tiny_config, "--runs-dir", folder.parent / "runs"),
         *("--set", f"data.dir={json.dumps(str(folder))}", "--set", f"compare_to=[{name}]"),
+        *shown,
     )
     assert result.code == 2
     assert f"compare_to: '{name}' is the name of another row of scores already" in result.err

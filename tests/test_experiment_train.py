@@ -287,7 +287,7 @@ def test_a_baseline_that_is_not_the_frozen_trees_is_told_apart(lab, tiny_config,
     told = lab(*arguments, "--set", "model.params.num_boost_round=3", "--set", "model.params.eta=1")
     assert told.code == 0, told.err
     assert (
-        "warning: compare_to: tiny has other settings than the trees shown as 'frozen', so it is "
+        "warning: compare_to: tiny has other settings than what is shown as 'frozen', so it is "
         "one more baseline, trained by itself: num_boost_round 8 (frozen: 3), eta 0.1 (frozen: 1.0)"
     ) in told.err
     weighted = lab(*arguments, "--set", "weights.type=era_equal")

@@ -13,7 +13,15 @@ import pydantic
 import pytest
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models import FitReport, Model, ModelInfo, Params, check_model
+from numerai_lab.models import (
+    Detailed,
+    FitReport,
+    Model,
+    ModelInfo,
+    Params,
+    Variant,
+    check_model,
+)
 from numerai_lab.models.features import check_features
 
 
@@ -256,6 +264,26 @@ class Counts(Honest):
 
 class CountsSecretly(Counts):
     info = ModelInfo(summary="counts eras", unit="fits")
+
+
+class ShowsWhatItNeverDeclared(Honest):
+    def predict_in_detail(self, frame):
+        values = self.predict(frame)
+        return Detailed(values, {"other": values})
+
+    @classmethod
+    def twin_of_variant(cls, params):
+        return None
+
+
+class ShowsWhatItDeclared(ShowsWhatItNeverDeclared):
+    info = ModelInfo(summary="two", unit="fits", variants=(Variant("other", "the same again"),))
+
+
+def test_variants_must_be_declared():
+    check_model(ShowsWhatItDeclared)
+    with pytest.raises(ModelError, match=r"details agree .*'other' is not declared in info"):
+        check_model(ShowsWhatItNeverDeclared)
 
 
 def test_a_stateful_model_may_depend_on_earlier_eras_if_it_says_so():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.predicting import predict_blind
-from numerai_lab.models import ModelInfo, size_and_unit
+from numerai_lab.experiment.variants import variant_facts, variant_pairs, variants_of
+from numerai_lab.models import ModelInfo, Variant, size_and_unit
 from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.report.shapes import Fit
 
@@ -42,3 +45,34 @@ def test_facts_of_older_runs_are_read_as_those_of_today():
     old = Fit.model_validate({"n_trees": 5, "fit_seconds": 1.0})
     assert (old.size, old.unit) == (5, "trees")
     assert Fit.model_validate({"size": None, "unit": None}).size is None
+
+
+def test_variants_are_compared_with_what_was_declared_before_them():
+    plain, near = (
+        Variant("plain", "unchanged"),
+        Variant("near", "changed", compared_with=("plain",)),
+    )
+    info = ModelInfo(summary="two variants", unit="fits", variants=(plain, near))
+    pairs = [("prediction", "plain"), ("near", "plain"), ("prediction", "near")]
+    assert variant_pairs(info.variants, ["prediction", "plain", "near", "else"]) == pairs
+    assert variant_pairs(info.variants, ["prediction", "near"]) == pairs[-1:]
+    assert info.control is None
+    for wrong, said in (
+        ((near, plain), "'near' is compared with 'plain', and no variant"),
+        ((plain, plain), "'plain' is taken already"),
+        ((Variant("prediction", "itself"),), "'prediction' is taken already"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            ModelInfo(summary="wrong", unit="fits", variants=wrong)
+
+
+def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
+    own = (Variant("mine", "my own", control=True, reading="a reading"),)
+    manifest = {"model": {"type": "gone", "variants": variant_facts(own)}}
+    assert variants_of(json.loads(json.dumps(manifest))) == own
+    older = variants_of({"model": {"type": "xgb_ttt"}})
+    assert [variant.name for variant in older] == ["frozen", "joint", "shuffled"]
+    assert variants_of({"model": {"type": "a package that was removed"}}) == ()
+    for damaged in (7, [7], [{"name": "mine"}], [{"compared_with": []}]):
+        with pytest.raises(RunError, match="no variants of a model"):
+            variants_of({"model": {"type": "gone", "variants": damaged}})

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from numerai_lab.models import FROZEN, check_model, get_model
+from numerai_lab.models import check_model, get_model
+from numerai_lab.models.xgb_ttt import FROZEN
 from numerai_lab.scoring import corr_per_era
 from ttt_world import context, regime_frame
 

@@ -7,8 +7,9 @@ import pytest
 from pydantic import ValidationError
 
 from numerai_lab.eraframe import MISSING_INT8
-from numerai_lab.models import FROZEN, JOINT, SHUFFLED, get_model
+from numerai_lab.models import get_model
 from numerai_lab.models.xgb import boosting
+from numerai_lab.models.xgb_ttt import FROZEN, JOINT, SHUFFLED
 from numerai_lab.models.xgb_ttt.joint import grow_joint
 from numerai_lab.models.xgb_ttt.reader import Reader
 from numerai_lab.models.xgb_ttt.statistics import era_statistics
@@ -290,7 +291,7 @@ def test_a_run_compares_plain_joint_adapted_and_shuffled(lab, tiny_config, tmp_p
     )
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
-    assert "tiny is the same trees frozen" in result.err
+    assert "tiny predicts what this run predicts on the way, shown as 'frozen'" in result.err
     for row in (
         "prediction - frozen",
         "joint - frozen",

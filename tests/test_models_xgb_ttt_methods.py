@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from numerai_lab.eraframe import MISSING_INT8
-from numerai_lab.models import FROZEN, check_model, get_model
-from numerai_lab.models import JOINT as JOINT_TREES
+from numerai_lab.models import check_model, get_model
 from numerai_lab.models.trees import Trees, xgboost_trees
+from numerai_lab.models.xgb_ttt import FROZEN
+from numerai_lab.models.xgb_ttt import JOINT as JOINT_TREES
 from numerai_lab.models.xgb_ttt.leaf_refresh import GAIN, slopes_on_auxiliary
 from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
 from numerai_lab.tournament import bundle_code

@@ -101,7 +101,7 @@ def test_its_own_frozen_trees_are_not_trained_a_second_time(lab, tiny_config, tm
     config.write_text(written(ON) + "compare_to: [tiny]\n")
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
-    assert "tiny is the same trees frozen" in result.err
+    assert "tiny predicts what this run predicts on the way" in result.err
     assert [p.name for p in (tmp_path / "runs").iterdir()] == ["ttt"]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models import FROZEN, check_model, get_model
-from numerai_lab.models.xgb_ttt import tasks
+from numerai_lab.models import check_model, get_model
+from numerai_lab.models.xgb_ttt import FROZEN, tasks
 from numerai_lab.models.xgb_ttt.principal import minimise
 from numerai_lab.models.xgb_ttt.reader import Reader
 from numerai_lab.models.xgb_ttt.statistics import era_statistics

@@ -275,13 +275,29 @@ def test_a_baseline_with_the_same_name_is_told_apart(tmp_path):
     assert "prediction - xgb: better" in words
 
 
+def test_controls_of_runs_made_before_they_were_declared_are_told(tmp_path):
+    run = make_run(tmp_path, names=("prediction", "frozen", "shuffled"))
+    change_json(run / "manifest.json", model={"type": "xgb_ttt"})
+    scores = scores_of(run)
+    for one in scores["comparisons"]:
+        one |= {"prediction": "shuffled", "baseline": "frozen"}
+    del scores["variants"]
+    write_json(run / "scores.json", scores)
+    words = report(run).words
+    assert "shuffled - frozen: above" in words
+    assert "a control: what the era's own state gains is prediction - shuffled" in words
+    assert "same trees, not adapted" in words
+
+
 def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
     run = make_run(tmp_path)
     first = scores_of(run)["comparisons"][0]
-    control = first | {"prediction": "shuffled", "baseline": "frozen"}
+    control = first | {"prediction": "shuffled", "baseline": "frozen", "control": True}
+    reading = "what the era's own state gains is prediction - shuffled"
+    variants = [{"name": "shuffled", "label": "control", "control": True, "reading": reading}]
     same = first | {"baseline": "frozen", "mean_difference": 0, "ci_low": 0, "ci_high": 0}
     same |= {"probability_of_improvement": 0.5}
-    change_json(run / "scores.json", comparisons=[first, control, same])
+    change_json(run / "scores.json", comparisons=[first, control, same], variants=variants)
     words = report(run).words
     for said in (
         "prediction - xgb: better",

@@ -15,6 +15,7 @@ from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_expe
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
 from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.variants import variants_of
 
 __all__ = [
     "Cluster",
@@ -41,4 +42,5 @@ __all__ = [
     "say_if_unverifiable",
     "suspected",
     "train",
+    "variants_of",
 ]

@@ -48,31 +48,33 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
     return replace(other, experiment=aligned)
 
 
-def differs_from_frozen(prepared: Prepared, baseline: Resolved) -> list[str] | None:
-    """Say where a baseline is set otherwise than the run's own variant `frozen`.
+def differs_from_variant(prepared: Prepared, baseline: Resolved) -> tuple[str, list[str]] | None:
+    """Say where a baseline is set otherwise than a variant of the run's own model.
 
     Returns
     -------
-    Sentence parts, one a parameter or section; empty: its prediction *is* `frozen`, made on the
-    way. None: it is another kind of model, or the run has no such variant.
+    The variant and sentence parts, one a parameter or section; none: its prediction *is* the
+    variant, made on the way. None: it is another kind of model, or the run has no such variant.
     """
     mine, theirs = prepared.experiment, baseline.experiment
-    if not issubclass(prepared.model_class, DetailedModel):
+    model = prepared.model_class(prepared.params)
+    if not isinstance(model, DetailedModel):
         return None
-    twin = prepared.model_class.frozen_as(prepared.params)
-    if twin is None or twin[0] != theirs.model.type:
+    twin = model.twin_of_variant(prepared.params)
+    if twin is None or twin[1] != theirs.model.type:
         return None
     params = validate_params(get_model(theirs.model.type).Params, baseline).model_dump()
-    frozen = twin[1].model_dump()
-    return [
-        f"{key} {params.get(key)} (frozen: {frozen.get(key)})"
-        for key in {**frozen, **params}
-        if params.get(key) != frozen.get(key)
+    variant, own = twin[0], twin[2].model_dump()
+    differences = [
+        f"{key} {params.get(key)} ({variant}: {own.get(key)})"
+        for key in {**own, **params}
+        if params.get(key) != own.get(key)
     ] + [
         f"another section {section}"
         for section in ("weights", "early_stopping", "neutralize")
         if getattr(mine, section) != getattr(theirs, section)
     ]
+    return variant, differences
 
 
 def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:

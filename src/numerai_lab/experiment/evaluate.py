@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
 from numerai_lab.experiment.sealing import relative_paths, write_scores
 from numerai_lab.experiment.summaries import MAIN
+from numerai_lab.experiment.variants import variants_of
 from numerai_lab.files import write_aside, write_json
+from numerai_lab.models import Variant
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def judge_run(
         dataset,
         references,
         say,
+        variants=variants_of(run.manifest()),
     )
     summary = {
         **judged.summary,
@@ -106,6 +109,7 @@ def judge_predictions(
     say: Callable[[str], None],
     first: int | None = None,
     last: int | None = None,
+    variants: Sequence[Variant] = (),
 ) -> Judged:
     """Align predictions and baselines with labelled rows, then score them."""
     frame = dataset.frame
@@ -141,6 +145,7 @@ def judge_predictions(
         target=target,
         scoring=scoring,
         baselines=list(baselines),
+        variants=variants,
         seed=seed,
         say=say,
     )
@@ -198,6 +203,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             reporter.warn,
             options.first,
             options.last,
+            variants_of(run.manifest()),
         )
     return Evaluated(experiment.name, run.path, judged, run)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 from numerai_lab.experiment.summaries import MAIN, compare_columns, on_same_eras, summaries
 from numerai_lab.experiment.suspicions import suspicions
-from numerai_lab.models import FROZEN, JOINT, SHUFFLED
+from numerai_lab.experiment.variants import variant_facts, variant_pairs
+from numerai_lab.models import Variant
 from numerai_lab.scoring import accusation, payout_rule, score_predictions, simulate_payout
 
 
@@ -46,6 +47,7 @@ def judge(
     target: str,
     scoring: Scoring,
     baselines: Sequence[str],
+    variants: Sequence[Variant],
     seed: int,
     say: Callable[[str], None],
 ) -> Judged:
@@ -56,6 +58,7 @@ def judge(
     rows : the judged eras, with features (for fnc and exposure) and targets.
     columns : name -> float64 [n_rows]; `MAIN` is the model, `baselines` names the experiments
         it is compared with.
+    variants : what the model declares; those that are among the columns are compared, too.
     """
     warnings: list[str] = []
 
@@ -109,18 +112,22 @@ def judge(
     others = list(baselines)
     if benchmark is not None and benchmark not in others:
         others.append(benchmark)
-    pairs = [*variant_pairs(columns), *((MAIN, name) for name in others)]
+    pairs = [*variant_pairs(variants, columns), *((MAIN, name) for name in others)]
+    controls = {variant.name for variant in variants if variant.control}
     comparisons = [
-        compare_columns(
-            per_era,
-            name,
-            other,
-            target,
-            dataset.horizons[target],
-            scoring,
-            seed,
-            dates=dataset.era_dates,
-        )
+        {
+            **compare_columns(
+                per_era,
+                name,
+                other,
+                target,
+                dataset.horizons[target],
+                scoring,
+                seed,
+                dates=dataset.era_dates,
+            ),
+            "control": name in controls,
+        }
         for name, other in pairs
     ]
     summary = {
@@ -144,6 +151,7 @@ def judge(
             )
             for name in targets
         },
+        "variants": variant_facts(variants),
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
@@ -164,19 +172,6 @@ def suspected(scores: Mapping[str, Any]) -> str | None:
     if own is None or not own["suspicious"]:
         return None
     return accusation(target, {MAIN: own["reason"]})
-
-
-def variant_pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair what a model shows: prediction, joint trees and control with the frozen trees first."""
-    there = set(names)
-    pairs = (
-        (MAIN, FROZEN),
-        (JOINT, FROZEN),
-        (SHUFFLED, FROZEN),
-        (MAIN, JOINT),
-        (MAIN, SHUFFLED),
-    )
-    return [pair for pair in pairs if there.issuperset(pair)]
 
 
 def choose_benchmark(

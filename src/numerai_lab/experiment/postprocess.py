@@ -16,7 +16,6 @@ from numerai_lab.errors import DataError
 from numerai_lab.experiment.judge import choose_benchmark, neutral_features
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.summaries import MAIN
-from numerai_lab.models import FROZEN, JOINT, SHUFFLED
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 
 BEFORE = "before_neutralization"
@@ -104,9 +103,9 @@ def neutralizers_of(
     return gaussian_rank_per_era(benchmark, rows.offsets)[:, None]
 
 
-def _check_names(benchmark: str | None, baselines: Sequence[str]) -> None:
+def _check_names(benchmark: str | None, baselines: Sequence[str], variants: Sequence[str]) -> None:
     """Refuse names that rows of scores have already: one would stand in the other's place."""
-    own = (MAIN, FROZEN, JOINT, SHUFFLED, BEFORE)
+    own = (MAIN, BEFORE, *variants)
     names = [("scoring.benchmark", benchmark)] + [("compare_to", name) for name in baselines]
     for place, name in names:
         if name in own or (place == "compare_to" and name == benchmark):
@@ -128,7 +127,8 @@ def check_judging(prepared: Prepared, references: References) -> None:
     """
     experiment, dataset = prepared.experiment, prepared.dataset
     benchmark = choose_benchmark(experiment.scoring.benchmark, references.benchmarks)
-    _check_names(benchmark, experiment.compare_to)
+    variants = [variant.name for variant in prepared.model_class.info.variants]
+    _check_names(benchmark, experiment.compare_to, variants)
     frame = dataset.frame
     judged = np.isin(frame.eras, np.concatenate([fold.judged for fold in prepared.plan.folds]))
     ids = frame.ids.filter(pa.array(np.repeat(judged, np.diff(frame.offsets))))

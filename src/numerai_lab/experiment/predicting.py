@@ -11,7 +11,6 @@ import numpy as np
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models import (
-    SHUFFLED,
     ControlledModel,
     Detailed,
     DetailedModel,
@@ -92,8 +91,11 @@ def predict_control(
     ------
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
+    name = model.info.control
+    if name is None:
+        raise ModelError(f"{type(model).__name__} has a control, and declares none in its variants")
     control = model.predict_control(rows.without_targets(), apart, others)
-    return _checked(model, replace(apart, variants={**apart.variants, SHUFFLED: control}), rows)
+    return _checked(model, replace(apart, variants={**apart.variants, name: control}), rows)
 
 
 def _checked(model: Model, detail: Detailed, rows: EraFrame) -> Detailed:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from numerai_lab.config import Scoring
+from numerai_lab.models import PREDICTION
 from numerai_lab.scoring import METRICS, Metric, paired, summarize
 from numerai_lab.seeds import child_seed
 
-MAIN = "prediction"
+MAIN = PREDICTION
 """Name of the judged model's own predictions in every table."""
 HEADLINE = tuple(m for m in METRICS if m.key in ("corr", "mmc", "bmc", "fnc"))
 """What predictions are held beside each other by."""

@@ -17,7 +17,7 @@ from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.baselines import (
     aligned_baseline,
     dataset_for,
-    differs_from_frozen,
+    differs_from_variant,
 )
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.evaluate import judge_run
@@ -48,7 +48,7 @@ from numerai_lab.experiment.records import DONE, Damaged
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir, say_if_unverifiable
 from numerai_lab.experiment.sealing import write_done, write_manifest
-from numerai_lab.models import FROZEN
+from numerai_lab.experiment.variants import variant_facts
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,17 @@ def ensure_baselines(
     """Find, or train, the experiments named in compare_to on the same rows and folds."""
     found: dict[str, RunDir] = {}
     for name, baseline in baselines.items():
-        differences = differs_from_frozen(prepared, baseline)
-        if differences == []:
-            reporter.say(f"compare_to: {name} is the same trees frozen, shown as '{FROZEN}'")
-            continue
-        if differences:
+        twin = differs_from_variant(prepared, baseline)
+        if twin is not None:
+            variant, differences = twin
+            if not differences:
+                reporter.say(
+                    f"compare_to: {name} predicts what this run predicts on the way, shown as "
+                    f"'{variant}'"
+                )
+                continue
             reporter.warn(
-                f"compare_to: {name} has other settings than the trees shown as '{FROZEN}', so it "
+                f"compare_to: {name} has other settings than what is shown as '{variant}', so it "
                 f"is one more baseline, trained by itself: {', '.join(differences)}"
             )
         digest = config_hash(baseline.experiment)
@@ -315,7 +319,11 @@ def begin(
             **first_and_last_date(frame.eras, dataset),
             "era_dates": {era: day.isoformat() for era, day in dataset.era_dates.items()},
         },
-        "model": {"type": experiment.model.type, "params": experiment.model.params},
+        "model": {
+            "type": experiment.model.type,
+            "params": experiment.model.params,
+            "variants": variant_facts(prepared.model_class.info.variants),
+        },
         "split": experiment.split.model_dump(mode="json", by_alias=True),
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],

@@ -1,9 +1,7 @@
 """What learns: the Model protocol, the registry, the conformance check, and two models."""
 
 from numerai_lab.models.contract import (
-    FROZEN,
-    JOINT,
-    SHUFFLED,
+    PREDICTION,
     ContinuableModel,
     ControlledModel,
     Detailed,
@@ -19,6 +17,7 @@ from numerai_lab.models.contract import (
     OnlineModel,
     Params,
     SizedModel,
+    Variant,
     size_and_unit,
 )
 from numerai_lab.models.contract.conformance import check_model
@@ -28,9 +27,7 @@ from numerai_lab.models.features import check_features
 from numerai_lab.models.registry import ModelEntry, get_model, list_models
 
 __all__ = [
-    "FROZEN",
-    "JOINT",
-    "SHUFFLED",
+    "PREDICTION",
     "Collective",
     "ContinuableModel",
     "ControlledModel",
@@ -49,6 +46,7 @@ __all__ = [
     "ParamRow",
     "Params",
     "SizedModel",
+    "Variant",
     "World",
     "check_features",
     "check_model",

@@ -20,9 +20,6 @@ from numerai_lab.report.curves import Curve
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL
 
-UNADAPTED = ("joint", "frozen")
-"""Variants that are not adapted, the nearer one first."""
-
 _RIGHT = {
     "overlaying": "y",
     "side": "right",
@@ -46,7 +43,11 @@ def draw_adaptation(record: Record) -> list[Chart]:
 
 
 def _gain(record: Record, told: Facts) -> Chart | None:
-    base = next((name for name in UNADAPTED if name in record.scores.names()), None)
+    # variants are declared with the one that differs most first: the last is the nearest
+    near = [
+        variant.name for variant in reversed(record.scores.variants or ()) if not variant.control
+    ]
+    base = next((name for name in near if name in record.scores.names()), None)
     codes = {name: curves.told(told, name) for name in _codes(told)}
     codes = {name: curve for name, curve in codes.items() if len(curve)}
     if base is None or not codes:

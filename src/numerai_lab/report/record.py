@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +13,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir
-from numerai_lab.report.shapes import MODEL, Exposure, Fit, Manifest, Number, Scores, Shown
+from numerai_lab.experiment import RunDir, variants_of
+from numerai_lab.report.shapes import (
+    MODEL,
+    Exposure,
+    Fit,
+    Manifest,
+    Number,
+    Scores,
+    Shown,
+    ShownVariant,
+)
 
 _FIX = "run `numerai-lab evaluate` on this run again, or repeat the run"
 _Shape = TypeVar("_Shape", bound=Shown)
@@ -114,6 +123,19 @@ def _read_per_era(path: Path) -> dict[str, npt.NDArray[Any]]:
     return columns
 
 
+def _with_variants(scores: Scores, manifest: Manifest) -> Scores:
+    """Add the variants to scores that were written before models declared them."""
+    if scores.variants is not None:
+        return scores
+    declared = variants_of({"model": {"type": manifest.model.type}})
+    controls = {variant.name for variant in declared if variant.control}
+    comparisons = [
+        one.model_copy(update={"control": one.prediction in controls}) for one in scores.comparisons
+    ]
+    variants = [ShownVariant.model_validate(asdict(variant)) for variant in declared]
+    return scores.model_copy(update={"variants": variants, "comparisons": comparisons})
+
+
 def read_record(run_dir: Path) -> Record:
     """Read and check a finished run directory.
 
@@ -139,7 +161,7 @@ def read_record(run_dir: Path) -> Record:
     return Record(
         folder=run_dir,
         manifest=manifest,
-        scores=_parse(Scores, _checked(run, run.scores_path)),
+        scores=_with_variants(_parse(Scores, _checked(run, run.scores_path)), manifest),
         per_era=_read_per_era(_checked(run, run.per_era_path)),
         fits=fits,
         exposure=_parse(Exposure, _checked(run, run_dir / "exposure.json"), optional=True).features,

@@ -15,14 +15,6 @@ from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Block, Stats
 from numerai_lab.scoring import METRICS
 
-VARIANTS = {
-    "frozen": "same trees, not adapted",
-    "joint": "trained with auxiliary targets, not adapted",
-    "shuffled": "control: adapted to other eras",
-    "before_neutralization": "before neutralization",
-}
-"""Further predictions of the run's own model, and what they are."""
-
 
 def _eras_cell(s: Stats) -> Html:
     """Write how many eras a row is over, and which below it."""
@@ -40,8 +32,11 @@ def _swatch(record: Record, name: str) -> Html:
 def _role(record: Record, name: str) -> str | None:
     if name == MODEL:
         return None
-    if name in VARIANTS:
-        return VARIANTS[name]
+    variant = record.scores.variant(name)
+    if variant is not None:
+        return variant.label
+    if name == "before_neutralization":
+        return "before neutralization"
     return "benchmark" if name == record.scores.benchmark else "baseline"
 
 

@@ -57,24 +57,27 @@ def _payout(record: Record) -> Html:
     )
 
 
-def _comparison(c: Comparison) -> Html:
+def _comparison(record: Record, c: Comparison) -> Html:
     improves = "" if c.improves is None else f"probability of improvement {percent(c.improves)}, "
     told = [*over_time(c)]
     eras = figures.span(c.n_eras, c.first_era, c.last_era)
-    control = ", a control: what the era's own state gains is prediction - shuffled"
+    control = ""
+    if c.control:
+        variant = record.scores.variant(c.prediction)
+        control = ", a control" + (f": {variant.reading}" if variant and variant.reading else "")
     return h(
         "li",
         h("strong", f"{c.name}: {c.way_in_words}"),
         f", {c.metric} {number(c.mean_difference, signed=True)} per era, "
         f"95 % {interval(c.ci_low, c.ci_high)}, {improves}"
-        f"{eras} paired eras{control if c.control else ''}.",
+        f"{eras} paired eras{control}.",
         h("ul", *(h("li", f"{what}: {', '.join(how)}") for what, how in told)) if told else "",
     )
 
 
 def scores_section(record: Record) -> Html:
     """Build the section with every table of scores."""
-    sentences = [_comparison(c) for c in record.scores.comparisons] + [_payout(record)]
+    sentences = [_comparison(record, c) for c in record.scores.comparisons] + [_payout(record)]
     details = [*all_metrics(record)]
     return h(
         "section",

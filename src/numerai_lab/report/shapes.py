@@ -14,8 +14,6 @@ from numerai_lab.scoring import verdict
 
 MODEL = "prediction"
 """What scores.json calls the run's own predictions."""
-CONTROL = "shuffled"
-"""What scores.json calls those of a model that was adapted to other eras."""
 
 
 DIFFERENT_ERAS = (
@@ -137,6 +135,7 @@ class Comparison(Shown):
     level_change: LevelTest | None = None
     n_compared: int = 1
     p_among: Number = None
+    control: bool = False
 
     @property
     def name(self) -> str:
@@ -158,14 +157,18 @@ class Comparison(Shown):
         return f"{self.way}, not in every period" if self.way.endswith("so far") else self.way
 
     @property
-    def control(self) -> bool:
-        """Whether the first of the two is a control."""
-        return self.prediction == CONTROL
-
-    @property
     def improves(self) -> float | None:
         """Probability of improvement; None where the two score the same in every era."""
         return None if self.way == "identical" else self.probability_of_improvement
+
+
+class ShownVariant(Shown):
+    """A further prediction of the run's own model, as the model declared it."""
+
+    name: str = "?"
+    label: str = ""
+    control: bool = False
+    reading: str = ""
 
 
 class Simulation(Shown):
@@ -220,6 +223,7 @@ class Scores(Shown):
     same_eras: Annotated[dict[str, list[Block]], BeforeValidator(_present)] = Field(
         default_factory=dict
     )
+    variants: list[ShownVariant] | None = None
     comparisons: list[Comparison] = Field(default_factory=list)
     payout: PayoutFacts = Field(default_factory=PayoutFacts)
 
@@ -255,6 +259,10 @@ class Scores(Shown):
         if alone and self.same_eras.get(target):
             return f"{', '.join(alone[0].scores)}: no era in common with the run's own predictions."
         return DIFFERENT_ERAS if alone and not alone[0].same else None
+
+    def variant(self, name: str) -> ShownVariant | None:
+        """Return the variant of this name; None where it is none of the model's."""
+        return next((variant for variant in self.variants or () if variant.name == name), None)
 
     def stats(self, name: str, metric: str = "corr") -> Stats:
         """Return one summary; an empty one where there is none."""

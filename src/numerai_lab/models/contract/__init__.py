@@ -6,7 +6,7 @@
 from numerai_lab.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
-from numerai_lab.models.contract.info import ModelInfo
+from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
 from numerai_lab.models.contract.params import LEFT_OUT, Params
 from numerai_lab.models.contract.protocols import (
     ContinuableModel,
@@ -17,22 +17,13 @@ from numerai_lab.models.contract.protocols import (
     OnlineModel,
     SizedModel,
 )
-from numerai_lab.models.contract.report import (
-    FROZEN,
-    JOINT,
-    SHUFFLED,
-    Detailed,
-    FitReport,
-    size_and_unit,
-)
+from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
-    "FROZEN",
-    "JOINT",
     "LEFT_OUT",
-    "SHUFFLED",
+    "PREDICTION",
     "Collective",
     "ContinuableModel",
     "ControlledModel",
@@ -49,6 +40,7 @@ __all__ = [
     "OnlineModel",
     "Params",
     "SizedModel",
+    "Variant",
     "World",
     "load_facts",
     "load_meta",

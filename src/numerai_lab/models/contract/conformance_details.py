@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.contract import SHUFFLED, ControlledModel, DetailedModel, Float32
+from numerai_lab.models.contract import ControlledModel, DetailedModel, Float32
 
 
 def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32) -> str:
@@ -18,7 +18,10 @@ def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32)
     detail = model.predict_in_detail(frame)
     if not np.array_equal(detail.predictions, expected):
         return "predict_in_detail predicts otherwise than predict"
+    declared = [variant.name for variant in model.info.variants]
     for name, values in detail.variants.items():
+        if name not in declared:
+            return f"variant '{name}' is not declared in info.variants"
         if values.dtype != np.float32 or values.shape != (frame.n_rows,):
             return f"variant '{name}' is not float32 with one value a row"
         if not np.isfinite(values).all():
@@ -32,6 +35,9 @@ def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32)
 
 def problem_of_parts(model: ControlledModel, frame: EraFrame) -> str:
     """Say how eras predicted in two parts differ from all at once; nothing if they do not."""
+    control = model.info.control
+    if control is None:
+        return "info.variants declares no control"
     first, middle, last = (int(frame.eras[i]) for i in (0, frame.n_eras // 2, -1))
     parts = [frame.between(first, middle - 1), frame.between(middle, last)]
     done = [model.predict_apart(part) for part in parts]
@@ -43,7 +49,7 @@ def problem_of_parts(model: ControlledModel, frame: EraFrame) -> str:
         {
             "prediction": apart.predictions,
             **apart.variants,
-            SHUFFLED: model.predict_control(part, apart, [next(others) for _ in part.eras]),
+            control: model.predict_control(part, apart, [next(others) for _ in part.eras]),
         }
         for part, (apart, _) in zip(parts, done, strict=True)
     ]

@@ -6,6 +6,30 @@ from dataclasses import dataclass
 
 from numerai_lab.errors import ModelError
 
+PREDICTION = "prediction"
+"""Name of a model's own prediction beside those of its variants."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A prediction that a model shows beside its own (`DetailedModel`), to be judged with it.
+
+    Attributes
+    ----------
+    name : of its column in tables and files.
+    label : what it is, for a reader: "same trees, not adapted".
+    compared_with : variants declared before it that its scores are compared with, era by era.
+    control : it shows what would be gained by chance: it lies above or below another
+        prediction, and is never called better or worse.
+    reading : for a control, how to read its comparison, as the end of a sentence.
+    """
+
+    name: str
+    label: str
+    compared_with: tuple[str, ...] = ()
+    control: bool = False
+    reading: str = ""
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -22,11 +46,14 @@ class ModelInfo:
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
+    variants : every prediction the model may show beside its own, the one that differs most first;
+        the model's own prediction is compared with each.
     not_finite_hint : the way out when a prediction is NaN or infinite, as a user reads it.
 
     Raises
     ------
-    ModelError : `unit` is missing, as in classes written for the contract before it had one.
+    ModelError : `unit` is missing, as in classes written for the contract before it had one; or
+        two variants have one name, or one is compared with what is not declared before it.
     """
 
     summary: str
@@ -36,7 +63,13 @@ class ModelInfo:
     stateful: bool = False
     exportable: bool = False
     in_parts: bool = False
+    variants: tuple[Variant, ...] = ()
     not_finite_hint: str = ""
+
+    @property
+    def control(self) -> str | None:
+        """Name of the first variant that is a control."""
+        return next((variant.name for variant in self.variants if variant.control), None)
 
     def __post_init__(self) -> None:
         if not self.unit:
@@ -46,3 +79,14 @@ class ModelInfo:
                 "that of ctx.stop_rounds",
                 fix="see CHANGELOG.md, and change all three in the class of the model",
             )
+        before: list[str] = []
+        for variant in self.variants:
+            if variant.name in (PREDICTION, *before):
+                raise ModelError(f"the name of variant '{variant.name}' is taken already")
+            unknown = [name for name in variant.compared_with if name not in before]
+            if unknown:
+                raise ModelError(
+                    f"variant '{variant.name}' is compared with '{unknown[0]}', and no variant of "
+                    "that name is declared before it"
+                )
+            before.append(variant.name)

@@ -45,11 +45,10 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class DetailedModel(Protocol):
+class DetailedModel(Model, Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
-    A run judges the variants as further predictions, and compares the prediction and its
-    variants `JOINT` and `SHUFFLED` with the variant `FROZEN`, and with each other, era by era.
+    A run judges the variants as further predictions, and compares them as `info.variants` says.
     """
 
     def predict_in_detail(self, frame: EraFrame) -> Detailed:
@@ -57,21 +56,21 @@ class DetailedModel(Protocol):
         ...
 
     @classmethod
-    def frozen_as(cls, params: Any) -> tuple[str, Params] | None:
-        """Name the model and parameters whose prediction, with the same seed, is `FROZEN`.
+    def twin_of_variant(cls, params: Any) -> tuple[str, str, Params] | None:
+        """Name a variant, and the model and parameters that predict it with the same seed.
 
-        A run that is to be compared with it does not train it a second time. None: there is
-        no such model.
+        A run that is to be compared with that model does not train it a second time. None:
+        there is no such model.
         """
         ...
 
 
 @runtime_checkable
-class ControlledModel(DetailedModel, Model, Protocol):
+class ControlledModel(DetailedModel, Protocol):
     """A detailed model whose control needs other eras, in steps that can be shared out. Optional.
 
     `predict_in_detail` of a frame is `predict_apart` of its eras, in parts of any size, with the
-    variant `SHUFFLED` from `predict_control` of the same parts. `draw_others` in between sees
+    variant `info.control` from `predict_control` of the same parts. `draw_others` in between sees
     the states of all eras. A run with workers takes these steps itself.
     """
 
@@ -87,7 +86,7 @@ class ControlledModel(DetailedModel, Model, Protocol):
         ...
 
     def predict_control(self, frame: EraFrame, apart: Detailed, others: Sequence[Any]) -> Float32:
-        """Predict `SHUFFLED` with the states of other eras; `apart` is of the same frame."""
+        """Predict the control with the states of other eras; `apart` is of the same frame."""
         ...
 
 

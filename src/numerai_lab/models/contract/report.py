@@ -44,14 +44,6 @@ def size_and_unit(facts: Mapping[str, Any]) -> tuple[int | None, str]:
     return (facts["n_trees"], "trees") if "n_trees" in facts else (None, "")
 
 
-FROZEN = "frozen"
-"""Name of the variant that does not change from era to era; the others are compared with it."""
-JOINT = "joint"
-"""Name of the variant trained with auxiliary targets beside the target, and not adapted."""
-SHUFFLED = "shuffled"
-"""Name of the control: the model changed for another era than the one it predicts."""
-
-
 @dataclass(frozen=True)
 class Detailed:
     """Predictions with what a model that changes itself from era to era tells about them.
@@ -59,8 +51,8 @@ class Detailed:
     Attributes
     ----------
     predictions : float32 [n_rows], as `predict` gives them.
-    variants : name -> float32 [n_rows], predictions to be judged beside them: `FROZEN`, the
-        same model unchanged, `JOINT`, `SHUFFLED`, or any other. The same names for every frame.
+    variants : name -> float32 [n_rows], predictions to be judged beside them, of those that
+        `info.variants` declares. The same names for every frame.
     per_era : name -> one number per era of the frame, None where there is none.
     remarks : what happened to each era of the frame, None where nothing did; empty for nothing
         at all. Said as "3 of 20 eras" and the remark.

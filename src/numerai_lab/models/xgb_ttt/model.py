@@ -11,15 +11,13 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import (
-    FROZEN,
-    JOINT,
-    SHUFFLED,
     Detailed,
     Exported,
     FitContext,
     FitReport,
     Float32,
     ModelInfo,
+    Variant,
     load_meta,
     save_meta,
 )
@@ -43,6 +41,9 @@ from numerai_lab.models.xgb_ttt.task import MIN_ERAS
 from numerai_lab.models.xgb_ttt.trials import era_gains, run_trial, trial_blocks
 from numerai_lab.seeds import child_seed
 
+FROZEN, JOINT, SHUFFLED = "frozen", "joint", "shuffled"
+"""Names of the variants."""
+
 _KNOWN_STATES = 32
 """States of eras with known labels that the control of an era predicted alone draws from."""
 
@@ -63,6 +64,17 @@ class XGBTTT:
         transductive=True,
         stateful=False,
         exportable=True,
+        variants=(
+            Variant(FROZEN, "same trees, not adapted"),
+            Variant(JOINT, "trained with auxiliary targets, not adapted", compared_with=(FROZEN,)),
+            Variant(
+                SHUFFLED,
+                "control: adapted to other eras",
+                compared_with=(FROZEN,),
+                control=True,
+                reading="what the era's own state gains is prediction - shuffled",
+            ),
+        ),
         not_finite_hint="a smaller learning rate (eta) is the usual way out",
     )
     Params: ClassVar[type[XGBTTTParams]] = XGBTTTParams
@@ -215,9 +227,9 @@ class XGBTTT:
         return predictions
 
     @classmethod
-    def frozen_as(cls, params: XGBTTTParams) -> tuple[str, XGBParams]:
+    def twin_of_variant(cls, params: XGBTTTParams) -> tuple[str, str, XGBParams]:
         """Name model `xgb` with the frozen trees' parameters."""
-        return "xgb", params.frozen()
+        return FROZEN, "xgb", params.frozen()
 
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""
