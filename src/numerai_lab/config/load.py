@@ -110,7 +110,8 @@ def validate_params(params_class: type[BaseModel], resolved: Resolved) -> BaseMo
     except ValidationError as error:
         read = {name: _read_place(text) for name, text in resolved.places.items()}
         places = {"": Place(str(resolved.path))} | read
-        problems = _problems(error, params_class, ("model", "params"), places)
+        written = resolved.experiment.model.params
+        problems = _problems(error, params_class, ("model", "params"), places, written)
         raise ConfigError(_tell(problems, str(resolved.path))) from None
 
 
@@ -181,7 +182,7 @@ def _params_problems(
     try:
         params_class.model_validate(params)
     except ValidationError as error:
-        return _problems(error, params_class, ("model", "params"), places)
+        return _problems(error, params_class, ("model", "params"), places, params)
     return []
 
 
@@ -190,8 +191,9 @@ def _problems(
     model: type[BaseModel],
     prefix: Key,
     places: Mapping[str, Place],
+    written: Any = None,
 ) -> list[Problem]:
-    keys = [(prefix + key, text) for key, text in explain(error.errors(), model)]
+    keys = [(prefix + key, text) for key, text in explain(error.errors(), model, written)]
     return [Problem(_place(key, places), key, text) for key, text in keys]
 
 

@@ -47,7 +47,7 @@ class Spot(NamedTuple):
 
 
 def explain(
-    errors: Sequence[Mapping[str, Any]], model: type[BaseModel]
+    errors: Sequence[Mapping[str, Any]], model: type[BaseModel], written: Any = None
 ) -> Iterator[tuple[Key, str]]:
     """Turn the errors of one validation into (key, sentence).
 
@@ -58,8 +58,9 @@ def explain(
     ----------
     errors : what `ValidationError.errors()` returns.
     model : the class that was validated.
+    written : what was validated; it tells which class a nested model's parameters have.
     """
-    found = [(locate(model, error["loc"]), error) for error in errors]
+    found = [(locate(model, error["loc"], written), error) for error in errors]
     unions = {spot.key for spot, _ in found if is_union(spot.annotation)}
     entered = {
         key for key in unions for spot, _ in found if spot.key[: len(key)] == key != spot.key
@@ -72,8 +73,12 @@ def explain(
         yield _key(spot, error), _sentence(spot, error)
 
 
-def locate(model: type[BaseModel], loc: Sequence[str | int]) -> Spot:
-    """Follow pydantic's `loc` from a class down to the key it is about."""
+def locate(model: type[BaseModel], loc: Sequence[str | int], written: Any = None) -> Spot:
+    """Follow pydantic's `loc` from a class down to the key it is about.
+
+    A class may have `section_of(key, written)`, which names the class of a key's content where
+    that depends on what is written (the parameters of a model within a model).
+    """
     annotation: Any = model
     limits: tuple[Any, ...] = ()
     kin: tuple[type[BaseModel], ...] = ()
@@ -91,6 +96,9 @@ def locate(model: type[BaseModel], loc: Sequence[str | int]) -> Spot:
         if is_model(annotation):
             owner, field = annotation, fields(annotation).get(str(part))
             annotation, limits = (field.annotation, tuple(field.metadata)) if field else (Any, ())
+            section_of = getattr(owner, "section_of", None)
+            if section_of is not None:
+                annotation = section_of(str(part), written) or annotation
         elif get_origin(annotation) is dict and part != "[key]":
             annotation, limits = arguments[1], ()
         elif get_origin(annotation) in LISTS:
@@ -98,8 +106,16 @@ def locate(model: type[BaseModel], loc: Sequence[str | int]) -> Spot:
         elif annotation is not Any:
             return spot
         annotation, limits = unwrap(annotation, limits)
+        written = _inside(written, part)
         spot = Spot((*spot.key, part), annotation, limits, owner, kin if owner in kin else ())
     return spot
+
+
+def _inside(written: Any, part: str | int) -> Any:
+    if isinstance(written, dict):
+        return written.get(part)
+    inside = isinstance(written, list) and isinstance(part, int) and part < len(written)
+    return written[part] if inside else None
 
 
 def _key(spot: Spot, error: Mapping[str, Any]) -> Key:

@@ -60,7 +60,7 @@ def folds_are_tasks(cluster: Cluster, prepared: Prepared, folds: Sequence[Fold])
     Whole folds need no talk between workers, so they are better where there are as many of
     them as workers, and the largest one fits on a worker.
     """
-    if not prepared.model_class.info.in_parts:
+    if not prepared.info.in_parts:
         return True
     rows = rows_by_era(prepared.dataset.frame)
     largest = max((sum(rows[era] for era in fold.train.tolist()) for fold in folds), default=0)
@@ -95,7 +95,7 @@ def fit_one(
     LabError : what the model, the data or the cluster says.
     """
     cluster.go_on_without_lost(reporter.warn)
-    n = len(cluster.workers) if prepared.model_class.info.in_parts else 1
+    n = len(cluster.workers) if prepared.info.in_parts else 1
     model = prepared.model_class(prepared.params)
     members = model.n_members(fit.ctx.targets) if isinstance(model, MemberModel) else 0
     share_members = members >= n > 1 and _fits(cluster, prepared, fit.train.n_rows)

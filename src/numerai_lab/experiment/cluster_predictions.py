@@ -53,7 +53,7 @@ class SharedPrediction:
         self._model = work.load_model(prepared.experiment.model.type, judged.files)
         controlled = isinstance(self._model, ControlledModel)
         depends = (
-            prepared.model_class.info.stateful
+            prepared.info.stateful
             or (isinstance(self._model, DetailedModel) and not controlled)
             or (isinstance(self._model, OnlineModel) and self._model.online)
         )

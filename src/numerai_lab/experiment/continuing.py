@@ -101,7 +101,7 @@ def continue_run(
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         reporter.say(note)
-        reporter.work(f"{rounds} rounds more", prepared.model_class.info.unit)
+        reporter.work(f"{rounds} rounds more", prepared.info.unit)
         with folder_aside(run.final_dir) as folder:
             watch = Stopwatch()
             said: list[str] = []

@@ -24,7 +24,7 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
     rows = dict(zip(frame.eras.tolist(), (frame.offsets[1:] - frame.offsets[:-1]), strict=True))
     largest = max(prepared.plan.folds, key=lambda fold: sum(rows[e] for e in fold.train.tolist()))
     n_rows = int(sum(rows[era] for era in largest.train.tolist()))
-    in_parts = prepared.model_class.info.in_parts
+    in_parts = prepared.info.in_parts
     if cluster is not None and in_parts:
         n_rows = -(-n_rows // len(cluster.workers))
     need = model.memory_needed(n_rows, frame.n_features)

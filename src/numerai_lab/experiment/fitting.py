@@ -55,13 +55,13 @@ def run_folds(
         for i, fold in enumerate(folds)
     ]
     if folds:
-        reporter.work(f"{len(folds)} folds", prepared.model_class.info.unit)
+        reporter.work(f"{len(folds)} folds", prepared.info.unit)
     for i, fitted, detail, (fit_seconds, predict_seconds) in cluster_fits.fit_folds(
         cluster, fits, prepared, reporter
     ):
         fold, fit = fits[i]
         with folder_aside(run.fold_dir(fold.index)) as folder:
-            reporter.work(_label(fold, prepared), prepared.model_class.info.unit)
+            reporter.work(_label(fold, prepared), prepared.info.unit)
             _tell(fitted.report, fitted.said, reporter)
             cluster_fits.write_model(fitted, folder / "model")
             facts = fit.facts(fitted.report, fit_seconds) | {"predict_seconds": predict_seconds}
@@ -139,7 +139,7 @@ def fit_and_save(
     cluster: Cluster | None = None,
 ) -> tuple[Model, dict[str, Any]]:
     """Fit on the given eras and save the model under `folder/model`."""
-    reporter.work(label, prepared.model_class.info.unit)
+    reporter.work(label, prepared.info.unit)
     said: list[str] = []
 
     def say(sentence: str) -> None:

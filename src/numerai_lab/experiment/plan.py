@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.models import Model, get_model
+from numerai_lab.models import Model, ModelInfo, get_model, info_of
 from numerai_lab.splits import Fold, Plan, check_dates, plan_folds, purge_for
 
 
@@ -34,6 +34,11 @@ class Prepared:
     trained: tuple[str, ...]
     horizon_days: int
     plan: Plan
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model declares with its parameters."""
+        return info_of(self.model_class, self.params)
 
     @property
     def target(self) -> str:
@@ -78,7 +83,8 @@ def prepare(
         )
         # arrow keeps what reading needed for the next reading; training needs it now
         pa.default_memory_pool().release_unused()
-    trained = dataset.train_targets if model_class.info.multi_target else dataset.train_targets[:1]
+    multi_target = info_of(model_class, params).multi_target
+    trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
     for fold in plan.folds:

@@ -127,7 +127,7 @@ def check_judging(prepared: Prepared, references: References) -> None:
     """
     experiment, dataset = prepared.experiment, prepared.dataset
     benchmark = choose_benchmark(experiment.scoring.benchmark, references.benchmarks)
-    variants = [variant.name for variant in prepared.model_class.info.variants]
+    variants = [variant.name for variant in prepared.info.variants]
     _check_names(benchmark, experiment.compare_to, variants)
     frame = dataset.frame
     judged = np.isin(frame.eras, np.concatenate([fold.judged for fold in prepared.plan.folds]))

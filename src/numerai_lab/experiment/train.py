@@ -322,7 +322,7 @@ def begin(
         "model": {
             "type": experiment.model.type,
             "params": experiment.model.params,
-            "variants": variant_facts(prepared.model_class.info.variants),
+            "variants": variant_facts(prepared.info.variants),
         },
         "split": experiment.split.model_dump(mode="json", by_alias=True),
         "notes": list(prepared.plan.notes),

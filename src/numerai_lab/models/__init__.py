@@ -18,12 +18,15 @@ from numerai_lab.models.contract import (
     Params,
     SizedModel,
     Variant,
+    VaryingModel,
+    info_of,
     size_and_unit,
 )
 from numerai_lab.models.contract.conformance import check_model
 from numerai_lab.models.contract.world import Collective, World
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.features import check_features
+from numerai_lab.models.nested import ModelChoice, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, list_models
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "Float32",
     "MemberModel",
     "Model",
+    "ModelChoice",
     "ModelEntry",
     "ModelInfo",
     "OnlineModel",
@@ -47,11 +51,14 @@ __all__ = [
     "Params",
     "SizedModel",
     "Variant",
+    "VaryingModel",
     "World",
     "check_features",
     "check_model",
     "describe_params",
     "get_model",
+    "info_of",
     "list_models",
+    "models_within",
     "size_and_unit",
 ]

@@ -16,6 +16,8 @@ from numerai_lab.models.contract.protocols import (
     Model,
     OnlineModel,
     SizedModel,
+    VaryingModel,
+    info_of,
 )
 from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
@@ -41,7 +43,9 @@ __all__ = [
     "Params",
     "SizedModel",
     "Variant",
+    "VaryingModel",
     "World",
+    "info_of",
     "load_facts",
     "load_meta",
     "save_facts",

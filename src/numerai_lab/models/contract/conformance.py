@@ -33,7 +33,9 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     Model,
+    ModelInfo,
     OnlineModel,
+    info_of,
 )
 from numerai_lab.models.contract.conformance_details import problem_of_details, problem_of_parts
 from numerai_lab.models.contract.toy import TARGETS, shuffled_rows, toy_frame
@@ -101,8 +103,12 @@ class _Trial:
     def new_model(self) -> Model:
         return self.model_type(self.model_type.Params.model_validate(self.params))
 
+    @property
+    def info(self) -> ModelInfo:
+        return info_of(self.model_type, self.model_type.Params.model_validate(self.params))
+
     def context(self, **changes: Any) -> FitContext:
-        targets = TARGETS if self.model_type.info.multi_target else TARGETS[:1]
+        targets = TARGETS if self.info.multi_target else TARGETS[:1]
         context = FitContext(
             seed=self.seed, target=TARGETS[0], targets=targets, purge_eras=1, n_threads=1
         )
@@ -143,10 +149,10 @@ class _Trial:
 
     def ready_model(self) -> Model:
         """Return the fitted model as it was before its first prediction."""
-        return self.reloaded() if self.model_type.info.stateful else self.model
+        return self.reloaded() if self.info.stateful else self.model
 
     def same(self, predictions: Float32, expected: Float32) -> bool:
-        if self.model_type.info.transductive:  # sums over the era's rows may be rounded otherwise
+        if self.info.transductive:  # sums over the era's rows may be rounded otherwise
             return np.allclose(predictions, expected, rtol=1e-4, atol=1e-6)
         return np.array_equal(predictions, expected)
 
@@ -195,7 +201,7 @@ def _ignores_row_order(trial: _Trial) -> None:
 
 
 def _predicts_eras_apart(trial: _Trial) -> None:
-    if trial.model_type.info.stateful:
+    if trial.info.stateful:
         return
     for era, rows in trial.judged.iter_eras():
         alone = trial.predict(trial.model, trial.judged.between(era, era))

@@ -45,6 +45,26 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class VaryingModel(Model, Protocol):
+    """A model whose traits depend on its parameters, as those of a stack on its members. Optional.
+
+    `info` stays what is listed where no parameters are known.
+    """
+
+    @classmethod
+    def info_for(cls, params: Any) -> ModelInfo:
+        """Return what the model declares with a validated instance of `Params`."""
+        ...
+
+
+def info_of(model: type[Model], params: Any) -> ModelInfo:
+    """Return what a model declares with these parameters: `info_for`, or `info` without it."""
+    varying = getattr(model, "info_for", None)
+    info: ModelInfo = model.info if varying is None else varying(params)
+    return info
+
+
+@runtime_checkable
 class DetailedModel(Model, Protocol):
     """A model that can show more than its prediction. Optional; a run asks for it if it is there.
 
