@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forked import Forked, Forks
-from numerai_lab.tournament.access import Keys
+from numerai_lab.tournament.server.access import Keys
 
 PUBLIC, SECRET = "PUBLICIDOFTHESTANDIN", "SECRETKEYOFTHESTANDIN0123456789"
 WORK_PUBLIC, WORK_SECRET = "PUBLICIDATWORK", "SECRETKEYATWORK9876543210"
@@ -17,7 +17,7 @@ KEYS = Keys(PUBLIC, SECRET)
 WORK_KEYS = Keys(WORK_PUBLIC, WORK_SECRET)
 OPEN = "2026-03-03T12:05:00Z"
 """A Tuesday, five minutes after a round opened."""
-MODULE = "import runpy; runpy.run_module('numerai_lab.tournament.stand_in', None, '__main__')"
+MODULE = "import runpy; runpy.run_module('numerai_lab.stand_in', None, '__main__')"
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

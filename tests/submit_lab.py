@@ -16,9 +16,10 @@ from conftest import TINY_CONFIG
 from data_files import without_mark
 from numerai_lab.cli import run
 from numerai_lab.experiment import load_final
-from numerai_lab.tournament import StandInSettings, State, predict, start_stand_in
-from numerai_lab.tournament.stand_in.control import apply_control
-from numerai_lab.tournament.stand_in.schedule import parse_time
+from numerai_lab.stand_in import StandInSettings, start_stand_in
+from numerai_lab.stand_in.control import apply_control
+from numerai_lab.stand_in.schedule import parse_time
+from numerai_lab.tournament import State, predict
 from stand_in import OPEN, PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET, StandIn, clean_environment
 
 SLOTS = """\
@@ -30,8 +31,8 @@ ONE = 'slots: [{name: alpha, run: "latest:tiny"}]\n'
 ROUND = 1385
 """The round that is open at `stand_in.OPEN`."""
 APART = (
-    "from numerai_lab.tournament import apart; apart.START_METHOD = 'fork'; "
-    "from numerai_lab.cli import main; main()"
+    "from numerai_lab.tournament.submitting import child_process as child; "
+    "child.START_METHOD = 'fork'; from numerai_lab.cli import main; main()"
 )
 """The command in a fork (see `forked`): what it predicts with need not import anew either."""
 MAIN = [sys.executable, "-c", "from numerai_lab.cli import main; main()"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from forked import Forks, pauses
 from numerai_lab.cli import main
 from numerai_lab.models import get_model
-from numerai_lab.tournament import apart
+from numerai_lab.tournament.submitting import child_process
 
 CODE = "import submit_zygote; submit_zygote.command({order!r})"
 
@@ -56,7 +56,7 @@ class Zygote:
 def command(order: dict) -> None:
     """What the fork does."""
     pauses["longest"] = 0.002
-    apart.START_METHOD = "fork"  # nothing is imported anew
+    child_process.START_METHOD = "fork"  # nothing is imported anew
     _instrument(order["kill_at"])
     if order["kill_in_flight"]:
         _die_in_flight()

@@ -1,4 +1,4 @@
-"""Rooms import one way only, as ARCHITECTURE.md draws it."""
+"""Packages import one way only, and one another by their public interface: ARCHITECTURE.md."""
 
 import ast
 from collections import Counter
@@ -8,7 +8,7 @@ import numerai_lab
 
 ROOT = Path(numerai_lab.__file__).parent
 
-# room -> rooms it may import
+# package or module -> what it may import
 BASE = {
     *(
         "disclosure",
@@ -43,7 +43,21 @@ MAY_IMPORT = {
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }
 MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report"} | BASE
+MAY_IMPORT["stand_in"] = BASE | {"scoring"}
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
+
+# sub-package, or module beside them -> which of its siblings it may import
+WITHIN = {
+    "tournament": {
+        "server": set(),
+        "predict": set(),
+        "records": {"server"},
+        "datasets": {"server"},
+        "bundles": {"server", "records", "predict"},
+        "monitoring": {"server", "records"},
+        "submitting": {"server", "records", "datasets", "predict"},
+    },
+}
 
 
 def imports_of(path: Path) -> list[str]:
@@ -66,8 +80,31 @@ def modules() -> list[tuple[str, Path]]:
     ]
 
 
-def test_every_room_is_known():
+def siblings() -> list[tuple[str, str, Path]]:
+    """(package, sub-package or module in it, file), for the packages in WITHIN."""
+    return [
+        (room, path.relative_to(ROOT).parts[1].removesuffix(".py"), path)
+        for room, path in modules()
+        if room in WITHIN and path != ROOT / room / "__init__.py"
+    ]
+
+
+def test_every_package_is_known():
     assert {room for room, _ in modules()} <= set(MAY_IMPORT)
+    for package, known in WITHIN.items():
+        assert {own for of, own, _ in siblings() if of == package} == set(known)
+
+
+def test_sub_packages_import_one_way():
+    wrong = []
+    for package, own, path in siblings():
+        for name in imports_of(path):
+            parts = name.split(".")
+            if parts[:2] != ["numerai_lab", package] or parts[2] == own:
+                continue
+            if parts[2] not in WITHIN[package][own]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
 
 
 def test_imports_go_one_way():
@@ -132,13 +169,26 @@ def test_no_module_imports_itself_by_way_of_others():
             del imports[name]
 
 
-def test_other_rooms_are_entered_by_their_door():
+def test_packages_are_imported_by_their_public_interface():
+    packages = {(name,) for name in MAY_IMPORT if (ROOT / name).is_dir()}
+    packages |= {
+        (name, own)
+        for name, known in WITHIN.items()
+        for own in known
+        if (ROOT / name / own).is_dir()
+    }
     wrong = []
-    for room, path in modules():
+    for _, path in modules():
+        inside = path.relative_to(ROOT).parts
         for node in ast.walk(ast.parse(path.read_text())):
             named = node.module if isinstance(node, ast.ImportFrom) else None
             parts = (named or "").split(".")
-            if parts[0] == "numerai_lab" and len(parts) > 2 and parts[1] != room:
+            if parts[0] != "numerai_lab":
+                continue
+            entered = [
+                parts[1:end] for end in range(2, len(parts)) if tuple(parts[1:end]) in packages
+            ]
+            if any(tuple(one) != inside[: len(one)] for one in entered):
                 wrong.append(f"{path.relative_to(ROOT)} imports from {named}")
     assert wrong == []
 

@@ -18,8 +18,8 @@ from numerai_lab.disclosure import (
 )
 from numerai_lab.errors import LabError, UserError
 from numerai_lab.experiment import Reporter
-from numerai_lab.tournament.access import api_url
-from numerai_lab.tournament.api import Tournament, TournamentError
+from numerai_lab.tournament.server.access import api_url
+from numerai_lab.tournament.server.api import Tournament, TournamentError
 from stand_in import KEYS
 
 KEY = "K3Y-0123456789"

@@ -14,7 +14,7 @@ from data_files import load, parquet, table
 from numerai_lab.errors import DataError
 from numerai_lab.experiment import find_final
 from numerai_lab.experiment.predictions import read_predictions
-from numerai_lab.tournament.checks import StaleLive, check_new
+from numerai_lab.tournament.submitting.checks import StaleLive, check_new
 
 ODD = [
     "0001",

@@ -7,7 +7,7 @@ import xgboost
 
 from numerai_lab.errors import ModelError
 from numerai_lab.models.trees import lightgbm_trees, xgboost_trees
-from numerai_lab.tournament import bundle_code
+from numerai_lab.tournament.bundles import runtime
 
 RNG = np.random.default_rng(0)
 BINS = RNG.integers(-1, 5, (600, 12)).astype(np.int8)
@@ -21,8 +21,8 @@ def as_float(bins):
 
 
 def predicted(trees, link, features):
-    total = bundle_code.tree_sums(features, trees.arrays("t"), "t")[:, 0]
-    return bundle_code.link(total, link)
+    total = runtime.tree_sums(features, trees.arrays("t"), "t")[:, 0]
+    return runtime.link(total, link)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_vector_leaves():
     params = {"multi_strategy": "multi_output_tree", "base_score": 0.0, "max_depth": 3}
     booster = xgboost.train(params, xgboost.QuantileDMatrix(BINS, label=labels, missing=-1), 5)
     trees, _ = xgboost_trees(booster)
-    ours = bundle_code.tree_sums(BINS, trees.arrays("t"), "t")
+    ours = runtime.tree_sums(BINS, trees.arrays("t"), "t")
     np.testing.assert_array_equal(ours, booster.inplace_predict(BINS, missing=-1))
 
 

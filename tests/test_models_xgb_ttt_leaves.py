@@ -10,7 +10,7 @@ from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.models.xgb_ttt.booster_json import main_output, merged
 from numerai_lab.models.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.xgb_ttt.leaf_moves import SHRINKAGE, Leaves, on_exact_grid
-from numerai_lab.tournament import bundle_code
+from numerai_lab.tournament.bundles import runtime
 
 N_ROWS = 700
 
@@ -56,7 +56,7 @@ def test_leaves_are_those_of_xgboost(dtype, name, rounds):
 
     locator, trees = LeafLocator.of(booster)
     nodes = booster.predict(rows, pred_leaf=True).reshape(N_ROWS, -1).astype(int) + trees.roots
-    walked = [*bundle_code.tree_leaves(features, trees.arrays("t"), "t")]
+    walked = [*runtime.tree_leaves(features, trees.arrays("t"), "t")]
     assert np.array_equal(np.column_stack(walked), nodes)
     located = locator.locate(features)
     leaves = located.local.T + trees.first_leaf[:-1]

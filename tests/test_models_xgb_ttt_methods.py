@@ -12,7 +12,7 @@ from numerai_lab.models.xgb_ttt import FROZEN
 from numerai_lab.models.xgb_ttt import JOINT as JOINT_TREES
 from numerai_lab.models.xgb_ttt.leaf_refresh import GAIN, slopes_on_auxiliary
 from numerai_lab.models.xgb_ttt.own_loss import OwnLoss
-from numerai_lab.tournament import bundle_code
+from numerai_lab.tournament.bundles import runtime
 from ttt_world import context, regime_frame
 
 XGBTTT = get_model("xgb_ttt")
@@ -66,7 +66,7 @@ def judged(world):
 
 def leaves_of(trees, features):
     """Number of each row's leaf among all leaves, [n_rows, n_trees]."""
-    nodes = np.column_stack([*bundle_code.tree_leaves(features, trees.arrays("t"), "t")])
+    nodes = np.column_stack([*runtime.tree_leaves(features, trees.arrays("t"), "t")])
     return (np.cumsum(trees.is_leaf) - 1)[nodes]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import TINY_CONFIG
 from numerai_lab.experiment import RunDir
-from numerai_lab.tournament.promise import read_promise
+from numerai_lab.tournament.monitoring.validation_scores import read_promise
 
 ACCUSED = "is surely more than honest models reach: "
 

@@ -10,7 +10,7 @@ import numerapi
 import pytest
 
 from numerai_lab.errors import UserError
-from numerai_lab.tournament.access import (
+from numerai_lab.tournament.server.access import (
     NUMERAI_API,
     Keys,
     api_url,
@@ -19,13 +19,13 @@ from numerai_lab.tournament.access import (
     keys_of,
     mistaken_for,
 )
-from numerai_lab.tournament.api import (
+from numerai_lab.tournament.server.api import (
     Tournament,
     TournamentError,
     Unavailable,
 )
-from numerai_lab.tournament.outcome import redact
-from numerai_lab.tournament.transport import Transport
+from numerai_lab.tournament.server.transport import Transport
+from numerai_lab.tournament.submitting.outcome import redact
 from stand_in import KEYS
 
 

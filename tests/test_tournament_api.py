@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import numerapi
 import pytest
 
-from numerai_lab.tournament.access import (
+from numerai_lab.tournament.server.access import (
     Keys,
 )
-from numerai_lab.tournament.api import (
+from numerai_lab.tournament.server.api import (
     Backoff,
     Rejected,
     RoundNotOpen,

@@ -12,10 +12,10 @@ import pytest
 
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import DataError
-from numerai_lab.tournament.api import Backoff
 from numerai_lab.tournament.datasets import (
     find_leftovers,
 )
+from numerai_lab.tournament.server.api import Backoff
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
 

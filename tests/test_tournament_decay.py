@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerai_lab.config import Bootstrap
-from numerai_lab.tournament.decay import Verdict, interval_of_means, judge_live
+from numerai_lab.tournament.monitoring.decay import Verdict, interval_of_means, judge_live
 
 RNG = np.random.default_rng(3)
 ERAS = np.arange(157, 557, dtype=np.int32)

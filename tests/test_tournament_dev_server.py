@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from forked import COMMAND
-from numerai_lab.tournament.api import Tournament
+from numerai_lab.tournament.server.api import Tournament
 from stand_in import StandIn, clean_environment
 from submit_lab import ONE
 

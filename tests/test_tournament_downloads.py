@@ -14,12 +14,12 @@ from requests.adapters import HTTPAdapter
 
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import MachineError
-from numerai_lab.tournament.api import Tournament, Unavailable
 from numerai_lab.tournament.datasets import check as check_
 from numerai_lab.tournament.datasets import (
     download_files,
     fetch,
 )
+from numerai_lab.tournament.server.api import Tournament, Unavailable
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
 

@@ -20,16 +20,10 @@ from numerai_lab.errors import MachineError, ModelError, UserError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.models import get_model
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
-from numerai_lab.tournament import (
-    BundleError,
-    bundle_code,
-    container_check,
-    export,
-    live_file,
-    predict,
-)
-from numerai_lab.tournament.bundle import build_bundle
-from numerai_lab.tournament.container_check import check_bundle, container_python
+from numerai_lab.tournament import BundleError, export, live_file, predict
+from numerai_lab.tournament.bundles import container_check, runtime
+from numerai_lab.tournament.bundles.bundle import build_bundle
+from numerai_lab.tournament.bundles.container_check import check_bundle, container_python
 from tournament_runs import train_final
 
 TTT = (
@@ -370,18 +364,18 @@ def test_neutralising_is_that_of_the_lab(seed, n_rows, n_features, kind):
         block[rng.random(block.shape) < 0.2] = np.nan
     elif kind == "constant":
         block[:, ::2] = 3
-    y = bundle_code.gaussian_ranks(rng.normal(size=n_rows))
+    y = runtime.gaussian_ranks(rng.normal(size=n_rows))
     ours = neutralize_per_era(y, block, np.array([0, n_rows]), 1.0)
-    theirs = y - bundle_code.explained(block, y)
+    theirs = y - runtime.explained(block, y)
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)
 
 
 @given(st.lists(st.sampled_from([-1.5, 0.0, 0.25, 0.5, 7.0]), min_size=1, max_size=40))
 def test_ranks_are_those_of_the_lab(values):
     values, offsets = np.array(values), np.array([0, len(values)])
-    ranks = (bundle_code.doubled_ranks(values) + 1) / (2 * len(values))
+    ranks = (runtime.doubled_ranks(values) + 1) / (2 * len(values))
     np.testing.assert_array_equal(ranks, rank_per_era(values, offsets))
-    gaussian = bundle_code.gaussian_ranks(values)
+    gaussian = runtime.gaussian_ranks(values)
     np.testing.assert_array_equal(gaussian, gaussian_rank_per_era(values, offsets))
 
 

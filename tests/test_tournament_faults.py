@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from numerai_lab.tournament import Desk, OnFailure, Patience, State, load_slots, submit
-from numerai_lab.tournament.api import Backoff, Tournament
+from numerai_lab.tournament.server.api import Backoff, Tournament
 from stand_in import PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET
 from submit_lab import SLOTS, ThreadStandIn, predict_here
 

@@ -8,8 +8,8 @@ import pytest
 
 from numerai_lab.errors import UserError
 from numerai_lab.tournament import download_files
-from numerai_lab.tournament.api import Tournament, TournamentError, Unavailable
-from numerai_lab.tournament.receipts import State
+from numerai_lab.tournament.records.receipts import State
+from numerai_lab.tournament.server.api import Tournament, TournamentError, Unavailable
 
 NAME = "v5.3/train.parquet"
 TOLD = 1000

@@ -9,7 +9,6 @@ import pytest
 
 from numerai_lab.data import LockedFile, read_lock
 from numerai_lab.errors import UserError
-from numerai_lab.tournament.api import Rejected, RoundNotOpen, Tournament, Unavailable
 from numerai_lab.tournament.datasets import check as check_
 from numerai_lab.tournament.datasets import (
     choose_files,
@@ -18,6 +17,7 @@ from numerai_lab.tournament.datasets import (
     place_of,
     stale_files,
 )
+from numerai_lab.tournament.server.api import Rejected, RoundNotOpen, Tournament, Unavailable
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
 

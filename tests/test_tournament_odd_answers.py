@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerai_lab.errors import LabError
-from numerai_lab.tournament.api import Rejected, Tournament, TournamentError, Unavailable
-from numerai_lab.tournament.diagnostics import read_diagnostics, upload_diagnostics
-from numerai_lab.tournament.headers import retry_after, time_in
+from numerai_lab.tournament.monitoring.diagnostics import read_diagnostics, upload_diagnostics
+from numerai_lab.tournament.server.api import Rejected, Tournament, TournamentError, Unavailable
+from numerai_lab.tournament.server.headers import retry_after, time_in
 from stand_in import KEYS
 from submit_lab import ThreadStandIn
 

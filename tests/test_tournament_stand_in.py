@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numerai_lab.data.files import SYNTHETIC_MARK
-from numerai_lab.tournament import StandInSettings, start_stand_in
-from numerai_lab.tournament.api import Rejected, Tournament
-from numerai_lab.tournament.stand_in.faults import Fault, Faults
-from numerai_lab.tournament.stand_in.graphql import QueryError, parse, project
-from numerai_lab.tournament.stand_in.schedule import Clock, Rounds
+from numerai_lab.stand_in import StandInSettings, start_stand_in
+from numerai_lab.stand_in.faults import Fault, Faults
+from numerai_lab.stand_in.graphql import QueryError, parse, project
+from numerai_lab.stand_in.schedule import Clock, Rounds
+from numerai_lab.tournament.server.api import Rejected, Tournament
 from stand_in import KEYS, OPEN, PUBLIC, SECRET
 
 moments = st.datetimes(datetime(2023, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))

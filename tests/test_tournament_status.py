@@ -13,8 +13,8 @@ import pytest
 from damage import rewritten
 from data_files import without_mark
 from numerai_lab.tournament import State, Tournament
-from numerai_lab.tournament.records import Journal, Origin, Receipt
-from numerai_lab.tournament.uploads import UploadRecord, write_upload
+from numerai_lab.tournament.records.model_uploads import UploadRecord, write_upload
+from numerai_lab.tournament.records.record_files import Journal, Origin, Receipt
 from stand_in import KEYS, SECRET, StandIn
 from tournament_runs import train_final
 

@@ -14,8 +14,8 @@ from conftest import TINY_CONFIG
 from damage import rewritten
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.tournament import Desk, State
-from numerai_lab.tournament.checks import StaleLive, check_new, check_submission
-from numerai_lab.tournament.records import DamagedRecord
+from numerai_lab.tournament.records.record_files import DamagedRecord
+from numerai_lab.tournament.submitting.checks import StaleLive, check_new, check_submission
 from stand_in import PUBLIC, SECRET
 from submit_lab import APART, ONE, ROUND, Submit, ThreadStandIn, predict_here
 from test_tournament_faults import Simulation

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from numerai_lab.tournament.checks import OddLive, StaleLive, check_new, check_rows
+from numerai_lab.tournament.submitting.checks import OddLive, StaleLive, check_new, check_rows
 from submit_lab import ONE, ROUND, Submit, ThreadStandIn
 
 

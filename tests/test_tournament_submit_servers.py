@@ -7,7 +7,7 @@ import pytest
 
 from numerai_lab.checksums import OWN_SUM
 from numerai_lab.tournament import State, address_of
-from numerai_lab.tournament.uploads import UploadRecord, write_upload
+from numerai_lab.tournament.records.model_uploads import UploadRecord, write_upload
 from submit_lab import ONE, ROUND, ThreadStandIn
 
 

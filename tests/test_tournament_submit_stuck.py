@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from numerai_lab.checksums import write_sealed
-from numerai_lab.tournament.ticks import tick
+from numerai_lab.tournament.server.ticks import tick
 from submit_lab import APART, ONE, ROUND
 
 

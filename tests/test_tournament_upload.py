@@ -16,18 +16,12 @@ from damage import rewritten
 from numerai_lab import tournament as room
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.experiment import find_final, load_final
-from numerai_lab.tournament import (
-    Rejected,
-    Tournament,
-    TournamentError,
-    export,
-    model_upload,
-    uploading,
-)
-from numerai_lab.tournament.diagnostics import await_diagnostics, upload_diagnostics
-from numerai_lab.tournament.model_upload import upload_model
-from numerai_lab.tournament.receipts import State
-from numerai_lab.tournament.transport import Backoff
+from numerai_lab.tournament import Rejected, Tournament, TournamentError, export, uploading
+from numerai_lab.tournament.bundles import model_upload
+from numerai_lab.tournament.bundles.model_upload import upload_model
+from numerai_lab.tournament.monitoring.diagnostics import await_diagnostics, upload_diagnostics
+from numerai_lab.tournament.records.receipts import State
+from numerai_lab.tournament.server.transport import Backoff
 from stand_in import KEYS, PUBLIC, SECRET, StandIn
 from tournament_runs import train_final
 
@@ -275,7 +269,7 @@ def test_a_server_that_stumbles_is_asked_again(server, run_dir, bundle):
 
 
 def test_a_failed_check_uploads_nothing(server, run_dir, tmp_path, monkeypatch):
-    import numerai_lab.tournament.container_check as checking
+    import numerai_lab.tournament.bundles.container_check as checking
 
     before = len(server.state().get("pickles", []))
     monkeypatch.setattr(checking, "PINNED_PYTHONS", ())

@@ -42,7 +42,8 @@ def dev_server(
     from numerai_lab.config import Synthetic
     from numerai_lab.data import cached_tournament
     from numerai_lab.errors import UserError
-    from numerai_lab.tournament import StandInSettings, is_version, start_stand_in
+    from numerai_lab.stand_in import StandInSettings, start_stand_in
+    from numerai_lab.tournament import is_version
 
     if not is_version(version):
         raise UserError(f"'{version}' is not a version", where="--version", fix="write it as v5.3")

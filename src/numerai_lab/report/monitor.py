@@ -32,7 +32,7 @@ def write_monitor(status: Mapping[str, Any], path: Path) -> None:
 
     Parameters
     ----------
-    status : `Status.to_json()` of the tournament room.
+    status : `Status.to_json()` of `tournament`.
 
     Raises
     ------

@@ -23,7 +23,7 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
 
     Parameters
     ----------
-    status : `Status.to_json()` of the tournament room.
+    status : `Status.to_json()` of `tournament`.
     """
     from rich.console import Group
     from rich.text import Text
@@ -75,7 +75,7 @@ def render_diagnostics(found: Mapping[str, Any]) -> RenderableType:
 
     Parameters
     ----------
-    found : `Diagnostics` of the tournament room as plain values.
+    found : `Diagnostics` of `tournament` as plain values.
     """
     from rich.console import Group
     from rich.text import Text

@@ -1,21 +1,14 @@
 """Everything that talks to Numerai: downloads, rounds, submissions, receipts, model upload."""
 
-from numerai_lab.tournament.access import address_of, mistaken_for
-from numerai_lab.tournament.api import (
-    Backoff,
-    Keys,
-    Rejected,
-    Round,
-    RoundNotOpen,
-    Tournament,
-    TournamentError,
-    Unavailable,
-    WrongKeys,
-    api_url,
-    is_stand_in,
-    keys_of,
+from numerai_lab.tournament.bundles import (
+    Bundle,
+    BundleCheck,
+    BundleError,
+    ModelUpload,
+    check_not_cron,
+    export,
+    uploading,
 )
-from numerai_lab.tournament.container_check import BundleCheck, BundleError
 from numerai_lab.tournament.datasets import (
     GROUPS,
     Damaged,
@@ -38,14 +31,7 @@ from numerai_lab.tournament.datasets import (
     stale_files,
     verify_files,
 )
-from numerai_lab.tournament.desk import Desk
-from numerai_lab.tournament.diagnostics import Diagnostics, diagnose
-from numerai_lab.tournament.entries import entries
-from numerai_lab.tournament.env_file import read_env_file
-from numerai_lab.tournament.export import Bundle, export
-from numerai_lab.tournament.model_upload import ModelUpload, check_not_cron, uploading
-from numerai_lab.tournament.on_failure import told_if_nothing_begins
-from numerai_lab.tournament.outcome import TRY_LATER, Outcome, SlotResult, redact
+from numerai_lab.tournament.monitoring import Diagnostics, Status, diagnose, entries, read_status
 from numerai_lab.tournament.predict import (
     LivePredictions,
     live_file,
@@ -53,20 +39,44 @@ from numerai_lab.tournament.predict import (
     predictions_file,
     write_predictions,
 )
-from numerai_lab.tournament.receipts import State
-from numerai_lab.tournament.records import Receipt
-from numerai_lab.tournament.rounds import Patience, parse_duration
-from numerai_lab.tournament.slots import (
+from numerai_lab.tournament.records import (
     SUBMIT_CONFIG,
     OnFailure,
+    Receipt,
     Slot,
+    State,
     SubmitConfig,
     chosen_slots,
     load_slots,
 )
-from numerai_lab.tournament.stand_in import StandInSettings, start_stand_in
-from numerai_lab.tournament.status import Status, read_status
-from numerai_lab.tournament.submit import submit
+from numerai_lab.tournament.server import (
+    Backoff,
+    Keys,
+    Patience,
+    Rejected,
+    Round,
+    RoundNotOpen,
+    Tournament,
+    TournamentError,
+    Unavailable,
+    WrongKeys,
+    address_of,
+    api_url,
+    is_stand_in,
+    keys_of,
+    mistaken_for,
+    parse_duration,
+    read_env_file,
+)
+from numerai_lab.tournament.submitting import (
+    TRY_LATER,
+    Desk,
+    Outcome,
+    SlotResult,
+    redact,
+    submit,
+    told_if_nothing_begins,
+)
 
 __all__ = [
     "GROUPS",
@@ -95,7 +105,6 @@ __all__ = [
     "RoundNotOpen",
     "Slot",
     "SlotResult",
-    "StandInSettings",
     "State",
     "Status",
     "SubmitConfig",
@@ -134,7 +143,6 @@ __all__ = [
     "read_status",
     "redact",
     "stale_files",
-    "start_stand_in",
     "submit",
     "told_if_nothing_begins",
     "uploading",

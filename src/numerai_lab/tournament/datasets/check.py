@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from numerai_lab.tournament.bounded_json import MOST_BYTES, read_json
-from numerai_lab.tournament.problems import TournamentError
+from numerai_lab.tournament.server import MOST_BYTES, TournamentError, read_json
 
 
 class BadFile(TournamentError):

@@ -12,11 +12,10 @@ from typing import Literal
 from numerai_lab.data import LockedFile, read_lock, write_lock
 from numerai_lab.errors import RunError
 from numerai_lab.files import exclusive_lock, sha256_of, write_errors
-from numerai_lab.tournament.api import Tournament, is_stand_in
 from numerai_lab.tournament.datasets.check import BadFile, Contents, check_file
 from numerai_lab.tournament.datasets.fetch import NoProgress, Part, Progress, Remote, fetch, probe
 from numerai_lab.tournament.datasets.names import path_in
-from numerai_lab.tournament.problems import host_of
+from numerai_lab.tournament.server import Tournament, host_of, is_stand_in
 
 _LOCK_WAIT = 30.0
 

@@ -16,8 +16,15 @@ from typing import Any, Protocol
 
 from numerai_lab.errors import MachineError
 from numerai_lab.files import write_errors, write_json
-from numerai_lab.tournament.api import Tournament, TournamentError, Unavailable
-from numerai_lab.tournament.headers import length_in, range_in, retry_after, time_in
+from numerai_lab.tournament.server import (
+    Tournament,
+    TournamentError,
+    Unavailable,
+    length_in,
+    range_in,
+    retry_after,
+    time_in,
+)
 
 _PROGRESS = 64 * 2**10
 """A try that got this many new bytes was not in vain, and does not count as a failed one."""

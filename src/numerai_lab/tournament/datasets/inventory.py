@@ -10,11 +10,11 @@ from typing import Literal
 from numerai_lab.data import LOCK_NAME, LockedFile, read_lock
 from numerai_lab.errors import LabError, RunError
 from numerai_lab.files import exclusive_lock, sha256_of, write_errors
-from numerai_lab.tournament.api import Tournament
 from numerai_lab.tournament.datasets.check import BadFile, check_file
 from numerai_lab.tournament.datasets.download import change_lock, same
 from numerai_lab.tournament.datasets.fetch import Part, probe
 from numerai_lab.tournament.datasets.names import GROUPS, is_version, path_in, version_key
+from numerai_lab.tournament.server import Tournament
 
 Status = Literal["current", "outdated", "absent", "partial", "not recorded", "damaged"]
 _KNOWN = {file for files in GROUPS.values() for file in files}

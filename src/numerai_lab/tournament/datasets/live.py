@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from numerai_lab.tournament.api import Rejected, Round, Tournament, Unavailable
 from numerai_lab.tournament.datasets.download import download_files
 from numerai_lab.tournament.datasets.fetch import Remote, probe
 from numerai_lab.tournament.datasets.names import choose_files, choose_version
+from numerai_lab.tournament.server import Rejected, Round, Tournament, Unavailable
 
 LIVE = "live.parquet"
 AHEAD = timedelta(hours=24)

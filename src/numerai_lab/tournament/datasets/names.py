@@ -9,7 +9,7 @@ from pathlib import Path
 from numerai_lab.config import Experiment
 from numerai_lab.disclosure import without_controls
 from numerai_lab.errors import UserError, did_you_mean
-from numerai_lab.tournament.problems import TournamentError
+from numerai_lab.tournament.server import TournamentError
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "features": ("features.json",),

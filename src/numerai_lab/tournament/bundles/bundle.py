@@ -1,0 +1,115 @@
+"""A run's final model as one self-contained pickle for Numerai's model upload.
+
+The pickle holds functions by value (the text of `runtime.py` and, for xgb_ttt, of
+`adaptive_runtime.py`, compiled under a neutral name), settings as JSON values, and one .npz
+as bytes: nothing that another version of pandas, XGBoost or LightGBM would have to read. Python's
+own byte code is in it, so it loads in the same Python 3.x only; Numerai has a container for each.
+
+Source: numerai/numerai-predict, predict.py and py3.11/requirements.txt (read 2026-11).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.errors import ModelError
+from numerai_lab.experiment import FinalModel
+from numerai_lab.files import write_aside
+from numerai_lab.models import ExportableModel
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""The Python that a bundle made here runs in, as in `Python 3.11`."""
+
+_CODE = Path(__file__).with_name("runtime.py")
+_ADAPTIVE_CODE = Path(__file__).with_name("adaptive_runtime.py")
+_NEUTRAL_NAME = "numerai_lab_bundle"
+
+
+def build_bundle(final: FinalModel) -> bytes:
+    """Return the pickle of `predict(live_features, live_benchmark_models=None)`.
+
+    It predicts as `numerai-lab predict` does: missing values as in training, a transductive
+    model adapts to each era first, what the run takes out is taken out, ranks within (0, 1).
+
+    Raises
+    ------
+    ModelError : the model, or its parameters, have no form that runs without this package.
+    """
+    model = final.model
+    if not isinstance(model, ExportableModel):
+        raise ModelError(
+            f"model '{final.experiment.model.type}' cannot be bundled for model upload",
+            where=str(final.run.path),
+            fix="submit its predictions with `numerai-lab submit`",
+        )
+    exported = model.export()
+    missing = final.experiment.data.missing
+    settings: dict[str, Any] = {
+        "kind": exported.kind,
+        "model": exported.settings,
+        "feature_names": list(exported.feature_names),
+        "dtype": exported.dtype,
+        "missing": missing.model_dump(
+            mode="json", include={"policy", "value", "all_twos_is_missing"}
+        ),
+        "neutralize": _neutralize(final),
+    }
+    make = _functions(_CODE)["make"]
+    adapted = _functions(_ADAPTIVE_CODE)["adapted"] if exported.kind == "adaptive" else None
+    packed: bytes = cloudpickle.dumps(make(settings, _packed(exported.arrays), adapted))
+    return packed
+
+
+def _functions(code: Path) -> dict[str, Any]:
+    """Compile a file anew in a namespace that no module has.
+
+    cloudpickle then takes its functions by value, and no path of this machine goes along.
+    """
+    space: dict[str, Any] = {"__name__": _NEUTRAL_NAME}
+    exec(compile(code.read_text(encoding="utf-8"), f"<{_NEUTRAL_NAME}>", "exec"), space)
+    return space
+
+
+def _neutralize(final: FinalModel) -> dict[str, Any] | None:
+    how = final.experiment.neutralize
+    if how is None:
+        return None
+    found: dict[str, Any] = {"against": how.against, "proportion": how.proportion}
+    if how.against == "benchmark":
+        return found | {"benchmark": final.neutralizers[0]}
+    whole = final.neutralizers == final.feature_names
+    place = {name: i for i, name in enumerate(final.feature_names)}
+    return found | {"columns": None if whole else [place[name] for name in final.neutralizers]}
+
+
+def _packed(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def default_path(final: FinalModel) -> Path:
+    """Return where a run's bundle is written: in the run, with the version of Python."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", final.experiment.name)
+    return final.run.path / f"{name}-python-{PYTHON}.pkl"
+
+
+def write_bundle(final: FinalModel, path: Path) -> int:
+    """Write a run's bundle and return its size in bytes.
+
+    Raises
+    ------
+    ModelError : as `build_bundle`. MachineError : it cannot be written.
+    """
+    data = build_bundle(final)
+    with write_aside(path) as part:
+        part.write_bytes(data)
+    return len(data)

@@ -1,0 +1,289 @@
+"""`export --check`: a bundle in an environment like Numerai's container, beside our predictions.
+
+The environment is made once, in the user's cache folder, and kept.
+
+Source of the pinned versions: numerai/numerai-predict, py3.11 and py3.12 requirements.txt; of
+the limits (1 CPU, 4 GB, 10 minutes): Numerai's documentation, "Model Uploads".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from numerai_lab.config import Columns
+from numerai_lab.data import load_benchmarks, load_unlabelled
+from numerai_lab.disclosure import child_environment
+from numerai_lab.errors import LabError, MachineError
+from numerai_lab.experiment import FinalModel, finished
+from numerai_lab.files import exclusive_lock, folder_aside
+from numerai_lab.seeds import child_seed
+from numerai_lab.tournament.bundles.bundle import PYTHON
+
+PINS = (
+    "cloudpickle==3.1.1",
+    "joblib==1.5.1",
+    "lightgbm==4.5.0",
+    "numpy==2.1.3",
+    "pandas==2.3.1",
+    "pyarrow==18.1.0",
+    "python-dateutil==2.9.0.post0",
+    "pytz==2025.2",
+    "scikit-learn==1.6.1",
+    "scipy==1.16.0",
+    "six==1.17.0",
+    "threadpoolctl==3.6.0",
+    "tzdata==2025.2",
+    "xgboost==3.0.2",
+)
+"""Complete, so that they are installed without looking for what they need (CUDA, for XGBoost)."""
+PINNED_PYTHONS = ("3.11", "3.12", "3.13")
+LIVE_ROWS = 7_000
+LIVE_FEATURES = (780, 3_555)
+MEMORY_BYTES = 4 << 30
+TIMEOUT_SECONDS = 600
+TOLERANCE = 1e-6
+
+_RUN = Path(__file__).with_name("container_run.py")
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class BundleError(LabError):
+    """A bundle that fails, is too slow or too large, or predicts something else than its run."""
+
+
+@dataclass(frozen=True)
+class BundleCheck:
+    """What one run of a bundle took, and how far it is from our own predictions.
+
+    Attributes
+    ----------
+    n_rows, n_features : of the live file it was given.
+    load_seconds, predict_seconds, peak_mb : in the pinned environment, one thread.
+    difference : largest absolute difference of the model's own predictions, before any ranking.
+    rank_difference : the same of the ranks in (0, 1) that post-processing, done here, makes of
+        the bundle's own predictions.
+    moved_rows : rows with another rank than in our submission: neighbours that differ by less
+        than `difference` may change places.
+    python, versions : of the environment.
+    """
+
+    n_rows: int
+    n_features: int
+    load_seconds: float
+    predict_seconds: float
+    peak_mb: float
+    difference: float
+    rank_difference: float
+    moved_rows: int
+    python: str
+    versions: dict[str, str]
+
+
+def container_python(say: Callable[[str], None]) -> Path:
+    """Return the Python of the pinned environment; makes it on the first call.
+
+    Raises
+    ------
+    MachineError : this Python has no pins, or the packages cannot be installed.
+    """
+    if PYTHON not in PINNED_PYTHONS:
+        raise MachineError(
+            f"the container's versions are known for Python {', '.join(PINNED_PYTHONS)}, this is "
+            f"{PYTHON}",
+            fix="use one of these, or export without --check",
+        )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numerai_lab"
+    digest = hashlib.sha256("\n".join(PINS).encode()).hexdigest()[:8]
+    folder = cache / f"container-python-{PYTHON}-{digest}"
+    busy = "another process is making the container's environment"
+    with exclusive_lock(cache / f".{folder.name}.lock", busy):
+        if not folder.exists():
+            say(f"making the container's environment once, in {folder}")
+            with folder_aside(folder) as part:
+                _install(part)
+    return _python_of(folder)
+
+
+def _python_of(folder: Path) -> Path:
+    # The folder of the symbolic link decides which packages Python finds.
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _install(folder: Path) -> None:
+    uv = shutil.which("uv", path=os.pathsep.join([str(Path(sys.executable).parent), os.defpath]))
+    python = _python_of(folder)
+    make = [sys.executable, "-m", "venv", "--clear", str(folder)]
+    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", *PINS]
+    if uv:
+        make = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)]
+        install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(python), *PINS]
+    for command in (make, install):
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=child_environment(),
+        )
+        if done.returncode != 0:
+            reason = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
+            raise MachineError(
+                "the container's environment cannot be made: " + " ".join(reason[-1].split()),
+                fix="give this machine a package index once, or export without --check",
+            )
+
+
+def check_bundle(
+    final: FinalModel,
+    bundle: Path,
+    n_features: int,
+    *,
+    python: Path,
+    n_rows: int = LIVE_ROWS,
+    say: Callable[[str], None],
+) -> BundleCheck:
+    """Run a bundle on made-up live rows, in a process of its own, and compare.
+
+    Parameters
+    ----------
+    final : the run it was made from. n_features : of the live file, at least the model's own.
+    python : the interpreter to run it with.
+
+    Raises
+    ------
+    BundleError : it fails, breaks a limit of the container, or predicts something else.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        live, benchmarks = write_live(folder, final, n_rows, n_features)
+        facts = run_in_container(python, bundle, live, benchmarks, folder)
+        theirs, ranks = np.load(folder / "before.npy"), np.load(folder / "ranks.npy")
+        rows = load_unlabelled(
+            live,
+            features=final.feature_names,
+            dtype=final.feature_dtype,
+            columns=Columns(),
+            missing=final.experiment.data.missing,
+            say=say,
+        ).frame
+        ours = final.model.predict(rows)
+
+        def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+            return finished(
+                final,
+                values.astype(np.float32),
+                rows,
+                neutralize=final.experiment.neutralize,
+                benchmarks=load_benchmarks(benchmarks or folder / "none", say),
+            )
+
+        check = BundleCheck(
+            n_rows=n_rows,
+            n_features=n_features,
+            load_seconds=facts["load_seconds"],
+            predict_seconds=facts["predict_seconds"],
+            peak_mb=facts["peak_mb"],
+            difference=float(np.abs(theirs - ours).max()),
+            rank_difference=float(np.abs(ranked(theirs) - ranks).max()),
+            moved_rows=int(np.count_nonzero(np.abs(ranked(ours) - ranks) > TOLERANCE)),
+            python=facts["python"],
+            versions=facts["versions"],
+        )
+    worst = max(check.difference, check.rank_difference)
+    if not worst <= TOLERANCE:
+        raise BundleError(
+            f"the bundle predicts something else than its run: {worst:.1e} apart on {n_rows:,} "
+            f"rows x {n_features:,} features, {TOLERANCE:g} is allowed",
+            where=str(bundle),
+            fix="do not upload it; export again with the versions the run was trained with",
+        )
+    return check
+
+
+def run_in_container(
+    python: Path, bundle: Path, live: Path, benchmarks: Path | None, out: Path
+) -> dict[str, Any]:
+    """Run `container_run.py` within the container's limits and return its facts.
+
+    Raises
+    ------
+    BundleError : it fails, or a limit ends it.
+    """
+    command = [python, "-I", _RUN, bundle, live, benchmarks or "-", out, MEMORY_BYTES]
+    environment = dict.fromkeys(_ONE_THREAD, "1")
+    environment |= {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError(
+            f"the bundle takes longer than {TIMEOUT_SECONDS // 60} minutes on one thread",
+            where=str(bundle),
+            fix="train fewer or smaller trees, or submit with `numerai-lab submit`",
+        ) from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise BundleError(
+            f"the bundle fails in the container's environment: {' '.join(last.split())[:300]}",
+            where=str(bundle),
+            fix="do not upload it",
+        )
+    facts: dict[str, Any] = json.loads((out / "facts.json").read_text("utf-8"))
+    return facts
+
+
+def write_live(
+    folder: Path, final: FinalModel, n_rows: int, n_features: int
+) -> tuple[Path, Path | None]:
+    """Write a made-up live era as Numerai stores one, and its benchmark if the run needs one.
+
+    Features share a common factor, so that an adaptation has something to read; one in twenty is
+    2 on the whole era, as Numerai stores a feature that is missing (floats: one value in fifty
+    is NaN). More features than the model's own are columns that it has to ignore.
+    """
+    rng = np.random.default_rng(child_seed(0, "live", n_rows, n_features))
+    extra = max(0, n_features - len(final.feature_names))
+    names = [*final.feature_names, *(f"feature_unknown_to_the_model_{i}" for i in range(extra))]
+    factor = rng.normal(size=(n_rows, 1)).astype(np.float32)
+    values = rng.normal(size=(n_rows, len(names))).astype(np.float32)
+    values += factor * rng.normal(scale=0.5, size=len(names)).astype(np.float32)
+    table = pd.DataFrame(index=pd.Index([f"n{i:015x}" for i in range(n_rows)], name="id"))
+    if final.feature_dtype == "int8":
+        values = np.clip(np.rint(values + 2), 0, 4)
+        values[:, ::20] = 2
+        values = values.astype(np.int8)
+    else:
+        values[rng.random(values.shape) < 0.02] = np.nan
+    order = rng.permutation(len(names))
+    features = pd.DataFrame(values[:, order], columns=[names[i] for i in order], index=table.index)
+    live = folder / "live.parquet"
+    pd.concat([pd.DataFrame({"era": "X"}, index=table.index), features], axis=1).to_parquet(live)
+    how = final.experiment.neutralize
+    if how is None or how.against != "benchmark":
+        return live, None
+    path = folder / "live_benchmark_models.parquet"
+    benchmark = pd.DataFrame({"era": "X", final.neutralizers[0]: rng.random(n_rows)}, table.index)
+    benchmark.to_parquet(path)
+    return live, path

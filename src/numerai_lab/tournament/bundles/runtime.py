@@ -1,0 +1,252 @@
+"""The code inside a bundle: from live features to ranks with numpy, scipy and pandas alone.
+
+Never imported by what runs at Numerai: `bundle.py` compiles this text anew, so that cloudpickle
+carries every function by value. It imports nothing of numerai_lab, and what it does with numbers
+is what the lab does (models, data.missing, scoring); the tests and `export --check` compare them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+Array = Any
+Arrays = dict[str, Any]
+
+MISSING = -1
+MIDDLE_BIN = 2
+
+
+def make(
+    settings: dict[str, Any], packed: bytes, adapted: Callable[..., Array] | None
+) -> Callable[..., pd.DataFrame]:
+    """Return `predict(live_features, live_benchmark_models=None)`.
+
+    Parameters
+    ----------
+    settings : plain JSON values; see `bundle.py`.
+    packed : the arrays as an .npz file.
+    adapted : changes the predictions of an era, see `adaptive_runtime.py`; None: nothing does.
+    """
+
+    def before_ranks(live: pd.DataFrame) -> Array:
+        """Return what the model says of one era, before post-processing; float [n_rows]."""
+        with np.load(io.BytesIO(packed), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        features, model = read_features(live, settings), settings["model"]
+        if settings["kind"] == "blend":
+            return blend(features, model, arrays)
+        values = trees(features, model, arrays)
+        return values if adapted is None else adapted(features, values, model, arrays, tree_leaves)
+
+    def predict_era(live: pd.DataFrame, benchmarks: pd.DataFrame | None) -> Array:
+        values = before_ranks(live)
+        if not np.isfinite(values).all() or values.min() == values.max():
+            raise ValueError(f"the predictions of {len(live)} rows are constant or not finite")
+        how = settings["neutralize"]
+        if how is not None:
+            values = neutralized(values, live, benchmarks, settings)
+        return (doubled_ranks(values) + 1) / (2 * len(values))
+
+    def predict(
+        live_features: pd.DataFrame, live_benchmark_models: pd.DataFrame | None = None
+    ) -> pd.DataFrame:
+        """Predict ranks within (0, 1), era by era, in the order of the rows."""
+        result = np.empty(len(live_features))
+        eras = np.zeros(len(live_features), dtype=np.int64)
+        if "era" in live_features.columns:
+            eras = pd.factorize(live_features["era"].astype(str))[0].astype(np.int64)
+        for era in np.unique(eras):
+            rows = np.flatnonzero(eras == era)
+            result[rows] = predict_era(live_features.iloc[rows], live_benchmark_models)
+        return pd.DataFrame({"prediction": result}, index=live_features.index)
+
+    predict.before_ranks = before_ranks  # type: ignore[attr-defined]
+    return predict
+
+
+def read_features(live: pd.DataFrame, settings: dict[str, Any]) -> Array:
+    """Return the features of one era as the model was trained on them, [n_rows, n_features]."""
+    names = settings["feature_names"]
+    there = set(live.columns)
+    absent = [name for name in names if name not in there]
+    if absent:
+        raise ValueError(f"{len(absent)} of {len(names)} features are not there: {absent[:5]}")
+    frame = live[names]
+    whole = all(isinstance(dtype, np.dtype) and dtype.kind in "iu" for dtype in frame.dtypes)
+    values = frame.to_numpy() if whole else frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    if settings["dtype"] == "float32":
+        return fill_missing(np.array(values, dtype=np.float32, order="C"), settings["missing"])
+    if whole:
+        if values.min() < 0 or values.max() > 127:
+            raise ValueError("a feature is outside 0..127")
+        return fill_missing(np.array(values, dtype=np.int8, order="C"), settings["missing"])
+    unknown = np.isnan(values)
+    for factor in (1, 4):
+        bins = np.where(unknown, MISSING, values * factor).astype(np.int8)
+        fits = (bins == values * factor) & (bins >= 0) & (bins <= 4)
+        if (fits | unknown).all():
+            return fill_missing(bins, settings["missing"])
+    raise ValueError("the features are not the five bins the model was trained on")
+
+
+def fill_missing(features: Array, policy: dict[str, Any]) -> Array:
+    """Mark and fill missing values of one era as in training; changes `features`."""
+    binned = features.dtype == np.int8
+    if policy["all_twos_is_missing"] and len(features) > 1:
+        features[:, (features == MIDDLE_BIN).all(axis=0)] = MISSING
+    if policy["policy"] == "keep":
+        return features
+    for column in range(features.shape[1]):
+        values = features[:, column]
+        unknown = values == MISSING if binned else np.isnan(values)
+        if not unknown.any():
+            continue
+        known = np.sort(values[~unknown])
+        if policy["policy"] == "constant":
+            values[unknown] = policy["value"]
+        elif len(known):
+            values[unknown] = known[(len(known) - 1) // 2]
+        elif binned:
+            values[unknown] = MIDDLE_BIN
+    return features
+
+
+def tree_leaves(features: Array, arrays: Arrays, name: str) -> Iterator[Array]:
+    """Yield for each tree the node where each row ends, int64 [n_rows]; rows walk together."""
+    part = {key: arrays[f"{name}/{key}"] for key in TREE_ARRAYS}
+    binned = features.dtype == np.int8
+    threshold = part["threshold"]
+    if binned:  # whole numbers: below t is below t rounded up
+        threshold = np.clip(np.ceil(threshold), -1, 128).astype(np.int16)
+    columns = np.ascontiguousarray(features.T)
+    gaps = columns == MISSING if binned else np.isnan(columns)
+    any_gap = bool(gaps.any())
+    columns, gaps = columns.ravel(), gaps.ravel()
+    n = len(features)
+    rows = np.arange(n)
+    first = part["feature"].astype(np.int64) * n
+    children = np.column_stack([part["right"], part["left"]]).astype(np.int64).ravel()
+    for root, depth in zip(part["roots"].tolist(), part["depths"].tolist(), strict=True):
+        node = np.full(n, root, dtype=np.int64)
+        for _ in range(depth):
+            place = first.take(node)
+            place += rows
+            goes_left = columns.take(place) < threshold.take(node)
+            if any_gap:
+                goes_left = np.where(gaps.take(place), part["missing_left"].take(node), goes_left)
+            node *= 2
+            node += goes_left
+            node = children.take(node)
+        yield node
+
+
+def tree_sums(features: Array, arrays: Arrays, name: str) -> Array:
+    """Sum the leaves of trees, [n_rows, n_outputs], in the order of the trees."""
+    value = arrays[f"{name}/value"]
+    total = np.repeat(arrays[f"{name}/base"][None], len(features), axis=0)
+    for node in tree_leaves(features, arrays, name):
+        total += value.take(node, axis=0)
+    return total
+
+
+TREE_ARRAYS = (
+    *("roots", "depths", "feature"),
+    *("left", "right", "threshold", "missing_left"),
+)
+
+
+def link(total: Array, name: str) -> Array:
+    """Turn the sum of leaves into the prediction."""
+    if name == "sigmoid":
+        return 1 / (1 + np.exp(-total))
+    return np.exp(total) if name == "exp" else total
+
+
+def trees(features: Array, model: dict[str, Any], arrays: Arrays) -> Array:
+    """Predict with one set of trees: model xgb."""
+    return link(tree_sums(features, arrays, "trees")[:, 0], model["link"])
+
+
+def blend(features: Array, model: dict[str, Any], arrays: Arrays) -> Array:
+    """Predict with weighted gaussian ranks of members: model lgbm_ensemble."""
+    total = np.zeros(len(features))
+    for member, weight in enumerate(model["weights"]):
+        values = tree_sums(features, arrays, f"member_{member:03d}")[:, 0]
+        total += weight * gaussian_ranks(values)
+    return ((doubled_ranks(total) + 1) / (2 * len(total))).astype(np.float32)
+
+
+def doubled_ranks(values: Array) -> Array:
+    """Return twice the zero-based rank, ties sharing their mean rank, int64 [n_rows]."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(start, append=len(values))
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.repeat(2 * start + counts - 1, counts)
+    return ranks
+
+
+def gaussian_ranks(values: Array) -> Array:
+    """Return the normal quantile of each value's rank, float64 [n_rows]."""
+    n = len(values)
+    lower = special.ndtri(np.arange(1, n) / (2 * n))
+    return np.concatenate([lower, [0.0], -lower[::-1]])[doubled_ranks(values)]
+
+
+def neutralized(
+    values: Array, live: pd.DataFrame, benchmarks: pd.DataFrame | None, settings: dict[str, Any]
+) -> Array:
+    """Gaussian-rank, and take the part out that features or a benchmark explain."""
+    how = settings["neutralize"]
+    y = gaussian_ranks(values)
+    if how["against"] == "features":
+        features = read_features(live, settings)
+        if how["columns"] is not None:
+            features = features[:, how["columns"]]
+        return y - how["proportion"] * explained(features, y)
+    name = how["benchmark"]
+    if benchmarks is None or name not in benchmarks.columns:
+        raise ValueError(f"live_benchmark_models with '{name}' is needed to neutralise")
+    column = benchmarks[name].reindex(live.index).to_numpy(dtype=np.float64)
+    if np.isnan(column).any():
+        raise ValueError(f"'{name}' does not cover {int(np.isnan(column).sum())} live rows")
+    return y - how["proportion"] * explained(gaussian_ranks(column)[:, None], y)
+
+
+def explained(block: Array, y: Array) -> Array:
+    """Return the least-squares fit of y on the columns of block and a constant.
+
+    A missing value counts as its column's mean. Directions whose singular value is below 1e-6
+    of the largest are left out, as numerai_tools does.
+    """
+    missing = block == MISSING if block.dtype == np.int8 else np.isnan(block)
+    x = block.astype(np.float64)
+    x[missing] = 0
+    known = np.maximum(len(x) - missing.sum(axis=0), 1)
+    means = x.sum(axis=0) / known
+    x -= means
+    x[missing] = 0
+    varies = np.abs(x).max(axis=0) > 1e-12 * np.maximum(np.abs(means), 1)
+    x, means = x[:, varies], means[varies]
+    if x.shape[1] == 0:
+        return np.full(len(y), y.mean())
+    spread, axes = np.linalg.eigh(x.T @ x)
+    norm = spread[-1]
+    kept = spread > 1e-8 * norm
+    if np.any(np.abs(spread[~kept]) > 1e-13 * norm):
+        # Nearly collinear columns: normal equations would lose too many digits.
+        design = np.column_stack([x + means, np.ones(len(x))])
+        return design @ np.linalg.lstsq(design, y, rcond=1e-6)[0]
+    axes, spread = axes[:, kept], spread[kept]
+    centred = y - y.mean()
+    fit = np.zeros(len(y))
+    for _ in range(2):  # the second round takes back what rounding cost the first
+        fit += x @ (axes @ ((axes.T @ (x.T @ (centred - fit))) / spread))
+    return fit + y.mean()

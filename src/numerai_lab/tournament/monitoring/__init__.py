@@ -1,0 +1,7 @@
+"""What became of submissions: `status`, decay, `diagnostics`."""
+
+from numerai_lab.tournament.monitoring.diagnostics import Diagnostics, diagnose
+from numerai_lab.tournament.monitoring.status import Status, read_status
+from numerai_lab.tournament.monitoring.watched import entries
+
+__all__ = ["Diagnostics", "Status", "diagnose", "entries", "read_status"]

@@ -1,0 +1,320 @@
+"""One slot in one open round: from its run to a receipt, or an error of one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from numerai_lab.config import Neutralize
+from numerai_lab.errors import DataError, LabError, RunError, UserError
+from numerai_lab.experiment import RunDir, find_final
+from numerai_lab.tournament.datasets import choose_version
+from numerai_lab.tournament.predict import LivePredictions, version_of_data
+from numerai_lab.tournament.records import (
+    DamagedRecord,
+    Journal,
+    Origin,
+    Receipt,
+    Slot,
+    last_upload,
+    set_aside,
+)
+from numerai_lab.tournament.server import Round, Tournament, is_stand_in
+from numerai_lab.tournament.submitting.checks import (
+    OddLive,
+    StaleLive,
+    check_new,
+    check_rows,
+    check_submission,
+)
+from numerai_lab.tournament.submitting.looks import GRACE_SECONDS, find_submission
+from numerai_lab.tournament.submitting.one_submission import upload
+from numerai_lab.tournament.submitting.recovery import (
+    NeverListed,
+    recover,
+    recover_damaged,
+    submitted_already,
+)
+from numerai_lab.tournament.submitting.session import LIVE_FILES, Desk
+
+
+def check_slot(slot: Slot, desk: Desk) -> None:
+    """Check what can be checked without the server: keys, the run, its final model, its data.
+
+    Raises
+    ------
+    UserError : keys that are not set; a model was uploaded to the slot's model; a run on synthetic
+        data, unless the tournament is a stand-in on this machine.
+    RunError : no such run, or one without a final model.
+    """
+    tournament = desk.account(slot.account)
+    try:
+        uploaded = last_upload(desk.state, slot.model_name, slot.account)
+    except DamagedRecord as error:
+        aside = set_aside(error.path)
+        desk.warn(
+            f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
+            f"{aside.name}; the server refuses predictions if a model was uploaded to "
+            f"'{slot.model_name}'"
+        )
+        uploaded = None
+    if uploaded is not None:
+        raise UserError(
+            f"Numerai runs the model that was uploaded to '{slot.model_name}' on "
+            f"{uploaded.uploaded_at} ({uploaded.id}), and takes no predictions for it",
+            fix="take the slot out of submit.yaml or give it another model; if the upload was "
+            f"removed at numer.ai, remove upload.json in {desk.state.folder(slot.model_name)}",
+        )
+    run = find_final(slot.run, desk.runs_dir)
+    if run.manifest()["data"]["source"] != "synthetic":
+        return
+    if not is_stand_in(tournament.url):
+        raise UserError(
+            "was trained on SYNTHETIC DATA and is not submitted",
+            where=str(run.path),
+            fix="train on Numerai's files (numerai-lab data download, then train --final)",
+        )
+    desk.warn_once(
+        f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai"
+    )
+
+
+def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
+    """Finish what earlier starts left open for a slot, and return the receipts that came of it.
+
+    Raises
+    ------
+    LabError : it is not known yet whether the server has a submission for the slot's model, so that
+        nothing may be submitted for it.
+    """
+    found = []
+    for journal in desk.state.journals(slot.name):
+        if isinstance(journal, DamagedRecord):
+            receipt = _settle_damaged(slot, journal, latest, desk)
+        else:
+            receipt = _settle(slot, journal, latest, desk)
+        if receipt is not None:
+            found.append(receipt)
+    return found
+
+
+def _settle(slot: Slot, journal: Journal, latest: Round | None, desk: Desk) -> Receipt | None:
+    try:
+        tournament = desk.account(journal.account)
+        receipt = recover(
+            tournament, desk.state, journal, latest, sleep=desk.sleep, clock=desk.clock
+        )
+    except NeverListed as error:
+        desk.warn(f"{slot.name}: {error}")
+        return None
+    except LabError as error:
+        if is_of(journal, slot):
+            raise
+        # whatever becomes of it, it is of a model that the slot no longer has
+        desk.warn_once(
+            f"{slot.name}: the submission of round {journal.round} for model {journal.model} is "
+            f"still unfinished ({error})"
+        )
+        return None
+    if receipt is None:
+        desk.say(f"{slot.name}: an upload of round {journal.round} never arrived")
+    else:
+        desk.say(
+            f"{slot.name}: the submission of round {receipt.round} that was left unfinished "
+            f"is at the server ({receipt.submission_id})"
+        )
+    return receipt
+
+
+def _settle_damaged(
+    slot: Slot, damaged: DamagedRecord, latest: Round | None, desk: Desk
+) -> Receipt | None:
+    desk.warn(
+        f"{slot.name}: the journal {damaged.path} is damaged ({damaged.why}); looking for "
+        f"{GRACE_SECONDS / 60:g} minutes whether what it was written for is at the server"
+    )
+    receipt = recover_damaged(
+        desk.account(slot.account), desk.state, slot, damaged, latest, sleep=desk.sleep
+    )
+    found = "nothing" if receipt is None else f"submission {receipt.submission_id}"
+    number = damaged.path.name.partition(".")[0]
+    desk.warn(
+        f"{slot.name}: the server has {found} of round {number}; the damaged journal is moved aside"
+    )
+    return receipt
+
+
+def is_of(record: Journal | Receipt, slot: Slot) -> bool:
+    """Return whether a record is of the model that a slot has now."""
+    same = record.model.lower() == slot.model_name.lower()
+    return same and record.account == slot.account
+
+
+def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
+    """Submit a slot in an open round, unless the server has a submission already.
+
+    Raises
+    ------
+    LabError : why it was not submitted.
+    """
+    tournament = desk.account(slot.account)
+    model_id = tournament.model_id(slot.model_name)
+    there = submitted_already(tournament, desk.state, slot, model_id, open_round)
+    if there is not None:
+        return there
+    predictions, origin = prepare(slot, open_round, desk)
+    csv = predictions.csv()
+    desk.state.write_predictions(slot.name, open_round.number, csv)
+    return upload(
+        tournament,
+        desk.state,
+        slot,
+        model_id,
+        open_round,
+        csv,
+        origin,
+        sleep=desk.sleep,
+        say=desk.say,
+        clock=desk.clock,
+    )
+
+
+def rehearse(slot: Slot, open_round: Round, desk: Desk) -> tuple[int, str | None]:
+    """Do all that `attempt` does except the upload, and change nothing.
+
+    Returns
+    -------
+    The number of predictions, and the id of the submission that the round has already, if any.
+    """
+    tournament = desk.account(slot.account)
+    there = find_submission(tournament, tournament.model_id(slot.model_name), open_round)
+    predictions, _ = prepare(slot, open_round, desk)
+    return len(predictions.values), None if there is None else there.id
+
+
+def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions, Origin]:
+    """Predict a verified live file with a slot's run, and check what comes out.
+
+    Raises
+    ------
+    RunError, DataError, ModelError : the run or the predictions are not fit to be submitted.
+    OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
+    """
+    tournament = desk.account(slot.account)
+    run = find_final(slot.run, desk.runs_dir)
+    manifest = run.manifest()
+    if Path(slot.run).resolve() != run.path.resolve():
+        desk.say(f"{slot.name}: run {run.path}, the newest with a final model")
+    _compare_run(slot, open_round.number, run, desk)
+    version = slot.data_version or version_of_data(manifest)
+    if version is None:
+        version = _newest_for_synthetic(run, tournament)
+    live = desk.live(tournament, version)
+    if _needs_benchmark(run, slot):
+        desk.live(tournament, version, LIVE_FILES[1])
+    predictions = desk.predict(run, live, slot)
+    submission = predictions.table()
+    if predictions.n_eras != 1:
+        raise DataError(
+            f"holds {predictions.n_eras} eras, live rows are one",
+            where=str(live),
+            fix="look at the data version of the slot and of the server",
+        )
+    check_submission(submission, predictions.ids, slot.name)
+    _check_rows(slot, len(submission), open_round, run, desk)
+    earlier = desk.state.last_round(slot.name, open_round.number)
+    if earlier is not None:
+        previous = desk.state.predictions(slot.name, earlier)
+        try:
+            check_new(submission, previous, earlier)
+        except StaleLive:
+            desk.forget_live()
+            raise
+        except DamagedRecord as error:
+            aside = set_aside(error.path)
+            desk.warn(
+                f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
+                f"{aside.name}; this round is not compared with round {earlier}"
+            )
+    origin = Origin(
+        run=str(run.path.resolve()),
+        config_hash=str(manifest["config_hash"]),
+        post=_post_text(slot),
+        live_sha256=predictions.sha256,
+        predictions_sha256=hashlib.sha256(predictions.csv()).hexdigest(),
+        n_rows=len(predictions.values),
+    )
+    return predictions, origin
+
+
+def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, desk: Desk) -> None:
+    """Refuse a live file that is far from as long as usual, unless it is forced."""
+    last = desk.state.usual_rows(now.number)
+    usual = _rows_per_era(run) if last is None else last[1]
+    if usual is None:
+        desk.warn_once(f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken")
+        return
+    whose = "the run's last eras" if last is None else f"round {last[0]}"
+    try:
+        check_rows(n_rows, usual, whose, slot.name, first=last is None)
+    except OddLive as error:
+        if not desk.force:
+            desk.forget_live()
+            raise
+        desk.warn_once(f"{error.where}: {error.what}; --force submits it all the same")
+
+
+def _rows_per_era(run: RunDir) -> int | None:
+    """Return the rows of a run's last judged eras, the middle one of five; None if not known."""
+    try:
+        eras = pq.read_table(run.predictions_path, columns=["era"])["era"].to_numpy()
+    except (OSError, ValueError, KeyError):  # pyarrow's errors are these
+        return None
+    _, counts = np.unique(eras, return_counts=True)
+    return int(np.median(counts[-5:])) if len(counts) else None
+
+
+def _compare_run(slot: Slot, number: int, run: RunDir, desk: Desk) -> None:
+    """Warn where the run is not the one that the slot's last submission was made with."""
+    try:
+        last = desk.state.last_made(slot.name, number)
+    except RunError as error:  # an old receipt does not decide about this round
+        desk.warn_once(f"{slot.name}: {error}")
+        return
+    made = None if last is None or last.origin is None else Path(last.origin.run)
+    if last is not None and made is not None and made != run.path.resolve():
+        desk.warn_once(
+            f"{slot.name}: its run was {made} until round {last.round}, and now is "
+            f"{run.path.resolve()}"
+        )
+
+
+def _newest_for_synthetic(run: RunDir, tournament: Tournament) -> str:
+    """Return the server's newest version for a synthetic run, which has none of its own.
+
+    Columns of one name can hold other values in another version, so nothing is guessed for others.
+    """
+    data = run.manifest()["data"]
+    if data["source"] != "synthetic":
+        raise UserError(
+            f"does not tell its data version: its data were in {data['folder']}, "
+            "not in a folder like v5.3",
+            where=str(run.path),
+            fix="give the slot's data_version in submit.yaml",
+        )
+    return choose_version(None, tournament.datasets())
+
+
+def _needs_benchmark(run: RunDir, slot: Slot) -> bool:
+    how = slot.post.neutralize
+    chosen = run.experiment().neutralize if how == "as_run" else how
+    return isinstance(chosen, Neutralize) and chosen.against == "benchmark"
+
+
+def _post_text(slot: Slot) -> str:
+    how = slot.post.neutralize
+    return how if isinstance(how, str) else json.dumps(how.model_dump(exclude_none=True))
