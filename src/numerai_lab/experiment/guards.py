@@ -61,23 +61,35 @@ def check_same_config(run: RunDir, digest: str) -> None:
         )
 
 
-def check_same_data(run: RunDir, dataset: Dataset, references: References, fix: str) -> None:
-    """Refuse to go on with a run when its data is not what it was made from."""
+def changed_data(run: RunDir, dataset: Dataset, references: References) -> str | None:
+    """Say which data are not those a run was made from; None when all are."""
     if same_data(run, dataset, references):
-        return
+        return None
     before = run.manifest()["data"]
     known = {f["sha256"] for f in [*before["files"], *before["references"]]}
     changed = [str(f.path) for f in [*dataset.files, *references.files] if f.sha256 not in known]
     what = ", ".join(changed) or "the choice of features, or a file that is gone,"
-    raise RunError(f"was made on other data ({what} differs)", where=str(run.path), fix=fix)
+    return f"was made on other data ({what} differs)"
+
+
+def check_same_data(run: RunDir, dataset: Dataset, references: References, fix: str) -> None:
+    """Refuse to go on with a run when its data is not what it was made from."""
+    changed = changed_data(run, dataset, references)
+    if changed is not None:
+        raise RunError(changed, where=str(run.path), fix=fix)
+
+
+def other_versions(run: RunDir) -> dict[str, tuple[str | None, str]]:
+    """Return what is installed in another version than a run began with: (then, now) by name."""
+    before = run.manifest()["versions"]
+    now = versions()
+    return {name: (before.get(name), v) for name, v in now.items() if before.get(name) != v}
 
 
 def warn_other_versions(run: RunDir, warn: Callable[[str], None]) -> None:
     """Say so when a run is resumed with other library versions."""
-    before = run.manifest()["versions"]
-    for name, version in versions().items():
-        if before.get(name) != version:
-            warn(f"resuming with {name} {version}, the run began with {before.get(name)}")
+    for name, (then, now) in other_versions(run).items():
+        warn(f"resuming with {name} {now}, the run began with {then}")
 
 
 def remove_leftovers(run: RunDir) -> None:

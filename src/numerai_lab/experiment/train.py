@@ -20,6 +20,7 @@ from numerai_lab.experiment.baselines import (
     differs_from_variant,
 )
 from numerai_lab.experiment.cluster import Cluster
+from numerai_lab.experiment.completing import run_without_final
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fits import check_memory
 from numerai_lab.experiment.fitting import run_final, run_folds
@@ -137,6 +138,9 @@ def train(
 ) -> RunDir:
     """Run an experiment to its scores and return its directory.
 
+    With `final`, a finished run of the same config, data and versions that only lacks its final
+    model gets it, and is what is returned.
+
     Raises
     ------
     RunError : the directory is in use, holds another config's or other data's run, or holds a
@@ -169,6 +173,21 @@ def train(
             name: aligned_baseline(resolved, name, options.data)
             for name in prepared.experiment.compare_to
         }
+        if run is None and options.final:
+            found = run_without_final(
+                resolved.experiment.name,
+                digest,
+                options.runs_dir,
+                prepared.dataset,
+                references,
+                reporter,
+            )
+            if found is not None:
+                held.enter_context(locked(found))
+                reporter.log_to(found.path / "log.jsonl")
+                held.callback(reporter.log_to, None)
+                add_final(found, prepared, references, options, reporter)
+                return found
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
             held.enter_context(locked(run))
@@ -209,6 +228,24 @@ def train(
         )
         write_done(run, baselines)
         return run
+
+
+def add_final(
+    run: RunDir,
+    prepared: Prepared,
+    references: References,
+    options: TrainOptions,
+    reporter: Reporter,
+) -> None:
+    """Fit the final model of a finished run; its folds and scores stay as they are."""
+    reporter.say(
+        f"{run.path} is finished, with this config and on these data: its folds and scores stay, "
+        "only the final model is fitted"
+    )
+    say_if_unverifiable(run, reporter.warn)
+    remove_leftovers(run)
+    if not whole(run, run.final_dir, reporter.warn):
+        run_final(run, prepared, references, reporter, options.cluster)
 
 
 def _warn_if_damaged(run: RunDir, reporter: Reporter) -> None:

@@ -1,0 +1,74 @@
+"""`train --final` where a finished run of the same config and data only lacks its final model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from numerai_lab.data import Dataset, References
+from numerai_lab.errors import RunError
+from numerai_lab.experiment.guards import changed_data, other_versions
+from numerai_lab.experiment.records import Damaged
+from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.rundir import RunDir, iter_runs
+
+
+def run_without_final(
+    name: str,
+    digest: str,
+    runs_dir: Path,
+    dataset: Dataset,
+    references: References,
+    reporter: Reporter,
+) -> RunDir | None:
+    """Find the newest finished run that a final model is all it takes to complete.
+
+    It has the same config, data and versions, so that its final model is the one a whole new run
+    would end with. Where there are runs of this config but none will do, it is said why a new run
+    is begun.
+
+    Parameters
+    ----------
+    name : the experiment's. digest : its config's hash.
+    """
+    reasons: list[str] = []
+
+    def damaged(run: RunDir, error: RunError) -> None:
+        reporter.warn(f"{run.path} is left out, it is damaged: {error}")
+
+    for run in reversed([*iter_runs(runs_dir, name, damaged)]):
+        manifest = run.manifest()
+        mine = manifest.get("config_hash") == digest and "continued" not in manifest
+        if not (mine and run.finished):
+            continue
+        reason = _why_not(run, dataset, references)
+        if reason is None:
+            return run
+        reasons.append(f"{run.path} {reason}")
+    if reasons:
+        reporter.warn(f"{reasons[0]}: a new run is begun")
+    return None
+
+
+def _why_not(run: RunDir, dataset: Dataset, references: References) -> str | None:
+    if run.has_final:
+        try:
+            run.check_part(run.final_dir)
+        except Damaged:
+            pass  # it is set aside, and fitted anew
+        else:
+            return "has its final model already"
+    changed = changed_data(run, dataset, references)
+    if changed is not None:
+        return changed
+    other = [f"{name} {then}, here is {now}" for name, (then, now) in other_versions(run).items()]
+    if other:
+        return (
+            f"was made with {', '.join(other)} (--resume --run-dir {run.path} completes it all "
+            "the same)"
+        )
+    try:
+        run.scores()
+        run.checked(run.predictions_path)
+    except RunError as error:
+        return f"is damaged ({error})"
+    return None
