@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
+from forked import COMMAND
 from numerai_lab import machine
+from numerai_lab.errors import DataError
+from numerai_lab.models import registry
 
 ASK = "from numerai_lab.machine import {0}; print({0}())"
 
@@ -53,3 +56,72 @@ def test_control_groups_limit_memory_and_cores(tmp_path, monkeypatch):
     (inner / "cpu.max").write_text("150000 100000\n")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert machine.usable_cores() == 1
+
+
+def limited(*arguments, megabytes):
+    """Run a command in a process that may have so many addresses."""
+    limit = megabytes * 1_000_000
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+
+
+@pytest.mark.parametrize("megabytes", [200, 700])
+def test_a_limit_below_what_the_libraries_take_is_told(megabytes):
+    """Without the check they fail to load, abort, or wait for ever, as it happens."""
+    done = limited("models", megabytes=megabytes)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: memory is short: a process may have {megabytes} MB of addresses here (ulimit -v), "
+        "and the libraries alone take 800 MB of addresses; raise it (`ulimit -v unlimited`) or ask "
+        "the batch system for more\n"
+    )
+
+
+def test_help_needs_no_library():
+    assert limited("train", "--help", megabytes=200).returncode == 0
+
+
+SHORT = [
+    MemoryError(),
+    ImportError("libarrow_compute.so.2600: failed to map segment from shared object"),
+    OSError(12, "Cannot allocate memory"),
+    RuntimeError("can't start new thread"),
+    RuntimeError("std::bad_alloc"),
+]
+
+
+@pytest.mark.parametrize("cause", SHORT, ids=repr)
+def test_what_comes_from_a_lack_of_memory_says_so(cause):
+    try:
+        try:
+            raise cause
+        except type(cause):
+            raise DataError("the file is damaged", where="x.parquet") from None
+    except DataError as error:
+        told = machine.short_of_memory(error)
+    assert "not enough memory" in str(told)
+    assert "damaged" not in str(told)
+
+
+@pytest.mark.parametrize(
+    "other", [OSError(28, "No space"), DataError("std::bad_alloc"), KeyError(1)]
+)
+def test_other_errors_are_told_as_they_are(other):
+    assert machine.short_of_memory(other) is None
+
+
+def test_a_model_that_finds_no_memory_is_not_to_be_reinstalled(lab, tmp_path, monkeypatch):
+    message = "libxgboost.so: failed to map segment from shared object"
+    (tmp_path / "no_room.py").write_text(f"raise ImportError({message!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.BUILT_IN, "xgb", "no_room:Model")
+    for arguments in (["models"], ["models", "xgb"]):
+        result = lab(*arguments)
+        assert result.code == 1
+        assert result.err.startswith("error: not enough memory")
+        assert "reinstall" not in result.err

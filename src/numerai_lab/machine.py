@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 from pathlib import Path
 
+from numerai_lab.errors import LabError, MachineError
+
 _CGROUP = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60
+LIBRARIES_BYTES = 800_000_000
+"""Addresses that a process takes which has imported everything: 720 MB with one thread, 802 MB
+with two (Linux, XGBoost 3.2, LightGBM 4.6, Arrow 26). Below it, imports fail, hang or abort."""
+# What the loader, NumPy, Arrow, C++ and Python's threads say when they get no memory.
+_SHORT = re.compile(
+    r"failed to map segment|cannot allocate memory|std::bad_alloc|bad allocation"
+    r"|can't start new thread",
+    re.IGNORECASE,
+)
 
 
 def available_bytes() -> int | None:
@@ -42,6 +55,62 @@ def usable_cores() -> int:
     return cores
 
 
+def check_address_space() -> None:
+    """Check, before the libraries are imported, that the limit of addresses leaves room for them.
+
+    Raises
+    ------
+    MachineError : `ulimit -v` is below what the libraries take. Some of them fail to load then,
+        some call abort, and OpenBLAS tries for ever.
+    """
+    limit = _limit_of_addresses()
+    if limit is not None and limit < LIBRARIES_BYTES:
+        raise MachineError(
+            f"memory is short: {_ulimit(limit)}, and the libraries alone take "
+            f"{LIBRARIES_BYTES / 1e6:,.0f} MB of addresses",
+            fix="raise it (`ulimit -v unlimited`) or ask the batch system for more",
+        )
+
+
+def short_of_memory(error: BaseException) -> MachineError | None:
+    """Return what to tell of an error that comes from a lack of memory; None of any other.
+
+    What an error was raised from counts: a library that could not be loaded is "not installed" for
+    one that asked for it, and a file "damaged" that could not be read.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if _is_short(cause):
+            limits = memory_limits()
+            return MachineError(
+                f"not enough memory{limits}",
+                fix=f"{'raise the limit, or ' if limits else ''}load fewer features or eras "
+                "(data.feature_set, data.eras)",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def memory_limits() -> str:
+    """Return ` (the limits that are set on this process's memory)`, empty if there are none."""
+    limit, group = _limit_of_addresses(), _cgroup_limit()
+    told = [] if limit is None else [_ulimit(limit)]
+    told += [] if group is None else [f"its control group may use {group / 1e6:,.0f} MB"]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def _is_short(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return not isinstance(error, LabError) and _SHORT.search(str(error)) is not None
+
+
+def _ulimit(limit: int) -> str:
+    return f"a process may have {limit / 1e6:,.0f} MB of addresses here (ulimit -v)"
+
+
 def gib(size: float) -> str:
     """Write a number of bytes as GiB."""
     return f"{size / 2**30:.1f} GiB"
@@ -59,18 +128,32 @@ def _system() -> int | None:
 
 def _cgroup_v2() -> int | None:
     found = []
+    for folder, limit in _limited_groups():
+        used = int(_text(folder / "memory.current").strip() or 0)
+        cache = _fields(folder / "memory.stat").get("inactive_file", 0)
+        found.append(limit - used + cache)
+    return min(found) if found else None
+
+
+def _limited_groups() -> list[tuple[Path, int]]:
+    """Return the groups with a limit: that of any group above holds for all below it."""
+    found = []
     folder = _own_group()
-    # A limit of any group above holds for all below it.
     while folder.is_relative_to(_CGROUP):
         limit = _text(folder / "memory.max").strip()
         if limit.isdigit():
-            used = int(_text(folder / "memory.current").strip() or 0)
-            cache = _fields(folder / "memory.stat").get("inactive_file", 0)
-            found.append(int(limit) - used + cache)
+            found.append((folder, int(limit)))
         if folder == _CGROUP:
             break
         folder = folder.parent
-    return min(found) if found else None
+    return found
+
+
+def _cgroup_limit() -> int | None:
+    limits = [limit for _, limit in _limited_groups()]
+    old = _text(_CGROUP / "memory" / "memory.limit_in_bytes").strip()
+    limits += [int(old)] if old.isdigit() and int(old) < _UNLIMITED else []
+    return min(limits) if limits else None
 
 
 def _own_group() -> Path:
@@ -89,14 +172,19 @@ def _cgroup_v1() -> int | None:
 
 
 def _address_space() -> int | None:
+    limit = _limit_of_addresses()
+    if limit is None:
+        return None
+    return limit - _fields(Path("/proc/self/status")).get("VmSize:", 0) * 1024
+
+
+def _limit_of_addresses() -> int | None:
     if sys.platform == "win32":
         return None
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return None
-    return limit - _fields(Path("/proc/self/status")).get("VmSize:", 0) * 1024
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _text(path: Path) -> str:

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from numerai_lab.cli import bundles, configs, datasets, dev_server, experiments, models, tournament
 from numerai_lab.cli.output import ended, fail
 from numerai_lab.errors import LabError, MachineError
+from numerai_lab.machine import check_address_space, short_of_memory
 from numerai_lab.streams import guard_streams
 
 app = typer.Typer(
@@ -84,21 +85,22 @@ def run(arguments: list[str]) -> int:
 
 def _attempt(arguments: list[str]) -> int:
     try:
+        if not {"--help", "--version"} & set(arguments):
+            check_address_space()
         code = commands().main(args=arguments, prog_name="numerai-lab", standalone_mode=False)
         if code == INTERRUPTED:
             sentence = "stopped; what was finished is kept: run it again (train with --resume)"
             return fail(sentence, INTERRUPTED, arguments)
     except TyperException as error:  # a wrong option or argument
         return fail(error.format_message(), 2, arguments)
-    except LabError as error:
-        return fail(str(error), error.exit_code, arguments)
-    except MemoryError:
-        full = MachineError(
-            "not enough memory", fix="load fewer features or eras (data.feature_set, data.eras)"
-        )
-        return fail(str(full), full.exit_code, arguments)
-    except OSError as error:
-        return fail(f"{error.filename or 'a file'}: {error.strerror or error}", 1, arguments)
+    except Exception as error:
+        short = None if isinstance(error, MachineError) else short_of_memory(error)
+        known = short or error
+        if isinstance(known, LabError):
+            return fail(str(known), known.exit_code, arguments)
+        if isinstance(known, OSError):
+            return fail(f"{known.filename or 'a file'}: {known.strerror or known}", 1, arguments)
+        raise
     # typer.Exit comes back as its code: a command that has printed its result and failed
     return code if isinstance(code, int) else 0
 

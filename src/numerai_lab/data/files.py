@@ -19,6 +19,7 @@ from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.kinds import is_text
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
+from numerai_lab.machine import memory_limits
 
 SYNTHETIC_MARK = b"numerai_lab.synthetic"
 """Key in the schema metadata of every parquet file that the synthetic tournament writes."""
@@ -60,7 +61,7 @@ def first_line(error: Exception) -> str:
 
 def _no_memory(path: Path) -> MachineError:
     return MachineError(
-        "not enough memory to read the file",
+        f"not enough memory to read the file{memory_limits()}",
         where=str(path),
         fix="choose a smaller feature_set, or fewer eras (data.eras.step)",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numerai_lab.errors import UserError
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.machine import available_bytes, gib
+from numerai_lab.machine import available_bytes, gib, memory_limits
 from numerai_lab.models import SizedModel
 
 
@@ -38,9 +38,10 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
     if in_parts:
         ways.append("more workers" if cluster else "more machines (--cluster tcp://HOST:8786)")
     who = "on each worker " if cluster else ""
+    limits = memory_limits() if cluster is None else ""
     raise UserError(
         f"fold {largest.index} {who}trains on {n_rows:,} rows x {frame.n_features:,} features, "
-        f"which takes {gib(need)} at least; {gib(available)} are available",
+        f"which takes {gib(need)} at least; {gib(available)} are available{limits}",
         where=prepared.experiment.name,
         fix=f"choose {', '.join(ways[:-1])} or {ways[-1]}",
     )

@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from pydantic import BaseModel
 
 from numerai_lab.errors import ModelError, did_you_mean
+from numerai_lab.machine import short_of_memory
 from numerai_lab.models.contract import Model, ModelInfo
 
 GROUP = "numerai_lab.models"
@@ -79,7 +80,9 @@ def _load(target: str) -> type[Model] | str:
         loaded: object = getattr(importlib.import_module(module), attribute)
     except ModelError as error:  # it says by itself what to change
         return str(error)
-    except Exception as error:  # noqa: BLE001 - a plugin's import may fail in any way
+    except Exception as error:  # a plugin's import may fail in any way
+        if short_of_memory(error) is not None:
+            raise  # the next start may have more; nothing is wrong with the package
         return f"{type(error).__name__}: {error}"
     if not isinstance(loaded, type):
         return f"{target} is not a class"

@@ -45,6 +45,8 @@ def check_file(path: Path, name: str) -> Contents:
             if _kind(name).startswith("live"):
                 for group in range(file.metadata.num_row_groups):
                     file.read_row_group(group)
+    except MemoryError:  # which Arrow's own is too: the file may be fine
+        raise
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise BadFile(

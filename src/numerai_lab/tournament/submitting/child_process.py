@@ -26,6 +26,7 @@ from numerai_lab.config import Neutralize
 from numerai_lab.disclosure import keys_hidden
 from numerai_lab.errors import LabError, UserError
 from numerai_lab.experiment import RunDir, load_final
+from numerai_lab.machine import short_of_memory
 from numerai_lab.tournament.predict import LivePredictions, predict
 
 START_METHOD = "spawn"
@@ -143,8 +144,12 @@ def _work(run: Path, features: Path, neutralize: Post, seconds: float, result: P
             told["failure"]["code"] = error.exit_code
         except Exception as error:  # noqa: BLE001 - a model may raise anything
             what = f"unexpected {type(error).__name__}: {error}"
-            told = _failure("LabError", what, None, None)
-            said.append(traceback.format_exc().rstrip())
+            short = short_of_memory(error)
+            if short is None:
+                told = _failure("LabError", what, None, None)
+                said.append(traceback.format_exc().rstrip())
+            else:
+                told = _failure("MachineError", short.what, str(run), short.fix)
         write_sealed(result, {**told, "said": said})
         if START_METHOD == "spawn":
             faulthandler.cancel_dump_traceback_later()
