@@ -39,6 +39,8 @@ class Page(HTMLParser):
             self.rows.append([])
         elif tag in ("th", "td"):
             self.rows[-1].append("")
+        if tag == "wbr":
+            self.text = self.text.removesuffix(" ")
         if tag not in VOID:
             self.open.append(tag)
 

@@ -203,8 +203,8 @@ def test_predictions_beside_each_other_are_on_the_same_eras(shorter):
     text = to_text(render_scores(shorter, "xgb_ttt"))
     plain(text)
     first, second = text.split("target target, mean per era, on the same ")[1:]
-    assert first.startswith("30 (71-100) eras")
-    assert second.startswith("80 (21-100) eras")
+    assert first.startswith("30 eras (71-100)")
+    assert second.startswith("80 eras (21-100)")
     same = {name: s["corr"] for name, s in shorter["same_eras"]["target"][0]["scores"].items()}
     assert list(same) == ["prediction", "xgb", BENCHMARK]
     assert row(first, "corr") == [f"{c['mean']:.4f}" for c in same.values()]

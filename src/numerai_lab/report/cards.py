@@ -23,7 +23,7 @@ def cards(record: Record) -> Html:
     scores = record.scores
     corr, mmc, bmc = (scores.stats(MODEL, key) for key in ("corr", "mmc", "bmc"))
     hac = f"{number(corr.sharpe_hac, 2)} corrected for overlap"
-    judged = f"{figures.span(corr.n_eras, corr.first_era, corr.last_era)} eras"
+    judged = figures.in_eras(corr.n_eras, corr.first_era, corr.last_era)
     shown = [
         _card("corr, mean per era", number(corr.mean), _range(corr.ci_low, corr.ci_high), judged),
         _card("sharpe", number(corr.sharpe, 2), hac),
@@ -52,6 +52,6 @@ def cards(record: Record) -> Html:
         difference = number(c.mean_difference, signed=True)
         below = [_range(c.ci_low, c.ci_high), c.way]
         if c.n_eras != corr.n_eras:
-            below.append(f"on the same {figures.span(c.n_eras, c.first_era, c.last_era)} eras")
+            below.append(f"on the same {figures.in_eras(c.n_eras, c.first_era, c.last_era)}")
         shown.append(_card(f"corr, {c.name}", difference, *below))
     return h("dl", *shown, class_="cards")

@@ -162,10 +162,10 @@ def _cumulative(record: Record, own: Curve) -> Chart:
         if len(theirs) == len(own):
             words.append(f"{name} {sums}")
         elif len(theirs):
-            eras = figures.span(len(theirs), int(theirs.eras[0]), int(theirs.eras[-1]))
+            eras = figures.in_eras(len(theirs), int(theirs.eras[0]), int(theirs.eras[-1]))
             mine = figures.number(float(curves.common(theirs, own).values.sum()), 2)
             parts.append(
-                f" {name} was scored in {eras} of these eras only: its line begins at the height "
+                f" {name} was scored in {eras} of these only: its line begins at the height "
                 f"of {record.label(MODEL)}; over the eras of both {name} {sums}, "
                 f"{record.label(MODEL)} {mine}."
             )

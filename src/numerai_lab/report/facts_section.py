@@ -9,7 +9,7 @@ from typing import Any
 from numerai_lab.report import figures
 from numerai_lab.report.figures import ABSENT, count
 from numerai_lab.report.folds_section import IN_LIBRARY
-from numerai_lab.report.markup import Html, facts, h, join, table
+from numerai_lab.report.markup import Html, breakable, code, facts, h, join, table
 from numerai_lab.report.record import Record
 
 SECONDS = (
@@ -32,7 +32,9 @@ def _text(value: Any) -> str:
 def _mapping(values: Mapping[str, Any], words: str = "nothing was recorded") -> Html:
     if not values:
         return h("p", words, class_="note")
-    return facts((name.replace("_", " "), _text(value)) for name, value in values.items())
+    return facts(
+        (name.replace("_", " "), breakable(_text(value))) for name, value in values.items()
+    )
 
 
 def fold_notes(record: Record) -> list[str]:
@@ -57,7 +59,7 @@ def _data(record: Record) -> Html:
     data = record.manifest.data
     pairs = [
         ("source", data.source),
-        ("folder", data.folder or ABSENT),
+        ("folder", code(data.folder) if data.folder else ABSENT),
         (
             "eras",
             f"{figures.eras(data.first_era, data.last_era)} ({count(data.n_eras)} eras)"
@@ -70,10 +72,10 @@ def _data(record: Record) -> Html:
     ]
     files = [
         [
-            h("code", file.path),
+            code(file.path),
             figures.size(file.bytes),
             count(file.rows),
-            h("code", file.sha256[:16], title=file.sha256) if file.sha256 else ABSENT,
+            code(file.sha256[:16], title=file.sha256) if file.sha256 else ABSENT,
         ]
         for file in [*data.files, *data.references]
     ]
@@ -109,8 +111,8 @@ def _run(record: Record) -> Html:
     state = {True: " with uncommitted changes", False: "", None: ""}[git.dirty]
     command = manifest.command
     pairs = [
-        ("command", h("code", command if isinstance(command, str) else " ".join(command))),
-        ("run", h("code", record.folder.name)),
+        ("command", code(command if isinstance(command, str) else " ".join(command))),
+        ("run", code(record.folder.name)),
         ("started", manifest.created_utc or ABSENT),
         ("config hash", h("code", manifest.config_hash or ABSENT)),
         ("git", join([h("code", (git.commit or ABSENT)[:12]), state])),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numerai_lab.report.figures import number, percent
-from numerai_lab.report.markup import Html, h, table
+from numerai_lab.report.markup import Html, code, h, table
 from numerai_lab.report.record import Record
 
 TOP = 20
@@ -42,7 +42,7 @@ def _by_importance(record: Record) -> Html:
     several = len(top[0][1]) > 1
     rows = [
         [
-            h("code", name),
+            code(name),
             _bar(float(np.mean(by_fold)) / largest),
             percent(float(np.mean(by_fold)), 1),
             *([f"{100 * min(by_fold):.1f}-{percent(max(by_fold), 1)}"] if several else []),
@@ -53,7 +53,10 @@ def _by_importance(record: Record) -> Html:
     caption = f"Top {shown} of {len(shares)} features by share of total gain"
     head = ["feature", "", "share"]
     if several:
-        caption, head = f"{caption}, mean over folds", [*head, "lowest and highest fold"]
+        caption, head = (
+            f"{caption}, mean over folds (lowest-highest)",
+            [*head, "lowest and highest fold"],
+        )
     return table(caption, head, rows, class_="features")
 
 
@@ -65,7 +68,7 @@ def _by_exposure(record: Record) -> Html:
     largest = abs(top[0][1]) or 1.0
     rows = [
         [
-            h("code", name),
+            code(name),
             _bar(abs(value) / largest, "loss" if value < 0 else ""),
             number(value, 3, signed=True),
         ]

@@ -81,6 +81,12 @@ def span(n: int | None, first: int | None, last: int | None) -> str:
     return count(n) + ("" if first is None or last is None else f" ({eras(first, last)})")
 
 
+def in_eras(n: int | None, first: int | None, last: int | None) -> str:
+    """Write the same in a sentence, `206 eras (575-780)`."""
+    ends = "" if first is None or last is None else f" ({eras(first, last)})"
+    return f"{count(n)} era{'' if n == 1 else 's'}{ends}"
+
+
 def dates(first: str | None, last: str | None) -> str:
     """Write the dates of a run of eras, ` (2019-01-04 to 2020-02-28)`; nothing without dates."""
     if first is None or last is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count
-from numerai_lab.report.markup import Html, h, table
+from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL, Eras, Fit, Fold
+from numerai_lab.report.shapes import MODEL, Eras, EraWindow, Fit, Fold
 
 KINDS = {
     "train": "train",
@@ -88,19 +88,21 @@ def _axis(folds: list[Fold]) -> Html:
     return h("div", h("ul", *key, class_="key"), *rows, class_="folds")
 
 
+def _window(window: EraWindow) -> Html:
+    """Write which eras, and below how many eras and rows."""
+    which = figures.eras(window.first, window.last)
+    dates = figures.dates(window.first_date, window.last_date)
+    size = f"{count(window.n_eras)} eras, {count(window.n_rows)} rows"
+    return join([which, h("small", f"{size}{dates}")], " ")
+
+
 def _row(fold: Fold, fit: Fit) -> list[object]:
     return [
-        fold.fold,
-        figures.eras(fold.train.first, fold.train.last)
-        + figures.dates(fold.train.first_date, fold.train.last_date),
-        count(fold.train.n_eras),
-        count(fold.train.n_rows),
+        f"fold {fold.fold}",
+        _window(fold.train),
         fold.purge_eras,
         fold.embargo_eras,
-        figures.eras(fold.judged.first, fold.judged.last)
-        + figures.dates(fold.judged.first_date, fold.judged.last_date),
-        count(fold.judged.n_eras),
-        count(fold.judged.n_rows),
+        _window(fold.judged),
         count(fit.size),
         figures.seconds(fit.fit_seconds),
         figures.seconds(fit.library_seconds),
@@ -111,9 +113,9 @@ def _row(fold: Fold, fit: Fit) -> list[object]:
 def folds_section(record: Record) -> Html:
     """Build the section with the folds' time axis and their numbers."""
     folds = record.manifest.folds
-    head = ["fold", "train eras", "eras", "rows", "purge", "embargo", "judged eras", "eras"]
+    head = ["fold", "train eras", "purge", "embargo", "judged eras"]
     units = dict.fromkeys(fit.unit for fit in record.fits.values() if fit.unit)
-    head += ["rows", " or ".join(units) or "size", "fitting", IN_LIBRARY, "predicting"]
+    head += [" or ".join(units) or "size", "fitting", IN_LIBRARY, "predicting"]
     rows = [_row(fold, record.fits.get(fold.fold, Fit())) for fold in folds]
     return h(
         "section",

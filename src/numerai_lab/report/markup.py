@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
-VOID = frozenset({"br", "meta"})
+VOID = frozenset({"br", "meta", "wbr"})
+_SEPARATORS = re.compile(r"(?<=[/\\_:=-])(?=[^/\\_:=-])|(?<=[.])(?=[^\W\d_])")
+"""Between a separator and what follows it; a point before a digit is no separator."""
 
 
 class Html(str):
@@ -38,6 +41,21 @@ def h(tag: str, *children: object, **attributes: object) -> Html:
     return Html(f"<{tag}{written}>" + ("" if tag in VOID else f"{join(children)}</{tag}>"))
 
 
+def breakable(text: str) -> Html:
+    """Let a path, a name or a command break into lines after its separators, and nowhere else."""
+    return join(_SEPARATORS.split(text), h("wbr"))
+
+
+def code(text: str, **attributes: object) -> Html:
+    """Build an element of code that breaks after separators."""
+    return h("code", breakable(text), **attributes)
+
+
+def _breakable_label(head: object) -> str:
+    """Return a column's head for an attribute, where a zero-width space stands for `wbr`."""
+    return "\u200b".join(_SEPARATORS.split(str(head)))
+
+
 def table(
     caption: object,
     head: Sequence[object],
@@ -51,6 +69,11 @@ def table(
     Parameters
     ----------
     text_columns : how many columns from the left hold text; the others are aligned as numbers.
+
+    Notes
+    -----
+    On a phone each row becomes a block of cells under their heads (`data-label`, in page.css), so
+    that no number lies beyond the edge.
     """
 
     def side(column: int) -> str | None:
@@ -60,7 +83,10 @@ def table(
         h(
             "tr",
             h("th", row[0], scope="row"),
-            *(h("td", cell, class_=side(i)) for i, cell in enumerate(row[1:], start=1)),
+            *(
+                h("td", cell, class_=side(i), data_label=_breakable_label(head[i]))
+                for i, cell in enumerate(row[1:], start=1)
+            ),
         )
         for row in rows
     ]
@@ -73,7 +99,7 @@ def table(
         class_=class_ or None,
     )
     # A wide table scrolls inside its own box; tabindex lets the keyboard scroll it too.
-    return h("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    return h("div", inner, class_="scroll stacks", tabindex="0", role="region", aria_label=caption)
 
 
 def facts(pairs: Iterable[tuple[object, object]]) -> Html:

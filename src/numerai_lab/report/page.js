@@ -4,11 +4,14 @@
   const charts = Object.keys(specs).map((id) => document.getElementById(id));
   // A finger that scrolls the page must not zoom the chart under it.
   const touch = matchMedia("(pointer: coarse)").matches;
+  // On a phone a chart takes a third of the screen, so that numbers stand beside it.
+  const tallest = matchMedia("(max-width: 640px)").matches ? 280 : Infinity;
   const config = { responsive: true, displayModeBar: false, doubleClick: "reset" };
   for (const chart of charts) {
     // A copy, because Plotly changes what it is given and `fit` needs the first range.
     const { data, layout } = structuredClone(specs[chart.id]);
-    Plotly.newPlot(chart, data, { ...layout, dragmode: touch ? false : "zoom" }, config);
+    const height = Math.min(layout.height, tallest);
+    Plotly.newPlot(chart, data, { ...layout, height, dragmode: touch ? false : "zoom" }, config);
   }
 
   // Plotly scales y to all points; the chosen eras shall fill the height.

@@ -11,10 +11,11 @@ from numerai_lab.report import charts, figures
 from numerai_lab.report.adaptation import draw_adaptation
 from numerai_lab.report.cards import cards
 from numerai_lab.report.charts import Chart
-from numerai_lab.report.facts_section import facts_section, fold_notes
+from numerai_lab.report.facts_section import facts_section
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
-from numerai_lab.report.markup import Html, h, join
+from numerai_lab.report.markup import Html, breakable, h
+from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.scores_section import scores_section
 from numerai_lab.report.shapes import MODEL
@@ -29,31 +30,6 @@ def _asset(name: str) -> Html:
     return Html(resources.files("numerai_lab.report").joinpath(name).read_text(encoding="utf-8"))
 
 
-def _messages(record: Record) -> Html:
-    manifest = record.manifest
-    parts = []
-    synthetic = manifest.data.source == "synthetic"
-    if synthetic or manifest.data.notice:
-        title = "Synthetic data" if synthetic else "About the data"
-        text = manifest.data.notice or (
-            "These rows were made by the lab itself. The scores show that everything works; "
-            "they say nothing about the tournament."
-        )
-        parts.append(h("div", h("strong", title), h("p", text), class_="banner", role="note"))
-    if record.scores.warnings:
-        said = h("ul", *(h("li", warning) for warning in record.scores.warnings))
-        parts.append(h("div", h("strong", "Warnings"), said, class_="warnings", role="note"))
-    return join(parts)
-
-
-def _notes(record: Record) -> Html:
-    notes = [*record.manifest.notes, *fold_notes(record)]
-    if not notes:
-        return Html("")
-    said = h("ul", *(h("li", note) for note in notes))
-    return h("div", h("strong", "Notes"), said, class_="notes", role="note")
-
-
 def _header(record: Record) -> Html:
     manifest, scores = record.manifest, record.scores
     judged, n_folds = scores.eras, len(manifest.folds)
@@ -63,19 +39,31 @@ def _header(record: Record) -> Html:
         f"{manifest.split.type} split, {n_folds} fold{'' if n_folds == 1 else 's'}",
         f"{figures.count(judged.n)} eras judged ({figures.eras(judged.first, judged.last)})"
         + manifest.data.dates(judged.first, judged.last),
-        manifest.created_utc or "",
-        record.folder.name,
     ]
     return h(
         "header",
-        h("h1", manifest.experiment),
+        h("h1", breakable(manifest.experiment)),
         h("p", manifest.question, class_="question") if manifest.question else "",
-        h("ul", *(h("li", part) for part in line if part), class_="meta"),
+        h(
+            "ul",
+            *(h("li", part) for part in line if part),
+            # On a phone it stands under Facts only, so that the chart is on the first screen.
+            h("li", breakable(record.folder.name), class_="roomy"),
+            class_="meta",
+        ),
     )
 
 
 def _figure(chart: Chart, wide: bool) -> Html:
-    plot = h("div", id=f"chart-{chart.key}", class_="chart", role="img", aria_label=chart.words)
+    plot = h(
+        "div",
+        id=f"chart-{chart.key}",
+        class_="chart",
+        # The place is kept before it is drawn, and where it is not drawn: nothing jumps.
+        style=f"--height:{chart.figure['layout']['height']}px",
+        role="img",
+        aria_label=chart.words,
+    )
     return h(
         "figure",
         h("h3", chart.title),
@@ -85,15 +73,25 @@ def _figure(chart: Chart, wide: bool) -> Html:
     )
 
 
+NO_SCRIPT = h("noscript", h("p", "The charts need JavaScript; the sentences below them do not."))
+
+
+def _overview(record: Record, drawn: list[Chart]) -> Html:
+    """Build the first screen: the numbers to look at first, and the first chart."""
+    first = [NO_SCRIPT, _figure(drawn[0], wide=True)] if drawn else []
+    return h("div", cards(record), *first, class_="overview")
+
+
 def _charts_section(record: Record, drawn: list[Chart]) -> Html:
     folds = record.manifest.folds
     if not drawn:
         words = "No era has a corr of this run, so there is nothing to draw."
         return h("section", h("h2", "Eras"), h("p", words, class_="note"), id="eras")
     # Narrow charts stand in pairs; one left over takes the whole width.
-    narrow = [chart for chart in drawn if not chart.wide]
+    further = drawn[1:]
+    narrow = [chart for chart in further if not chart.wide]
     unpaired = narrow[-1] if len(narrow) % 2 == 1 else None
-    plots = [_figure(chart, chart.wide or chart is unpaired) for chart in drawn]
+    plots = [_figure(chart, chart.wide or chart is unpaired) for chart in further]
     zoom = "Drag across a chart to zoom all of them to those eras, double-click to go back. "
     return h(
         "section",
@@ -104,7 +102,6 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
             "A dotted line is where the next fold begins." if len(folds) > 1 else "",
             class_="note",
         ),
-        h("noscript", h("p", "The charts need JavaScript; the sentences below them do not.")),
         h("div", *plots, class_="charts"),
         id="eras",
     )
@@ -127,9 +124,9 @@ def render_page(record: Record) -> Html:
     body = h(
         "body",
         _header(record),
-        _messages(record),
-        cards(record),
-        _notes(record),
+        messages(record),
+        _overview(record, drawn),
+        notes(record),
         h("nav", *links, aria_label="Sections", class_="screen"),
         h(
             "main",

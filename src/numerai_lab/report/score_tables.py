@@ -10,7 +10,7 @@ from numerai_lab.report import curves, figures
 from numerai_lab.report.charts import line_style
 from numerai_lab.report.curves import Curve
 from numerai_lab.report.figures import ABSENT, interval, number, percent
-from numerai_lab.report.markup import Html, h, join, table
+from numerai_lab.report.markup import Html, breakable, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.shapes import MODEL, Block, Stats
 from numerai_lab.scoring import METRICS
@@ -42,7 +42,8 @@ def _role(record: Record, name: str) -> str | None:
 
 def _named(record: Record, name: str) -> Html:
     role = _role(record, name)
-    label = h("strong", record.label(name)) if role is None else record.label(name)
+    label = breakable(record.label(name))
+    label = h("strong", label) if role is None else label
     parts = [_swatch(record, name), label, h("small", role) if role else ""]
     return h("span", join(parts, " "), class_="named")
 
@@ -74,7 +75,7 @@ def _on(block: Block, n_blocks: int) -> str:
     """Say which eras the rows of a block are over, as the end of a caption."""
     if block.eras.n is None:
         return "" if n_blocks == 1 else ", each on its own eras"
-    eras = f"{figures.span(block.eras.n, block.eras.first, block.eras.last)} eras"
+    eras = figures.in_eras(block.eras.n, block.eras.first, block.eras.last)
     return f", {eras}" if n_blocks == 1 else f", on the same {eras}"
 
 
@@ -134,8 +135,7 @@ def headlines(record: Record) -> Iterable[Html]:
 
 def _summary_head(adds_up: bool = True) -> list[object]:
     gains = ["sharpe", "sharpe hac", "max drawdown", "hit rate"] if adds_up else []
-    head = ["mean", "95 % interval", "std", *gains, "last 20", "last 50", "last 100"]
-    return [*head, "eras", "unscored"]
+    return ["mean", "95 % interval", "std", *gains, "last 20", "last 50", "last 100", "eras"]
 
 
 def _summary_row(s: Stats, adds_up: bool = True) -> list[object]:
@@ -144,7 +144,8 @@ def _summary_row(s: Stats, adds_up: bool = True) -> list[object]:
     gains.append(percent(s.hit_rate))
     row: list[object] = [number(s.mean), interval(s.ci_low, s.ci_high), number(s.std)]
     row += [*(gains if adds_up else []), *map(number, (s.last_20, s.last_50, s.last_100))]
-    return [*row, _eras_cell(s), figures.count(s.n_nan)]
+    unscored = h("small", f"{figures.count(s.n_nan)} unscored") if s.n_nan else ""
+    return [*row, join([_eras_cell(s), unscored], " ")]
 
 
 def all_metrics(record: Record) -> Iterable[Html]:
@@ -163,7 +164,7 @@ def all_metrics(record: Record) -> Iterable[Html]:
             ]
             title = f"{metric.key}: {metric.meaning}"
             if len({(s.n_eras, s.first_era, s.last_era) for s in summaries.values()}) > 1:
-                title += " (each row over all its own eras: see the last columns)"
+                title += " (each row over all its own eras: see the last column)"
             yield table(title, ["prediction", *_summary_head(metric.adds_up)], rows)
 
 
@@ -174,21 +175,21 @@ UNDEFINED = (
 )
 
 
-def other_targets(record: Record) -> Html:
-    """Build the table of corr on the targets that are not the main one."""
+def other_targets(record: Record) -> Iterable[Html]:
+    """Build the tables of corr on each target but the main one, in blocks of the same eras."""
     scores = record.scores
-    rows, said = [], []
     for target in (name for name in scores.scores_by_target if name != scores.target):
-        for block in scores.blocks(target):
-            for name in scores.names(block.scores):
-                stats = block.scores[name].get("corr") or Stats()
-                rows.append([target, _named(record, name), *_summary_row(stats)])
-        said.append(scores.unlike(target))
-    if not rows:
-        return Html("")
-    head = ["target", "prediction", *_summary_head()]
-    notes = (h("p", sentence, class_="note") for sentence in dict.fromkeys(filter(None, said)))
-    return join([table("corr on the other targets", head, rows, text_columns=2), *notes])
+        blocks = scores.blocks(target)
+        for block in blocks:
+            rows = [
+                [_named(record, name), *_summary_row(block.scores[name].get("corr") or Stats())]
+                for name in scores.names(block.scores)
+            ]
+            title = f"corr on {target}{_on(block, len(blocks))}"
+            yield table(title, ["prediction", *_summary_head()], rows)
+        unlike = scores.unlike(target)
+        if unlike:
+            yield h("p", unlike, class_="note")
 
 
 def by_fold(record: Record) -> Html:
@@ -220,5 +221,6 @@ def _fold_cell(curve: Curve, own: Curve) -> Html:
     there = np.isin(curve.eras, shared.eras)
     theirs = float(curve.values[there].mean())
     mine = theirs + float(shared.values.mean())
-    eras = figures.span(len(shared), int(shared.eras[0]), int(shared.eras[-1]))
-    return join([number(theirs), h("small", f"{eras} eras; this run there {number(mine)}")], " ")
+    eras = figures.in_eras(len(shared), int(shared.eras[0]), int(shared.eras[-1]))
+    beside = h("small", f"in {eras}"), h("small", f"this run there {number(mine)}")
+    return join([number(theirs), *beside], " ")

@@ -60,7 +60,8 @@ def _payout(record: Record) -> Html:
 def _comparison(record: Record, c: Comparison) -> Html:
     improves = "" if c.improves is None else f"probability of improvement {percent(c.improves)}, "
     told = [*over_time(c)]
-    eras = figures.span(c.n_eras, c.first_era, c.last_era)
+    ends = figures.eras(c.first_era, c.last_era)
+    eras = f"{figures.count(c.n_eras)} paired eras" + ("" if c.first_era is None else f" ({ends})")
     control = ""
     if c.control:
         variant = record.scores.variant(c.prediction)
@@ -70,7 +71,7 @@ def _comparison(record: Record, c: Comparison) -> Html:
         h("strong", f"{c.name}: {c.way_in_words}"),
         f", {c.metric} {number(c.mean_difference, signed=True)} per era, "
         f"95 % {interval(c.ci_low, c.ci_high)}, {improves}"
-        f"{eras} paired eras{control}.",
+        f"{eras}{control}.",
         h("ul", *(h("li", f"{what}: {', '.join(how)}") for what, how in told)) if told else "",
     )
 
@@ -86,7 +87,7 @@ def scores_section(record: Record) -> Html:
         h("ul", *sentences, class_="comparisons") if any(sentences) else "",
         _reading(record),
         by_fold(record),
-        other_targets(record),
+        *other_targets(record),
         h(
             "details",
             h("summary", "Every score, every summary"),

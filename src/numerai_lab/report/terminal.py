@@ -128,7 +128,7 @@ def _on(block: Block) -> str:
     """Say which eras a block is on."""
     if block.eras.n is None:
         return "each on its own eras"
-    return f"on the same {figures.span(block.eras.n, block.eras.first, block.eras.last)} eras"
+    return f"on the same {figures.in_eras(block.eras.n, block.eras.first, block.eras.last)}"
 
 
 def _by_target(scores: Scores, experiment: str) -> Table:

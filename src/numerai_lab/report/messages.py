@@ -1,0 +1,79 @@
+"""What the page says above the scores: the data's banner, warnings by severity, the notes.
+
+The numbers and a chart belong on the first screen, so that what is long is folded: of several
+warnings the most severe one stands in full, and every one that speaks of a leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numerai_lab.report.facts_section import fold_notes
+from numerai_lab.report.markup import Html, h, join
+from numerai_lab.report.record import Record
+
+_SEVERE = (("leak", "suspicious"), ("prediction '",), ("covers less than",))
+"""What a warning says, the most severe first: scores that cannot be, predictions that were not
+scored, references that were not there; the rest comes after these."""
+
+
+def severity(warning: str) -> int:
+    """Rank a warning; 0 is a suspected leak, the most severe."""
+    said = warning.lower()
+    ranks = (i for i, marks in enumerate(_SEVERE) if any(mark in said for mark in marks))
+    return next(ranks, len(_SEVERE))
+
+
+def fold_warnings(warnings: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the warnings that stand in full, and those that are folded, each by severity."""
+    ranked = sorted(warnings, key=severity)
+    leaks = sum(severity(warning) == 0 for warning in warnings)
+    in_full = max(leaks, 1)
+    return ranked[:in_full], ranked[in_full:]
+
+
+def banner(title: str, text: str) -> Html:
+    """Build the banner of data that are not Numerai's."""
+    return h("div", h("strong", title), " ", h("span", text), class_="banner", role="note")
+
+
+def messages(record: Record) -> Html:
+    """Build what must be known before the first number is read."""
+    data, warnings = record.manifest.data, record.scores.warnings
+    parts = []
+    synthetic = data.source == "synthetic"
+    if synthetic or data.notice:
+        text = data.notice or (
+            "These rows were made by the lab itself. The scores show that everything works; "
+            "they say nothing about the tournament."
+        )
+        parts.append(banner("Synthetic data" if synthetic else "About the data", text))
+    if warnings:
+        shown, folded = fold_warnings(warnings)
+        count = f"{len(warnings)} warnings" if len(warnings) > 1 else "Warning"
+        parts.append(
+            h(
+                "div",
+                h("strong", count),
+                h("ul", *(h("li", warning) for warning in shown)),
+                _folded(f"{len(folded)} more", folded),
+                class_="warnings",
+                role="note",
+            )
+        )
+    return join(parts)
+
+
+def notes(record: Record) -> Html:
+    """Build the folded notes of the run and of its fits."""
+    said = [*record.manifest.notes, *fold_notes(record)]
+    if not said:
+        return Html("")
+    title = f"{len(said)} note{'' if len(said) == 1 else 's'} on how it ran"
+    return h("div", _folded(title, said), class_="notes", role="note")
+
+
+def _folded(title: str, lines: Sequence[str]) -> Html:
+    if not lines:
+        return Html("")
+    return h("details", h("summary", title), h("ul", *(h("li", line) for line in lines)))
