@@ -239,7 +239,7 @@ def test_bags_without_weight_teach_nothing(world):
 def test_keeps_the_promises_of_a_model(name):
     params = params_of(name)
     auxiliary = {**params.get("auxiliary", {}), "noise_ratio": 0}
-    check_model(XGBTTT, {**params, "auxiliary": auxiliary})
+    check_model(XGBTTT, {**params, "num_boost_round": 12, "auxiliary": auxiliary})
 
 
 def test_changes_the_predictions_and_the_control_changes_them_otherwise(adapted, judged):

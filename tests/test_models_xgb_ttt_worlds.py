@@ -11,7 +11,7 @@ CONFIG = """\
 name: worlds
 data: {{source: numerai, dir: "{folder}"}}
 split: {{type: holdout, train: {{to: 149}}, validate: {{from: 158}}}}
-scoring: {{exposure: false, fnc_feature_set: none, benchmark: none}}
+scoring: {{exposure: false, fnc_feature_set: none, benchmark: none, bootstrap: {{samples: 1000}}}}
 threads: 1
 model:
   type: xgb_ttt
@@ -30,6 +30,7 @@ CODE = {
     "era_forecast": {"auxiliary": {"task": "era_forecast"}},
 }
 """Each task with code_leaves."""
+ADAPTER = {"num_boost_round": 20, "bags": 2}
 LEAVES = {
     "leaf_refresh": {
         "auxiliary": {"task": "feature_prediction", "weight": "auto"},
@@ -46,17 +47,18 @@ def worlds(tmp_path_factory):
     def folder(world):
         if world not in made:
             made[world] = tmp_path_factory.mktemp(world)
-            size = {"n_eras": 224, "rows_per_era": 400, "n_features": 40, "seed": 1}
+            size = {"n_eras": 224, "rows_per_era": 300, "n_features": 24, "seed": 1}
             generate_tournament(made[world], Synthetic(world=world, **size))
         return made[world]
 
     return folder
 
 
-def judged(lab, tmp_path, folder, params, rounds=80):
+def judged(lab, tmp_path, folder, params, rounds=40):
     """Comparisons by (prediction, baseline), and what the run said."""
     config = tmp_path / "worlds.yaml"
-    parts = {key: json.dumps(params.get(key, {})) for key in ("auxiliary", "adapt")}
+    adapt = {"trees": ADAPTER, **params.get("adapt", {})}
+    parts = {"auxiliary": json.dumps(params.get("auxiliary", {})), "adapt": json.dumps(adapt)}
     config.write_text(CONFIG.format(folder=folder, rounds=rounds, **parts))
     result = lab("train", config, "--runs-dir", tmp_path / "runs", "--json")
     assert result.code == 0, result.err
