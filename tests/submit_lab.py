@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import shutil
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass
@@ -112,18 +111,6 @@ class Submit:
             *("--runs-dir", str(self.runs)),
             *("--state-dir", str(self.state)),
         ]
-
-    def process(self, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """Run submit as cron does: its own process, a bare environment, another directory."""
-        options = {"env": self.environment, "cwd": "/", **options}
-        return subprocess.run(
-            [*MAIN, "submit", *self.places, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            **options,
-        )
 
     def records(self, slot: str) -> Path:
         """Return where the records of the stand-in are."""

@@ -6,16 +6,17 @@ from datetime import datetime
 
 import pytest
 
-from submit_lab import ONE, ROUND
+from submit_lab import APART, ONE, ROUND
 from test_tournament_faults import Simulation
 
 
-def test_as_cron_starts_it(submit):
+def test_as_cron_starts_it(submit, forks):
     """A bare environment, another directory, and a machine whose clock is months away."""
     submit.slots(ONE)
-    result = submit.process("--json")
-    assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
+    bare = {"env": submit.environment, "cwd": "/", "code": APART}
+    code, out, err = forks.run("submit", *submit.places, "--json", **bare)
+    assert code == 0, err
+    told = json.loads(out)
     assert told["round"] == ROUND
     assert [(s["slot"], s["status"]) for s in told["slots"]] == [("alpha", "submitted")]
     assert set(told["slots"][0]) == {"slot", "status", "submission_id", "message"}

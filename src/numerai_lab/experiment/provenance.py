@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,15 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the installed version of everything that can change a number."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+@cache
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def machine() -> dict[str, Any]:
@@ -53,7 +56,8 @@ def machine() -> dict[str, Any]:
 def git_state() -> dict[str, Any] | None:
     """Return commit and whether tracked files differ from it, for the code that is running.
 
-    None when the package does not run from a git checkout (an ordinary install).
+    None when the package does not run from a git checkout (an ordinary install). Asked once in a
+    process, whose code was imported once.
     """
     here = Path(__file__).parent
     commit = _git(here, "rev-parse", "HEAD")
@@ -63,6 +67,7 @@ def git_state() -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(changed)}
 
 
+@cache
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
