@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 
 from damage import rewritten
 from data_files import without_mark
+from numerai_lab.checksums import read_sealed, write_sealed
 from numerai_lab.tournament import State, Tournament
 from numerai_lab.tournament.records.model_uploads import UploadRecord, write_upload
 from numerai_lab.tournament.records.record_files import Journal, Origin, Receipt
@@ -381,6 +383,79 @@ def test_monitor_page_stands_alone(lab, server, slots, state, run_dir, tmp_path)
     assert json.dumps(result.json).count("NaN") == 0
 
 
+LOW = "Below validation, not yet proven"
+
+
+@pytest.mark.parametrize(
+    ("live", "standing", "headline"),
+    [
+        ([0.02] * 60, "holds", "1 slot, nothing to warn of"),
+        ([0.01] * 60, "low", "1 of 1 slot below validation, not yet proven"),
+        ([-0.05] * 60, "decayed", "1 of 1 slot needs a look"),
+        ([0.02] * 7, None, "1 slot, live corr not judged yet"),
+        ([0.02] * 20 + [None] * 40 + [0.02] * 20, "holds", "1 slot, nothing to warn of"),
+    ],
+)
+def test_terminal_and_page_say_the_same_of_live_corr(
+    live, standing, headline, lab, server, slots, state, run_dir
+):
+    made = submitted(server, state, run_dir)
+    slots.write_text(f"slots: [{{name: first, model: alpha, run: {run_dir}}}]\n")
+    first = made.round - 25 - len(live)
+    scores = [
+        {"roundNumber": first + i, "displayName": "v2_corr20", "value": value}
+        for i, value in enumerate(live)
+        if value is not None
+    ]
+    server.control(scores={"alpha": scores})
+    result = lab("status", "--config", slots, "--html", "monitor.html", "--json")
+    assert result.code == 0
+    assert result.json["headline"] == headline
+    (slot,) = result.json["slots"]
+    verdict = slot["verdict"]
+    assert (verdict and verdict["standing"]) == standing
+    page = Page(Path("monitor.html").read_text())
+    words = " ".join(" ".join(page.words).split())
+    shown = " ".join(lab("status", "--config", slots).out.split())
+    said = verdict["sentence"] if verdict else slot["unjudged"]
+    for text in (words, shown):
+        assert headline in text
+        assert said in text
+    assert (LOW in words) == (standing == "low")
+    assert bool(slot["warnings"]) == (standing == "decayed")
+    # bars with the band of one round, and the sum with its own band; zero is named on both axes
+    assert page.tags.count("rect") == len(scores) + 1
+    assert page.tags.count("polygon") == 1
+    assert page.tags.count("polyline") == 2
+    assert page.words.count("0") == 2
+    low, high = slot["bands"]["round"]
+    assert low < -0.01 < 0.05 < high  # 400 judged eras of .02 with a spread of .02
+    assert ("no score for 40 rounds between" in words) == (None in live)
+
+
+def test_a_suspicious_validation_is_warned_of(lab, slots, run_dir, tmp_path):
+    copy = shutil.copytree(run_dir, tmp_path / "leaky")
+    scores = read_sealed(copy / "scores.json")
+    own = scores["suspicions"][scores["target"]]["prediction"]
+    scores["suspicions"][scores["target"]]["prediction"] = {**own, "suspicious": True}
+    write_sealed(copy / "scores.json", scores)
+    rewritten(copy)
+    slots.write_text(f"slots: [{{name: first, model: alpha, run: {copy}}}]\n")
+    result = lab("status", "--config", slots, "--json")
+    said = [text for text in result.json["slots"][0]["warnings"] if "suspicious" in text]
+    assert len(said) == 1
+    assert own["reason"] in said[0]
+    assert result.json["headline"] == "1 of 1 slot needs a look"
+
+
+def test_no_slots_and_no_server_is_nothing_to_be_calm_about(lab, slots, monkeypatch):
+    slots.write_text("slots: []\n")
+    monkeypatch.setenv("NUMERAI_API_URL", "http://127.0.0.1:9")
+    result = lab("status", "--json")
+    assert result.code != 0
+    assert result.json["headline"] == "0 slots, the server could not be asked"
+
+
 def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tmp_path):
     copy = shutil.copytree(run_dir, tmp_path / "made_up")
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -395,7 +470,7 @@ def test_one_slot_of_a_synthetic_run_on_the_page(lab, server, slots, run_dir, tm
     assert "alpha: SYNTHETIC data" in result.err
     page = Page((tmp_path / "monitor.html").read_text())
     words = " ".join(" ".join(page.words).split())
-    assert "1 slot, nothing to warn of" in words
+    assert "1 slot, live corr not judged yet" in words
     assert "Synthetic data The run was made on synthetic data" in words
     # each number beside what it is the mean of
     assert "live corr 0.0100 2 resolved rounds validation corr" in words

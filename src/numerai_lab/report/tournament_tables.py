@@ -11,6 +11,9 @@ from numerai_lab.report.terminal import add_row, new_table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+ALARMS = ("decayed", "above")
+"""Standings of live corr whose sentence is among a slot's warnings."""
+
 
 def server_words(line: Mapping[str, Any]) -> str:
     """Return what the server made of a round, `selected, late`; a dash where it was not asked."""
@@ -45,15 +48,15 @@ def render_status(status: Mapping[str, Any]) -> RenderableType:
         parts.append(_scores(slot))
         if slot["verdict"] is None:
             parts.append(Text(slot["unjudged"]))
-        elif not slot["verdict"]["outside"]:
-            parts.append(Text(slot["verdict"]["sentence"]))
+        elif slot["verdict"]["standing"] not in ALARMS:
+            low = slot["verdict"]["standing"] == "low"
+            parts.append(Text(slot["verdict"]["sentence"], style="yellow" if low else ""))
         if slot["problem"]:
             parts.append(Text(f"server: {slot['problem']}", style="yellow"))
         parts += [Text(f"warning: {said}", style="yellow") for said in slot["warnings"]]
     if status["elsewhere"]:
         parts += [Text(""), Text(status["elsewhere"])]
-    if not status["slots"]:
-        parts.append(Text("no slots yet"))
+    parts += [Text(""), Text(status["headline"], style="bold")]
     return Group(*parts)
 
 
@@ -65,6 +68,9 @@ def _scores(slot: Mapping[str, Any]) -> RenderableType:
     add_row(table, ["live", *(number(slot["live"].get(name)) for name in names)])
     verdict = slot["verdict"]
     if verdict is not None:
+        if verdict["n_rounds"] != slot["n_resolved"]:
+            longer = [number(verdict["mean"]), *("" for _ in names[1:])]
+            add_row(table, [f"live, {count(verdict['n_rounds'])} rounds", *longer])
         cells = [interval(verdict["low"], verdict["high"]), *("" for _ in names[1:])]
         add_row(table, [f"expected of {count(verdict['n_eras'])} weeks", *cells])
     return table

@@ -3,6 +3,10 @@
 A round opens on five days a week and an era is a week, so 60 rounds are 12 eras: their mean varies
 far more than the mean over all validation eras, whose interval would raise an alarm most of the
 time. What is compared with is the spread of means over as many eras as the live rounds span.
+
+Two stretches are looked at: the newest 60 rounds, which show a sudden end, and all rounds of the
+last year, which show a small loss that lasts. Where neither proves anything and live corr is low
+all the same, how many further rounds would prove it is said.
 """
 
 from __future__ import annotations
@@ -13,38 +17,46 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtrit
 
 from numerai_lab.arrays import Float64
 from numerai_lab.config import Bootstrap
-from numerai_lab.scoring import block_length, overlap_eras
-from numerai_lab.seeds import child_seed
+from numerai_lab.tournament.monitoring.expectation import Expectation
 
 ROUNDS = 60
-"""Resolved rounds looked at, the newest."""
+"""Resolved rounds that are the present: the newest."""
+YEAR_ROUNDS = 250
+"""Resolved rounds looked at, at most: 50 weeks."""
 FEWEST_ROUNDS = 20
 """Fewer rounds, four weeks, say nothing."""
-FEWEST_STRETCHES = 4.0
-"""Validation must hold as many stretches, apart from one another, as long as the live rounds."""
 ROUNDS_PER_ERA = 5
 """A round opens Tuesday to Saturday. Source: Numerai's documentation, "Rounds"."""
-_SAMPLES = 4_000
-_LEVEL = 0.95
+LEVEL = 0.95
+"""Share of models that hold and are left in peace."""
+_LOW_LEVEL = 2 / 3
+"""A mean below the middle two thirds of what is expected is called low: one in six is by chance."""
+
+Rounds = Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Live corr of the last resolved rounds beside the validation's.
+    """Live corr of resolved rounds beside the validation's.
 
     Attributes
     ----------
-    n_rounds, first_round, last_round : the rounds that were scored; n_eras : weeks they span.
+    standing : `decayed` and `above` are alarms: `mean` lies below `low` or above `high`. `low`: it
+        is lower than validation leads one to expect, which is not proven. `holds`: none of these.
+    n_rounds, first_round, last_round : the rounds judged; n_eras : weeks they span.
     mean : of the live corr.
-    low, high : where a mean over `n_eras` eras lies in 95 of 100 cases if live is as validation.
+    low, high : where a mean over `n_eras` eras lies if live is as validation, in 95 of 100 cases
+        (97.5 where two stretches are looked at, so that both together keep 95).
     validation_mean, validation_eras : of the run's judged eras.
-    outside : on which side of the interval the mean is, or None.
+    newest_mean : of the newest `ROUNDS`, the present level; `mean`, unless a year is judged.
+    more_rounds : with `low`, how many further rounds at the present level would prove it: the mean
+        of the last year's rounds would then be below its interval. None where a year would not.
     """
 
+    standing: Literal["decayed", "low", "holds", "above"]
     n_rounds: int
     first_round: int
     last_round: int
@@ -54,7 +66,8 @@ class Verdict:
     high: float
     validation_mean: float
     validation_eras: int
-    outside: Literal["below", "above"] | None
+    newest_mean: float
+    more_rounds: int | None = None
 
     def sentence(self) -> str:
         """Say it plainly."""
@@ -63,15 +76,43 @@ class Verdict:
             f"live corr {self.mean:.4f} over {self.n_rounds} resolved rounds ({weeks}), validation "
             f"says {self.low:.4f} to {self.high:.4f} for as many weeks"
         )
-        if self.outside == "below":
+        if self.standing == "decayed":
             return f"{what}: the model has decayed, or it was judged too well; train it again"
-        if self.outside == "above":
+        if self.standing == "above":
             return f"{what}: better than it was judged; is this the model that was judged?"
-        return f"{what}: as it was judged"
+        if self.standing == "holds":
+            return f"{what}: as it was judged"
+        year = self.n_rounds > ROUNDS
+        level = f"the {self.newest_mean:.4f} of the newest {ROUNDS}" if year else "this level"
+        proof = (
+            f"about {self.more_rounds} more rounds at {level} would prove it"
+            if self.more_rounds is not None
+            else f"at {level} not even a year of rounds would prove it"
+        )
+        return (
+            f"{what}, around {self.validation_mean:.4f}: below validation, not yet proven; {proof}"
+        )
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Newest rounds: how many, the weeks they span, their mean, and the interval of such means."""
+
+    first: int
+    n_rounds: int
+    n_eras: int
+    mean: float
+    low: float
+    high: float
+
+
+def weeks_of(rounds: Rounds) -> int:
+    """Return how many weekly eras rounds span, gaps included; at least 1."""
+    return max(1, round((rounds[-1][0] - rounds[0][0] + 1) / ROUNDS_PER_ERA))
 
 
 def judge_live(
-    rounds: Sequence[tuple[int, float]],
+    rounds: Rounds,
     eras: npt.NDArray[np.int32],
     corr: Float64,
     horizon_days: int,
@@ -89,73 +130,81 @@ def judge_live(
     -------
     The verdict, or the reason why there is none.
     """
-    newest = sorted(rounds)[-ROUNDS:]
+    known = sorted(rounds)[-YEAR_ROUNDS:]
+    newest = known[-ROUNDS:]
     if len(newest) < FEWEST_ROUNDS:
         told = f"{len(newest)} resolved round{'' if len(newest) == 1 else 's'}"
         return f"{told}, live corr is judged from {FEWEST_ROUNDS} on"
-    first, last = newest[0][0], newest[-1][0]
-    spanned = max(1, round((last - first + 1) / ROUNDS_PER_ERA))
-    # Eras that a run skips (data.eras.step) are skipped here: as many weeks, fewer values.
-    distance = float(np.median(np.diff(eras))) if len(eras) > 1 else 1.0
-    length = max(1, round(spanned / distance))
-    # Means of this many eras and a label's reach apart share nothing.
-    independent = len(corr) / (length + max(1.0, overlap_eras(horizon_days) / distance))
-    if independent < FEWEST_STRETCHES:
+    expected = Expectation(eras, corr, horizon_days, bootstrap)
+    if not expected.knows(weeks_of(newest)):
         return (
-            f"the run judged {len(corr)} eras, too few to say how means of {spanned} weeks vary; "
-            "judge more eras"
+            f"the run judged {len(corr)} eras, too few to say how means of {weeks_of(newest)} "
+            "weeks vary; judge more eras"
         )
-    block = block_length(eras, horizon_days, bootstrap)
-    low, high = interval_of_means(corr, length, block, independent)
-    mean = float(np.mean([value for _, value in newest]))
+    while len(known) > len(newest) and not expected.knows(weeks_of(known)):
+        known = known[1:]  # validation is too short for a whole year
+    both = len(known) > len(newest)
+    stretches = [_stretch(part, expected, both) for part in ([newest, known] if both else [newest])]
+    present, whole = stretches[0], stretches[-1]
+    more = None
+    standing: Literal["decayed", "low", "holds", "above"] = "holds"
+    shown = present
+    for one in stretches:
+        if not one.low <= one.mean <= one.high:
+            standing, shown = ("decayed" if one.mean < one.low else "above"), one
+            break
+    else:
+        for one in stretches:
+            if _is_low(one, expected):
+                standing, shown = "low", one
+                more = _more_rounds(present, whole, expected)
+                break
     return Verdict(
-        n_rounds=len(newest),
-        first_round=first,
-        last_round=last,
-        n_eras=spanned,
-        mean=mean,
-        low=low,
-        high=high,
+        standing=standing,
+        n_rounds=shown.n_rounds,
+        first_round=shown.first,
+        last_round=newest[-1][0],
+        n_eras=shown.n_eras,
+        mean=shown.mean,
+        low=shown.low,
+        high=shown.high,
         validation_mean=float(corr.mean()),
         validation_eras=len(corr),
-        outside="below" if mean < low else "above" if mean > high else None,
+        newest_mean=present.mean,
+        more_rounds=more,
     )
 
 
-def interval_of_means(
-    values: Float64, length: int, block: int, independent: float
-) -> tuple[float, float]:
-    """Return where the mean of `length` further values lies in 95 of 100 cases.
+def _level(two_stretches: bool) -> float:
+    return 1 - (1 - LEVEL) / 2 if two_stretches else LEVEL
 
-    Stretches of neighbouring values are drawn from the series laid in a circle: one of `length`,
-    or several of `block` where `length` is longer. To each mean the error of the series' own mean
-    is added, drawn in the same way: validation knows its mean only so well. And it knows the
-    spread only from so many independent stretches, so that is widened as Student's t is.
 
-    Parameters
-    ----------
-    values : float64 [n], in order of time. length, block : numbers of values.
-    independent : stretches of `length` in the series that share nothing, more than 1.
+def _stretch(rounds: Rounds, expected: Expectation, two: bool) -> _Stretch:
+    weeks = weeks_of(rounds)
+    low, high = expected.interval(weeks, _level(two))
+    mean = float(np.mean([value for _, value in rounds]))
+    return _Stretch(rounds[0][0], len(rounds), weeks, mean, low, high)
 
-    Source: Politis and Romano (1992), the circular block bootstrap; the interval is that of a
-    prediction, not of a mean.
+
+def _is_low(stretch: _Stretch, expected: Expectation) -> bool:
+    if stretch.mean <= 0 < expected.mean:
+        return True
+    return stretch.mean < expected.interval(stretch.n_eras, _LOW_LEVEL)[0]
+
+
+def _more_rounds(present: _Stretch, whole: _Stretch, expected: Expectation) -> int | None:
+    """Return after how many further rounds as low as the present ones the year's mean is too low.
+
+    Weeks are added to the rounds known one by one; the interval of so many weeks shrinks as means
+    of the validation's own overlapping eras say. Live corr varies from week to week, so chances
+    are even that it takes fewer rounds or more.
     """
-    rng = np.random.default_rng(child_seed(0, "decay"))
-    means = _drawn_means(values, length, min(length, block), rng)
-    own_error = _drawn_means(values, len(values), block, rng) - values.mean()
-    tail = (1 - _LEVEL) / 2
-    low, high = np.quantile(means + own_error, [tail, 1 - tail])
-    middle = float(values.mean())
-    wider = float(stdtrit(independent - 1, 1 - tail) / ndtri(1 - tail))
-    return middle - wider * (middle - float(low)), middle + wider * (float(high) - middle)
-
-
-def _drawn_means(values: Float64, length: int, block: int, rng: np.random.Generator) -> Float64:
-    n = len(values)
-    n_blocks = -(-length // block)
-    lengths = np.full(n_blocks, block)
-    lengths[-1] = length - block * (n_blocks - 1)
-    starts = rng.integers(0, n, size=(_SAMPLES, n_blocks))
-    running = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values]))])
-    means: Float64 = (running[starts + lengths] - running[starts]).sum(axis=1) / length
-    return means
+    for weeks in range(whole.n_eras + 1, YEAR_ROUNDS // ROUNDS_PER_ERA + 1):
+        if not expected.knows(weeks):
+            return None
+        added = weeks - whole.n_eras
+        mean = (whole.mean * whole.n_eras + present.mean * added) / weeks
+        two = weeks * ROUNDS_PER_ERA > ROUNDS
+        if mean < expected.interval(weeks, _level(two))[0]:
+            return added * ROUNDS_PER_ERA
+    return None

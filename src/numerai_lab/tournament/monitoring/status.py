@@ -11,13 +11,10 @@ from typing import Any
 
 from numerai_lab.errors import LabError
 from numerai_lab.experiment import RunDir, find_final
-from numerai_lab.tournament.monitoring.decay import ROUNDS, Verdict, judge_live
-from numerai_lab.tournament.monitoring.round_lines import (
-    SHOWN_ROUNDS,
-    RoundLine,
-    about_rounds,
-    round_lines,
-)
+from numerai_lab.tournament.monitoring.bands import bands
+from numerai_lab.tournament.monitoring.decay import ROUNDS, YEAR_ROUNDS, Verdict, judge_live
+from numerai_lab.tournament.monitoring.round_lines import SHOWN_ROUNDS, about_rounds, round_lines
+from numerai_lab.tournament.monitoring.slot_status import SlotStatus, Status
 from numerai_lab.tournament.monitoring.validation_scores import Promise, read_promise
 from numerai_lab.tournament.monitoring.watched import Entry
 from numerai_lab.tournament.records import DamagedRecord, Journal, Receipt, State
@@ -33,7 +30,7 @@ from numerai_lab.tournament.server import (
 )
 
 _LISTED_ROUNDS = 100
-_ASKED_ROUNDS = ROUNDS + _LISTED_ROUNDS
+_ASKED_ROUNDS = YEAR_ROUNDS + _LISTED_ROUNDS
 """Rounds whose scores are asked for: those with 60-day targets resolve some 65 rounds later."""
 NAMES = {
     ("corr", 20): ("v2_corr20", "canon_corr", "corr20"),
@@ -46,77 +43,6 @@ NAMES = {
 Source: display names in answers of `submissionScores` as public clients of the API record them;
 the API itself documents none.
 """
-
-
-@dataclass(frozen=True)
-class SlotStatus:
-    """One slot.
-
-    Attributes
-    ----------
-    kind : `predictions` (submitted by cron) or `model` (uploaded, run by Numerai).
-    run : that made the last submission, or would make the next, as a path from the current folder
-        where it lies below it, else absolute; None if there is none.
-    synthetic : the run was made on the synthetic tournament: its scores say nothing.
-    rounds : the newest first. problem : why the server's view is missing, or None, and the exit
-        code that goes with it (2: the user's to mend, 1: not).
-    promised : mean corr, mmc, bmc, fnc of validation. live : the same of resolved rounds, as far
-        as Numerai scores them, over `n_resolved` rounds (mmc: `n_resolved_mmc`).
-    n_judged : eras that validation corr is the mean of.
-    corr : (round, corr) of resolved rounds, oldest first, the last `ROUNDS`.
-    verdict : live corr beside validation as plain values; None where `unjudged` says why.
-    warnings : what a person should look at.
-    """
-
-    slot: str
-    model: str
-    account: str
-    kind: str
-    run: str | None
-    synthetic: bool = False
-    rounds: tuple[RoundLine, ...] = ()
-    problem: str | None = None
-    problem_code: int = 0
-    promised: dict[str, float | None] = field(default_factory=dict)
-    live: dict[str, float | None] = field(default_factory=dict)
-    n_resolved: int = 0
-    n_resolved_mmc: int = 0
-    n_judged: int = 0
-    corr: tuple[tuple[int, float], ...] = ()
-    verdict: dict[str, Any] | None = None
-    unjudged: str | None = None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Status:
-    """All slots, at a time of the server's clock (or ours, where it was not asked).
-
-    Attributes
-    ----------
-    problem, problem_code : why rounds could not be asked for, as in `SlotStatus`.
-    elsewhere : a sentence about receipts of other servers, which do not count; None for none.
-    """
-
-    at: str
-    server: str
-    stand_in: bool
-    round: int | None
-    round_open: bool | None
-    slots: tuple[SlotStatus, ...]
-    problem: str | None = None
-    problem_code: int = 0
-    elsewhere: str | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """0: everything could be asked; 2: it is the user's to mend; 1: it is not."""
-        codes = {self.problem_code, *(slot.problem_code for slot in self.slots)} - {0}
-        return min(codes, default=0)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def read_status(
@@ -240,12 +166,13 @@ def _slot_status(
     if promise is not None and promise.suspicion is not None:
         warnings.append(f"validation is {promise.suspicion}")
     verdict: Verdict | str = "there is no run to compare with"
+    expected: dict[str, Any] | None = None
     if promise is not None:
-        verdict = judge_live(
-            corr, promise.eras, promise.corr, promise.horizon_days, promise.bootstrap
-        )
+        of_run = (promise.eras, promise.corr, promise.horizon_days, promise.bootstrap)
+        verdict = judge_live(corr, *of_run)
+        expected = asdict(bands(corr, *of_run))
     judged = verdict if isinstance(verdict, Verdict) else None
-    if judged is not None and judged.outside:
+    if judged is not None and judged.standing in ("decayed", "above"):
         warnings.append(judged.sentence())
     return SlotStatus(
         slot=entry.slot,
@@ -258,11 +185,12 @@ def _slot_status(
         problem=None if failure is None else str(failure),
         problem_code=0 if failure is None else failure.exit_code,
         promised=promise.means if promise else {},
-        live={"corr": _mean(corr), "mmc": _mean(mmc)},
-        n_resolved=len(corr),
-        n_resolved_mmc=len(mmc),
+        live={"corr": _mean(corr[-ROUNDS:]), "mmc": _mean(mmc[-ROUNDS:])},
+        n_resolved=len(corr[-ROUNDS:]),
+        n_resolved_mmc=len(mmc[-ROUNDS:]),
         n_judged=len(promise.eras) if promise else 0,
         corr=tuple(corr),
+        bands=expected,
         verdict=None if judged is None else {**asdict(judged), "sentence": judged.sentence()},
         unjudged=None if isinstance(verdict, Verdict) else verdict,
         warnings=tuple(warnings),
@@ -324,7 +252,7 @@ def _resolved(
                     last.get(score.round, (-1, 0.0)), (score.day or 0, score.value)
                 )
         if last:
-            return [(number, last[number][1]) for number in sorted(last)[-ROUNDS:]]
+            return [(number, last[number][1]) for number in sorted(last)[-YEAR_ROUNDS:]]
     return []
 
 
