@@ -34,7 +34,7 @@ def write_errors(path: Path, *, only_full_disk: bool = False) -> Iterator[None]:
             raise MachineError(
                 "the disk is full or a size limit is reached; nothing half-written was kept",
                 where=str(path),
-                fix="free some space and run again (a run that had begun goes on with --resume)",
+                fix="free some space and run again",
             ) from error
         if only_full_disk:
             raise

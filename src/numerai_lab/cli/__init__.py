@@ -89,7 +89,7 @@ def _attempt(arguments: list[str]) -> int:
             check_address_space()
         code = commands().main(args=arguments, prog_name="numerai-lab", standalone_mode=False)
         if code == INTERRUPTED:
-            sentence = "stopped; what was finished is kept: run it again (train with --resume)"
+            sentence = "stopped; what was finished is kept: run it again"
             return fail(sentence, INTERRUPTED, arguments)
     except TyperException as error:  # a wrong option or argument
         return fail(error.format_message(), 2, arguments)

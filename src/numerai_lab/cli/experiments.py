@@ -62,6 +62,7 @@ def train(
         open_cluster,
         prepare,
         read_experiment,
+        told_how_to_go_on,
     )
     from numerai_lab.experiment import train as run_training
     from numerai_lab.report import render_plan, write_report
@@ -78,7 +79,9 @@ def train(
         )
     resolved = None if config is None else read_experiment(config, data, tuple(overrides or ()))
     with contextlib.ExitStack() as held:
-        reporter = held.enter_context(Reporter(quiet=quiet))
+        reporter = Reporter(quiet=quiet)
+        held.enter_context(told_how_to_go_on(reporter, final=final))
+        held.enter_context(reporter)
         if plan and resolved is not None:
             prepared = prepare(resolved, reporter, plan_only=True)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
@@ -100,23 +103,23 @@ def train(
         else:
             run = continue_run(str(parent), rounds, options, reporter)
         report = write_report(run.path)
-    kept(f"the run is {run.path}")
-    scores, manifest = run.scores(), run.manifest()
-    if as_json:
-        emit(
-            {
-                "run_dir": str(run.path),
-                "report": str(report),
-                "final": run.has_final,
-                "notice": manifest["data"]["notice"],
-                "notes": manifest["notes"],
-                "folds": manifest["folds"],
-                **scores,
-            }
-        )
-        return
-    show_scores(scores, manifest["experiment"])
-    sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
+        kept(f"the run is {run.path}")
+        scores, manifest = run.scores(), run.manifest()
+        if as_json:
+            emit(
+                {
+                    "run_dir": str(run.path),
+                    "report": str(report),
+                    "final": run.has_final,
+                    "notice": manifest["data"]["notice"],
+                    "notes": manifest["notes"],
+                    "folds": manifest["folds"],
+                    **scores,
+                }
+            )
+            return
+        show_scores(scores, manifest["experiment"])
+        sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
 
 
 def evaluate(

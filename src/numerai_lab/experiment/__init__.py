@@ -14,6 +14,7 @@ from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
+from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.train import TrainOptions, train
 from numerai_lab.experiment.variants import variants_of
 
@@ -41,6 +42,7 @@ __all__ = [
     "read_experiment",
     "say_if_unverifiable",
     "suspected",
+    "told_how_to_go_on",
     "train",
     "variants_of",
 ]

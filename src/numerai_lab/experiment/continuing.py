@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.evaluate import baselines_of
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
-from numerai_lab.experiment.guards import locked
+from numerai_lab.experiment.guards import locked, remove_contents
 from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
 from numerai_lab.experiment.planned_fit import fit_context
 from numerai_lab.experiment.predicting import predict_blind
@@ -91,6 +92,8 @@ def continue_run(
         digest = parent.manifest()["config_hash"]
         run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
         held.enter_context(locked(run))
+        reporter.run = run.path
+        held.enter_context(_whole_or_gone(run))
         note = (
             f"the final model of {parent.path} was grown by {rounds} rounds on eras "
             f"{lineage.first_era}-{lineage.last_era}; folds and scores are those of that run"
@@ -136,6 +139,17 @@ def continue_run(
         _copy_judged(parent, run)
         reporter.done(f"{report.size} {report.unit} more", watch.seconds)
         return run
+
+
+@contextlib.contextmanager
+def _whole_or_gone(run: RunDir) -> Iterator[None]:
+    """Remove a run that was stopped: it cannot be resumed, only made again."""
+    try:
+        yield
+    except BaseException:
+        if not run.finished:
+            remove_contents(run)
+        raise
 
 
 def _new_eras(prepared: Prepared, last: int, parent: RunDir) -> EraFrame:

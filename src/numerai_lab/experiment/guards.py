@@ -92,6 +92,14 @@ def warn_other_versions(run: RunDir, warn: Callable[[str], None]) -> None:
         warn(f"resuming with {name} {now}, the run began with {then}")
 
 
+def remove_contents(run: RunDir) -> None:
+    """Remove all of a run but its lock, the manifest first: from then on it never began."""
+    run.manifest_path.unlink(missing_ok=True)
+    for path in run.path.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def remove_leftovers(run: RunDir) -> None:
     """Remove what a killed process wrote aside and never renamed."""
     for part in [*run.path.glob(".*.part"), *(run.path / "folds").glob(".*.part")]:

@@ -57,10 +57,15 @@ class Reporter:
     Parameters
     ----------
     quiet : only warnings and errors reach stderr (the log file still gets everything).
+
+    Attributes
+    ----------
+    run : directory of the run that is at work, once there is one.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.run: Path | None = None
         self._log: Path | None = None
         self._early: list[dict[str, Any]] = []
         self._bars: Progress | None = None
@@ -179,6 +184,7 @@ class Reporter:
 
     def done(self, summary: str, seconds: float) -> None:
         """End the current piece of work."""
+        self._interrupt.at_work = False
         self._event("done", label=self._label, text=summary, seconds=round(seconds, 3))
         if not self.quiet:
             self._print(f"{self._label}: {summary} ({seconds:.1f} s)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from numerai_lab.experiment.guards import (
     check_same_data,
     fingerprint,
     locked,
+    remove_contents,
     remove_leftovers,
     same_data,
     warn_other_versions,
@@ -184,6 +184,7 @@ def train(
             )
             if found is not None:
                 held.enter_context(locked(found))
+                reporter.run = found.path
                 reporter.log_to(found.path / "log.jsonl")
                 held.callback(reporter.log_to, None)
                 add_final(found, prepared, references, options, reporter)
@@ -191,6 +192,7 @@ def train(
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
             held.enter_context(locked(run))
+        reporter.run = run.path
         if run.manifest_path.exists():
             check_same_data(run, prepared.dataset, references, "begin a new run")
             warn_other_versions(run, reporter.warn)
@@ -213,6 +215,7 @@ def train(
             run_final(run, prepared, references, reporter, options.cluster)
         elif run.has_final:
             _warn_if_damaged(run, reporter)
+        reporter.check()  # nothing that follows asks for the mark that Ctrl-C leaves
         merge_predictions(
             [run.fold_dir(f.index) / "predictions.parquet" for f in prepared.plan.folds],
             run.predictions_path,
@@ -263,9 +266,7 @@ def nothing_kept_of_a_mistake(run: RunDir) -> Iterator[None]:
         yield
     except UserError:
         if not any(run.path.glob("folds/*/DONE")):
-            for path in run.path.iterdir():
-                if path.name != ".lock":
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            remove_contents(run)
         raise
 
 
@@ -302,8 +303,10 @@ def existing_run(resolved: Resolved, options: TrainOptions, digest: str) -> RunD
         same = run.manifest().get("config_hash") == digest and "continued" not in run.manifest()
         if same and (not run.finished or (options.final and not run.final_dir.exists())):
             return run
+    complete = [run for run in runs if run.finished and run.manifest()["config_hash"] == digest]
+    last = f" (its last run, {complete[-1].path}, is complete)" if complete else ""
     raise RunError(
-        f"no unfinished run of '{name}' with this config (hash {digest}) to resume",
+        f"no unfinished run of '{name}' with this config (hash {digest}) to resume{last}",
         where=str(options.runs_dir / name),
         fix="leave --resume out to begin a new run, or name one with --run-dir",
     )

@@ -1,0 +1,100 @@
+"""A run stopped at any moment, by Ctrl-C or a full disk: the advice, taken literally, ends it."""
+
+import errno
+import re
+import shlex
+import signal
+from pathlib import Path
+
+import pytest
+
+from conftest import TINY_CONFIG
+
+STAGES = (
+    "manifest.json",
+    "02",
+    "final",
+    "predictions.parquet",
+    "scores.json",
+    "DONE",
+    "report.html",
+)
+AT_ANY_RATE = {("manifest.json", "disk"), ("DONE", "disk"), ("report.html", "ctrl-c")}
+EACH = [
+    pytest.param(stage, how, marks=[] if (stage, how) in AT_ANY_RATE else pytest.mark.slow)
+    for stage in STAGES
+    for how in ("disk", "ctrl-c")
+]
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Stop what moves a file or folder of that name into place, once."""
+
+    def stop(name, how):
+        left = [1]
+
+        def instead(usual):
+            def move(self, target):
+                if Path(target).name == name and left and left.pop():
+                    if how == "disk":
+                        raise OSError(errno.ENOSPC, "No space left on device")
+                    signal.raise_signal(signal.SIGINT)
+                return usual(self, target)
+
+            return move
+
+        for function in ("replace", "rename"):
+            monkeypatch.setattr(Path, function, instead(getattr(Path, function)))
+
+    return stop
+
+
+def follow(lab, command, err):
+    """Do what the message says, as a person would."""
+    assert "no unfinished run" not in err
+    if added := re.search("give the command with `(.*)` added", err):
+        return lab(*command, *shlex.split(added[1]))
+    if other := re.search("`numerai-lab (.*)` writes its report", err):
+        return lab(*shlex.split(other[1]))
+    assert "give the same command again" in err
+    return lab(*command)
+
+
+@pytest.mark.parametrize(("stage", "how"), EACH)
+def test_the_advice_ends_the_run_whole(lab, tournament, tmp_path, stop_at, stage, how):
+    (tmp_path / "tiny.yaml").write_text(TINY_CONFIG.format(folder=tournament))
+    command = ["train", tmp_path / "tiny.yaml", "--runs-dir", tmp_path / "a b", "--final"]
+    stop_at(stage, how)
+    stopped = lab(*command)
+    assert stopped.code == {"disk": 1, "ctrl-c": 130}[how], stopped.err
+    assert len(stopped.err.splitlines()[-1]) > 0
+    done = follow(lab, command, stopped.err.splitlines()[-1])
+    assert done.code == 0, done.err
+    (run,) = tmp_path.glob("a b/tiny/*")
+    for name in (
+        "DONE",
+        "report.html",
+        "scores.json",
+        "final/DONE",
+        *(f"folds/0{n}/DONE" for n in (1, 2, 3)),
+    ):
+        assert (run / name).is_file(), name
+    assert not list(run.rglob("*.part"))
+    assert lab("evaluate", run).code == 0
+
+
+@pytest.mark.parametrize("stage", ["final", "report.html"])
+def test_a_final_model_added_to_a_finished_run(lab, tournament, tmp_path, stop_at, stage):
+    (tmp_path / "tiny.yaml").write_text(TINY_CONFIG.format(folder=tournament))
+    command = ["train", tmp_path / "tiny.yaml", "--runs-dir", tmp_path / "runs"]
+    assert lab(*command).code == 0
+    stop_at(stage, "disk")
+    stopped = lab(*command, "--final")
+    assert stopped.code == 1
+    assert follow(lab, [*command, "--final"], stopped.err).code == 0
+    (run,) = tmp_path.glob("runs/tiny/*")
+    assert (run / "final" / "DONE").is_file()
+    nothing = lab(*command, "--resume")
+    assert nothing.code == 2
+    assert f"to resume (its last run, {run}, is complete); " in nothing.err
