@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from member_model import MeanOf
@@ -92,3 +95,5 @@ def test_a_run_with_members(members, tiny_config, lab, tmp_path):
     result = lab("train", config, "--runs-dir", tmp_path / "runs", "--json")
     assert result.code == 0, result.err
     assert "2 members (" in result.err
+    manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
+    assert manifest["versions"]["mean_of"] == "1.0"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models import describe_params, get_model, list_models
+from numerai_lab.models import describe_params, get_model, libraries_of, list_models
 
 PLUGIN = """
 from numerai_lab.models import ModelInfo, Params
@@ -27,11 +27,15 @@ class Half:
 def install(tmp_path, monkeypatch):
     """Install a package with entry points, as pip would, and return nothing."""
 
-    def install(package: str, source: str, entry_points: dict[str, str]) -> None:
+    def install(
+        package: str, source: str, entry_points: dict[str, str], requires: tuple[str, ...] = ()
+    ) -> None:
         (tmp_path / f"{package}.py").write_text(source)
         info = tmp_path / f"{package}-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        head = f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
+        required = "".join(f"Requires-Dist: {line}\n" for line in requires)
+        (info / "METADATA").write_text(head + required)
         lines = "\n".join(f"{name} = {where}" for name, where in entry_points.items())
         (info / "entry_points.txt").write_text(f"[numerai_lab.models]\n{lines}\n")
 
@@ -137,3 +141,33 @@ def test_a_librarys_own_default_is_shown_in_one_place(lab):
 @pytest.mark.parametrize("name", ["lgbm", "lgbmm", "lgb_ensemble", "lightgbm_ensemble"])
 def test_a_model_whose_first_word_is_near_is_proposed(lab, name):
     assert "did you mean 'lgbm_ensemble'?" in lab("models", name).err
+
+
+NEEDS_NET = (
+    "pytest>=9",
+    "no_such_library_h<3; extra == 'net'",
+    'no_such_library_i; extra == "net" and python_version < "3"',
+    "pyyaml; extra == 'there'",
+    "hypothesis; extra == 'there'",
+)
+
+
+def test_a_model_without_its_optional_library_says_what_to_install(install, lab, tiny_config):
+    models = {"net": "net_plugin_h:Mine [net]", "there": "net_plugin_h:Mine [there]"}
+    install("net_plugin_h", PLUGIN, models, NEEDS_NET)
+    assert entry("net", False).reason == "pip install net_plugin_h[net]"
+    assert "net              unavailable: pip install net_plugin_h[net]\n" in lab("models").out
+    assert entry("there", True).summary == "a plugin's model"
+    refused = lab("train", tiny_config, "--set", "model={type: net}")
+    assert refused.code == 2
+    said = "model.type: model 'net' is unavailable: pip install net_plugin_h[net]"
+    assert refused.err.rstrip().endswith(said)
+
+
+def test_libraries_that_a_model_brings_are_those_not_always_there(install):
+    models = {"net": "net_plugin_j:Mine [net]", "there": "net_plugin_j:Mine [there]"}
+    install("net_plugin_j", PLUGIN, models, NEEDS_NET)
+    own = ("net_plugin_j", "pytest")
+    assert libraries_of("there") == (*own, "hypothesis")  # pyyaml is always there
+    assert libraries_of("net") == (*own, "no_such_library_h", "no_such_library_i")
+    assert libraries_of("xgb") == ()

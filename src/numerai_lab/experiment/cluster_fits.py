@@ -42,9 +42,9 @@ def check_workers(cluster: Cluster, prepared: Prepared) -> None:
                 where=cluster.spec,
                 fix="workers read the data by themselves: give each the same files at these paths",
             )
-    mine = versions()
-    matters = ("numerai_lab", "xgboost", "lightgbm", "numpy")
-    for worker, theirs in cluster.on_all(versions).items():
+    mine = versions(prepared.libraries)
+    matters = ("numerai_lab", "xgboost", "lightgbm", "numpy", *prepared.libraries)
+    for worker, theirs in cluster.on_all(versions, prepared.libraries).items():
         for name in matters:
             if theirs[name] != mine[name]:
                 raise UserError(

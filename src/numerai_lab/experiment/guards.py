@@ -82,7 +82,7 @@ def check_same_data(run: RunDir, dataset: Dataset, references: References, fix: 
 def other_versions(run: RunDir) -> dict[str, tuple[str | None, str]]:
     """Return what is installed in another version than a run began with: (then, now) by name."""
     before = run.manifest()["versions"]
-    now = versions()
+    now = versions(tuple(before))
     return {name: (before.get(name), v) for name, v in now.items() if before.get(name) != v}
 
 

@@ -13,7 +13,14 @@ from pydantic import BaseModel
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.models import Model, ModelInfo, get_model, info_of
+from numerai_lab.models import (
+    Model,
+    ModelInfo,
+    get_model,
+    info_of,
+    libraries_of,
+    models_within,
+)
 from numerai_lab.splits import Fold, Plan, check_dates, plan_folds, purge_for
 
 
@@ -39,6 +46,12 @@ class Prepared:
     def info(self) -> ModelInfo:
         """What the model declares with its parameters."""
         return info_of(self.model_class, self.params)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Optional libraries that the model, and models within its parameters, bring."""
+        names = [self.experiment.model.type, *(one.type for one in models_within(self.params))]
+        return tuple(dict.fromkeys(lib for name in names for lib in libraries_of(name)))
 
     @property
     def target(self) -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -27,9 +28,15 @@ PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Return the installed version of everything that can change a number."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+def versions(more: Sequence[str] = ()) -> dict[str, str]:
+    """Return the installed version of everything that can change a number.
+
+    Parameters
+    ----------
+    more : distributions beside those that every run depends on (`Prepared.libraries`).
+    """
+    names = [*PACKAGES, *(name for name in more if name != "python")]
+    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
 
 
 @cache

@@ -339,7 +339,7 @@ def begin(
         "command": options.command,
         "seed": experiment.seed,
         "git": git_state(),
-        "versions": versions(),
+        "versions": versions(prepared.libraries),
         "machine": machine(),
         "data": {
             "source": dataset.source,

@@ -27,7 +27,7 @@ from numerai_lab.models.contract.world import Collective, World
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.features import check_features
 from numerai_lab.models.nested import ModelChoice, models_within
-from numerai_lab.models.registry import ModelEntry, get_model, list_models
+from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
 __all__ = [
     "PREDICTION",
@@ -58,6 +58,7 @@ __all__ = [
     "describe_params",
     "get_model",
     "info_of",
+    "libraries_of",
     "list_models",
     "models_within",
     "size_and_unit",

@@ -4,6 +4,8 @@ A plugin is any installed package with
 
     [project.entry-points."numerai_lab.models"]
     my_model = "my_package.my_module:MyModel"
+
+and `"my_package.my_module:MyModel [torch]"` where the model needs the package's extra `torch`.
 """
 
 from __future__ import annotations
@@ -19,12 +21,29 @@ from pydantic import BaseModel
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.machine import short_of_memory
 from numerai_lab.models.contract import Model, ModelInfo
+from numerai_lab.models.libraries import absent_libraries, libraries
 
 GROUP = "numerai_lab.models"
+PACKAGE = "numerai_lab"
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A model of this package.
+
+    Attributes
+    ----------
+    target : `module:Class`. extra : the optional part of this package that it needs, if any.
+    """
+
+    target: str
+    extra: str = ""
+
+
 BUILT_IN = {
-    "xgb": "numerai_lab.models.xgb:XGB",
-    "xgb_ttt": "numerai_lab.models.xgb_ttt:XGBTTT",
-    "lgbm_ensemble": "numerai_lab.models.lgbm_ensemble:LGBMEnsemble",
+    "xgb": BuiltIn("numerai_lab.models.xgb:XGB"),
+    "xgb_ttt": BuiltIn("numerai_lab.models.xgb_ttt:XGBTTT"),
+    "lgbm_ensemble": BuiltIn("numerai_lab.models.lgbm_ensemble:LGBMEnsemble"),
 }
 
 
@@ -37,7 +56,8 @@ class ModelEntry:
     name : what an experiment writes as `model.type`.
     summary : the model's own one line; empty when it is not available.
     where : `module:Class`, followed by the package for a plugin.
-    available, reason : whether it can be used, and if not, why.
+    available, reason : whether it can be used, and if not, why; for a library that is not
+        installed, what to type.
     """
 
     name: str
@@ -53,22 +73,35 @@ class _Found:
     where: str
     target: str
     refused: str | None = None
+    package: str = ""
+    extras: tuple[str, ...] = ()
+
+    def to_install(self) -> str:
+        """Return the command that installs the libraries that are not there, if any are not."""
+        absent = [extra for extra in self.extras if absent_libraries(self.package, extra)]
+        return f"pip install {self.package}[{','.join(absent)}]" if absent else ""
 
 
 def _find() -> list[_Found]:
-    found = [_Found(name, target, target) for name, target in BUILT_IN.items()]
-    owners = dict(BUILT_IN)
+    found = [
+        _Found(name, one.target, one.target, None, PACKAGE, (one.extra,) if one.extra else ())
+        for name, one in BUILT_IN.items()
+    ]
+    owners = {name: one.target for name, one in BUILT_IN.items()}
     plugins = entry_points(group=GROUP)
     for plugin in sorted(plugins, key=lambda p: (p.name, p.value, p.dist.name if p.dist else "")):
-        where = f"{plugin.value} ({plugin.dist.name})" if plugin.dist else plugin.value
+        target = f"{plugin.module}:{plugin.attr}"
+        package = plugin.dist.name if plugin.dist else ""
+        where = f"{target} ({package})" if package else target
         if plugin.name in BUILT_IN:
-            refused = f"the name belongs to the built-in {BUILT_IN[plugin.name]}"
+            refused = f"the name belongs to the built-in {BUILT_IN[plugin.name].target}"
         elif plugin.name in owners:
             refused = f"the name is taken by {owners[plugin.name]}"
         else:
             refused = None
             owners[plugin.name] = where
-        found.append(_Found(plugin.name, where, plugin.value, refused))
+        extras = tuple(plugin.extras)
+        found.append(_Found(plugin.name, where, target, refused, package, extras))
     return found
 
 
@@ -108,6 +141,8 @@ def get_model(name: str) -> type[Model]:
     found = _find()
     for entry in found:
         if entry.name == name and entry.refused is None:
+            if command := entry.to_install():
+                raise ModelError(f"model '{name}' is unavailable: {command}")
             loaded = _load(entry.target)
             if isinstance(loaded, str):
                 raise ModelError(
@@ -129,9 +164,26 @@ def list_models() -> list[ModelEntry]:
     """List built-in models and plugins, also those that cannot be used, with the reason."""
     entries = []
     for entry in _find():
-        loaded = entry.refused or _load(entry.target)
+        loaded = entry.refused or entry.to_install() or _load(entry.target)
         if isinstance(loaded, str):
             entries.append(ModelEntry(entry.name, "", entry.where, False, loaded))
         else:
             entries.append(ModelEntry(entry.name, loaded.info.summary, entry.where, True))
     return entries
+
+
+def libraries_of(name: str) -> tuple[str, ...]:
+    """Name the libraries that a model brings beside those that this package always has.
+
+    Returns
+    -------
+    Names of distributions: those of its extras, and for a plugin the package and what it requires.
+    """
+    for entry in _find():
+        if entry.name == name and entry.refused is None:
+            named = [lib for extra in entry.extras for lib in libraries(entry.package, extra)]
+            if entry.package != PACKAGE and entry.package:
+                named = [entry.package, *libraries(entry.package), *named]
+            always = {PACKAGE, *libraries(PACKAGE)}
+            return tuple(lib for lib in dict.fromkeys(named) if lib not in always)
+    return ()
