@@ -17,7 +17,9 @@ from numerai_lab.models import (
     Model,
     ModelChoice,
     ModelInfo,
+    Needs,
     Params,
+    Shape,
     get_model,
 )
 from numerai_lab.scoring import rank_per_era
@@ -53,6 +55,14 @@ class MeanOf:
     def predict(self, frame: EraFrame) -> Float32:
         ranks = [rank_per_era(model.predict(frame), frame.offsets) for model in self.members]
         return np.mean(ranks, axis=0).astype(np.float32)
+
+    def memory_needed(self, shape: Shape) -> Needs:
+        needs = [member.new().memory_needed(shape) for member in self.params.members]  # type: ignore[attr-defined]
+        on_device = 2 << 30 if shape.device == "cuda" else 0
+        return Needs(max(need.host for need in needs), on_device)
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        return ("smaller members",)
 
     def save(self, folder: Path) -> None:
         (folder / "params.json").write_text(json.dumps(self.params.model_dump(by_alias=True)))

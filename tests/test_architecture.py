@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "arrays": set(),
     "seeds": set(),
     "streams": {"disclosure"},
-    "machine": {"errors"},
+    "machine": {"disclosure", "errors"},
     "weeks": set(),
     "files": {"errors"},
     "checksums": {"files"},

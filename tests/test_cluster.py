@@ -34,7 +34,7 @@ from numerai_lab.experiment import (
     read_experiment,
 )
 from numerai_lab.experiment import train as run_training
-from numerai_lab.models import get_model
+from numerai_lab.models import Shape, get_model
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
 
@@ -79,7 +79,7 @@ def test_rows_too_many_for_one_worker_are_spread_and_blended_alike(train, cluste
     here = train("here", *settings)
     kind = get_model("lgbm_ensemble")
     model = kind(kind.Params())
-    narrow = replace(cluster, memory=model.memory_needed(n_rows=1500, n_features=12))
+    narrow = replace(cluster, memory=model.memory_needed(Shape(n_rows=1500, n_features=12)).host)
     there = train("there", *settings, cluster=narrow)
     assert "the rows are spread over 2 of 2 workers" in said(there)
     assert lowest_corr(here, there) > 0.999

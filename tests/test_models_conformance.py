@@ -286,6 +286,51 @@ def test_variants_must_be_declared():
         check_model(ShowsWhatItNeverDeclared)
 
 
+class SumsInAnotherOrder(Honest):
+    """Its last digits depend on how many rows are predicted at once, as it declares."""
+
+    info = ModelInfo(summary="rounds", unit="fits", tolerance=1e-4)
+    by = 1e-6
+
+    def values(self, frame):
+        return super().values(frame) + self.by * (frame.n_rows % 7)
+
+
+class SumsFarOff(SumsInAnotherOrder):
+    by = 1e-3
+
+
+class RoundsWhatItSaves(SumsInAnotherOrder):
+    def save(self, folder):
+        self.beta, kept = np.round(self.beta, 5), self.beta
+        super().save(folder)
+        self.beta = kept
+
+
+class RefitsNearly(SumsInAnotherOrder):
+    def fit(self, train, ctx):
+        report = super().fit(train, ctx)
+        self.beta = self.beta * (1 + 1e-6 * next(calls))
+        return report
+
+
+def test_a_declared_tolerance_holds_for_batches_alone():
+    check_model(SumsInAnotherOrder)
+    with pytest.raises(ModelError, match="an era stands alone"):
+        check_model(SumsFarOff)
+    with pytest.raises(ModelError, match="survives saving") as caught:
+        check_model(RoundsWhatItSaves)
+    assert "breaks 1 of" in str(caught.value)
+    with pytest.raises(ModelError, match="same seed, same result") as caught:
+        check_model(RefitsNearly)
+    assert "breaks 1 of" in str(caught.value)
+
+
+def test_a_tolerance_has_a_limit():
+    with pytest.raises(ModelError, match=r"tolerance is 0\.1, not from 0 to 0\.001"):
+        ModelInfo(summary="anything goes", unit="fits", tolerance=0.1)
+
+
 def test_a_stateful_model_may_depend_on_earlier_eras_if_it_says_so():
     check_model(Counts)
     with pytest.raises(ModelError, match="an era stands alone"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,27 @@ def test_models_within_are_found_at_any_depth():
     assert info_of(MeanOf, params).multi_target
     assert not ModelChoice(type="xgb").info.multi_target
     assert list(models_within(ModelChoice(type="xgb").params)) == []
+
+
+def test_what_a_device_cannot_hold_is_told_before_training(members, tiny_config, tmp_path, lab):
+    """A program that answers as NVIDIA's does, with a GPU that has 1.5 GiB free."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    tool = tools / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 100\necho 1536\n")
+    tool.chmod(0o755)
+    config = members(tiny_config, "    - {type: xgb}\n")
+    run = ("train", config, "--set", "device=cuda", "--runs-dir", tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+        result = lab(*run)
+    assert result.code != 0
+    assert re.search(
+        r"fold \d+ trains on [\d,]+ rows x \d+ features, which takes 2\.0 GiB of the GPU at least; "
+        r"1\.5 GiB of it are free; choose fewer features .* or smaller members",
+        result.err,
+    ), result.err
+    assert not (tmp_path / "runs" / "mean").exists()
 
 
 def test_a_run_with_members(members, tiny_config, lab, tmp_path):

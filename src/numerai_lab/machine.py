@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
+from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -33,6 +35,25 @@ def available_bytes() -> int | None:
     limits = [_system(), _cgroup_v2(), _cgroup_v1(), _address_space()]
     known = [limit for limit in limits if limit is not None]
     return max(0, min(known)) if known else None
+
+
+def device_available_bytes() -> int | None:
+    """Return the free bytes of the GPU that has most of them; None without an NVIDIA GPU."""
+    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=30,
+            check=False,
+            env=child_environment(),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    free = [int(line) for line in done.stdout.split() if line.isdigit()]
+    return max(free) << 20 if done.returncode == 0 and free else None
 
 
 def usable_cores() -> int:

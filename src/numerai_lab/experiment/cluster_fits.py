@@ -18,6 +18,7 @@ from numerai_lab.experiment import cluster_work as work
 from numerai_lab.experiment.cluster import Call, Cluster, host_of
 from numerai_lab.experiment.cluster_predictions import Judged, SharedPrediction
 from numerai_lab.experiment.cluster_rows import missing_file, read_rows, rows_by_era, wanted
+from numerai_lab.experiment.fits import fit_shape
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit
 from numerai_lab.experiment.provenance import versions
@@ -72,7 +73,7 @@ def _fits(cluster: Cluster, prepared: Prepared, n_rows: int) -> bool:
     model = prepared.model_class(prepared.params)
     if cluster.memory is None or not isinstance(model, SizedModel):
         return True
-    return model.memory_needed(n_rows, prepared.dataset.frame.n_features) <= cluster.memory
+    return model.memory_needed(fit_shape(prepared, n_rows)).host <= cluster.memory
 
 
 def _judged_eras(fold: Fold) -> Eras:

@@ -1,12 +1,24 @@
-"""Whether an experiment fits into memory, told before the first tree instead of hours later."""
+"""Whether an experiment fits into memory, told before training begins instead of hours later."""
 
 from __future__ import annotations
 
 from numerai_lab.errors import UserError
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.machine import available_bytes, gib, memory_limits
-from numerai_lab.models import SizedModel
+from numerai_lab.machine import available_bytes, device_available_bytes, gib, memory_limits
+from numerai_lab.models import Shape, SizedModel
+
+
+def fit_shape(prepared: Prepared, n_rows: int) -> Shape:
+    """Return the size of a fit on so many rows of this run."""
+    frame = prepared.dataset.frame
+    return Shape(
+        n_rows=n_rows,
+        n_features=frame.n_features,
+        n_targets=len(prepared.trained),
+        feature_bytes=frame.features.itemsize,
+        device=prepared.experiment.device,
+    )
 
 
 def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
@@ -14,11 +26,10 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
 
     Raises
     ------
-    UserError : it cannot fit, with the numbers and the ways out.
+    UserError : it cannot fit into memory of host or device, with the numbers and the ways out.
     """
     model = prepared.model_class(prepared.params)
-    available = available_bytes() if cluster is None else cluster.memory
-    if available is None or not isinstance(model, SizedModel):
+    if not isinstance(model, SizedModel):
         return
     frame = prepared.dataset.frame
     rows = dict(zip(frame.eras.tolist(), (frame.offsets[1:] - frame.offsets[:-1]), strict=True))
@@ -27,8 +38,15 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
     in_parts = prepared.info.in_parts
     if cluster is not None and in_parts:
         n_rows = -(-n_rows // len(cluster.workers))
-    need = model.memory_needed(n_rows, frame.n_features)
-    if need <= available:
+    need = model.memory_needed(fit_shape(prepared, n_rows))
+    host = available_bytes() if cluster is None else cluster.memory
+    on_device = _device_bytes(cluster) if need.device else None
+    if host is not None and need.host > host:
+        limits = memory_limits() if cluster is None else ""
+        takes = f"{gib(need.host)} at least; {gib(host)} are available{limits}"
+    elif on_device is not None and need.device > on_device:
+        takes = f"{gib(need.device)} of the GPU at least; {gib(on_device)} of it are free"
+    else:
         return
     ways = [
         "fewer features (data.feature_set)",
@@ -38,10 +56,17 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
     if in_parts:
         ways.append("more workers" if cluster else "more machines (--cluster tcp://HOST:8786)")
     who = "on each worker " if cluster else ""
-    limits = memory_limits() if cluster is None else ""
     raise UserError(
         f"fold {largest.index} {who}trains on {n_rows:,} rows x {frame.n_features:,} features, "
-        f"which takes {gib(need)} at least; {gib(available)} are available{limits}",
+        f"which takes {takes}",
         where=prepared.experiment.name,
         fix=f"choose {', '.join(ways[:-1])} or {ways[-1]}",
     )
+
+
+def _device_bytes(cluster: Cluster | None) -> int | None:
+    """Return what is free of the GPU that has least, here or among the workers'."""
+    if cluster is None:
+        return device_available_bytes()
+    known = [free for free in cluster.on_all(device_available_bytes).values() if free is not None]
+    return min(known, default=None)

@@ -7,6 +7,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
+from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import LEFT_OUT, Params
 from numerai_lab.models.contract.protocols import (
     ContinuableModel,
@@ -39,8 +40,10 @@ __all__ = [
     "MemberModel",
     "Model",
     "ModelInfo",
+    "Needs",
     "OnlineModel",
     "Params",
+    "Shape",
     "SizedModel",
     "Variant",
     "VaryingModel",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
@@ -33,8 +35,15 @@ def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32)
     return ""
 
 
-def problem_of_parts(model: ControlledModel, frame: EraFrame) -> str:
-    """Say how eras predicted in two parts differ from all at once; nothing if they do not."""
+def problem_of_parts(
+    model: ControlledModel, frame: EraFrame, same: Callable[[Float32, Float32], bool]
+) -> str:
+    """Say how eras predicted in two parts differ from all at once; nothing if they do not.
+
+    Parameters
+    ----------
+    same : whether predictions of other batches count as the same.
+    """
     control = model.info.control
     if control is None:
         return "info.variants declares no control"
@@ -55,6 +64,6 @@ def problem_of_parts(model: ControlledModel, frame: EraFrame) -> str:
     ]
     whole = model.predict_in_detail(frame)
     for name, values in {"prediction": whole.predictions, **whole.variants}.items():
-        if not np.array_equal(np.concatenate([part[name] for part in shared]), values):
+        if not same(np.concatenate([part[name] for part in shared]), values):
             return f"'{name}' of eras in two parts differs from that of all at once"
     return ""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from numerai_lab.errors import ModelError
 
+MAX_TOLERANCE = 1e-3
+"""A model that differs by more depends on what else it predicts."""
 PREDICTION = "prediction"
 """Name of a model's own prediction beside those of its variants."""
 
@@ -46,14 +48,18 @@ class ModelInfo:
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
+    tolerance : how far a prediction may differ with the rows and eras that are predicted at once,
+        as a share of the standard deviation of predictions; 0: not by a bit. Matrix products
+        need it: a library sums in another order for another shape. At most `MAX_TOLERANCE`.
     variants : every prediction the model may show beside its own, the one that differs most first;
         the model's own prediction is compared with each.
     not_finite_hint : the way out when a prediction is NaN or infinite, as a user reads it.
 
     Raises
     ------
-    ModelError : `unit` is missing, as in classes written for the contract before it had one; or
-        two variants have one name, or one is compared with what is not declared before it.
+    ModelError : `unit` is missing, as in classes written for the contract before it had one; the
+        tolerance is out of bounds; two variants have one name, or one is compared with what is not
+        declared before it.
     """
 
     summary: str
@@ -63,6 +69,7 @@ class ModelInfo:
     stateful: bool = False
     exportable: bool = False
     in_parts: bool = False
+    tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
     not_finite_hint: str = ""
 
@@ -79,6 +86,8 @@ class ModelInfo:
                 "that of ctx.stop_rounds",
                 fix="see CHANGELOG.md, and change all three in the class of the model",
             )
+        if not 0 <= self.tolerance <= MAX_TOLERANCE:
+            raise ModelError(f"tolerance is {self.tolerance:g}, not from 0 to {MAX_TOLERANCE:g}")
         before: list[str] = []
         for variant in self.variants:
             if variant.name in (PREDICTION, *before):

@@ -10,6 +10,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.info import ModelInfo
+from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import Params
 from numerai_lab.models.contract.report import Detailed, FitReport
 
@@ -117,8 +118,8 @@ class SizedModel(Protocol):
     A run asks before it begins, so that an experiment that cannot fit says so at once.
     """
 
-    def memory_needed(self, n_rows: int, n_features: int) -> int:
-        """Return the bytes that training on so many rows takes at its peak, at least."""
+    def memory_needed(self, shape: Shape) -> Needs:
+        """Return the bytes that training of this size takes, of host and device."""
         ...
 
     def ways_to_take_less(self) -> tuple[str, ...]:

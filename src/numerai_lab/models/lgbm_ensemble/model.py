@@ -19,6 +19,8 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     ModelInfo,
+    Needs,
+    Shape,
     load_meta,
     save_meta,
 )
@@ -177,13 +179,13 @@ class LGBMEnsemble:
             details={"binning_seconds": 0.0},
         )
 
-    def memory_needed(self, n_rows: int, n_features: int) -> int:
-        """Return the bytes that training on so many rows takes at its peak, at least.
+    def memory_needed(self, shape: Shape) -> Needs:
+        """Return the bytes that training of this size takes at its peak, at least.
 
         LightGBM takes a byte a value while it bins and half of one after that, when the rows
         of one member are copied (measured, see benchmarks/RESULTS.md).
         """
-        return int(1.1 * n_rows * n_features) + (350 << 20)
+        return Needs(int(1.1 * shape.n_rows * shape.n_features) + (350 << 20))
 
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Nothing of its own: LightGBM holds all binned rows."""

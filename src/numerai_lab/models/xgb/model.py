@@ -18,6 +18,8 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     ModelInfo,
+    Needs,
+    Shape,
     load_meta,
     save_meta,
 )
@@ -164,9 +166,9 @@ class XGB:
             details={"binning_seconds": growth.binning_seconds},
         )
 
-    def memory_needed(self, n_rows: int, n_features: int) -> int:
-        """Return the bytes that training on so many rows takes at its peak, at least."""
-        return memory_needed(self.params.memory, n_rows, n_features)
+    def memory_needed(self, shape: Shape) -> Needs:
+        """Return the bytes of the host that training of this size takes; a GPU's are not known."""
+        return Needs(memory_needed(self.params.memory, shape.n_rows, shape.n_features))
 
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Training from disk, unless that is what is asked for."""
