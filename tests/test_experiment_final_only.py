@@ -10,6 +10,11 @@ import pytest
 
 from conftest import TINY_CONFIG
 from numerai_lab.cli import run
+from numerai_lab.config import config_hash
+from numerai_lab.data import load_references
+from numerai_lab.experiment import Reporter, RunDir, prepare, read_experiment
+from numerai_lab.experiment.completing import run_without_final
+from numerai_lab.experiment.sealing import write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +30,15 @@ def finished(tmp_path_factory, tournament):
 
 
 @pytest.fixture
-def train(lab, finished, tmp_path, monkeypatch):
-    """Work in a copy of that folder; returns the call, which gives the run's directory, too."""
+def mine(finished, tmp_path, monkeypatch):
+    """Work in a copy of that folder."""
     shutil.copytree(finished, tmp_path / "mine")
     monkeypatch.chdir(tmp_path / "mine")
+
+
+@pytest.fixture
+def train(lab, mine):
+    """Train with --final; the result, and the run's directory."""
 
     def call(*options):
         result = lab("train", "tiny.yaml", "--final", "--json", *options)
@@ -85,49 +95,60 @@ def test_other_data_begin_a_new_run_and_say_why(train):
     assert (new / "final" / "DONE").exists()
 
 
-def test_other_versions_begin_a_new_run_and_say_so(train, monkeypatch):
-    old = only_run()
-    installed = metadata.version
+@pytest.fixture
+def found(mine, capsys):
+    """Look for a run to complete: its directory or None, and what is said."""
 
-    def version(name):
-        return "99.1" if name == "scipy" else installed(name)
+    def call(*overrides):
+        resolved = read_experiment("tiny.yaml", None, overrides)
+        digest = config_hash(resolved.experiment)
+        with Reporter(quiet=True) as reporter:
+            data = prepare(resolved, reporter).dataset
+            references = load_references(data, reporter.say)
+            capsys.readouterr()
+            where = ("tiny", digest, Path("runs"))
+            found = run_without_final(*where, data, references, reporter)
+        return found and found.path, capsys.readouterr().err
 
-    monkeypatch.setattr(metadata, "version", version)
-    result, new = train()
-    assert new != old
-    assert f"was made with scipy {installed('scipy')}, here is 99.1" in result.err
-    assert f"--resume --run-dir {old}" in result.err
+    return call
 
 
-def test_a_run_that_is_damaged_is_not_completed(train):
-    old = only_run()
-    scores = old / "scores.json"
+def test_other_versions_want_a_new_run(found):
+    assert found() == (only_run(), "")
+    run_dir = RunDir(only_run())
+    manifest = run_dir.manifest()
+    manifest["versions"]["scipy"] = "0.9"
+    write_manifest(run_dir, manifest)
+    none, said = found()
+    assert none is None
+    assert f"was made with scipy 0.9, here is {metadata.version('scipy')}" in said
+    assert f"--resume --run-dir {only_run()}" in said
+    assert "a new run is begun" in said
+
+
+def test_a_run_that_is_damaged_is_not_completed(found):
+    scores = only_run() / "scores.json"
     scores.write_bytes(scores.read_bytes().replace(b'"mean"', b'"meam"', 1))
-    result, new = train()
-    assert new != old
-    assert "is damaged (" in result.err
-    assert "a new run is begun" in result.err
+    none, said = found()
+    assert none is None
+    assert "is damaged (" in said
+    assert "a new run is begun" in said
 
 
-def test_a_damaged_final_model_is_fitted_anew_and_a_whole_one_is_not(train):
+def test_another_config_and_an_unfinished_run_are_left_alone(found):
+    assert found("model.params.max_depth=3") == (None, "")
+    (only_run() / "DONE").unlink()
+    assert found() == (None, "")
+
+
+def test_a_damaged_final_model_is_fitted_anew_and_a_whole_one_is_not(train, found):
     _, old = train()
     model = next(path for path in (old / "final" / "model").iterdir() if path.is_file())
+    none, said = found()
+    assert none is None
+    assert "has its final model already: a new run is begun" in said
     written = model.read_bytes()
     model.write_bytes(written[:-1])
-    result, same = train()
+    _, same = train()
     assert same == old
     assert model.read_bytes() == written
-    result, new = train()
-    assert new != old
-    assert "has its final model already: a new run is begun" in result.err
-
-
-def test_another_config_and_an_unfinished_run_are_left_alone(train):
-    old = only_run()
-    result, other = train("--set", "model.params.max_depth=3")
-    assert other != old
-    assert "a new run is begun" not in result.err
-    (old / "DONE").unlink()
-    result, new = train()
-    assert new not in (old, other)
-    assert not (old / "final").exists()

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.guards import changed_data, other_versions
+from numerai_lab.experiment.cluster import Cluster
+from numerai_lab.experiment.fitting import run_final
+from numerai_lab.experiment.guards import changed_data, other_versions, remove_leftovers
+from numerai_lab.experiment.mending import whole
+from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.records import Damaged
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, iter_runs
+from numerai_lab.experiment.rundir import RunDir, iter_runs, say_if_unverifiable
 
 
 def run_without_final(
@@ -47,6 +51,24 @@ def run_without_final(
     if reasons:
         reporter.warn(f"{reasons[0]}: a new run is begun")
     return None
+
+
+def add_final(
+    run: RunDir,
+    prepared: Prepared,
+    references: References,
+    reporter: Reporter,
+    cluster: Cluster | None,
+) -> None:
+    """Fit the final model of a finished run; its folds and scores stay as they are."""
+    reporter.say(
+        f"{run.path} is finished, with this config and on these data: its folds and scores stay, "
+        "only the final model is fitted"
+    )
+    say_if_unverifiable(run, reporter.warn)
+    remove_leftovers(run)
+    if not whole(run, run.final_dir, reporter.warn):
+        run_final(run, prepared, references, reporter, cluster)
 
 
 def _why_not(run: RunDir, dataset: Dataset, references: References) -> str | None:

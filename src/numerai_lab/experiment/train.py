@@ -19,7 +19,7 @@ from numerai_lab.experiment.baselines import (
     differs_from_variant,
 )
 from numerai_lab.experiment.cluster import Cluster
-from numerai_lab.experiment.completing import run_without_final
+from numerai_lab.experiment.completing import add_final, run_without_final
 from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fits import check_memory
 from numerai_lab.experiment.fitting import run_final, run_folds
@@ -187,7 +187,7 @@ def train(
                 reporter.run = found.path
                 reporter.log_to(found.path / "log.jsonl")
                 held.callback(reporter.log_to, None)
-                add_final(found, prepared, references, options, reporter)
+                add_final(found, prepared, references, reporter, options.cluster)
                 return found
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
@@ -231,24 +231,6 @@ def train(
         )
         write_done(run, baselines)
         return run
-
-
-def add_final(
-    run: RunDir,
-    prepared: Prepared,
-    references: References,
-    options: TrainOptions,
-    reporter: Reporter,
-) -> None:
-    """Fit the final model of a finished run; its folds and scores stay as they are."""
-    reporter.say(
-        f"{run.path} is finished, with this config and on these data: its folds and scores stay, "
-        "only the final model is fitted"
-    )
-    say_if_unverifiable(run, reporter.warn)
-    remove_leftovers(run)
-    if not whole(run, run.final_dir, reporter.warn):
-        run_final(run, prepared, references, reporter, options.cluster)
 
 
 def _warn_if_damaged(run: RunDir, reporter: Reporter) -> None:
