@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -82,6 +84,18 @@ def test_a_fold_in_part_stands_beside_the_run_in_the_same_part(page, corr):
     assert rows[2][column] == said + f"{part['prediction'].mean():.4f}"
     assert rows[2][own] == f"{corr['prediction'].loc[61:80].mean():.4f}"
     assert rows[3][column] == f"{corr[BENCHMARK].loc[81:100].mean():.4f}"
+
+
+def test_a_contribution_known_in_fewer_eras_says_in_which(tmp_path):
+    run = make_run(tmp_path)
+    scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    for held in (scores, scores["same_eras"]["target"][0]):
+        held["scores"]["prediction"]["mmc"] |= {"mean": 0.0123, "n_eras": 7, "first_era": 94}
+    change_json(run / "scores.json", **scores)
+    page = report(run)
+    head, own, *_ = page.tables["Scores on target, mean per era, 80 eras (21-100)"]
+    assert own[head.index("mmc")] == "0.0123 in 7 eras 94-100"
+    assert "in 7 of 80 eras only (94-100)" in page.words.split("mmc", 1)[1][:80]
 
 
 def test_one_table_where_all_have_the_same_eras(tmp_path):

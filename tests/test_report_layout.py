@@ -100,7 +100,8 @@ def test_what_scoring_says_is_ranked_as_it_says_it():
         meta_model=np.where(np.arange(40) < 20, np.nan, values),
     )
     ranks = {warning.split(" ")[0]: severity(warning) for warning in said}
-    assert ranks == {"prediction": 1, "1": 3, "meta": 2}
+    assert ranks == {"prediction": 1, "1": 4, "meta": 3}
+    assert severity(WARNINGS[2]) == 2
     assert severity(LEAK) == 0
 
 

@@ -472,5 +472,7 @@ def test_payout_and_reference_files_are_shown(tmp_path):
     manifest["data"]["references"] = [{"path": "data/meta_model.parquet", "rows": 3000}]
     write_json(run / "manifest.json", manifest)
     words = report(run).words
-    assert "each of 80 eras it would have paid 0.12 % of the stake a round, -4.6 %" in words
+    assert (
+        "each of 80 eras (21-100) it would have paid 0.12 % of the stake a round, -4.6 %" in words
+    )
     assert "data/meta_model.parquet" in words

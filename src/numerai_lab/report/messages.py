@@ -12,9 +12,14 @@ from numerai_lab.report.facts_section import fold_notes
 from numerai_lab.report.markup import Html, h, join
 from numerai_lab.report.record import Record
 
-_SEVERE = (("leak", "suspicious"), ("prediction '",), ("covers less than",))
-"""What a warning says, the most severe first: scores that cannot be, predictions that were not
-scored, references that were not there; the rest comes after these."""
+_SEVERE = (
+    ("leak", "suspicious"),
+    ("prediction 'prediction'",),
+    ("prediction '",),
+    ("covers less than",),
+)
+"""What a warning says, the most severe first: scores that cannot be, predictions of the run that
+were not scored, those of others, references that were not there; the rest comes after these."""
 
 
 def severity(warning: str) -> int:

@@ -91,8 +91,10 @@ def _headline(record: Record, block: Block, n_blocks: int) -> Html:
 
     def contribution(name: str, key: str) -> Html:
         s = block.scores[name].get(key) or Stats()
-        some = s.mean is not None and s.n_eras != corrs[name].n_eras
-        return join([number(s.mean), _eras_cell(s) if some else ""], " ")
+        if s.mean is None or s.n_eras == corrs[name].n_eras:
+            return join([number(s.mean)])
+        n, ends = f"in {figures.count(s.n_eras)} eras", figures.eras(s.first_era, s.last_era)
+        return join([number(s.mean), h("small", n), h("small", ends)], " ")
 
     head = ["prediction", "corr", "95 % interval", "", "sharpe", "sharpe hac", *contributions]
     head += ["max drawdown", "hit rate", "last 50", "eras"]

@@ -14,7 +14,7 @@ from numerai_lab.report.score_tables import (
     headlines,
     other_targets,
 )
-from numerai_lab.report.shapes import Comparison
+from numerai_lab.report.shapes import MODEL, Comparison
 
 
 def _reading(record: Record) -> Html:
@@ -48,9 +48,12 @@ def _payout(record: Record) -> Html:
     paid = record.scores.payout.simulation
     if paid.mean is None:
         return Html("")
+    per_era = record.scores.stats(MODEL, "payout")
+    known = per_era.first_era is not None and per_era.n_eras == paid.n_rounds
+    ends = f" ({figures.eras(per_era.first_era, per_era.last_era)})" if known else ""
     return h(
         "li",
-        f"Staked on each of {figures.count(paid.n_rounds)} eras it would have paid "
+        f"Staked on each of {figures.count(paid.n_rounds)} eras{ends} it would have paid "
         f"{percent(paid.mean, 2)} of the stake a round, {percent(paid.compounded, 1)} compounded; "
         f"{figures.count(paid.n_clipped)} rounds at the limit. Good for comparing models, not a "
         "forecast.",
