@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Data
 from numerai_lab.data import Dataset, load_data
-from numerai_lab.data.files import SYNTHETIC_MARK
+from numerai_lab.data.reading.files import SYNTHETIC_MARK
 
 
 def table(n_eras=6, rows=10, n_features=4, first_era=1, seed=0, data_type=None):

@@ -48,6 +48,18 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
 
 # sub-package, or module beside them -> which of its siblings it may import
 WITHIN = {
+    "data": {
+        "download_lock": set(),
+        "hive": set(),
+        "dataset": {"download_lock", "hive"},
+        "reading": {"dataset", "download_lock", "hive"},
+        "store": {"dataset", "reading"},
+        "synthetic": {"reading"},
+        "source": {"dataset", "reading", "synthetic"},
+        "load": {"dataset", "download_lock", "reading", "source", "store", "synthetic"},
+        "references": {"dataset", "reading"},
+        "unlabelled": {"dataset", "reading"},
+    },
     "tournament": {
         "server": set(),
         "predict": set(),

@@ -24,9 +24,9 @@ def rows_with_ids(path: Path, eras: list[int], ids: list[str]) -> dict:
 @pytest.fixture
 def small_batches(monkeypatch):
     """Ids in batches of three and compared in parts of four, as millions of them are."""
-    monkeypatch.setattr("numerai_lab.data.ids.BATCH_ROWS", 3)
+    monkeypatch.setattr("numerai_lab.data.reading.ids.BATCH_ROWS", 3)
     monkeypatch.setattr("numerai_lab.data.store.ids.BATCH_ROWS", 3)
-    monkeypatch.setattr("numerai_lab.data.ids._PART_ROWS", 4)
+    monkeypatch.setattr("numerai_lab.data.reading.ids._PART_ROWS", 4)
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -54,7 +54,7 @@ def test_repeated_ids_are_counted_and_different_ones_are_never_taken_for_equal(
 ):
     if hashed == "all equal":
         monkeypatch.setattr(
-            "numerai_lab.data.ids.hash_ids", lambda ids: np.zeros(len(ids), np.uint64)
+            "numerai_lab.data.reading.ids.hash_ids", lambda ids: np.zeros(len(ids), np.uint64)
         )
     ids = [f"n{i}" for i in range(30)]
     section = rows_with_ids(tmp_path / "a.parquet", [1] * 30, ids)

@@ -89,8 +89,8 @@ def test_blocks_and_tiles_do_not_change_what_is_read(tmp_path, monkeypatch):
     frame.loc[frame.index[::5], "target"] = np.nan
     section = parquet(tmp_path / "a.parquet", frame, row_group_size=20)
     whole = load(**section).frame
-    monkeypatch.setattr("numerai_lab.data.values.BLOCK_BYTES", 60)
-    monkeypatch.setattr("numerai_lab.data.values.TILE_ROWS", 4)
+    monkeypatch.setattr("numerai_lab.data.reading.values.BLOCK_BYTES", 60)
+    monkeypatch.setattr("numerai_lab.data.reading.values.TILE_ROWS", 4)
     cut = load(**section).frame
     np.testing.assert_array_equal(whole.features, cut.features)
     np.testing.assert_array_equal(whole.targets, cut.targets)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from numerai_lab.data.row_groups import open_parquet, read_head
+from numerai_lab.data.reading.row_groups import open_parquet, read_head
 from numerai_lab.errors import DataError
 
 

@@ -12,9 +12,9 @@ import pytest
 from data_files import load, without_mark
 from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
-from numerai_lab.data.files import SYNTHETIC_MARK
-from numerai_lab.data.reference_models import walk_forward_ridge
-from numerai_lab.data.synthetic import simulate
+from numerai_lab.data.reading.files import SYNTHETIC_MARK
+from numerai_lab.data.synthetic.market import simulate
+from numerai_lab.data.synthetic.reference_models import walk_forward_ridge
 from numerai_lab.errors import MachineError
 
 BINS_OF_50 = [3, 10, 24, 10, 3]

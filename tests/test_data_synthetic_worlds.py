@@ -9,8 +9,8 @@ import pytest
 
 from data_files import load
 from numerai_lab.config import Bootstrap, Synthetic
-from numerai_lab.data.synthetic import Market, simulate
-from numerai_lab.data.synthetic_worlds import make_world
+from numerai_lab.data.synthetic.market import Market, simulate
+from numerai_lab.data.synthetic.worlds import make_world
 from numerai_lab.scoring import Paired, corr_per_era, paired
 
 LINKED = ("linked_weak", "linked_strong")

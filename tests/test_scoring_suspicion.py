@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerai_lab.config import Synthetic
-from numerai_lab.data.reference_models import reference_predictions
-from numerai_lab.data.synthetic import simulate
+from numerai_lab.data.synthetic.market import simulate
+from numerai_lab.data.synthetic.reference_models import reference_predictions
 from numerai_lab.errors import DataError
 from numerai_lab.scoring import corr_per_era, overlap_eras, rank_per_era, suspect
 from numerai_lab.scoring.suspicion import commonplace

@@ -18,7 +18,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numerai_lab.data.files import SYNTHETIC_MARK
+from numerai_lab.data.reading.files import SYNTHETIC_MARK
 from numerai_lab.stand_in import StandInSettings, start_stand_in
 from numerai_lab.stand_in.faults import Fault, Faults
 from numerai_lab.stand_in.graphql import QueryError, parse, project

@@ -2,13 +2,11 @@
 
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
-from numerai_lab.data.eras import eras_of_predictions
-from numerai_lab.data.ids import ids_in, same_number
 from numerai_lab.data.load import load_data
+from numerai_lab.data.reading import eras_of_predictions, ids_in, read_id_table, same_number
 from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
-from numerai_lab.data.tables import read_id_table
-from numerai_lab.data.tournament import cached_tournament, generate_tournament, is_cache
+from numerai_lab.data.synthetic import cached_tournament, generate_tournament, is_cache
 from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
 
 __all__ = [

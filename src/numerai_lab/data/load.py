@@ -11,20 +11,29 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.config import Columns, Data, Missing
-from numerai_lab.data import columns as columns_
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
-from numerai_lab.data.era_unit import by_number
-from numerai_lab.data.files import id_column, need_columns, source_file
-from numerai_lab.data.ids import check_unique, read_ids, slices
-from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.part_files import told_paths
-from numerai_lab.data.row_groups import read_heads
-from numerai_lab.data.rows import RowFilter, Sources
+from numerai_lab.data.reading import (
+    Encoding,
+    RowFilter,
+    Sources,
+    apply_missing,
+    by_number,
+    check_unique,
+    id_column,
+    need_columns,
+    read_features,
+    read_heads,
+    read_ids,
+    read_targets,
+    slices,
+    source_file,
+    told_paths,
+)
+from numerai_lab.data.reading import columns as columns_
 from numerai_lab.data.source import find_source
 from numerai_lab.data.store import known_files, read_from_store, wants_store
-from numerai_lab.data.tournament import is_cache
-from numerai_lab.data.values import Encoding, read_features, read_targets
+from numerai_lab.data.synthetic import is_cache
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 

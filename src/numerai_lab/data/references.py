@@ -14,16 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from numerai_lab.data.dataset import Dataset, SourceFile
-from numerai_lab.data.files import (
+from numerai_lab.data.reading import (
     UNNAMED_INDEX,
+    Head,
+    check_unique_in,
+    file_ids,
+    hash_ids,
     id_column,
     need_columns,
+    number_kind,
+    numbers,
+    open_parquet,
+    read_head,
+    same_number,
     source_file,
     values_of,
 )
-from numerai_lab.data.ids import check_unique_in, file_ids, hash_ids, same_number
-from numerai_lab.data.kinds import number_kind, numbers
-from numerai_lab.data.row_groups import Head, open_parquet, read_head
 from numerai_lab.errors import DataError, did_you_mean
 
 META_MODEL = "numerai_meta_model"

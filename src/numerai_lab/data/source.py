@@ -8,8 +8,8 @@ from pathlib import Path
 
 from numerai_lab.config import Columns, Data
 from numerai_lab.data.dataset import SourceKind
-from numerai_lab.data.part_files import part_files
-from numerai_lab.data.tournament import cached_tournament
+from numerai_lab.data.reading import part_files
+from numerai_lab.data.synthetic import cached_tournament
 from numerai_lab.errors import DataError
 
 LABELLED = ("train.parquet", "validation.parquet")

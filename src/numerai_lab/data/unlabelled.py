@@ -11,16 +11,26 @@ import numpy as np
 import pyarrow as pa
 
 from numerai_lab.config import Columns, Missing
-from numerai_lab.data.columns import feature_columns
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.eras import order_eras
-from numerai_lab.data.files import id_column, need_columns, source_file
-from numerai_lab.data.ids import check_unique, file_ids, slices
-from numerai_lab.data.kinds import number_kind
-from numerai_lab.data.missing import apply_missing, is_missing
-from numerai_lab.data.row_groups import RowGroups, open_parquet
-from numerai_lab.data.rows import Piece, RowPlan
-from numerai_lab.data.values import Encoding, read_features
+from numerai_lab.data.reading import (
+    Encoding,
+    Piece,
+    RowGroups,
+    RowPlan,
+    apply_missing,
+    check_unique,
+    feature_columns,
+    file_ids,
+    id_column,
+    is_missing,
+    need_columns,
+    number_kind,
+    open_parquet,
+    order_eras,
+    read_features,
+    slices,
+    source_file,
+)
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
 from numerai_lab.errors import DataError, did_you_mean
 

@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from numerai_lab.arrays import Int64
 from numerai_lab.config import EraColumn
-from numerai_lab.data.era_unit import Dates, unit_of
-from numerai_lab.data.files import reading
+from numerai_lab.data.reading import Dates, reading, unit_of
 from numerai_lab.data.store.checks import Hashed, Verify, touched_chunks
 from numerai_lab.data.store.convert import ERAS_FILE, target_file
 from numerai_lab.data.store.features import Block, BlockFeatures

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from numerai_lab.checksums import marks_of
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.rows import Sources
+from numerai_lab.data.reading import Encoding, Sources, column_blocks, read_targets, tiles
 from numerai_lab.data.store.checks import note_written
 from numerai_lab.data.store.ids import OFFSETS_FILE, TEXT_FILE, write_ids
 from numerai_lab.data.store.manifest import (
@@ -28,7 +28,6 @@ from numerai_lab.data.store.manifest import (
     write_manifest,
 )
 from numerai_lab.data.store.mapping import map_aside, need_space
-from numerai_lab.data.values import Encoding, column_blocks, read_targets, tiles
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.files import write_aside
 

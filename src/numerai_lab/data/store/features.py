@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.arrays import Int8, Int64
-from numerai_lab.data.files import reading
+from numerai_lab.data.reading import reading
 from numerai_lab.data.store.checks import (
     Hashed,
     Verify,

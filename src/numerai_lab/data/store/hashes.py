@@ -10,7 +10,7 @@ from pathlib import Path
 
 from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.config import RemoteFile
-from numerai_lab.data.files import hash_of, reading
+from numerai_lab.data.reading import hash_of, reading
 from numerai_lab.data.store.checks import Stamp, stamp_of
 from numerai_lab.errors import LabError
 

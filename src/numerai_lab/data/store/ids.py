@@ -9,9 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from numerai_lab.arrays import Int32, Int64
-from numerai_lab.data.files import reading
-from numerai_lab.data.ids import BATCH_ROWS, check_unique, piece_ids, text_bytes, text_offsets
-from numerai_lab.data.rows import Sources
+from numerai_lab.data.reading import (
+    BATCH_ROWS,
+    Sources,
+    check_unique,
+    piece_ids,
+    reading,
+    text_bytes,
+    text_offsets,
+)
 from numerai_lab.data.store.mapping import Mapped, map_aside
 from numerai_lab.errors import DataError
 from numerai_lab.files import write_aside

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from numerai_lab.arrays import Int8, Int64
-from numerai_lab.data.files import reading
+from numerai_lab.data.reading import reading
 from numerai_lab.errors import MachineError
 from numerai_lab.files import write_aside, write_errors
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from numerai_lab.arrays import Int64
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.rows import Sources
+from numerai_lab.data.reading import Sources
 from numerai_lab.data.store.access import Store
 from numerai_lab.data.store.checks import (
     Damage,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numerai_lab.config import local_or_remote
-from numerai_lab.data.files import size_of
+from numerai_lab.data.reading import size_of
 from numerai_lab.data.store.hashes import Say, known_hashes
 from numerai_lab.data.store.manifest import Manifest, read_manifest
 from numerai_lab.files import exclusive_lock

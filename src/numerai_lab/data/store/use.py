@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from numerai_lab.config import Data, Missing, Store
 from numerai_lab.data.dataset import SourceFile
-from numerai_lab.data.era_unit import by_number
-from numerai_lab.data.files import source_file
-from numerai_lab.data.kinds import number_kind
-from numerai_lab.data.missing import apply_missing
-from numerai_lab.data.row_groups import Head
-from numerai_lab.data.rows import Sources
+from numerai_lab.data.reading import (
+    Head,
+    Sources,
+    apply_missing,
+    by_number,
+    number_kind,
+    source_file,
+)
 from numerai_lab.data.store.convert import Progress
 from numerai_lab.data.store.hashes import all_hashed, known_hashes
 from numerai_lab.data.store.opening import Opening, holds

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
-from numerai_lab.data.synthetic import Market
+from numerai_lab.data.synthetic.market import Market
 from numerai_lab.seeds import child_seed
 
 PURGE_ERAS = {20: 8, 60: 16}

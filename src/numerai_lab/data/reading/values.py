@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from numerai_lab.arrays import Int64
-from numerai_lab.data.files import values_of
-from numerai_lab.data.kinds import number_kind, numbers
-from numerai_lab.data.row_groups import RowGroups
-from numerai_lab.data.rows import Piece, RowPlan
+from numerai_lab.data.reading.files import values_of
+from numerai_lab.data.reading.kinds import number_kind, numbers
+from numerai_lab.data.reading.row_groups import RowGroups
+from numerai_lab.data.reading.rows import Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
 from numerai_lab.machine import available_bytes, gib

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.config import Synthetic
-from numerai_lab.data.synthetic_worlds import N_FACTORS, make_world
+from numerai_lab.data.synthetic.worlds import N_FACTORS, make_world
 from numerai_lab.seeds import child_seed
 
 GENERATOR_VERSION = 2

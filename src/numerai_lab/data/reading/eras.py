@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from numerai_lab.arrays import Int32
 from numerai_lab.config import EraColumn, EraFormat
-from numerai_lab.data.era_unit import Dates
-from numerai_lab.data.era_values import EPOCH, NoEra, distinct, read_era, told, week_number
+from numerai_lab.data.reading.era_unit import Dates
+from numerai_lab.data.reading.era_values import EPOCH, NoEra, distinct, read_era, told, week_number
 from numerai_lab.errors import DataError
 from numerai_lab.weeks import END_OF_WEEKS
 

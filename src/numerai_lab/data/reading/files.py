@@ -16,7 +16,7 @@ import pyarrow as pa
 from numerai_lab.config import RemoteFile
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.download_lock import locked_file
-from numerai_lab.data.kinds import is_text
+from numerai_lab.data.reading.kinds import is_text
 from numerai_lab.errors import DataError, MachineError, did_you_mean
 from numerai_lab.files import sha256_of
 from numerai_lab.machine import memory_limits

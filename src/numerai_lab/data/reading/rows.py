@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 
 from numerai_lab.arrays import Int64
 from numerai_lab.config import EraColumn
-from numerai_lab.data.era_unit import Dates, unit_of
-from numerai_lab.data.eras import EraReader
-from numerai_lab.data.files import values_of
-from numerai_lab.data.kinds import numbers
-from numerai_lab.data.one_by_one import MANY_FILES, OneByOne
-from numerai_lab.data.part_files import told_paths
-from numerai_lab.data.row_groups import Head, RowGroups, open_parquet
+from numerai_lab.data.reading.era_unit import Dates, unit_of
+from numerai_lab.data.reading.eras import EraReader
+from numerai_lab.data.reading.files import values_of
+from numerai_lab.data.reading.kinds import numbers
+from numerai_lab.data.reading.one_by_one import MANY_FILES, OneByOne
+from numerai_lab.data.reading.part_files import told_paths
+from numerai_lab.data.reading.row_groups import Head, RowGroups, open_parquet
 from numerai_lab.errors import DataError
 
 TRAINING_FILE = "train.parquet"

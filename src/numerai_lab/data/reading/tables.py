@@ -12,10 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from numerai_lab.data.files import UNNAMED_INDEX, first_line, id_column, need_columns, reading
-from numerai_lab.data.ids import file_ids
-from numerai_lab.data.kinds import number_kind
-from numerai_lab.data.row_groups import open_parquet
+from numerai_lab.data.reading.files import (
+    UNNAMED_INDEX,
+    first_line,
+    id_column,
+    need_columns,
+    reading,
+)
+from numerai_lab.data.reading.ids import file_ids
+from numerai_lab.data.reading.kinds import number_kind
+from numerai_lab.data.reading.row_groups import open_parquet
 from numerai_lab.errors import DataError
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from numerai_lab.arrays import UInt64
-from numerai_lab.data.files import id_column, need_columns
-from numerai_lab.data.kinds import texts
-from numerai_lab.data.row_groups import RowGroups, open_parquet
-from numerai_lab.data.rows import Piece, RowPlan
+from numerai_lab.data.reading.files import id_column, need_columns
+from numerai_lab.data.reading.kinds import texts
+from numerai_lab.data.reading.row_groups import RowGroups, open_parquet
+from numerai_lab.data.reading.rows import Piece, RowPlan
 from numerai_lab.errors import DataError
 
 Batches = Callable[[], Iterator[pa.Array]]

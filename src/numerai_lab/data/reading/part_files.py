@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from numerai_lab.config import RemoteFile
-from numerai_lab.data.files import reading
+from numerai_lab.data.reading.files import reading
 from numerai_lab.errors import DataError
 
 SUFFIXES = (".parquet", ".pq", ".parq")

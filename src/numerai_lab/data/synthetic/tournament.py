@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 
 from numerai_lab.arrays import Float64
 from numerai_lab.config import Synthetic
-from numerai_lab.data.files import SYNTHETIC_MARK
-from numerai_lab.data.reference_models import reference_predictions
-from numerai_lab.data.synthetic import GENERATOR_VERSION, HORIZON_WEEKS, Market, simulate
+from numerai_lab.data.reading import SYNTHETIC_MARK
+from numerai_lab.data.synthetic.market import GENERATOR_VERSION, HORIZON_WEEKS, Market, simulate
+from numerai_lab.data.synthetic.reference_models import reference_predictions
 from numerai_lab.files import write_errors
 from numerai_lab.seeds import child_seed
 

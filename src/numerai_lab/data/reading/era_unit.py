@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Int32
 from numerai_lab.config import EraColumn, EraFormat
-from numerai_lab.data.era_values import NoEra, read_era
+from numerai_lab.data.reading.era_values import NoEra, read_era
 from numerai_lab.errors import DataError
 from numerai_lab.weeks import END_OF_WEEKS
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
-from numerai_lab.data.files import reading, size_of
-from numerai_lab.data.row_groups import Head, RowGroups, open_parquet
+from numerai_lab.data.reading.files import reading, size_of
+from numerai_lab.data.reading.row_groups import Head, RowGroups, open_parquet
 from numerai_lab.errors import DataError
 
 MANY_FILES = 64

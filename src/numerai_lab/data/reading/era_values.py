@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from numerai_lab.config import EraColumn
-from numerai_lab.data.files import values_of
+from numerai_lab.data.reading.files import values_of
 from numerai_lab.errors import DataError
 from numerai_lab.weeks import week_of
 

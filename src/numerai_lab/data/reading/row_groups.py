@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from numerai_lab.config import RemoteFile
-from numerai_lab.data.files import reading, size_of
 from numerai_lab.data.hive import partitions_of
+from numerai_lab.data.reading.files import reading, size_of
 from numerai_lab.errors import DataError
 
 
