@@ -1,4 +1,4 @@
-"""Small parquet files for the tests of the data room."""
+"""Small parquet files for the tests of `data`."""
 
 from __future__ import annotations
 

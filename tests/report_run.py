@@ -1,4 +1,4 @@
-"""A made-up run directory, as the experiment room writes one, for the report's tests."""
+"""A made-up run directory, as `experiment` writes one, for the report's tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BENCHMARK = "v53_lgbm_ender20"
 
 
 def summary(values: np.ndarray, eras: np.ndarray) -> dict[str, Any]:
-    """Summarise roughly as the scoring room does; only the shape matters here."""
+    """Summarise roughly as `scoring` does; only the shape matters here."""
     kept, numbers = values[np.isfinite(values)], eras[np.isfinite(values)]
     if not len(kept):
         return {"mean": None, "n_eras": 0, "n_nan": len(values)}

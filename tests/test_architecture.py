@@ -95,14 +95,14 @@ def modules() -> list[tuple[str, Path]]:
 def siblings() -> list[tuple[str, str, Path]]:
     """(package, sub-package or module in it, file), for the packages in WITHIN."""
     return [
-        (room, path.relative_to(ROOT).parts[1].removesuffix(".py"), path)
-        for room, path in modules()
-        if room in WITHIN and path != ROOT / room / "__init__.py"
+        (package, path.relative_to(ROOT).parts[1].removesuffix(".py"), path)
+        for package, path in modules()
+        if package in WITHIN and path != ROOT / package / "__init__.py"
     ]
 
 
 def test_every_package_is_known():
-    assert {room for room, _ in modules()} <= set(MAY_IMPORT)
+    assert {package for package, _ in modules()} <= set(MAY_IMPORT)
     for package, known in WITHIN.items():
         assert {own for of, own, _ in siblings() if of == package} == set(known)
 
@@ -121,13 +121,13 @@ def test_sub_packages_import_one_way():
 
 def test_imports_go_one_way():
     wrong = []
-    for room, path in modules():
+    for package, path in modules():
         for name in imports_of(path):
             assert not name.startswith("relative"), name
             if not name.startswith("numerai_lab."):
                 continue
             other = name.split(".")[1]
-            if other != room and other not in MAY_IMPORT[room]:
+            if other != package and other not in MAY_IMPORT[package]:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert wrong == []
 

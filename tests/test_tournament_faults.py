@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from numerai_lab.tournament import Desk, OnFailure, Patience, State, load_slots, submit
+from numerai_lab.tournament import OnFailure, Patience, Session, State, load_slots, submit
 from numerai_lab.tournament.server.api import Backoff, Tournament
 from stand_in import PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET
 from submit_lab import SLOTS, ThreadStandIn, predict_here
@@ -93,7 +93,7 @@ class Simulation:
 
     def start(self, wait: float = 0.0):
         """What cron does."""
-        desk = Desk(
+        session = Session(
             State(self.folder / "submissions", self.server.url),
             self.runs,
             self.server.environment,
@@ -105,7 +105,7 @@ class Simulation:
             predictor=predict_here,
         )
         patience = Patience(wait, clock=self.clock, sleep=self.sleep, random=self.draw.random)
-        outcome = submit(self.slots, desk, patience, on_failure=OnFailure())
+        outcome = submit(self.slots, session, patience, on_failure=OnFailure())
         self.log.append(outcome.summary)
         return outcome
 

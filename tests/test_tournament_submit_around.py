@@ -102,7 +102,7 @@ def test_an_alert_address_that_is_not_set_stops_nothing(submit, start):
     result = start()
     assert result.code == 2
     assert "variable SUBMIT_WEBHOOK is not set" in result.err
-    assert "NOBODY IS TOLD" in result.err
+    assert "until then no alert is sent to it when a slot fails" in result.err
     assert "nobody was told by it: on_failure.webhook" in result.err
     result = start(SUBMIT_WEBHOOK="http://example.com/hook")
     assert result.code == 0, result.err

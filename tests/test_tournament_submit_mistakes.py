@@ -13,7 +13,7 @@ import pytest
 from conftest import TINY_CONFIG
 from damage import rewritten
 from numerai_lab.errors import DataError, MachineError
-from numerai_lab.tournament import Desk, State
+from numerai_lab.tournament import Session, State
 from numerai_lab.tournament.records.record_files import DamagedRecord
 from numerai_lab.tournament.submitting.checks import StaleLive, check_new, check_submission
 from stand_in import PUBLIC, SECRET
@@ -186,7 +186,9 @@ def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, senten
         return np.full(frame.n_rows, value if value is not None else 1 // 0, dtype=np.float32)
 
     monkeypatch.setattr(get_model("xgb"), "predict", predict)
-    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, predictor=predict_here))
+    monkeypatch.setattr(
+        Session, "__init__", partialmethod(Session.__init__, predictor=predict_here)
+    )
     for name, setting in submit.server.environment.items():
         monkeypatch.setenv(name, setting)
     result = lab("submit", *submit.places, "--slot", "alpha")
@@ -206,7 +208,9 @@ def test_a_full_disk_loses_nothing(submit, forks, lab, monkeypatch):
     for name, setting in submit.server.environment.items():
         monkeypatch.setenv(name, setting)
 
-    monkeypatch.setattr(Desk, "__init__", partialmethod(Desk.__init__, predictor=predict_here))
+    monkeypatch.setattr(
+        Session, "__init__", partialmethod(Session.__init__, predictor=predict_here)
+    )
 
     def full(*_):
         raise MachineError("the disk is full")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from damage import rewritten
-from numerai_lab import tournament as room
+from numerai_lab import tournament as public
 from numerai_lab.errors import MachineError, UserError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.tournament import Rejected, Tournament, TournamentError, export, uploading
@@ -362,7 +362,7 @@ def test_the_commands_of_the_readme(lab, server, run_dir, tmp_path, monkeypatch)
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     (block,) = [text for text in re.findall(r"```sh\n(.*?)```", readme, re.S) if "--check" in text]
     here = partial(export, live_features=(20,), live_rows=60, python=Path(sys.executable))
-    monkeypatch.setattr(room, "export", here)
+    monkeypatch.setattr(public, "export", here)
     monkeypatch.setattr(model_upload, "export", here)
     said = []
     for line in block.splitlines():

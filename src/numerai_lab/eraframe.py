@@ -82,7 +82,11 @@ class StoredFeatures(Protocol):
         ...
 
     def bounds(self) -> tuple[int, int]:
-        """Return a lowest and a highest value that no value passes, without reading any."""
+        """Return (low, high): every value is at least low and at most high.
+
+        Taken from what is recorded about the files, which may speak of more rows and features
+        than these, so that there need not be a value equal to either. Reads no values.
+        """
         ...
 
     def between(self, first: int, stop: int) -> Self:

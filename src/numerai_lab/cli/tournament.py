@@ -111,10 +111,10 @@ def submit(
     submit hangs; 2 every slot failed and it is yours to mend.
     """
     from numerai_lab.tournament import (
-        Desk,
         OnFailure,
         Outcome,
         Patience,
+        Session,
         chosen_slots,
         parse_duration,
         redact,
@@ -146,7 +146,7 @@ def submit(
     whom = OnFailure() if dry_run or on_failure is None else on_failure
     memory = state_dir / ".told.json"
     with told_if_nothing_begins(whom, memory=memory, environ=environ, say=warn):
-        desk = Desk(
+        session = Session(
             state_of(state_dir, environ),
             runs_dir,
             environ,
@@ -157,7 +157,7 @@ def submit(
         )
         outcome = submit_slots(
             slots,
-            desk,
+            session,
             Patience(parse_duration(wait)),
             on_failure=on_failure or OnFailure(),
             dry_run=dry_run,

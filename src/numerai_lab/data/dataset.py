@@ -1,4 +1,4 @@
-"""What the data room hands out: labelled rows, and what happened on the way to them."""
+"""What `load_data` returns: labelled rows, and what happened on the way to them."""
 
 from __future__ import annotations
 

@@ -268,7 +268,7 @@ def open_cluster(spec: str, reporter: Reporter) -> Iterator[Cluster]:
                 where=spec,
                 fix="check the address and that `dask scheduler` runs there",
             ) from error
-        cluster = _meet(client, spec, threads)
+        cluster = _check_workers(client, spec, threads)
         cluster.check = reporter.check
         if n_local is not None:
             cluster.on_all(_silence)
@@ -302,7 +302,7 @@ def _local_workers(spec: str) -> int | None:
     )
 
 
-def _meet(client: Any, spec: str, threads: int | None) -> Cluster:
+def _check_workers(client: Any, spec: str, threads: int | None) -> Cluster:
     """Ask who is there and what each worker has."""
     there = client.scheduler_info(n_workers=-1)["workers"]
     if not there:

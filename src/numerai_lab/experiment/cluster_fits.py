@@ -113,10 +113,10 @@ def fit_one(
     if stop is not None:
         stops = cluster.together([(read_rows, stop)] * len(parts))
     first = cluster.workers[0]
-    meeting = None
+    tracker = None
     if len(parts) > 1:
-        meeting = cluster.results(
-            cluster.together([(work.start_meeting, len(parts), host_of(first))])
+        tracker = cluster.results(
+            cluster.together([(work.start_tracker, len(parts), host_of(first))])
         )[0]
     task = _task(cluster, fit, prepared)
     calls: list[Call] = [
@@ -126,7 +126,7 @@ def fit_one(
             trains[i],
             stops[i],
             _weights_of(fit, part),
-            meeting,
+            tracker,
             host_of(worker),
         )
         for i, (part, worker) in enumerate(zip(parts, cluster.workers, strict=False))

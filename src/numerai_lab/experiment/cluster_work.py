@@ -31,7 +31,7 @@ from numerai_lab.models import (
     get_model,
 )
 
-_SECONDS_TO_MEET = 300
+_SECONDS_TO_CONNECT = 300
 _SECONDS_TO_WAIT = 24 * 3600
 _SECONDS_BETWEEN_REPORTS = 0.2
 
@@ -60,18 +60,27 @@ class Fitted:
     said: tuple[str, ...]
 
 
-def start_meeting(n_workers: int, host: str) -> dict[str, Any]:
-    """Open the place where workers find one another; return how they get there."""
+def start_tracker(n_workers: int, host: str) -> dict[str, Any]:
+    """Start XGBoost's tracker, which tells each worker the addresses of the others.
+
+    Parameters
+    ----------
+    n_workers : that will connect. host : address of this machine, where it listens.
+
+    Returns
+    -------
+    What every worker needs to connect, as arguments of `xgboost.dask.CommunicatorContext`.
+    """
     from xgboost.tracker import RabitTracker
 
-    tracker = RabitTracker(n_workers, host, sortby="task", timeout=_SECONDS_TO_MEET)
+    tracker = RabitTracker(n_workers, host, sortby="task", timeout=_SECONDS_TO_CONNECT)
     tracker.start()
-    # Somebody must hold the tracker until the last worker has left.
-    threading.Thread(target=_hold, args=(tracker,), daemon=True).start()
+    # A thread must wait for the tracker, or it ends before the last worker has left.
+    threading.Thread(target=_wait_for, args=(tracker,), daemon=True).start()
     return dict(tracker.worker_args())
 
 
-def _hold(tracker: Any) -> None:
+def _wait_for(tracker: Any) -> None:
     from xgboost.core import XGBoostError
 
     # Without its workers it gives up; they, or their absence, say why.
@@ -84,21 +93,26 @@ def fit(
     train: EraFrame,
     stop: EraFrame | None,
     weights: npt.NDArray[np.float32] | None,
-    meeting: dict[str, Any] | None,
+    tracker: dict[str, Any] | None,
     host: str,
     *,
     same_rows: bool = False,
 ) -> Fitted:
-    """Fit on these rows alone, or with the other workers of a meeting.
+    """Fit on these rows alone, or with the other workers of a tracker.
 
-    They hold other rows, or with `same_rows` the same ones, and then share out members.
+    The others hold other rows of the same fit; or, with `same_rows`, the same ones, and each worker
+    trains some of the members.
+
+    Parameters
+    ----------
+    tracker : what `start_tracker` returned; None: there are no others. host : of this worker.
 
     Returns
     -------
     The model; without files on all workers but the first.
     """
     said: list[str] = []
-    with _world(meeting, host) as world:
+    with _world(tracker, host) as world:
         ctx = replace(
             task.ctx,
             weights=weights,
@@ -193,17 +207,17 @@ def write_files(files: dict[str, bytes], folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _world(meeting: dict[str, Any] | None, host: str) -> Iterator[World]:
-    if meeting is None:
+def _world(tracker: dict[str, Any] | None, host: str) -> Iterator[World]:
+    if tracker is None:
         yield World()
         return
     import xgboost
     from xgboost import dask
 
     with contextlib.ExitStack() as held:
-        with xgboost.config_context(verbosity=0):  # it would print who met whom
+        with xgboost.config_context(verbosity=0):  # it would print who has connected
             # XGBoost's own patience, five minutes, is shorter than a member may take to train.
-            told = {**meeting, "dmlc_timeout": _SECONDS_TO_WAIT}
+            told = {**tracker, "dmlc_timeout": _SECONDS_TO_WAIT}
             held.enter_context(dask.CommunicatorContext(**told))
         yield Collective(host)
 

@@ -1,4 +1,4 @@
-"""One fit before it begins: rows, weights, early-stopping eras, and what the model is told."""
+"""One fit before it begins: its rows, its early-stopping rows, and its `FitContext`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,13 @@ def plan_fit(
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> PlannedFit:
-    """Cut the early-stopping eras off, weigh the rows, and write down what the model is told."""
+    """Select the rows to train on and those of early stopping, and make the model's `FitContext`.
+
+    Parameters
+    ----------
+    eras : int32, training era numbers; early stopping takes the last of them, purged.
+    progress, say : called by the model, as in `FitContext`.
+    """
     experiment = prepared.experiment
     frame = prepared.dataset.frame
     stop: EraFrame | None = None
@@ -77,7 +83,7 @@ def fit_context(
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
 ) -> FitContext:
-    """Write down what a model is told besides its rows."""
+    """Return what a model is given besides its rows: seed, targets, purge, weights, threads."""
     experiment = prepared.experiment
     return FitContext(
         # the seed does not depend on the fold: two runs that share a fold share its model

@@ -145,7 +145,7 @@ def train(
     ------
     RunError : the directory is in use, holds another config's or other data's run, or holds a
         run already and `resume` was not asked for.
-    ConfigError, DataError, SplitError, ModelError, MachineError : see the rooms.
+    ConfigError, DataError, SplitError, ModelError, MachineError : from reading, splitting, fitting.
     """
     digest = config_hash(resolved.experiment)
     with contextlib.ExitStack() as held:

@@ -50,7 +50,10 @@ _LGBM_MONOTONE = (
 
 @dataclass(frozen=True)
 class Trees:
-    """Trees that are summed, node by node; a leaf is its own child on both sides.
+    """Trees that are summed, as one array for each property of a node.
+
+    The left and the right child of a leaf are the leaf itself, so that rows of trees of different
+    depths can all take the same number of steps.
 
     Attributes
     ----------

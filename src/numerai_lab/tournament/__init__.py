@@ -70,8 +70,8 @@ from numerai_lab.tournament.server import (
 )
 from numerai_lab.tournament.submitting import (
     TRY_LATER,
-    Desk,
     Outcome,
+    Session,
     SlotResult,
     redact,
     submit,
@@ -87,7 +87,6 @@ __all__ = [
     "BundleCheck",
     "BundleError",
     "Damaged",
-    "Desk",
     "Diagnostics",
     "Downloaded",
     "Keys",
@@ -103,6 +102,7 @@ __all__ = [
     "Rejected",
     "Round",
     "RoundNotOpen",
+    "Session",
     "Slot",
     "SlotResult",
     "State",

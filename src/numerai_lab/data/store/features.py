@@ -175,7 +175,7 @@ class BlockFeatures:
         return values if dtype is None else values.astype(dtype)
 
     def bounds(self) -> tuple[int, int]:
-        """Return a lowest and a highest value that no value passes, without reading any."""
+        """Return (low, high) of the blocks that are read, for all their rows and columns."""
         found = [part.block.bounds for part in self._parts]
         return min(low for low, _ in found), max(high for _, high in found)
 

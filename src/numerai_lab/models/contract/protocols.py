@@ -96,7 +96,13 @@ class ControlledModel(DetailedModel, Protocol):
     """
 
     def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[Any]]:
-        """Predict in detail without the control; also the state of each era, None for none."""
+        """Predict as `predict_in_detail`, without the variant `SHUFFLED`.
+
+        Returns
+        -------
+        The prediction with its other variants, and what the model has read from each era of
+        `frame` (its state), None where an era could not be read.
+        """
         ...
 
     def draw_others(self, first_era: int, states: Sequence[Any]) -> list[Any]:

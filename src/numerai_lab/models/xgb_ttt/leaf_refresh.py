@@ -1,4 +1,4 @@
-"""`leaf_refresh`: leaves of jointly trained trees, moved by what auxiliary targets leave over."""
+"""`leaf_refresh`: leaves of jointly trained trees, moved by the residuals of auxiliary targets."""
 
 from __future__ import annotations
 

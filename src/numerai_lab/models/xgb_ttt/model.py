@@ -182,7 +182,14 @@ class XGBTTT:
         return replace(apart, variants={**apart.variants, SHUFFLED: control})
 
     def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[State | None]]:
-        """Predict beside the frozen trees, without the control; also each era's state, or None."""
+        """Predict with the adapted and with the frozen trees, without the control `SHUFFLED`.
+
+        Returns
+        -------
+        The prediction with variants `FROZEN` and, with jointly trained trees, `JOINT`; and the
+        state that each era was adapted by (a code, or the movement of every leaf), None where it
+        was not adapted.
+        """
         frozen = self._base.predict(frame)
         trees = self._adapted_trees()
         unadapted = frozen if trees.frozen is not None else trees.predict(frame)

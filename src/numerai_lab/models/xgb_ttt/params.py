@@ -105,7 +105,7 @@ class Adapt(_Section):
     method: Literal["code_leaves", "leaf_refresh", "online_linear"] = Field(
         "code_leaves",
         description="code_leaves: leaves that vary with the era's code; leaf_refresh: leaves "
-        "moved by what the auxiliary targets leave over; online_linear: a ridge on code times "
+        "moved by the residuals of the auxiliary targets; online_linear: a ridge on code times "
         "features, refitted on every era whose labels are known",
     )
     code: Literal["task", "own_loss"] = Field(

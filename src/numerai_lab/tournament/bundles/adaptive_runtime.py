@@ -279,7 +279,7 @@ def on_exact_grid(values: Array) -> Array:
 
 
 def leaf_refresh(era: Era) -> Array | None:
-    """Leaves moved by what the auxiliary targets leave over."""
+    """Leaves moved by the residuals of the auxiliary targets."""
     model, slopes = era.model, era.arrays["slopes"]
     if len(slopes) == 0:
         return None

@@ -43,7 +43,7 @@ def check_on_failure(
     except UserError as error:
         if not how.webhook.startswith("env:"):
             raise
-        warn(f"{error}; UNTIL THEN NOBODY IS TOLD BY IT when a slot fails")
+        warn(f"{error}; until then no alert is sent to it when a slot fails")
 
 
 def tell(

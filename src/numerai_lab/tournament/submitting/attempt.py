@@ -39,10 +39,10 @@ from numerai_lab.tournament.submitting.recovery import (
     recover_damaged,
     submitted_already,
 )
-from numerai_lab.tournament.submitting.session import LIVE_FILES, Desk
+from numerai_lab.tournament.submitting.session import LIVE_FILES, Session
 
 
-def check_slot(slot: Slot, desk: Desk) -> None:
+def check_slot(slot: Slot, session: Session) -> None:
     """Check what can be checked without the server: keys, the run, its final model, its data.
 
     Raises
@@ -51,12 +51,12 @@ def check_slot(slot: Slot, desk: Desk) -> None:
         data, unless the tournament is a stand-in on this machine.
     RunError : no such run, or one without a final model.
     """
-    tournament = desk.account(slot.account)
+    tournament = session.account(slot.account)
     try:
-        uploaded = last_upload(desk.state, slot.model_name, slot.account)
+        uploaded = last_upload(session.state, slot.model_name, slot.account)
     except DamagedRecord as error:
         aside = set_aside(error.path)
-        desk.warn(
+        session.warn(
             f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
             f"{aside.name}; the server refuses predictions if a model was uploaded to "
             f"'{slot.model_name}'"
@@ -67,9 +67,9 @@ def check_slot(slot: Slot, desk: Desk) -> None:
             f"Numerai runs the model that was uploaded to '{slot.model_name}' on "
             f"{uploaded.uploaded_at} ({uploaded.id}), and takes no predictions for it",
             fix="take the slot out of submit.yaml or give it another model; if the upload was "
-            f"removed at numer.ai, remove upload.json in {desk.state.folder(slot.model_name)}",
+            f"removed at numer.ai, remove upload.json in {session.state.folder(slot.model_name)}",
         )
-    run = find_final(slot.run, desk.runs_dir)
+    run = find_final(slot.run, session.runs_dir)
     if run.manifest()["data"]["source"] != "synthetic":
         return
     if not is_stand_in(tournament.url):
@@ -78,12 +78,12 @@ def check_slot(slot: Slot, desk: Desk) -> None:
             where=str(run.path),
             fix="train on Numerai's files (numerai-lab data download, then train --final)",
         )
-    desk.warn_once(
+    session.warn_once(
         f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai"
     )
 
 
-def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
+def settle(slot: Slot, latest: Round | None, session: Session) -> list[Receipt]:
     """Finish what earlier starts left open for a slot, and return the receipts that came of it.
 
     Raises
@@ -92,38 +92,38 @@ def settle(slot: Slot, latest: Round | None, desk: Desk) -> list[Receipt]:
         nothing may be submitted for it.
     """
     found = []
-    for journal in desk.state.journals(slot.name):
+    for journal in session.state.journals(slot.name):
         if isinstance(journal, DamagedRecord):
-            receipt = _settle_damaged(slot, journal, latest, desk)
+            receipt = _settle_damaged(slot, journal, latest, session)
         else:
-            receipt = _settle(slot, journal, latest, desk)
+            receipt = _settle(slot, journal, latest, session)
         if receipt is not None:
             found.append(receipt)
     return found
 
 
-def _settle(slot: Slot, journal: Journal, latest: Round | None, desk: Desk) -> Receipt | None:
+def _settle(slot: Slot, journal: Journal, latest: Round | None, session: Session) -> Receipt | None:
     try:
-        tournament = desk.account(journal.account)
+        tournament = session.account(journal.account)
         receipt = recover(
-            tournament, desk.state, journal, latest, sleep=desk.sleep, clock=desk.clock
+            tournament, session.state, journal, latest, sleep=session.sleep, clock=session.clock
         )
     except NeverListed as error:
-        desk.warn(f"{slot.name}: {error}")
+        session.warn(f"{slot.name}: {error}")
         return None
     except LabError as error:
         if is_of(journal, slot):
             raise
         # whatever becomes of it, it is of a model that the slot no longer has
-        desk.warn_once(
+        session.warn_once(
             f"{slot.name}: the submission of round {journal.round} for model {journal.model} is "
             f"still unfinished ({error})"
         )
         return None
     if receipt is None:
-        desk.say(f"{slot.name}: an upload of round {journal.round} never arrived")
+        session.say(f"{slot.name}: an upload of round {journal.round} never arrived")
     else:
-        desk.say(
+        session.say(
             f"{slot.name}: the submission of round {receipt.round} that was left unfinished "
             f"is at the server ({receipt.submission_id})"
         )
@@ -131,18 +131,18 @@ def _settle(slot: Slot, journal: Journal, latest: Round | None, desk: Desk) -> R
 
 
 def _settle_damaged(
-    slot: Slot, damaged: DamagedRecord, latest: Round | None, desk: Desk
+    slot: Slot, damaged: DamagedRecord, latest: Round | None, session: Session
 ) -> Receipt | None:
-    desk.warn(
+    session.warn(
         f"{slot.name}: the journal {damaged.path} is damaged ({damaged.why}); looking for "
         f"{GRACE_SECONDS / 60:g} minutes whether what it was written for is at the server"
     )
     receipt = recover_damaged(
-        desk.account(slot.account), desk.state, slot, damaged, latest, sleep=desk.sleep
+        session.account(slot.account), session.state, slot, damaged, latest, sleep=session.sleep
     )
     found = "nothing" if receipt is None else f"submission {receipt.submission_id}"
     number = damaged.path.name.partition(".")[0]
-    desk.warn(
+    session.warn(
         f"{slot.name}: the server has {found} of round {number}; the damaged journal is moved aside"
     )
     return receipt
@@ -154,49 +154,49 @@ def is_of(record: Journal | Receipt, slot: Slot) -> bool:
     return same and record.account == slot.account
 
 
-def attempt(slot: Slot, open_round: Round, desk: Desk) -> Receipt:
+def attempt(slot: Slot, open_round: Round, session: Session) -> Receipt:
     """Submit a slot in an open round, unless the server has a submission already.
 
     Raises
     ------
     LabError : why it was not submitted.
     """
-    tournament = desk.account(slot.account)
+    tournament = session.account(slot.account)
     model_id = tournament.model_id(slot.model_name)
-    there = submitted_already(tournament, desk.state, slot, model_id, open_round)
+    there = submitted_already(tournament, session.state, slot, model_id, open_round)
     if there is not None:
         return there
-    predictions, origin = prepare(slot, open_round, desk)
+    predictions, origin = prepare(slot, open_round, session)
     csv = predictions.csv()
-    desk.state.write_predictions(slot.name, open_round.number, csv)
+    session.state.write_predictions(slot.name, open_round.number, csv)
     return upload(
         tournament,
-        desk.state,
+        session.state,
         slot,
         model_id,
         open_round,
         csv,
         origin,
-        sleep=desk.sleep,
-        say=desk.say,
-        clock=desk.clock,
+        sleep=session.sleep,
+        say=session.say,
+        clock=session.clock,
     )
 
 
-def rehearse(slot: Slot, open_round: Round, desk: Desk) -> tuple[int, str | None]:
+def rehearse(slot: Slot, open_round: Round, session: Session) -> tuple[int, str | None]:
     """Do all that `attempt` does except the upload, and change nothing.
 
     Returns
     -------
     The number of predictions, and the id of the submission that the round has already, if any.
     """
-    tournament = desk.account(slot.account)
+    tournament = session.account(slot.account)
     there = find_submission(tournament, tournament.model_id(slot.model_name), open_round)
-    predictions, _ = prepare(slot, open_round, desk)
+    predictions, _ = prepare(slot, open_round, session)
     return len(predictions.values), None if there is None else there.id
 
 
-def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions, Origin]:
+def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredictions, Origin]:
     """Predict a verified live file with a slot's run, and check what comes out.
 
     Raises
@@ -204,19 +204,19 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     RunError, DataError, ModelError : the run or the predictions are not fit to be submitted.
     OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
     """
-    tournament = desk.account(slot.account)
-    run = find_final(slot.run, desk.runs_dir)
+    tournament = session.account(slot.account)
+    run = find_final(slot.run, session.runs_dir)
     manifest = run.manifest()
     if Path(slot.run).resolve() != run.path.resolve():
-        desk.say(f"{slot.name}: run {run.path}, the newest with a final model")
-    _compare_run(slot, open_round.number, run, desk)
+        session.say(f"{slot.name}: run {run.path}, the newest with a final model")
+    _compare_run(slot, open_round.number, run, session)
     version = slot.data_version or version_of_data(manifest)
     if version is None:
         version = _newest_for_synthetic(run, tournament)
-    live = desk.live(tournament, version)
+    live = session.live(tournament, version)
     if _needs_benchmark(run, slot):
-        desk.live(tournament, version, LIVE_FILES[1])
-    predictions = desk.predict(run, live, slot)
+        session.live(tournament, version, LIVE_FILES[1])
+    predictions = session.predict(run, live, slot)
     submission = predictions.table()
     if predictions.n_eras != 1:
         raise DataError(
@@ -225,18 +225,18 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
             fix="look at the data version of the slot and of the server",
         )
     check_submission(submission, predictions.ids, slot.name)
-    _check_rows(slot, len(submission), open_round, run, desk)
-    earlier = desk.state.last_round(slot.name, open_round.number)
+    _check_rows(slot, len(submission), open_round, run, session)
+    earlier = session.state.last_round(slot.name, open_round.number)
     if earlier is not None:
-        previous = desk.state.predictions(slot.name, earlier)
+        previous = session.state.predictions(slot.name, earlier)
         try:
             check_new(submission, previous, earlier)
         except StaleLive:
-            desk.forget_live()
+            session.forget_live()
             raise
         except DamagedRecord as error:
             aside = set_aside(error.path)
-            desk.warn(
+            session.warn(
                 f"{slot.name}: {error.path} cannot be read ({error.why}) and is moved aside as "
                 f"{aside.name}; this round is not compared with round {earlier}"
             )
@@ -251,21 +251,23 @@ def prepare(slot: Slot, open_round: Round, desk: Desk) -> tuple[LivePredictions,
     return predictions, origin
 
 
-def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, desk: Desk) -> None:
+def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, session: Session) -> None:
     """Refuse a live file that is far from as long as usual, unless it is forced."""
-    last = desk.state.usual_rows(now.number)
+    last = session.state.usual_rows(now.number)
     usual = _rows_per_era(run) if last is None else last[1]
     if usual is None:
-        desk.warn_once(f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken")
+        session.warn_once(
+            f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken"
+        )
         return
     whose = "the run's last eras" if last is None else f"round {last[0]}"
     try:
         check_rows(n_rows, usual, whose, slot.name, first=last is None)
     except OddLive as error:
-        if not desk.force:
-            desk.forget_live()
+        if not session.force:
+            session.forget_live()
             raise
-        desk.warn_once(f"{error.where}: {error.what}; --force submits it all the same")
+        session.warn_once(f"{error.where}: {error.what}; --force submits it all the same")
 
 
 def _rows_per_era(run: RunDir) -> int | None:
@@ -278,16 +280,16 @@ def _rows_per_era(run: RunDir) -> int | None:
     return int(np.median(counts[-5:])) if len(counts) else None
 
 
-def _compare_run(slot: Slot, number: int, run: RunDir, desk: Desk) -> None:
+def _compare_run(slot: Slot, number: int, run: RunDir, session: Session) -> None:
     """Warn where the run is not the one that the slot's last submission was made with."""
     try:
-        last = desk.state.last_made(slot.name, number)
+        last = session.state.last_made(slot.name, number)
     except RunError as error:  # an old receipt does not decide about this round
-        desk.warn_once(f"{slot.name}: {error}")
+        session.warn_once(f"{slot.name}: {error}")
         return
     made = None if last is None or last.origin is None else Path(last.origin.run)
     if last is not None and made is not None and made != run.path.resolve():
-        desk.warn_once(
+        session.warn_once(
             f"{slot.name}: its run was {made} until round {last.round}, and now is "
             f"{run.path.resolve()}"
         )

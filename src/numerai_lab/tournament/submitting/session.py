@@ -1,4 +1,4 @@
-"""What the slots of one start share: connections, the live file, predictions of a run."""
+"""A session: one start of `submit`, and what its slots share."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ Predictor = Callable[..., LivePredictions]
 
 
 @dataclass
-class Desk:
-    """What the slots of one start share: connections, the live file, predictions of a run.
+class Session:
+    """One start of `submit`: what it was told, and what its slots share instead of doing it twice.
+
+    Shared are the connections to Numerai, the live file of the round, and what a run predicts
+    from it.
 
     Parameters
     ----------

@@ -25,12 +25,12 @@ from numerai_lab.tournament.submitting.lock_holder import (
 )
 from numerai_lab.tournament.submitting.one_start import Start
 from numerai_lab.tournament.submitting.outcome import Outcome, SlotResult
-from numerai_lab.tournament.submitting.session import Desk
+from numerai_lab.tournament.submitting.session import Session
 
 
 def submit(
     slots: Sequence[Slot],
-    desk: Desk,
+    session: Session,
     patience: Patience,
     *,
     on_failure: OnFailure,
@@ -45,15 +45,15 @@ def submit(
     on_failure : who is told about slots that failed or missed a round.
     dry_run : do everything but the upload, in any round, and write no receipt.
     stopped : called with what has been done when this process ends itself, because the start took
-        longer than `desk.limit_seconds` and the patience.
+        longer than `session.limit_seconds` and the patience.
 
     Raises
     ------
     LabError : nothing could be begun: a wrong address, a folder that cannot be written.
     """
-    check_on_failure(on_failure, desk.environ, desk.warn)
-    desk.public()  # a wrong address is told before any slot
-    start = Start(slots, desk, patience, dry_run=dry_run)
+    check_on_failure(on_failure, session.environ, session.warn)
+    session.public()  # a wrong address is told before any slot
+    start = Start(slots, session, patience, dry_run=dry_run)
 
     def expired() -> int:
         outcome = start.outcome(
@@ -66,14 +66,14 @@ def submit(
 
     with contextlib.ExitStack() as held:
         try:
-            held.enter_context(desk.state.lock())
+            held.enter_context(session.state.lock())
         except RunError:
             return _busy(start, on_failure)
-        held.callback(desk.close)
-        limit = desk.limit_seconds + max(0.0, patience.seconds)
-        held.enter_context(holding(desk.state.path, limit, desk.warn))
+        held.callback(session.close)
+        limit = session.limit_seconds + max(0.0, patience.seconds)
+        held.enter_context(holding(session.state.path, limit, session.warn))
         held.enter_context(ending_after(limit, expired))
-        desk.state.remove_leftovers()
+        session.state.remove_leftovers()
         start.work()
         outcome = start.outcome()
         if not dry_run:
@@ -83,28 +83,28 @@ def submit(
 
 def _busy(start: Start, on_failure: OnFailure) -> Outcome:
     """Tell of another start that should have ended, and of a round that goes by meanwhile."""
-    desk = start.desk
-    holder = read_holder(desk.state.path)
+    session = start.session
+    holder = read_holder(session.state.path)
     if holder is None or holder.overdue:
-        desk.sleep(2.0)  # it may have just begun, and not written its own yet
-        holder = read_holder(desk.state.path)
+        session.sleep(2.0)  # it may have just begun, and not written its own yet
+        holder = read_holder(session.state.path)
     stuck = ""
     if holder is None or holder.overdue:
         stuck = overdue_sentence(holder)
     with contextlib.suppress(LabError):  # whoever is at work asks and tells, too
-        start.now = look(desk.public())
+        start.now = look(session.public())
     now = start.now
     if now is not None and now.round is not None and now.is_over:
         for slot in start.slots:
             number = now.round.number
-            in_use = desk.state.last_round(slot.name, number) is not None
-            there = desk.state.last_round(slot.name, number + 1) == number
+            in_use = session.state.last_round(slot.name, number) is not None
+            there = session.state.last_round(slot.name, number + 1) == number
             # what is unfinished may be there
-            if in_use and not there and (stuck or not desk.state.has_open(slot.name)):
+            if in_use and not there and (stuck or not session.state.has_open(slot.name)):
                 message = f"{now}, and has no submission of this slot; another submit is at work"
                 start.done[slot.name] = SlotResult(slot.name, "failed", message, exit_code=1)
     if stuck:
-        desk.warn(stuck)
+        session.warn(stuck)
     outcome = replace(start.outcome(), busy=True, stuck=stuck)
     if not start.done:
         outcome = replace(outcome, round=None)
@@ -115,21 +115,21 @@ def _busy(start: Start, on_failure: OnFailure) -> Outcome:
                 on_failure,
                 f"lock/{since}",
                 {"text": f"numerai-lab submit: {stuck}", "round": None},
-                memory=desk.state.path / ".told.json",
-                environ=desk.environ,
-                say=desk.warn,
+                memory=session.state.path / ".told.json",
+                environ=session.environ,
+                say=session.warn,
             )
         _tell(outcome, start, on_failure)
-    desk.close()
+    session.close()
     return outcome
 
 
 def _tell(outcome: Outcome, start: Start, on_failure: OnFailure) -> None:
     """Tell whom failure concerns: slots that failed, and rounds that a slot in use has missed."""
-    desk, over = start.desk, start.now is not None and start.now.is_over
-    lost = [(number, result.redacted(desk.environ)) for number, result in start.lost]
+    session, over = start.session, start.now is not None and start.now.is_over
+    lost = [(number, result.redacted(session.environ)) for number, result in start.lost]
     for number, result in [*lost, *((outcome.round, one) for one in outcome.slots)]:
-        in_use = number and desk.state.last_round(result.slot, number) is not None
+        in_use = number and session.state.last_round(result.slot, number) is not None
         # closed before this start, or in the middle of it
         missed = in_use and result.status == "not_open" and (over or not result.retry)
         if not (missed or result.gap or result.status in ("failed", "late")):
@@ -142,7 +142,7 @@ def _tell(outcome: Outcome, start: Start, on_failure: OnFailure) -> None:
             on_failure,
             f"{number}/{result.slot}/{kind}",
             {"text": text, "round": number, **result.to_json()},
-            memory=desk.state.path / ".told.json",
-            environ=desk.environ,
-            say=desk.warn,
+            memory=session.state.path / ".told.json",
+            environ=session.environ,
+            say=session.warn,
         )
