@@ -41,7 +41,7 @@ class MeanOf:
     def info_for(cls, params: MeanOfParams) -> ModelInfo:
         return ModelInfo(
             summary=cls.info.summary,
-            unit="members",
+            unit="steps",
             multi_target=any(member.info.multi_target for member in params.members),
             transductive=True,  # a rank depends on the other rows of the era
         )
@@ -51,6 +51,15 @@ class MeanOf:
         reports = [member.fit(train, ctx) for member in self.members]
         seconds = sum(report.library_seconds for report in reports)
         return FitReport(size=len(reports), unit="members", library_seconds=seconds)
+
+    @property
+    def n_steps(self) -> int:
+        return max(member.n_steps for member in self.members)  # type: ignore[attr-defined]
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        reports = [member.fit_more(new, ctx, amount) for member in self.members]  # type: ignore[attr-defined]
+        seconds = sum(report.library_seconds for report in reports)
+        return FitReport(size=0, unit="members", library_seconds=seconds)
 
     def predict(self, frame: EraFrame) -> Float32:
         ranks = [rank_per_era(model.predict(frame), frame.offsets) for model in self.members]

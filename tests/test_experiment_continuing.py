@@ -54,13 +54,14 @@ def weekly(lab, tournament, tmp_path):
 def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, tmp_path, model):
     parent = weekly(model)
     runs = ["--runs-dir", tmp_path / "runs"]
-    result = lab("train", "--continue", parent, "--rounds", 5, *runs, "--json")
+    result = lab("train", "--continue", parent, "--amount", 5, *runs, "--json")
     assert result.code == 0, result.err
     run = Path(result.json["run_dir"])
     manifest = json.loads((run / "manifest.json").read_text())
     lineage = manifest["continued"]
     assert lineage["parent"] == str(parent.resolve())
-    assert (lineage["first_era"], lineage["last_era"], lineage["rounds"]) == (41, 56, 5)
+    assert (lineage["first_era"], lineage["last_era"], lineage["amount"]) == (41, 56, 5)
+    assert lineage["unit"] == "rounds"
     # the parent never saw any part of the labels of 45-56: its first judgement on what came later
     judged = lineage["parent_on_new_eras"]
     assert (judged["first_era"], judged["last_era"], judged["n_eras"]) == (45, 56, 12)
@@ -97,7 +98,7 @@ def test_the_default_is_as_many_rounds_an_era_as_before(weekly, lab, tmp_path):
     result = lab("train", "--continue", parent, "--runs-dir", tmp_path / "runs", "--json")
     manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
     # 12 rounds on 40 eras, so 4.8 on 16
-    assert manifest["continued"]["rounds"] == 5
+    assert manifest["continued"]["amount"] == 5
 
 
 def test_a_refreshed_run_names_all_it_comes_from(weekly, lab, tournament, tmp_path):

@@ -331,6 +331,25 @@ def test_a_tolerance_has_a_limit():
         ModelInfo(summary="anything goes", unit="fits", tolerance=0.1)
 
 
+class GoesOn(Honest):
+    n_steps = 1
+
+    def fit_more(self, new, ctx, amount):
+        self.n_steps += amount
+        return self.fit(new, ctx)
+
+
+class GoesOnTooFar(GoesOn):
+    def fit_more(self, new, ctx, amount):
+        return super().fit_more(new, ctx, amount + 1)
+
+
+def test_a_model_that_goes_on_takes_exactly_the_steps_it_is_told():
+    check_model(GoesOn)
+    with pytest.raises(ModelError, match="goes on from its fit: 2 steps more than 1 make 4"):
+        check_model(GoesOnTooFar)
+
+
 def test_a_stateful_model_may_depend_on_earlier_eras_if_it_says_so():
     check_model(Counts)
     with pytest.raises(ModelError, match="an era stands alone"):

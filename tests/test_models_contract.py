@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.predicting import predict_blind
 from numerai_lab.experiment.variants import variant_facts, variant_pairs, variants_of
-from numerai_lab.models import ModelInfo, Variant, size_and_unit
+from numerai_lab.models import FitContext, ModelInfo, Variant, size_and_unit
 from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.report.shapes import Fit
 
@@ -76,3 +78,28 @@ def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
     for damaged in (7, [7], [{"name": "mine"}], [{"compared_with": []}]):
         with pytest.raises(RunError, match="no variants of a model"):
             variants_of({"model": {"type": "gone", "variants": damaged}})
+
+
+def test_a_context_travels_whole_but_for_what_a_worker_adds():
+    """A field that is added to the context is not dropped on its way to a worker."""
+    added = {"weights", "stop", "progress", "say", "world", "peers", "n_threads"}
+    others = {field.name for field in fields(FitContext)} - added
+    given = FitContext(
+        seed=3,
+        target="a",
+        targets=("a", "b"),
+        purge_eras=8,
+        stop_patience=7,
+        device="cuda",
+        weights=np.ones(4, dtype=np.float32),
+        stop=toy_frame(0),
+        n_threads=16,
+        progress=lambda *_: None,
+    )
+    for field in fields(FitContext):  # one that is added must be given above
+        assert field.name in added or getattr(given, field.name) != field.default, field.name
+    arrived = pickle.loads(pickle.dumps(given.travelling(2)))
+    assert {name: getattr(arrived, name) for name in others} == {
+        name: getattr(given, name) for name in others
+    }
+    assert (arrived.weights, arrived.stop, arrived.n_threads) == (None, None, 2)

@@ -45,9 +45,15 @@ def train(
             help="instead of a CONFIG: grow this run's final model on eras resolved since",
         ),
     ] = None,
-    rounds: Annotated[
+    amount: Annotated[
         int | None,
-        typer.Option("--rounds", min=1, help="with --continue: rounds to add; default: as before"),
+        typer.Option(
+            "--amount",
+            "--rounds",
+            min=1,
+            help="with --continue: rounds (or epochs, the model's steps) to add; default: as many "
+            "an era as before",
+        ),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
     as_json: Json = False,
@@ -67,8 +73,8 @@ def train(
     from numerai_lab.experiment import train as run_training
     from numerai_lab.report import render_plan, write_report
 
-    if parent is None and rounds is not None:
-        raise UserError("only goes with --continue", where="--rounds")
+    if parent is None and amount is not None:
+        raise UserError("only goes with --continue", where="--amount")
     if (config is None) == (parent is None):
         raise UserError("give a CONFIG, or --continue RUN (which has its own)")
     if parent is not None and (overrides or run_dir or resume or final or plan or cluster):
@@ -101,7 +107,7 @@ def train(
         if resolved is not None:
             run = run_training(resolved, options, reporter)
         else:
-            run = continue_run(str(parent), rounds, options, reporter)
+            run = continue_run(str(parent), amount, options, reporter)
         report = write_report(run.path)
         kept(f"the run is {run.path}")
         scores, manifest = run.scores(), run.manifest()

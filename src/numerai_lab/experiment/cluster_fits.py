@@ -23,7 +23,7 @@ from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit
 from numerai_lab.experiment.provenance import versions
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.models import Detailed, FitContext, MemberModel, SizedModel
+from numerai_lab.models import Detailed, MemberModel, SizedModel
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import Fold
 
@@ -224,17 +224,8 @@ def deal_eras(train: EraFrame, n_workers: int, seed: int) -> list[Eras]:
 
 def _task(cluster: Cluster, fit: PlannedFit, prepared: Prepared) -> work.Task:
     experiment = prepared.experiment
-    told = fit.ctx
-    ctx = FitContext(  # without what cannot travel, or what every worker adds
-        seed=told.seed,
-        target=told.target,
-        targets=told.targets,
-        purge_eras=told.purge_eras,
-        stop_patience=told.stop_patience,
-        device=told.device,
-        n_threads=min(experiment.threads or cluster.threads, cluster.threads),
-    )
-    return work.Task(experiment.model.type, prepared.params, ctx)
+    threads = min(experiment.threads or cluster.threads, cluster.threads)
+    return work.Task(experiment.model.type, prepared.params, fit.ctx.travelling(threads))
 
 
 def _weights_of(fit: PlannedFit, eras: Eras) -> npt.NDArray[np.float32] | None:

@@ -40,7 +40,8 @@ class Lineage:
     ----------
     parent : the run whose final model was continued. ancestors : what that one continued, and so
         on, the nearest first.
-    first_era, last_era, n_eras : the new eras. rounds : boosting rounds added.
+    first_era, last_era, n_eras : the new eras.
+    amount, unit : steps added, and the word for them ("rounds" of boosting, "epochs").
     parent_on_new_eras : the parent's final model, judged on those new eras that lie past its
         purge before it learnt from them; None when there is none.
     """
@@ -50,12 +51,13 @@ class Lineage:
     first_era: int
     last_era: int
     n_eras: int
-    rounds: int
+    amount: int
+    unit: str
     parent_on_new_eras: dict[str, Any] | None
 
 
 def continue_run(
-    spec: str, rounds: int | None, options: TrainOptions, reporter: Reporter
+    spec: str, amount: int | None, options: TrainOptions, reporter: Reporter
 ) -> RunDir:
     """Grow a run's final model on the labelled eras after its last one, as a new run.
 
@@ -64,7 +66,7 @@ def continue_run(
     Parameters
     ----------
     spec : a run directory, or an experiment's name for its newest run with a final model.
-    rounds : boosting rounds to add; None: as many an era as the final model has.
+    amount : steps to add, in the model's unit; None: as many an era as the final model has.
     options : `runs_dir`, `data` (another --data than the run's own) and `command` are used.
 
     Raises
@@ -85,9 +87,9 @@ def continue_run(
     prepared = prepare(resolved, reporter)
     facts = json.loads((parent.final_dir / "fit.json").read_text(encoding="utf-8"))
     new = _new_eras(prepared, int(facts["last_era"]), parent)
-    if rounds is None:
-        rounds = max(1, round(model.n_rounds * new.n_eras / facts["train"]["n_eras"]))
-    lineage = _lineage(final, new, rounds, int(facts["last_era"]), prepared)
+    if amount is None:
+        amount = max(1, round(model.n_steps * new.n_eras / facts["train"]["n_eras"]))
+    lineage = _lineage(final, new, amount, int(facts["last_era"]), prepared)
     with contextlib.ExitStack() as held:
         digest = parent.manifest()["config_hash"]
         run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
@@ -95,7 +97,7 @@ def continue_run(
         reporter.run = run.path
         held.enter_context(_whole_or_gone(run))
         note = (
-            f"the final model of {parent.path} was grown by {rounds} rounds on eras "
+            f"the final model of {parent.path} was grown by {amount} {prepared.info.unit} on eras "
             f"{lineage.first_era}-{lineage.last_era}; folds and scores are those of that run"
         )
         if not parent.verifiable():
@@ -104,7 +106,7 @@ def continue_run(
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         reporter.say(note)
-        reporter.work(f"{rounds} rounds more", prepared.info.unit)
+        reporter.work(f"{amount} {prepared.info.unit} more", prepared.info.unit)
         with folder_aside(run.final_dir) as folder:
             watch = Stopwatch()
             said: list[str] = []
@@ -114,7 +116,7 @@ def continue_run(
                 reporter.warn(sentence)
 
             context = fit_context(new, None, prepared, reporter.progress, say)
-            report = model.fit_more(new, context, rounds)
+            report = model.fit_more(new, context, amount)
             for sentence in report.notes:
                 if sentence not in said:
                     reporter.say(sentence)
@@ -167,7 +169,7 @@ def _new_eras(prepared: Prepared, last: int, parent: RunDir) -> EraFrame:
 
 
 def _lineage(
-    final: FinalModel, new: EraFrame, rounds: int, last: int, prepared: Prepared
+    final: FinalModel, new: EraFrame, amount: int, last: int, prepared: Prepared
 ) -> Lineage:
     before = final.manifest.get("continued")
     first, stop = int(new.eras[0]), int(new.eras[-1])
@@ -188,7 +190,8 @@ def _lineage(
         first_era=first,
         last_era=stop,
         n_eras=new.n_eras,
-        rounds=rounds,
+        amount=amount,
+        unit=prepared.info.unit,
         parent_on_new_eras=judged,
     )
 

@@ -11,7 +11,7 @@ from numerai_lab.config import Resolved, resolved_yaml
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.records import DONE, RUN, Damaged, Owner, check_owner, owner_of
-from numerai_lab.experiment.rundir import CONFIGS, RunDir
+from numerai_lab.experiment.rundir import CONFIGS, RunDir, continued_by
 from numerai_lab.files import write_errors, write_text
 
 Say = Callable[[str], None]
@@ -126,5 +126,5 @@ def check_not_continued(run: RunDir) -> None:
             "grew the final model of another run, whose folds it shows, so it cannot be resumed",
             where=str(run.path),
             fix=f"make such a run anew with `numerai-lab train --continue {continued['parent']} "
-            f"--rounds {continued['rounds']}`",
+            f"--amount {continued_by(continued)}`",
         )

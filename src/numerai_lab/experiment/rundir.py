@@ -282,7 +282,7 @@ class RunDir:
             continued = self.manifest().get("continued")
             if continued is None:
                 return f"`{self.completing(final=final)}` makes it anew"
-            more = ["--continue", continued["parent"], "--rounds", str(continued["rounds"])]
+            more = ["--continue", continued["parent"], "--amount", str(continued_by(continued))]
             return f"`numerai-lab train {shlex.join(more)}` makes such a run anew"
 
         return say
@@ -305,6 +305,12 @@ def say_if_unverifiable(run: RunDir, say: Callable[[str], None]) -> None:
             f"{run.path}: not verifiable, it was made before runs kept checksums of their files: "
             "a file that has changed since would not be noticed"
         )
+
+
+def continued_by(continued: Mapping[str, Any]) -> int:
+    """Return the steps that a final model grew by, also from manifests that called them rounds."""
+    amount: int = continued["amount"] if "amount" in continued else continued["rounds"]
+    return amount
 
 
 def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:

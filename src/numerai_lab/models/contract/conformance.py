@@ -27,6 +27,7 @@ from numerai_lab.disclosure import child_environment
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.contract import (
+    ContinuableModel,
     ControlledModel,
     DetailedModel,
     FitContext,
@@ -337,6 +338,20 @@ def _checks_features(trial: _Trial) -> None:
         raise _Broken(f"{how} features are predicted without a ModelError")
 
 
+def _goes_on(trial: _Trial) -> None:
+    model = trial.reloaded()
+    if not isinstance(model, ContinuableModel):
+        return
+    before = model.n_steps
+    new = toy_frame(trial.seed + 3, rows_per_era=_JUDGED_ERAS, first_era=33)
+    report = model.fit_more(new, trial.context(), 2)
+    if not isinstance(report, FitReport):
+        raise _Broken(f"fit_more returns {type(report).__name__}, not a FitReport")
+    if model.n_steps != before + 2:
+        raise _Broken(f"2 steps more than {before} make {model.n_steps}")
+    trial.predict(model, trial.judged)
+
+
 _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("rejects unknown parameters", _rejects_unknown_params),
     ("reports the fit", _reports_the_fit),
@@ -354,5 +369,6 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("survives missing values", _survives(missing=0.2)),
     ("survives float features", _survives(dtype=np.float32, missing=0.1)),
     ("takes weights and early-stopping eras", _uses_weights_and_stop),
+    ("goes on from its fit", _goes_on),
     ("checks features", _checks_features),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from numerai_lab.arrays import Float32
@@ -50,3 +50,20 @@ class FitContext:
     say: Callable[[str], None] = _silent
     world: World = field(default_factory=World)
     peers: World = field(default_factory=World)
+
+    def travelling(self, n_threads: int) -> FitContext:
+        """Return this context for a worker: whole, but for what cannot go along.
+
+        The worker adds its own rows' weights, the early-stopping rows that it reads by itself,
+        whom it tells, and with whom it fits.
+        """
+        return replace(
+            self,
+            weights=None,
+            stop=None,
+            progress=_silent,
+            say=_silent,
+            world=World(),
+            peers=World(),
+            n_threads=n_threads,
+        )

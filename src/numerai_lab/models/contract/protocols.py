@@ -153,14 +153,16 @@ class ContinuableModel(Model, Protocol):
     """
 
     @property
-    def n_rounds(self) -> int:
-        """Boosting rounds grown so far."""
+    def n_steps(self) -> int:
+        """Steps learnt so far, in the model's unit (`info.unit`)."""
         ...
 
-    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
-        """Learn from labelled eras after those of the fit: exactly `rounds` boosting rounds more.
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Learn from labelled eras after those of the fit: exactly `amount` steps more.
 
-        What was learnt before stays as it is. The report counts the trees that were added.
+        Steps are in the model's unit. What was fitted before and is not learnt in steps (a
+        transform of the features, the weights of members) stays. The report's size is what was
+        added.
 
         Raises ModelError when the features are not those of the fit.
         """

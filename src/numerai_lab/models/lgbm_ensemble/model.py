@@ -145,12 +145,12 @@ class LGBMEnsemble:
         )
 
     @property
-    def n_rounds(self) -> int:
+    def n_steps(self) -> int:
         """Trees of the largest member."""
         return max(int(booster.num_trees()) for booster in self._boosters)
 
-    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
-        """Add `rounds` trees to every member that has labelled rows among the new eras.
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Add `amount` trees to every member that has labelled rows among the new eras.
 
         The weights of the members stay.
 
@@ -163,15 +163,15 @@ class LGBMEnsemble:
         members = list_members(self.params, ctx.targets)
         notes, grown, start = [], 0, time.perf_counter()
         for i, member in enumerate(members):
-            longer = more_trees(self._boosters[i], member, self.params, new, ctx, rounds)
+            longer = more_trees(self._boosters[i], member, self.params, new, ctx, amount)
             if longer is None:
                 notes.append(f"member {member} sees none of the new eras: unchanged")
                 continue
             self._boosters[i] = longer
             grown += 1
-            ctx.progress(grown * rounds, len(members) * rounds)
+            ctx.progress(grown * amount, len(members) * amount)
         return FitReport(
-            size=grown * rounds,
+            size=grown * amount,
             unit="trees",
             library_seconds=time.perf_counter() - start,
             importance=self._importance(),

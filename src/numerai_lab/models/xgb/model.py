@@ -139,12 +139,12 @@ class XGB:
         )
 
     @property
-    def n_rounds(self) -> int:
+    def n_steps(self) -> int:
         """Boosting rounds grown so far."""
         return int(self._booster.num_boosted_rounds())
 
-    def fit_more(self, new: EraFrame, ctx: FitContext, rounds: int) -> FitReport:
-        """Grow `rounds` more boosting rounds on labelled eras; the trees there are stay.
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Grow `amount` more boosting rounds on labelled eras; the trees there are stay.
 
         Raises
         ------
@@ -155,11 +155,11 @@ class XGB:
         params = self._library_params(new.feature_names, ctx)
         # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
         params["seed"] = child_seed(ctx.seed, "xgb", "more", int(new.eras[-1]))
-        growth = grow_more(self._booster, new, ctx, params, rounds)
+        growth = grow_more(self._booster, new, ctx, params, amount)
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
         return FitReport(
-            size=rounds * (self.params.num_parallel_tree or 1),
+            size=amount * (self.params.num_parallel_tree or 1),
             unit="trees",
             library_seconds=growth.train_seconds,
             importance=self._importance(),
