@@ -22,6 +22,8 @@ from numerai_lab.models.contract import (
     Variant,
     VaryingModel,
     info_of,
+    load_meta,
+    save_meta,
     size_and_unit,
 )
 from numerai_lab.models.contract.conformance import check_model
@@ -64,6 +66,8 @@ __all__ = [
     "info_of",
     "libraries_of",
     "list_models",
+    "load_meta",
     "models_within",
+    "save_meta",
     "size_and_unit",
 ]
