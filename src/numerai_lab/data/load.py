@@ -15,6 +15,7 @@ from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.reading import (
     Encoding,
+    EraFilter,
     RowFilter,
     Sources,
     apply_missing,
@@ -36,8 +37,6 @@ from numerai_lab.data.store import known_files, read_from_store, wants_store
 from numerai_lab.data.synthetic import is_cache
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
-
-Wanted = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
 
 
 def _silent(*_: object) -> None:
@@ -210,7 +209,7 @@ def _made_up_notice(files: Sequence[SourceFile]) -> str | None:
     return None
 
 
-def _rule(names: Columns, wanted: Wanted, label: str | None) -> RowFilter:
+def _rule(names: Columns, wanted: EraFilter, label: str | None) -> RowFilter:
     kept = names.keep_data_types
     return RowFilter(names.era_column, names.id, names.data_type, kept, wanted, label)
 
@@ -219,7 +218,7 @@ def _all_eras(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     return np.ones(len(numbers), dtype=bool)
 
 
-def _wanted(config: Data, eras: Sequence[int] | None) -> Wanted:
+def _wanted(config: Data, eras: Sequence[int] | None) -> EraFilter:
     choice = config.eras
 
     def wanted(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

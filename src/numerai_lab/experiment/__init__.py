@@ -8,7 +8,13 @@ from numerai_lab.experiment.evaluate import (
     EvaluateOptions,
     evaluate,
 )
-from numerai_lab.experiment.final import FinalModel, find_final, finished, load_final, predict_final
+from numerai_lab.experiment.final import (
+    FinalModel,
+    find_final,
+    load_final,
+    neutralize_and_rank,
+    predict_final,
+)
 from numerai_lab.experiment.judge import suspected
 from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
@@ -32,10 +38,10 @@ __all__ = [
     "evaluate",
     "find_final",
     "find_run",
-    "finished",
     "fold_facts",
     "list_runs",
     "load_final",
+    "neutralize_and_rank",
     "open_cluster",
     "predict_final",
     "prepare",

@@ -16,9 +16,9 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import UserError
 from numerai_lab.experiment import cluster_work as work
 from numerai_lab.experiment.cluster import Call, Cluster, host_of
-from numerai_lab.experiment.cluster_predictions import Judged, SharedPrediction
-from numerai_lab.experiment.cluster_rows import missing_file, read_rows, rows_by_era, wanted
-from numerai_lab.experiment.fits import fit_shape
+from numerai_lab.experiment.cluster_predictions import FoldToPredict, SharedPrediction
+from numerai_lab.experiment.cluster_rows import missing_file, read_rows, rows_by_era, rows_to_read
+from numerai_lab.experiment.memory_check import fit_shape
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit
 from numerai_lab.experiment.provenance import versions
@@ -106,9 +106,11 @@ def fit_one(
     else:
         parts = deal_eras(fit.train, n, fit.ctx.seed)
         reporter.say(f"cluster: the rows are spread over {len(parts)} of {n} workers")
-    stop = None if fit.stop is None else wanted(prepared, fit.stop)
+    stop = None if fit.stop is None else rows_to_read(prepared, fit.stop)
     # All workers have read their rows before the first one waits for another.
-    trains = cluster.together([(read_rows, wanted(prepared, fit.train, part)) for part in parts])
+    trains = cluster.together(
+        [(read_rows, rows_to_read(prepared, fit.train, part)) for part in parts]
+    )
     stops: list[Any] = [None] * len(parts)
     if stop is not None:
         stops = cluster.together([(read_rows, stop)] * len(parts))
@@ -140,7 +142,7 @@ def predict_together(
     cluster: Cluster, folder: Path, fold: Fold, trained_to: int, prepared: Prepared
 ) -> Detailed:
     """Predict the judged eras of a fold on the workers, with the model saved in `folder`."""
-    judged = Judged(work.read_files(folder), _judged_eras(fold), trained_to)
+    judged = FoldToPredict(work.read_files(folder), _judged_eras(fold), trained_to)
     shared = SharedPrediction(judged, prepared, len(cluster.workers))
     waiting: deque[tuple[Any, Call]] = deque(shared.begin())
     for (step, part), (result, seconds) in cluster.each(waiting):
@@ -170,8 +172,8 @@ def fit_folds(
             (
                 work.fit_alone,
                 _task(cluster, fit, prepared),
-                wanted(prepared, fit.train),
-                None if fit.stop is None else wanted(prepared, fit.stop),
+                rows_to_read(prepared, fit.train),
+                None if fit.stop is None else rows_to_read(prepared, fit.stop),
                 fit.ctx.weights,
             ),
         )
@@ -185,7 +187,7 @@ def fit_folds(
             fold, fit = fits[i]
             models[i] = result, seconds
             n_fitting -= 1
-            judged = Judged(result.files, _judged_eras(fold), fit.last_era)
+            judged = FoldToPredict(result.files, _judged_eras(fold), fit.last_era)
             n_free = len(cluster.workers) - n_fitting
             predictions[i] = SharedPrediction(judged, prepared, n_free)
             if predictions[i].n_parts > 1:

@@ -11,7 +11,7 @@ import numpy as np
 from numerai_lab.arrays import Eras
 from numerai_lab.experiment import cluster_work as work
 from numerai_lab.experiment.cluster import Call
-from numerai_lab.experiment.cluster_rows import Wanted, known_rows, wanted
+from numerai_lab.experiment.cluster_rows import RowsToRead, known_rows, rows_to_read
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.predicting import joined
 from numerai_lab.models import ControlledModel, Detailed, DetailedModel, OnlineModel
@@ -21,7 +21,7 @@ Todo = list[tuple[tuple[Step, int], Call]]
 
 
 @dataclass(frozen=True)
-class Judged:
+class FoldToPredict:
     """What is to be predicted, and with which model.
 
     Attributes
@@ -48,7 +48,7 @@ class SharedPrediction:
     n_parts : that it is shared out in.
     """
 
-    def __init__(self, judged: Judged, prepared: Prepared, most_parts: int) -> None:
+    def __init__(self, judged: FoldToPredict, prepared: Prepared, most_parts: int) -> None:
         self._judged, self._prepared = judged, prepared
         self._model = work.load_model(prepared.experiment.model.type, judged.files)
         controlled = isinstance(self._model, ControlledModel)
@@ -110,5 +110,5 @@ class SharedPrediction:
             for i, (function, *arguments) in enumerate(calls)
         ]
 
-    def _rows(self, eras: Eras) -> Wanted:
-        return wanted(self._prepared, self._prepared.dataset.frame, eras)
+    def _rows(self, eras: Eras) -> RowsToRead:
+        return rows_to_read(self._prepared, self._prepared.dataset.frame, eras)

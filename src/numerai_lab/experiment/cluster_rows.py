@@ -18,7 +18,7 @@ from numerai_lab.experiment.plan import Prepared
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowsToRead:
     """Rows that a worker is to read by itself, and what they must be.
 
     Attributes
@@ -47,12 +47,12 @@ def rows_by_era(frame: EraFrame) -> dict[int, int]:
     return dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
 
 
-def wanted(prepared: Prepared, frame: EraFrame, eras: Eras | None = None) -> Wanted:
+def rows_to_read(prepared: Prepared, frame: EraFrame, eras: Eras | None = None) -> RowsToRead:
     """Describe eras of a frame to a worker that reads them by itself."""
     chosen = frame.eras if eras is None else eras
     rows = rows_by_era(frame)
     store = prepared.dataset.store
-    return Wanted(
+    return RowsToRead(
         data=_as_workers_read(prepared.experiment.data),
         features=frame.feature_names,
         targets=frame.target_names,
@@ -79,14 +79,14 @@ def _as_workers_read(data: Data) -> Data:
     )
 
 
-def known_rows(prepared: Prepared, trained_to: int, judged: Eras) -> Wanted:
+def known_rows(prepared: Prepared, trained_to: int, judged: Eras) -> RowsToRead:
     """Describe the eras after training up to the last judged one."""
     frame = prepared.dataset.frame
     eras = frame.eras[(frame.eras > trained_to) & (frame.eras <= judged[-1])]
-    return wanted(prepared, frame, np.union1d(eras, judged).astype(np.int32))
+    return rows_to_read(prepared, frame, np.union1d(eras, judged).astype(np.int32))
 
 
-def read_rows(wanted: Wanted) -> EraFrame:
+def read_rows(wanted: RowsToRead) -> EraFrame:
     """Read eras from the store or the parquet files that this worker sees.
 
     Raises

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import predicting
 from numerai_lab.experiment.cluster import PROGRESS_TOPIC
-from numerai_lab.experiment.cluster_rows import Wanted, read_rows
+from numerai_lab.experiment.cluster_rows import RowsToRead, read_rows
 from numerai_lab.experiment.reporter import Stopwatch
 from numerai_lab.models import (
     Collective,
@@ -134,8 +134,8 @@ def fit(
 
 def fit_alone(
     task: Task,
-    train: Wanted,
-    stop: Wanted | None,
+    train: RowsToRead,
+    stop: RowsToRead | None,
     weights: npt.NDArray[np.float32] | None,
 ) -> tuple[Fitted, float]:
     """Fit a whole fold on this worker; also the seconds."""
@@ -147,7 +147,7 @@ def fit_alone(
 def predict(
     model: str,
     files: dict[str, bytes],
-    known: Wanted,
+    known: RowsToRead,
     judged: npt.NDArray[np.int32],
     trained_to: int,
     purge_eras: int,
@@ -163,7 +163,7 @@ def predict(
 
 
 def predict_apart(
-    model: str, files: dict[str, bytes], judged: Wanted
+    model: str, files: dict[str, bytes], judged: RowsToRead
 ) -> tuple[tuple[Detailed, list[Any]], float]:
     """Predict some of the judged eras but for the control; also their states, and the seconds."""
     watch = Stopwatch()
@@ -173,7 +173,7 @@ def predict_apart(
 
 
 def predict_control(
-    model: str, files: dict[str, bytes], judged: Wanted, apart: Detailed, others: list[Any]
+    model: str, files: dict[str, bytes], judged: RowsToRead, apart: Detailed, others: list[Any]
 ) -> tuple[Detailed, float]:
     """Add the control to what `predict_apart` returned for these eras; also the seconds."""
     watch = Stopwatch()

@@ -153,10 +153,12 @@ def predict_final(
     detail = predict_blind(final.model, rows)
     for note in detail.notes:
         say(note)
-    return finished(final, detail.predictions, rows, neutralize=neutralize, benchmarks=benchmarks)
+    return neutralize_and_rank(
+        final, detail.predictions, rows, neutralize=neutralize, benchmarks=benchmarks
+    )
 
 
-def finished(
+def neutralize_and_rank(
     final: FinalModel,
     values: npt.NDArray[np.float32],
     rows: EraFrame,

@@ -21,7 +21,6 @@ from numerai_lab.experiment.baselines import (
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.completing import add_final, run_without_final
 from numerai_lab.experiment.evaluate import judge_run
-from numerai_lab.experiment.fits import check_memory
 from numerai_lab.experiment.fitting import run_final, run_folds
 from numerai_lab.experiment.guards import (
     BEFORE_MANIFEST,
@@ -34,6 +33,7 @@ from numerai_lab.experiment.guards import (
     same_data,
     warn_other_versions,
 )
+from numerai_lab.experiment.memory_check import check_memory
 from numerai_lab.experiment.mending import (
     check_not_continued,
     mend_configs,

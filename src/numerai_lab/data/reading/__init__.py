@@ -32,7 +32,7 @@ from numerai_lab.data.reading.kinds import number_kind, numbers
 from numerai_lab.data.reading.missing import apply_missing, is_missing
 from numerai_lab.data.reading.part_files import part_files, told_paths
 from numerai_lab.data.reading.row_groups import Head, RowGroups, open_parquet, read_head, read_heads
-from numerai_lab.data.reading.rows import Piece, RowFilter, RowPlan, Sources
+from numerai_lab.data.reading.rows import EraFilter, Piece, RowFilter, RowPlan, Sources
 from numerai_lab.data.reading.tables import read_id_table
 from numerai_lab.data.reading.values import (
     Encoding,
@@ -48,6 +48,7 @@ __all__ = [
     "UNNAMED_INDEX",
     "Dates",
     "Encoding",
+    "EraFilter",
     "Head",
     "Piece",
     "RowFilter",

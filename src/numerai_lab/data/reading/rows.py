@@ -30,6 +30,10 @@ from numerai_lab.errors import DataError
 TRAINING_FILE = "train.parquet"
 
 
+EraFilter = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
+"""Era numbers -> whether each is kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """The kept rows of one row group.
@@ -97,7 +101,7 @@ class RowFilter:
     id: str
     data_type: str | None
     keep_data_types: Sequence[str] | None
-    wanted: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
+    wanted: EraFilter
     label: str | None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,13 @@ import pyarrow as pa
 
 from numerai_lab.arrays import Int64
 from numerai_lab.config import EraColumn
-from numerai_lab.data.reading import Dates, reading, unit_of
+from numerai_lab.data.reading import Dates, EraFilter, reading, unit_of
 from numerai_lab.data.store.checks import Hashed, Verify, touched_chunks
 from numerai_lab.data.store.convert import ERAS_FILE, target_file
 from numerai_lab.data.store.features import Block, BlockFeatures
 from numerai_lab.data.store.ids import open_ids
 from numerai_lab.data.store.manifest import CHUNK_ROWS, Manifest
 from numerai_lab.errors import DataError
-
-Wanted = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Store:
     manifest: Manifest
     era: EraColumn
 
-    def choose(self, wanted: Wanted, label: str | None) -> ChosenRows:
+    def choose(self, wanted: EraFilter, label: str | None) -> ChosenRows:
         """Choose the rows of wanted eras that have the label.
 
         Parameters

@@ -28,7 +28,7 @@ from numerai_lab.config import Columns
 from numerai_lab.data import load_benchmarks, load_unlabelled
 from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
-from numerai_lab.experiment import FinalModel, finished
+from numerai_lab.experiment import FinalModel, neutralize_and_rank
 from numerai_lab.files import exclusive_lock, folder_aside
 from numerai_lab.seeds import child_seed
 from numerai_lab.tournament.bundles.bundle import PYTHON
@@ -184,7 +184,7 @@ def check_bundle(
         ours = final.model.predict(rows)
 
         def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-            return finished(
+            return neutralize_and_rank(
                 final,
                 values.astype(np.float32),
                 rows,
