@@ -51,7 +51,7 @@ def folder(tmp_path_factory, final_runs):
 
 @pytest.fixture
 def start(forks, folder):
-    def call(*arguments, before="", **options):
+    def call(*arguments, before="", folder=folder, **options):
         code = f"import os, sys\n{before}{COMMAND}"
         shutil.rmtree(folder / "run", ignore_errors=True)
         return forks.run(*arguments, code=code, cwd=folder, **options)
@@ -158,6 +158,30 @@ main()
     assert start("train", "tiny.yaml", "--run-dir", "run", before=code)[0] == 0
     kept = [path for path in (folder / "run").rglob("*") if path.is_file()]
     assert not any(b"printed past Python" in path.read_bytes() for path in kept)
+
+
+ODD = os.fsdecode(b"d\xe4ta")
+
+
+def test_names_that_are_not_utf8(start, folder, final_runs):
+    """Python reads them, Arrow and the models' libraries do not: said before the first fold."""
+    (folder / ODD).mkdir()
+    shutil.copytree(final_runs.parent / "data" / "v5.3", folder / ODD / "data")
+    shutil.copy(folder / "tiny.yaml", folder / ODD / f"{ODD}.yaml")
+    shown = "d\\xe4ta"
+    for option in ("--runs-dir", "--run-dir", "--data"):
+        code, _, err = start("train", "tiny.yaml", option, f"{ODD}/data")
+        assert code == 2
+        assert err.startswith(f"error: {shown}/data: the name is not UTF-8, and the ")
+    code, _, err = start("predict", "--features", f"{ODD}/data/live.parquet")
+    assert (code, err.count("\n")) == (2, 2)
+    assert f"{shown}/data/live.parquet: the name is not UTF-8" in err
+    # inside the folder, and for the config's own name, all is well
+    inside = ["train", f"{ODD}.yaml", "--data", "data", "--run-dir", "run"]
+    code, out, err = start(*inside, folder=folder / ODD)
+    assert code == 0, err
+    assert (folder / ODD / "run" / "report.html").is_file()
+    assert f"run     run{os.linesep}" in out
 
 
 def text_without_encoding(path):

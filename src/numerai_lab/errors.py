@@ -64,6 +64,23 @@ class MachineError(LabError):
     """The machine's fault, not the user's: a full disk, no memory, no permission. Exit code 1."""
 
 
+def check_name(path: object) -> None:
+    """Check that a path is UTF-8, which is all that Arrow, XGBoost and LightGBM can open.
+
+    Raises
+    ------
+    UserError : it is not, or this process cannot read it so (LC_ALL=C with UTF-8 mode off).
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            "the name is not UTF-8, and the libraries open no other",
+            where=str(path),
+            fix="rename it, or change into that folder and leave it out of the path",
+        ) from None
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `", did you mean 'x'?"` for the nearest known name, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

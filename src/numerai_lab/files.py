@@ -114,9 +114,9 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, UTF-8."""
+    """Write a whole text file, UTF-8; a byte of a file's name that is not is spelt out."""
     with write_aside(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 from numerai_lab.cli import bundles, configs, datasets, dev_server, experiments, models, tournament
 from numerai_lab.cli.output import ended, fail
-from numerai_lab.errors import LabError, MachineError
+from numerai_lab.errors import LabError, MachineError, check_name
 from numerai_lab.machine import check_address_space, short_of_memory
 from numerai_lab.streams import guard_streams
 
@@ -98,6 +98,11 @@ def _attempt(arguments: list[str]) -> int:
         known = short or error
         if isinstance(known, LabError):
             return fail(str(known), known.exit_code, arguments)
+        if isinstance(known, UnicodeEncodeError) and known.reason == "surrogates not allowed":
+            try:
+                check_name(known.object)
+            except LabError as not_utf8:
+                return fail(str(not_utf8), not_utf8.exit_code, arguments)
         if isinstance(known, OSError):
             return fail(f"{known.filename or 'a file'}: {known.strerror or known}", 1, arguments)
         raise

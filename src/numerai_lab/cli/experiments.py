@@ -12,7 +12,7 @@ import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import SYNTHETIC, emit, kept, show, show_scores, warn_on_stderr
-from numerai_lab.errors import UserError
+from numerai_lab.errors import UserError, check_name
 
 
 def train(
@@ -83,6 +83,8 @@ def train(
             "and --cluster do not go with it",
             where="--continue",
         )
+    for folder in (runs_dir, run_dir, data):
+        check_name(folder)
     resolved = None if config is None else read_experiment(config, data, tuple(overrides or ()))
     with contextlib.ExitStack() as held:
         reporter = Reporter(quiet=quiet)

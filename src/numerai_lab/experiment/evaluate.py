@@ -92,7 +92,9 @@ def judge_run(
         "baselines": relative_paths(run, baselines),
     }
     with write_aside(run.per_era_path) as part:
-        pq.write_table(pa.Table.from_pandas(judged.per_era, preserve_index=False), part)
+        table = pa.Table.from_pandas(judged.per_era, preserve_index=False)
+        with part.open("wb") as file:
+            pq.write_table(table, file)
     write_json(run.path / "exposure.json", {"features": judged.exposure})
     write_scores(run, summary)
     return replace(judged, summary=summary)

@@ -132,11 +132,17 @@ class Predictions:
         return values
 
 
+def _read(path: Path) -> pa.Table:
+    with path.open("rb") as file:
+        return pq.read_table(file)
+
+
 def merge_predictions(paths: list[Path], into: Path) -> None:
     """Join the predictions of all folds, in order, into one file."""
-    table = pa.concat_tables([pq.read_table(path) for path in paths])
-    with write_aside(into) as part:
-        pq.write_table(table, part, use_dictionary=_FEW_VALUES)
+    table = pa.concat_tables([_read(path) for path in paths])
+    # Arrow opens no name that is not UTF-8
+    with write_aside(into) as part, part.open("wb") as file:
+        pq.write_table(table, file, use_dictionary=_FEW_VALUES)
 
 
 def write_predictions(
@@ -150,8 +156,9 @@ def write_predictions(
         {"id": rows.ids, "era": pa.array(rows.row_eras), "fold": pa.array(folds)}
         | {name: pa.array(values) for name, values in columns.items()}
     )
-    with write_aside(path) as part:
-        pq.write_table(table, part, use_dictionary=_FEW_VALUES)
+    # Arrow opens no name that is not UTF-8
+    with write_aside(path) as part, part.open("wb") as file:
+        pq.write_table(table, file, use_dictionary=_FEW_VALUES)
 
 
 def read_predictions(path: Path, era: EraFormat = "auto") -> Predictions:

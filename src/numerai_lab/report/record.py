@@ -102,7 +102,8 @@ def _read_per_era(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not path.exists():
         raise RunError("the run has no such file", where=str(path), fix=_FIX)
     try:
-        data = pq.read_table(path)
+        with path.open("rb") as file:
+            data = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"not a whole parquet file ({reason})", where=str(path), fix=_FIX) from error
