@@ -82,7 +82,7 @@ def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
 
 def test_a_context_travels_whole_but_for_what_a_worker_adds():
     """A field that is added to the context is not dropped on its way to a worker."""
-    added = {"weights", "stop", "progress", "say", "world", "peers", "n_threads"}
+    added = {"weights", "stop", "unlabelled", "progress", "say", "world", "peers", "n_threads"}
     others = {field.name for field in fields(FitContext)} - added
     given = FitContext(
         seed=3,
@@ -93,6 +93,7 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         device="cuda",
         weights=np.ones(4, dtype=np.float32),
         stop=toy_frame(0),
+        unlabelled=toy_frame(1),
         n_threads=16,
         progress=lambda *_: None,
     )
@@ -102,4 +103,5 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
     assert {name: getattr(arrived, name) for name in others} == {
         name: getattr(given, name) for name in others
     }
-    assert (arrived.weights, arrived.stop, arrived.n_threads) == (None, None, 2)
+    assert (arrived.weights, arrived.stop, arrived.unlabelled) == (None, None, None)
+    assert arrived.n_threads == 2

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from numerai_lab.config import Split
 from numerai_lab.errors import SplitError
-from numerai_lab.splits import Fold, check_dates, plan_folds, purge_for
+from numerai_lab.splits import Fold, check_dates, known_before, plan_folds, purge_for
 from numerai_lab.weeks import week_of
 
 SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
@@ -198,3 +198,22 @@ def test_dates_nearer_than_their_numbers_are_found():
             replace(plan.folds[0], train=np.array([12], dtype=np.int32)),
             daily,
         )
+
+
+@settings(deadline=None, max_examples=200)
+@given(split=splits(), labelled=era_arrays, more=st.sets(st.integers(1, 400), max_size=80))
+def test_no_judged_or_later_era_is_among_those_known_before(split, labelled, more):
+    """Whatever eras without labels there are, before, between and after the labelled ones."""
+    there = np.unique([*labelled.tolist(), *more]).astype(np.int32)
+    try:
+        plan = plan_folds(split, labelled, 20)
+    except SplitError:
+        return
+    for fold in plan.folds:
+        known = known_before(there, fold.judged)
+        first = int(fold.judged.min())
+        assert known.tolist() == [era for era in there.tolist() if era < first]
+        before = fold.train[fold.train < first]
+        assert set(before.tolist()) <= set(known.tolist())
+        assert set(fold.dropped[fold.dropped < first].tolist()) <= set(known.tolist())
+    assert known_before(there, None).tolist() == there.tolist()

@@ -65,6 +65,7 @@ class Dataset:
     train_targets : the targets to train on, the main one first.
     horizons : horizon in trading days of every loaded target.
     store : the store that the features are read from, None when they are in memory.
+    known : every row that was read, labelled or not, without targets; None unless asked for.
     era_dates : the date of each era by its number, where eras are dates; else empty.
     """
 
@@ -78,6 +79,7 @@ class Dataset:
     train_targets: tuple[str, ...]
     horizons: dict[str, int] = field(default_factory=dict)
     store: Path | None = None
+    known: EraFrame | None = None
     era_dates: dict[int, date] = field(default_factory=dict)
 
 

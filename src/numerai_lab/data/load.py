@@ -51,6 +51,7 @@ def load_data(
     features: Literal["configured", "checked", "none"] | list[str] = "configured",
     targets: Sequence[str] | None = None,
     require_label: bool = True,
+    keep_unlabelled: bool = False,
     progress: Callable[[int, int], None] = _silent,
 ) -> Dataset:
     """Read the rows that a data section describes.
@@ -63,6 +64,8 @@ def load_data(
         looks whether the configured ones are in the files, and reads none either.
     targets : more targets to read besides those trained on; they must be in the files.
     require_label : drop rows without the main target.
+    keep_unlabelled : keep them in `Dataset.known`, beside the labelled ones; where eras have rows
+        of both kinds, the labelled ones are a copy. The missing policy then looks at all rows.
     progress : called with (bytes converted to a store, bytes in all) while that is done.
 
     Raises
@@ -101,7 +104,7 @@ def load_data(
         chosen = ()
     horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
 
-    label = target_columns[train_targets[0]] if require_label else None
+    label = target_columns[train_targets[0]] if require_label and not keep_unlabelled else None
     stored = Sources(heads, _rule(names, wanted=_all_eras, label=None))
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
@@ -122,6 +125,16 @@ def load_data(
         rows = Sources(heads, rule)
         frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
         dates = by_number(rows.plan.eras, rows.plan.dates)
+    all_rows: EraFrame | None = None
+    if keep_unlabelled:
+        all_rows = frame.without_targets()
+        frame = _labelled(frame, frame.target(train_targets[0]))
+        if frame.n_rows < all_rows.n_rows:
+            counts["rows_without_target_kept"] = all_rows.n_rows - frame.n_rows
+            say(
+                f"{counts['rows_without_target_kept']:,} of {all_rows.n_rows:,} rows have no "
+                f"'{train_targets[0]}': only their features are learnt from"
+            )
     if counts["rows_without_target"]:
         say(
             f"dropped {counts['rows_without_target']:,} of {counts['rows_in_files']:,} "
@@ -150,9 +163,20 @@ def load_data(
         feature_sets={key: tuple(f for f in listed if f in known) for key, listed in sets.items()},
         train_targets=train_targets,
         horizons=horizons,
+        known=all_rows,
         store=None if isinstance(frame.features, np.ndarray) else frame.features.folder.parent,
         era_dates={era: dates[era] for era in frame.eras.tolist() if era in dates},
     )
+
+
+def _labelled(frame: EraFrame, target: npt.NDArray[np.float32]) -> EraFrame:
+    """Return the rows that have a target: a view where whole eras before the others have one."""
+    has = ~np.isnan(target)
+    whole = np.logical_and.reduceat(has, frame.offsets[:-1]) if frame.n_rows else has
+    eras = frame.eras[whole]
+    if int(np.diff(frame.offsets)[whole].sum()) == int(has.sum()):
+        return frame.select_eras(eras)
+    return frame.take(np.flatnonzero(has))
 
 
 def _read_into_memory(

@@ -8,7 +8,7 @@ from numerai_lab.config import Resolved, validate_params
 from numerai_lab.data import Dataset
 from numerai_lab.errors import ConfigError, did_you_mean
 from numerai_lab.experiment.plan import Prepared, read_experiment
-from numerai_lab.models import DetailedModel, get_model
+from numerai_lab.models import DetailedModel, get_model, info_of
 
 
 def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
@@ -78,12 +78,15 @@ def differs_from_variant(prepared: Prepared, baseline: Resolved) -> tuple[str, l
 
 
 def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:
-    """The parent's rows as the baseline trains on them; None when it needs targets not loaded."""
+    """The parent's rows as the baseline trains on them; None when it needs others than loaded."""
     wanted = baseline.experiment.data
     optional = [name for name in wanted.optional_targets if name in loaded.frame.target_names]
     names = tuple(dict.fromkeys([*wanted.targets, *optional]))
     if len(optional) < len(wanted.optional_targets) or any(
         name not in loaded.frame.target_names for name in names
     ):
+        return None
+    kind = get_model(baseline.experiment.model.type)
+    if info_of(kind, validate_params(kind.Params, baseline)).unlabelled and loaded.known is None:
         return None
     return replace(loaded, train_targets=names)

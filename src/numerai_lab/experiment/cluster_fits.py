@@ -33,8 +33,16 @@ def check_workers(cluster: Cluster, prepared: Prepared) -> None:
 
     Raises
     ------
-    UserError : one does not; with the worker and the path.
+    UserError : one does not, with the worker and the path; or the model needs rows that workers
+        do not read.
     """
+    if prepared.info.unlabelled:
+        raise UserError(
+            f"model '{prepared.experiment.model.type}' learns from rows without labels, which "
+            "workers do not read",
+            where=cluster.spec,
+            fix="train without --cluster",
+        )
     files = [(file.path.resolve(), file.bytes) for file in prepared.dataset.files]
     for worker, problem in cluster.on_all(missing_file, files).items():
         if problem is not None:

@@ -51,7 +51,7 @@ def run_folds(
     reporter.say(f"cluster: {len(folds)} folds go out to {n} workers, each fold to one")
     said: list[list[str]] = [[] for _ in folds]
     fits = [
-        (fold, plan_fit(fold.train, prepared, reporter.progress, said[i].append))
+        (fold, plan_fit(fold.train, fold.judged, prepared, reporter.progress, said[i].append))
         for i, fold in enumerate(folds)
     ]
     if folds:
@@ -80,7 +80,9 @@ def run_fold(
     """Fit on a fold's training eras, predict its judged eras, keep both; whole or not at all."""
     with folder_aside(run.fold_dir(fold.index)) as folder:
         label = _label(fold, prepared)
-        model, facts = fit_and_save(folder, fold.train, label, prepared, reporter, cluster)
+        model, facts = fit_and_save(
+            folder, fold.train, fold.judged, label, prepared, reporter, cluster
+        )
         watch = Stopwatch()
         if cluster is None:
             detail = predict_eras(
@@ -119,7 +121,7 @@ def run_final(
     if len(eras) < frame.n_eras:
         reporter.warn(f"final fit on {len(eras)} of {frame.n_eras} eras, as split trains its folds")
     with folder_aside(run.final_dir) as folder:
-        _, facts = fit_and_save(folder, eras, "final fit", prepared, reporter, cluster)
+        _, facts = fit_and_save(folder, eras, None, "final fit", prepared, reporter, cluster)
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
         facts |= {"feature_dtype": str(frame.features.dtype)}
@@ -133,12 +135,18 @@ def run_final(
 def fit_and_save(
     folder: Path,
     eras: npt.NDArray[np.int32],
+    judged: npt.NDArray[np.int32] | None,
     label: str,
     prepared: Prepared,
     reporter: Reporter,
     cluster: Cluster | None = None,
 ) -> tuple[Model, dict[str, Any]]:
-    """Fit on the given eras and save the model under `folder/model`."""
+    """Fit on the given eras and save the model under `folder/model`.
+
+    Parameters
+    ----------
+    judged : eras that the model will be judged on; None: none.
+    """
     reporter.work(label, prepared.info.unit)
     said: list[str] = []
 
@@ -146,7 +154,7 @@ def fit_and_save(
         said.append(sentence)
         reporter.warn(sentence)
 
-    fit = plan_fit(eras, prepared, reporter.progress, say)
+    fit = plan_fit(eras, judged, prepared, reporter.progress, say)
     watch = Stopwatch()
     if cluster is None:
         model = prepared.model_class(prepared.params)

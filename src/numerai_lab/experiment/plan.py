@@ -92,6 +92,7 @@ def prepare(
             say=reporter.say,
             features="checked" if plan_only and not rows_by_features else "configured",
             targets=experiment.scoring.targets,
+            keep_unlabelled=info_of(model_class, params).unlabelled,
             progress=reporter.converted,
         )
         # arrow keeps what reading needed for the next reading; training needs it now

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.machine import usable_cores
 from numerai_lab.models import FitContext, FitReport
 from numerai_lab.seeds import child_seed
-from numerai_lab.splits import inner_slice, sample_weights
+from numerai_lab.splits import inner_slice, known_before, sample_weights
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class PlannedFit:
 
 
 def plan_fit(
-    eras: npt.NDArray[np.int32],
+    eras: Eras,
+    judged: Eras | None,
     prepared: Prepared,
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
@@ -64,6 +63,7 @@ def plan_fit(
     Parameters
     ----------
     eras : int32, training era numbers; early stopping takes the last of them, purged.
+    judged : int32, eras that the model will be judged on; None: none. They bound `unlabelled`.
     progress, say : called by the model, as in `FitContext`.
     """
     experiment = prepared.experiment
@@ -73,7 +73,8 @@ def plan_fit(
         eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
         stop = frame.select_eras(stop_eras)
     train = frame.select_eras(eras)
-    return PlannedFit(train, stop, fit_context(train, stop, prepared, progress, say))
+    ctx = fit_context(train, stop, prepared, progress, say, judged)
+    return PlannedFit(train, stop, ctx)
 
 
 def fit_context(
@@ -82,9 +83,14 @@ def fit_context(
     prepared: Prepared,
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
+    judged: Eras | None = None,
 ) -> FitContext:
-    """Return what a model is given besides its rows: seed, targets, purge, weights, threads."""
+    """Return what a model is given besides its rows: seed, targets, purge, weights, threads.
+
+    `judged` as in `plan_fit`.
+    """
     experiment = prepared.experiment
+    known = prepared.dataset.known if prepared.info.unlabelled else None
     return FitContext(
         # the seed does not depend on the fold: two runs that share a fold share its model
         seed=child_seed(experiment.seed, "model"),
@@ -93,6 +99,7 @@ def fit_context(
         purge_eras=purge_eras(prepared),
         weights=sample_weights(experiment.weights, train),
         stop=stop,
+        unlabelled=None if known is None else known.select_eras(known_before(known.eras, judged)),
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,
         n_threads=experiment.threads or usable_cores(),

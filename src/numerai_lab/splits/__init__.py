@@ -1,7 +1,7 @@
 """Which eras train and which are judged; everything is counted in era numbers, which are weeks."""
 
 from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
-from numerai_lab.splits.plan import final_eras, plan_folds
+from numerai_lab.splits.plan import final_eras, known_before, plan_folds
 from numerai_lab.splits.stopping import inner_slice
 from numerai_lab.splits.weights import sample_weights
 
@@ -12,6 +12,7 @@ __all__ = [
     "check_fold",
     "final_eras",
     "inner_slice",
+    "known_before",
     "overlap_eras",
     "plan_folds",
     "purge_for",

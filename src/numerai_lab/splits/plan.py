@@ -58,6 +58,22 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int) -> Plan:
     return Plan(tuple(folds), tuple(notes))
 
 
+def known_before(eras: Eras, judged: Eras | None) -> Eras:
+    """Return the eras whose features are known before any judged era is.
+
+    Parameters
+    ----------
+    eras : int32, increasing numbers of all eras there are, labelled or not.
+    judged : those of a fold; None where nothing is judged, as in the final fit: all eras.
+
+    Returns
+    -------
+    In blocked splits, too, eras before the first judged one only: of the eras after it a model
+    sees those it trains on, and no other.
+    """
+    return eras if judged is None else eras[eras < judged.min()]
+
+
 def _gap_notes(name: str, gap: int, horizon_days: int) -> list[str]:
     overlap = overlap_eras(horizon_days)
     if gap >= overlap:

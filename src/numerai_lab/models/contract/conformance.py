@@ -113,6 +113,10 @@ class _Trial:
         context = FitContext(
             seed=self.seed, target=TARGETS[0], targets=targets, purge_eras=1, n_threads=1
         )
+        if self.info.unlabelled:
+            # the training eras and some after them, as in a fold with a purge
+            later = toy_frame(self.seed, rows_per_era=np.full(34, 44, dtype=np.int64))
+            context = replace(context, unlabelled=later.without_targets())
         return replace(context, **changes)
 
     def fit_once(self) -> None:

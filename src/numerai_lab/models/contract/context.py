@@ -29,6 +29,10 @@ class FitContext:
     weights : float32 [n_rows] of the training frame, or None for equal weights.
     stop : labelled, purged eras for early stopping, or None.
     stop_patience : steps of the model (`info.unit`) without a new best before stopping.
+    unlabelled : every row whose features are known before the first judged era, without targets:
+        training eras, purged ones, rows without a label, in order of time. For the final model
+        all rows there are. The run bounds it; a model that judges itself on some of its training
+        eras must cut it before them. None unless `info.unlabelled`.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     say : call with a sentence the user must see (a fall-back, a dropped column).
@@ -44,6 +48,7 @@ class FitContext:
     weights: Float32 | None = None
     stop: EraFrame | None = None
     stop_patience: int = 0
+    unlabelled: EraFrame | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent
@@ -54,13 +59,15 @@ class FitContext:
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.
 
-        The worker adds its own rows' weights, the early-stopping rows that it reads by itself,
+        Rows without labels stay here (`info.unlabelled` is refused with workers). The worker adds
+        its own rows' weights, the early-stopping rows that it reads by itself,
         whom it tells, and with whom it fits.
         """
         return replace(
             self,
             weights=None,
             stop=None,
+            unlabelled=None,
             progress=_silent,
             say=_silent,
             world=World(),

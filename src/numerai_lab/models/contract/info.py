@@ -47,6 +47,7 @@ class ModelInfo:
     transductive : reads the whole unlabelled era at prediction.
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
+    unlabelled : asks for `ctx.unlabelled`, the rows that may be seen without labels.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
     tolerance : how far a prediction may differ with the rows and eras that are predicted at once,
         as a share of the standard deviation of predictions; 0: not by a bit. Matrix products
@@ -68,6 +69,7 @@ class ModelInfo:
     transductive: bool = False
     stateful: bool = False
     exportable: bool = False
+    unlabelled: bool = False
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
