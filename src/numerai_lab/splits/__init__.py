@@ -1,17 +1,20 @@
 """Which eras train and which are judged; everything is counted in era numbers, which are weeks."""
 
 from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
+from numerai_lab.splits.inner import InnerPart, inner_parts, inner_slice, inner_trials
 from numerai_lab.splits.plan import final_eras, known_before, plan_folds
-from numerai_lab.splits.stopping import inner_slice
 from numerai_lab.splits.weights import sample_weights
 
 __all__ = [
     "Fold",
+    "InnerPart",
     "Plan",
     "check_dates",
     "check_fold",
     "final_eras",
+    "inner_parts",
     "inner_slice",
+    "inner_trials",
     "known_before",
     "overlap_eras",
     "plan_folds",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,8 +12,9 @@ import lightgbm
 import numpy as np
 
 from numerai_lab.arrays import Float64
-from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError
+from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.errors import ModelError, SplitError
+from numerai_lab.models.combined import blend, fit_weights
 from numerai_lab.models.contract import (
     Exported,
     FitContext,
@@ -25,19 +27,13 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.features import check_features
-from numerai_lab.models.lgbm_ensemble.binned import BinnedRows
-from numerai_lab.models.lgbm_ensemble.blend import blend
+from numerai_lab.models.lgbm_ensemble.binned import BinnedRows, as_float
 from numerai_lab.models.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.lgbm_ensemble.members import Member, Trainer, list_members
-from numerai_lab.models.lgbm_ensemble.oof import (
-    InnerPart,
-    fit_weights,
-    inner_parts,
-    predict_members,
-)
 from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
 from numerai_lab.models.trees import lightgbm_trees
+from numerai_lab.splits import InnerPart, inner_parts
 
 
 class LGBMEnsemble:
@@ -87,7 +83,7 @@ class LGBMEnsemble:
         weights = self._given_weights(members)
         parts: list[InnerPart] = []
         if weights is None:
-            parts = inner_parts(train, self.params.oof_folds, ctx.purge_eras, ctx.world)
+            parts = self._inner_parts(train, ctx)
         if ctx.device == "cuda":
             note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
         for target in dict.fromkeys(member.target for member in members):
@@ -117,7 +113,14 @@ class LGBMEnsemble:
 
         oof_corr: list[float] | None = None
         if weights is None:
-            weights, oof_corr = fit_weights(trainer, members, n_trees, parts)
+
+            def predict_part(part: InnerPart, judged: EraFrame) -> Float64:
+                boosters = trainer.fit(members, last_era=part.last_train_era, n_trees=n_trees)
+                return _predict_each(boosters, len(members), judged)
+
+            weights, oof_corr = fit_weights(
+                train, ctx.target, parts, len(members), predict_part, ctx.world
+            )
         if weights is None:
             note("nnls finds no member of any use: equal weights are taken")
             weights = np.full(len(members), 1 / len(members))
@@ -206,7 +209,7 @@ class LGBMEnsemble:
         check_features(self._feature_names, self._dtype, frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         for _, rows in frame.iter_eras():
-            members = predict_members(self._boosters, frame.features[rows])
+            members = _predict_rows(self._boosters, frame.features[rows])
             predictions[rows] = blend(members, self._weights)
         return predictions
 
@@ -250,6 +253,18 @@ class LGBMEnsemble:
             dtype=self._dtype.name,
         )
 
+    def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:
+        """Cut the training eras of all workers into the parts that weights are found on."""
+        eras = np.sort(np.concatenate(ctx.world.from_all(train.eras)))
+        try:
+            return inner_parts(eras, self.params.oof_folds, ctx.purge_eras)
+        except SplitError as error:
+            raise ModelError(
+                f"weights: nnls needs out-of-fold predictions, and {error.what}",
+                where="model.params.weights",
+                fix="give more training eras, or write weights: equal",
+            ) from None
+
     def _given_weights(self, members: list[Member]) -> Float64 | None:
         """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""
         written = self.params.weights
@@ -286,6 +301,21 @@ class LGBMEnsemble:
             for name, value in zip(self._feature_names, gain, strict=True)
             if value > 0
         }
+
+
+def _predict_rows(boosters: list[lightgbm.Booster], features: FeatureArray) -> Float64:
+    """Predict rows with each booster, float64 [n_rows, n_boosters]."""
+    rows = as_float(features)
+    return np.column_stack([booster.predict(rows) for booster in boosters])
+
+
+def _predict_each(boosters: Iterator[lightgbm.Booster], n: int, frame: EraFrame) -> Float64:
+    """Predict with one of n boosters after another as they are trained, era by era."""
+    predictions = np.empty((frame.n_rows, n))
+    for i, booster in enumerate(boosters):
+        for _, rows in frame.iter_eras():
+            predictions[rows, i] = _predict_rows([booster], frame.features[rows])[:, 0]
+    return predictions
 
 
 def _member_file(folder: Path, position: int) -> Path:

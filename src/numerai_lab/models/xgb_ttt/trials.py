@@ -20,6 +20,7 @@ from numerai_lab.models.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.xgb_ttt.reader import Reader
 from numerai_lab.models.xgb_ttt.task import MIN_ERAS
 from numerai_lab.scoring import corr_per_era
+from numerai_lab.splits import inner_trials
 
 TREES_ON_ERAS = 40
 """The frozen trees of a trial learn from every 4th era (as labels overlap, little is lost), or
@@ -32,17 +33,13 @@ def trial_blocks(train: EraFrame, purge_eras: int) -> list[tuple[EraFrame, EraFr
     The third quarter of the eras is judged by a model of the first half, the last quarter by
     one of the first three quarters. Empty when fewer than `MIN_ERAS` eras are left anywhere.
     """
-    n = train.n_eras
-    trials = []
-    for start, stop in ((n // 2, 3 * n // 4), (3 * n // 4, n)):
-        judged = train.select_eras(train.eras[start:stop])
-        if judged.n_eras < MIN_ERAS:
-            return []
-        past = train.between(int(train.eras[0]), int(judged.eras[0]) - purge_eras - 1)
-        if past.n_eras < MIN_ERAS:
-            return []
-        trials.append((past, judged))
-    return trials
+    return [
+        (
+            train.between(int(train.eras[0]), trial.last_train_era),
+            train.between(trial.first, trial.last),
+        )
+        for trial in inner_trials(train.eras, purge_eras, MIN_ERAS)
+    ]
 
 
 def run_trial(

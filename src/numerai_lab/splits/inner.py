@@ -1,0 +1,111 @@
+"""Splits within the training eras: for early stopping, out-of-fold predictions and trials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numerai_lab.arrays import Eras
+from numerai_lab.config import EarlyStopping
+from numerai_lab.errors import SplitError
+from numerai_lab.splits.folds import in_gap, purge_for
+
+
+@dataclass(frozen=True)
+class InnerPart:
+    """Training eras `first`..`last`, predicted by what was trained on those to `last_train_era`."""
+
+    first: int
+    last: int
+    last_train_era: int
+
+
+def inner_parts(eras: Eras, folds: int, purge_eras: int) -> list[InnerPart]:
+    """Cut eras into folds + 1 equal parts and walk forward over all but the first.
+
+    Parameters
+    ----------
+    eras : int32, sorted training eras.
+    folds : parts to predict, each from all eras before it.
+    purge_eras : era numbers left out before each predicted part.
+
+    Raises
+    ------
+    SplitError
+        The eras are too few for that.
+    """
+    parts = np.array_split(eras, folds + 1)
+    if len(parts[-1]) == 0 or parts[0][0] > parts[1][0] - purge_eras - 1:
+        raise SplitError(
+            f"cutting the {len(eras)} training eras into {folds + 1} parts, with a purge of "
+            f"{purge_eras} eras, leaves nothing of the first to train on",
+            fix="give more training eras, or fewer parts",
+        )
+    return [_part(part, purge_eras) for part in parts[1:]]
+
+
+def inner_trials(eras: Eras, purge_eras: int, least: int) -> list[InnerPart]:
+    """Cut eras into two trials: the third quarter after the first half, the last after the rest.
+
+    Parameters
+    ----------
+    eras : int32, sorted training eras.
+    purge_eras : era numbers left out before each judged quarter.
+    least : eras that must be left on either side.
+
+    Returns
+    -------
+    Empty where fewer than `least` are left anywhere.
+    """
+    n = len(eras)
+    trials = []
+    for start, stop in ((n // 2, 3 * n // 4), (3 * n // 4, n)):
+        judged = eras[start:stop]
+        if len(judged) < least:
+            return []
+        trial = _part(judged, purge_eras)
+        if np.count_nonzero(eras <= trial.last_train_era) < least:
+            return []
+        trials.append(trial)
+    return trials
+
+
+def _part(judged: Eras, purge_eras: int) -> InnerPart:
+    first = int(judged[0])
+    return InnerPart(first, int(judged[-1]), first - purge_eras - 1)
+
+
+def inner_slice(eras: Eras, stopping: EarlyStopping, horizon_days: int) -> tuple[Eras, Eras]:
+    """Cut the end off a training window, for early stopping to watch.
+
+    Parameters
+    ----------
+    eras : int32, sorted eras of the training window.
+    stopping : how many era numbers, counted from the last one, are watched.
+    horizon_days : longest horizon trained on, in trading days; decides the purge for `auto`.
+
+    Returns
+    -------
+    (train, stop), both int32 and sorted, with the purge between them.
+
+    Raises
+    ------
+    SplitError
+        When nothing remains to train on.
+    """
+    purge = purge_for(horizon_days) if stopping.purge_eras == "auto" else stopping.purge_eras
+    if len(eras) == 0:
+        raise SplitError("there are no eras to take a slice from", where="early_stopping")
+    watched = eras > int(eras[-1]) - stopping.eras
+    stop = eras[watched]
+    train = eras[~watched]
+    train = train[~in_gap(train, stop, purge, 0)]
+    if len(train) == 0:
+        raise SplitError(
+            f"no eras to train on: of eras {eras[0]}-{eras[-1]}, the last {stopping.eras} are "
+            f"watched and {purge} before them purged",
+            where="early_stopping",
+            fix="give a smaller early_stopping.eras, or leave early_stopping out",
+        )
+    return train, stop
