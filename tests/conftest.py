@@ -1,7 +1,10 @@
 """What many tests need: a small tournament on disk, a small config, the command line."""
 
+import contextlib
+import io
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -83,6 +86,25 @@ def tiny_config(tmp_path, tournament) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_CONFIG.format(folder=tournament))
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, tournament) -> tuple[Path, str]:
+    """A folder with `tiny.yaml` trained once into `runs`, and what --json said; see `trained`."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = folder / "tiny.yaml"
+    config.write_text(TINY_CONFIG.format(folder=tournament))
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        assert run(["train", str(config), "--runs-dir", str(folder / "runs"), "--json"]) == 0
+    return folder, told.getvalue()
+
+
+@pytest.fixture
+def trained(tiny_run, tiny_config, tmp_path) -> dict:
+    """What `train --json` says of a run of `tiny_config` in `tmp_path / "runs"`, here a copy."""
+    folder, told = tiny_run
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    return json.loads(told.replace(str(folder), str(tmp_path)))
 
 
 @pytest.fixture

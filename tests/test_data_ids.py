@@ -26,7 +26,7 @@ def small_batches(monkeypatch):
     """Ids in batches of three and compared in parts of four, as millions of them are."""
     monkeypatch.setattr("numerai_lab.data.reading.ids.BATCH_ROWS", 3)
     monkeypatch.setattr("numerai_lab.data.store.ids.BATCH_ROWS", 3)
-    monkeypatch.setattr("numerai_lab.data.reading.ids._PART_ROWS", 4)
+    monkeypatch.setattr("numerai_lab.data.reading.ids.PART_ROWS", 4)
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -139,7 +139,7 @@ def test_dropping_in_place_equals_dropping_a_copy(seed, chunk):
     kept = values[:, columns]
     rows = (kept == -1).mean(axis=1) <= 0.3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("numerai_lab.data.reading.missing._CHUNK_ROWS", chunk)
+        patch.setattr("numerai_lab.data.reading.missing.CHUNK_ROWS", chunk)
         frame, _, _ = apply(values, [8, 12], max_feature_missing=0.3, max_row_missing=0.3)
     np.testing.assert_array_equal(frame.features, kept[rows])
     assert frame.features.flags.c_contiguous

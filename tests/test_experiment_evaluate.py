@@ -15,13 +15,6 @@ def runs_dir(tmp_path):
     return tmp_path / "runs"
 
 
-@pytest.fixture
-def trained(lab, tiny_config, runs_dir):
-    result = lab("train", tiny_config, "--runs-dir", runs_dir, "--json")
-    assert result.code == 0, result.err
-    return result.json
-
-
 def test_evaluate_gives_the_scores_train_gave(lab, trained, runs_dir):
     before = (Path(trained["run_dir"]) / "scores_per_era.parquet").read_bytes()
     result = lab("evaluate", "--runs-dir", runs_dir, "--json")

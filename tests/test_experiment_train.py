@@ -13,13 +13,6 @@ from numerai_lab.experiment import Reporter
 from numerai_lab.scoring import corr_per_era
 
 
-@pytest.fixture
-def trained(lab, tiny_config, tmp_path):
-    result = lab("train", tiny_config, "--runs-dir", tmp_path / "runs", "--json")
-    assert result.code == 0, result.err
-    return result.json
-
-
 def run_of(trained):
     from pathlib import Path
 
@@ -280,7 +273,7 @@ def test_a_baseline_that_is_not_the_frozen_trees_is_told_apart(lab, tiny_config,
     config.write_text(
         "extends: tiny.yaml\nname: ttt\ncompare_to: [tiny]\n"
         "model: {type: xgb_ttt, params: {num_boost_round: 8, max_depth: 2, eta: 0.1, "
-        "adapt: {strength: 0.5}}}\n"
+        "adapt: {strength: 0.5, trees: {num_boost_round: 10, bags: 2}}}}\n"
     )
     arguments = ("train", config, "--runs-dir", tmp_path / "runs", "--quiet")
     assert "other settings" not in lab(*arguments).err

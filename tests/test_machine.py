@@ -44,9 +44,9 @@ def test_memory_follows_the_address_space_limit():
 
 def test_control_groups_limit_memory_and_cores(tmp_path, monkeypatch):
     """A tree as Linux shows it: the limit of a group above holds for those below."""
-    inner = tmp_path / machine._own_group().relative_to(machine._CGROUP) / "x"
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    monkeypatch.setattr(machine, "_own_group", lambda: inner)
+    inner = tmp_path / machine.own_group().relative_to(machine.CGROUP) / "x"
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "own_group", lambda: inner)
     inner.mkdir(parents=True)
     (inner / "memory.max").write_text("max\n")
     (inner.parent / "memory.max").write_text("1000000\n")

@@ -63,7 +63,7 @@ def test_the_file_is_byte_for_byte_what_lightgbm_writes(rows, n_threads, tmp_pat
 
 
 def test_more_columns_and_rows_than_are_packed_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("numerai_lab.models.lgbm_ensemble.packed._PIECE_BYTES", 1000)
+    monkeypatch.setattr("numerai_lab.models.lgbm_ensemble.packed.PIECE_BYTES", 1000)
     rows = np.random.default_rng(0).integers(-1, 5, (1001, 150)).astype(np.int8)
     rows[:, 40:44] = 2
     values, present, bin_rows = binner(rows)
@@ -148,7 +148,7 @@ def test_rows_in_memory_grow_the_same_trees_either_way(monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(binned, "learn_layout", unwanted)
         few, notes = fit(frame)
-    monkeypatch.setattr(binned, "_SMALL", 0)
+    monkeypatch.setattr(binned, "SMALL", 0)
     with monkeypatch.context() as patch:
         patch.setattr(binned.lightgbm.Dataset, "save_binary", counted := Counted())
         many, same_notes = fit(frame)

@@ -17,6 +17,7 @@ XGBTTT = get_model("xgb_ttt")
 
 
 def fitted(frame, ctx=None, auxiliary=None, **adapt):
+    adapt = {"trees": {"num_boost_round": 20, "bags": 2}, **adapt}
     params = {**TREES, "adapt": adapt, "auxiliary": auxiliary or {}}
     model = XGBTTT(XGBTTT.Params.model_validate(params))
     return model, model.fit(frame, ctx or context())

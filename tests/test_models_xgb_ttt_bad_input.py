@@ -12,6 +12,7 @@ from ttt_world import context, regime_frame
 XGBTTT = get_model("xgb_ttt")
 TREES = {"num_boost_round": 15, "max_depth": 3, "eta": 0.2}
 HELD = {"task": "feature_prediction", "held_out": 3, "noise_ratio": 0}
+ADAPTER = {"num_boost_round": 15, "bags": 2}
 KINDS = {
     "code_leaves": {},
     "feature_prediction": {"auxiliary": HELD},
@@ -26,7 +27,7 @@ KINDS = {
 
 def fitted(kind, frame, **adapt):
     params = {**TREES, **KINDS[kind]}
-    params["adapt"] = {"strength": 1.0, **params.get("adapt", {}), **adapt}
+    params["adapt"] = {"strength": 1.0, "trees": ADAPTER, **params.get("adapt", {}), **adapt}
     model = XGBTTT(XGBTTT.Params.model_validate(params))
     return model, model.fit(frame, context())
 

@@ -12,10 +12,12 @@ import pytest
 from numerai_lab.errors import ModelError
 from numerai_lab.experiment.predicting import predict_eras, resolved_before_each
 from numerai_lab.models import Detailed, check_model, get_model
-from ttt_world import context, regime_frame
+from ttt_world import context, has_row, regime_frame
 
 XGBTTT = get_model("xgb_ttt")
 PURGE = 3
+ADAPTER = {"num_boost_round": 10, "bags": 2}
+ON = {"strength": 0.5}
 
 TTT = """\
 extends: tiny.yaml
@@ -32,7 +34,10 @@ model:
 
 
 def written(adapt, auxiliary=None):
-    parts = {"{adapt}": adapt, "{auxiliary}": {"noise_ratio": 0, **(auxiliary or {})}}
+    parts = {
+        "{adapt}": {"trees": ADAPTER, **adapt},
+        "{auxiliary}": {"noise_ratio": 0, **(auxiliary or {})},
+    }
     text = TTT
     for name, part in parts.items():
         text = text.replace(name, json.dumps(part))
@@ -51,7 +56,6 @@ def predictions_of(result):
     return pd.read_parquet(Path(result.json["run_dir"]) / "predictions.parquet")
 
 
-ON = {"strength": 0.5}
 OWN = ("prediction", "frozen")
 
 
@@ -77,7 +81,7 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     config = tmp_path / "ttt.yaml"
     config.write_text(written(ON))
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
-    assert "prediction - frozen" in result.out
+    assert has_row(result.out, "prediction - frozen")
     assert "strength 0.5 as written" in result.err
     (run,) = (tmp_path / "runs" / "ttt").iterdir()
     report = (run / "report.html").read_text()
@@ -114,7 +118,7 @@ def test_another_baseline_is_trained_and_told_apart(lab, tiny_config, tmp_path):
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
     for row in ("prediction - frozen", "shuffled - frozen", "prediction - deeper"):
-        assert row in result.out
+        assert has_row(result.out, row)
 
 
 def test_variants_are_neutralised_like_the_prediction(lab, tiny_config, tmp_path):
@@ -139,7 +143,8 @@ def test_online_runs(lab, tiny_config, tmp_path, adapt):
 
 
 def online_model(train, **adapt):
-    params = {"num_boost_round": 20, "max_depth": 3, "eta": 0.1, "adapt": adapt}
+    params = {"num_boost_round": 20, "max_depth": 3, "eta": 0.1}
+    params["adapt"] = {"trees": ADAPTER, **adapt}
     model = XGBTTT(XGBTTT.Params.model_validate(params))
     model.fit(train, context(purge_eras=PURGE))
     return model
@@ -228,7 +233,8 @@ def test_the_check_finds_a_control_that_cannot_be_shared_out():
         def predict_control(self, frame, apart, others):
             return super().predict_control(frame, apart, others[::-1])
 
-    kept = {"num_boost_round": 5, "auxiliary": {"noise_ratio": 0}, "adapt": {"strength": 0.5}}
+    adapt = {"strength": 0.5, "trees": ADAPTER}
+    kept = {"num_boost_round": 5, "auxiliary": {"noise_ratio": 0}, "adapt": adapt}
     check_model(XGBTTT, kept)
     with pytest.raises(ModelError, match="'shuffled' of eras in two parts differs"):
         check_model(Narrow, kept)

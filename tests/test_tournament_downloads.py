@@ -236,7 +236,7 @@ def test_a_server_that_is_down_leaves_one_sentence_and_what_came(get, stand_in, 
 
 
 def test_a_connection_that_crawls_is_given_up_and_resumed(get, stand_in, monkeypatch):
-    monkeypatch.setattr(fetch, "_WINDOW", 0.3)
+    monkeypatch.setattr(fetch, "WINDOW", 0.3)
     stand_in.fault("file", "slow", skip=1, seconds=20, name="features")
     (done,) = get("v5.3/features.json")  # 600 bytes at 30 a second would take 20 seconds
     assert json.loads(done.path.read_text())["feature_sets"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 
@@ -58,3 +60,9 @@ def context(**changes: object) -> FitContext:
     """What a run would tell, with labels that overlap over two eras."""
     facts = {"seed": 3, "target": "target", "targets": ("target",), "purge_eras": 2}
     return FitContext(**{**facts, "n_threads": 1, **changes})
+
+
+def has_row(table: str, pair: str) -> bool:
+    """Whether a table has a row of this `prediction - baseline`, on one line or on two."""
+    prediction, baseline = pair.split(" - ")
+    return bool(re.search(rf"^{prediction} -( |.*\n){baseline}\b", table, re.MULTILINE))

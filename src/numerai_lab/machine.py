@@ -12,7 +12,7 @@ from pathlib import Path
 from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
 
-_CGROUP = Path("/sys/fs/cgroup")
+CGROUP = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60
 LIBRARIES_BYTES = 800_000_000
 """Addresses that a process takes which has imported everything: 720 MB with one thread, 802 MB
@@ -67,7 +67,7 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    quota, _, period = _text(_own_group() / "cpu.max").strip().partition(" ")
+    quota, _, period = _text(own_group() / "cpu.max").strip().partition(" ")
     if quota.isdigit() and period.isdigit():
         cores = min(cores, max(1, int(quota) // int(period)))
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
@@ -159,12 +159,12 @@ def _cgroup_v2() -> int | None:
 def _limited_groups() -> list[tuple[Path, int]]:
     """Return the groups with a limit: that of any group above holds for all below it."""
     found = []
-    folder = _own_group()
-    while folder.is_relative_to(_CGROUP):
+    folder = own_group()
+    while folder.is_relative_to(CGROUP):
         limit = _text(folder / "memory.max").strip()
         if limit.isdigit():
             found.append((folder, int(limit)))
-        if folder == _CGROUP:
+        if folder == CGROUP:
             break
         folder = folder.parent
     return found
@@ -172,18 +172,19 @@ def _limited_groups() -> list[tuple[Path, int]]:
 
 def _cgroup_limit() -> int | None:
     limits = [limit for _, limit in _limited_groups()]
-    old = _text(_CGROUP / "memory" / "memory.limit_in_bytes").strip()
+    old = _text(CGROUP / "memory" / "memory.limit_in_bytes").strip()
     limits += [int(old)] if old.isdigit() and int(old) < _UNLIMITED else []
     return min(limits) if limits else None
 
 
-def _own_group() -> Path:
+def own_group() -> Path:
+    """Return the folder of the control group that this process is in."""
     own = _text(Path("/proc/self/cgroup")).strip().rpartition("::")[2].lstrip("/")
-    return _CGROUP / own
+    return CGROUP / own
 
 
 def _cgroup_v1() -> int | None:
-    folder = _CGROUP / "memory"
+    folder = CGROUP / "memory"
     limit = _text(folder / "memory.limit_in_bytes").strip()
     if not limit.isdigit() or int(limit) >= _UNLIMITED:
         return None

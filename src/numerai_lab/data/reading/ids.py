@@ -22,7 +22,7 @@ Batches = Callable[[], Iterator[pa.Array]]
 
 BATCH_ROWS = 1 << 16
 # Hashes held at a time while ids are compared: 16 MB, and one pass over the ids for each part.
-_PART_ROWS = 1 << 21
+PART_ROWS = 1 << 21
 _DIGITS = "^[0-9]+$"
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -129,7 +129,7 @@ def check_unique(batches: Batches, n_rows: int, where: str) -> None:
 
     Ids of equal hashes are compared themselves, so different ids are never taken for equal.
     """
-    n_parts = -(-n_rows // _PART_ROWS)
+    n_parts = -(-n_rows // PART_ROWS)
     n_repeated = 0
     examples: list[tuple[int, str]] = []
     for part in range(n_parts):

@@ -19,7 +19,7 @@ from numerai_lab.errors import DataError
 MIDDLE_BIN = 2
 """What Numerai itself stores for a feature that is missing on a whole era."""
 
-_CHUNK_ROWS = 8192
+CHUNK_ROWS = 8192
 
 
 def is_missing(features: FeatureArray) -> npt.NDArray[np.bool_]:
@@ -131,8 +131,8 @@ def _drop_features(
     n, kept = frame.n_rows, int(keep.sum())
     packed = frame.features_in_memory().reshape(-1)[: n * kept].reshape(n, kept)
     # Row r moves to a lower address than any row after it has now, so nothing unread is lost.
-    for start in range(0, n, _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
+    for start in range(0, n, CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
         packed[rows] = frame.features[rows][:, keep]
     names = tuple(name for name, kept_ in zip(frame.feature_names, keep, strict=True) if kept_)
     return replace(frame, features=packed, feature_names=names)
@@ -153,8 +153,8 @@ def _drop_rows(frame: EraFrame, share: float, counts: Counter[str]) -> EraFrame:
     counts["rows_missing_dropped"] = int((~keep).sum())
     kept = np.flatnonzero(keep)
     features = frame.features_in_memory()
-    for start in range(0, len(kept), _CHUNK_ROWS):
-        rows = kept[start : start + _CHUNK_ROWS]
+    for start in range(0, len(kept), CHUNK_ROWS):
+        rows = kept[start : start + CHUNK_ROWS]
         features[start : start + len(rows)] = features[rows]
     packed = features[: len(kept)]
     thin = replace(frame, features=np.empty((frame.n_rows, 0), np.int8), feature_names=())
@@ -168,8 +168,8 @@ def _fill_constant(features: FeatureArray, value: float, counts: Counter[str]) -
             where="data.missing.value",
             fix="give a whole number 0..127",
         )
-    for start in range(0, len(features), _CHUNK_ROWS):
-        part = features[start : start + _CHUNK_ROWS]
+    for start in range(0, len(features), CHUNK_ROWS):
+        part = features[start : start + CHUNK_ROWS]
         missing = is_missing(part)
         counts["values_filled"] += int(missing.sum())
         part[missing] = value

@@ -33,7 +33,7 @@ Taken = tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]
 
 _BATCH_BYTES = 4 << 20
 # LightGBM bins so many values itself in the time that learning its file's layout takes.
-_SMALL = 8 << 20
+SMALL = 8 << 20
 
 
 def as_float(features: FeatureArray) -> Float32:
@@ -160,7 +160,7 @@ class BinnedRows:
         self, features: FeatureArray, known: Float32 | None, taken: Taken | None
     ) -> Any:
         """Bin rows by way of a file that is gone afterwards, where that is worth it."""
-        if taken is not None and features.size >= _SMALL:
+        if taken is not None and features.size >= SMALL:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     path = Path(folder, "rows.lightgbm")

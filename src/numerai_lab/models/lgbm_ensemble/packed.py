@@ -42,7 +42,7 @@ _LABELS_AT = 24
 _LEARNT_ROWS, _CHECKED_ROWS = 512, 333
 _COLUMNS, _MOST_THREADS = 64, 4
 _AHEAD_BYTES = 384 << 20
-_PIECE_BYTES = 500_000  # stays in the L2 cache; for 64 columns, rows are no power of two
+PIECE_BYTES = 500_000  # stays in the L2 cache; for 64 columns, rows are no power of two
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _pack(features: Features, columns: Sequence[_Column]) -> UInt8:
     read = _reader(features, np.array([column.feature for column in columns]))
     n_rows = len(features)
     packed = np.zeros((len(columns), _column_bytes(n_rows)), np.uint8)
-    step = max(2, _PIECE_BYTES // len(columns) // 2 * 2)
+    step = max(2, PIECE_BYTES // len(columns) // 2 * 2)
     for start in range(0, n_rows, step):
         rows = read(slice(start, min(start + step, n_rows)))
         bins = np.zeros((len(columns), len(rows) + len(rows) % 2), np.uint8)

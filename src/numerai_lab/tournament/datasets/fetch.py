@@ -29,8 +29,8 @@ from numerai_lab.tournament.server import (
 _PROGRESS = 64 * 2**10
 """A try that got this many new bytes was not in vain, and does not count as a failed one."""
 _SLOWEST = 1024.0
-_WINDOW = 30.0
-"""A connection below `_SLOWEST` bytes a second for `_WINDOW` seconds is given up and resumed."""
+WINDOW = 30.0
+"""A connection below `_SLOWEST` bytes a second for `WINDOW` seconds is given up and resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +235,8 @@ def _write(
                 file.write(piece)
                 progress.advance(len(piece))
                 got += len(piece)
-                if clock() - since > _WINDOW:
-                    if got < _SLOWEST * _WINDOW:
+                if clock() - since > WINDOW:
+                    if got < _SLOWEST * WINDOW:
                         raise Unavailable("the server sends less than 1 KB a second", where=name)
                     since, got = clock(), 0
 
