@@ -46,7 +46,7 @@ def files_and_choice(draw):
     }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=files_and_choice())
 def test_equals_pandas(case, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")

@@ -33,7 +33,7 @@ def assert_same(one, other):
     assert [f.sha256 for f in one.files] == [f.sha256 for f in other.files]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=files_and_choice())
 def test_equals_reading_into_memory(case, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")

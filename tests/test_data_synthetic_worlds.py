@@ -55,6 +55,7 @@ def largest_direction(triangles: np.ndarray) -> tuple[float, np.ndarray]:
     return eigenvalues[-1], centred.T @ vectors[:, -1]
 
 
+@cache
 def era_code(world: str, seed: int = 0) -> np.ndarray:
     """The eras' place on the direction in which feature correlations vary most, clipped."""
     triangles = correlations(values(world, seed))

@@ -233,7 +233,7 @@ def test_a_fourth_task_is_one_file(tmp_path, monkeypatch, world):
         {
             "num_boost_round": 5,
             "auxiliary": {"task": "mean_product", "noise_ratio": 0, "weight": 0.1},
-            "adapt": {"strength": 1.0},
+            "adapt": {"strength": 1.0, "trees": {"num_boost_round": 8, "bags": 2}},
         },
         fresh_process=False,
     )

@@ -77,7 +77,7 @@ def splits(draw: st.DrawFn) -> Split:
     )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(split=splits(), eras=era_arrays, days=st.sampled_from([20, 60]))
 def test_whatever_is_planned_does_not_leak(split, eras, days):
     try:

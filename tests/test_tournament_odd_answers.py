@@ -108,7 +108,7 @@ def world(final_runs):
     server.stop()
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_value_in_any_place_is_a_sentence_or_success(world, data):
     server, api, model = world
