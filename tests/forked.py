@@ -173,7 +173,8 @@ def _import_everything() -> None:
     import xgboost  # noqa: F401
 
     import numerai_lab.report
-    import numerai_lab.stand_in  # noqa: F401
+    import numerai_lab.stand_in
+    import numerai_lab.tournament  # noqa: F401
     from numerai_lab.cli import commands
     from numerai_lab.models import list_models
 

@@ -214,3 +214,28 @@ def test_the_contract_knows_no_model():
         and not name.startswith("numerai_lab.models.contract")
     ]
     assert wrong == []
+
+
+def patched_names(tree):
+    """Yield (line, name) of every attribute that is set on something else than `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "setattr":
+                for given in node.args[:2]:
+                    if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                        yield node.lineno, given.value.rpartition(".")[2]
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            owner = node.value.id if isinstance(node.value, ast.Name) else None
+            if owner != "self":
+                yield node.lineno, node.attr
+
+
+def test_tests_patch_no_underscored_names():
+    tests = sorted(Path(__file__).parent.rglob("*.py"))
+    found = [
+        f"{path.name}:{line} {name}"
+        for path in tests
+        for line, name in patched_names(ast.parse(path.read_text("utf-8")))
+        if name.startswith("_") and not name.endswith("__")
+    ]
+    assert found == []

@@ -119,7 +119,7 @@ def test_a_model_that_finds_no_memory_is_not_to_be_reinstalled(lab, tmp_path, mo
     message = "libxgboost.so: failed to map segment from shared object"
     (tmp_path / "no_room.py").write_text(f"raise ImportError({message!r})")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(registry.BUILT_IN, "xgb", "no_room:Model")
+    monkeypatch.setitem(registry.BUILT_IN, "xgb", registry.BuiltIn("no_room:Model"))
     for arguments in (["models"], ["models", "xgb"]):
         result = lab(*arguments)
         assert result.code == 1
