@@ -110,6 +110,41 @@ def test_commands_after_training_read_the_dates_too(lab, dated, trained, tmp_pat
     assert lab("evaluate", trained, "--from", "5930", "--json").json["eras"]["n"] == 16
 
 
+def test_evaluate_takes_dates_for_from_and_to(lab, dated, trained):
+    by_number = lab("evaluate", trained, "--from", 5930, "--to", 5939, "--json")
+    by_date = lab("evaluate", trained, "--from", "2013-08-30", "--to", "2013-11-03", "--json")
+    assert by_date.code == 0, by_date.err
+    assert "--from 2013-08-30 is era 5930 (dated 2013-08-30)" in by_date.err
+    assert "--to 2013-11-03 is era 5939 (dated 2013-11-01)" in by_date.err
+    assert by_date.json == by_number.json
+    assert by_date.json["eras"] == {"first": 5930, "last": 5939, "n": 10}
+    file = ("evaluate", trained / "predictions.parquet", "--data", dated / "dates.yaml", "--json")
+    assert lab(*file, "--from", "2013-12-09").json["eras"] == {"first": 5945, "last": 5945, "n": 1}
+    late = lab("evaluate", trained, "--from", "2020-01-01")
+    assert (late.code, "--from 2020-01-01 is era 6261 (no row is of that week)" in late.err) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "sentence"),
+    [
+        (
+            "2013-08-30",
+            "--from: 2013-08-30 is a date, and the eras of these rows are numbers (1 to",
+        ),
+        ("2013-02-30", "--from: '2013-02-30' is neither the number of an era nor a date"),
+        ("soon", "--from: 'soon' is neither the number of an era nor a date"),
+        ("-5", "--from: '-5' is neither the number of an era nor a date"),
+    ],
+)
+def test_a_date_where_no_dates_are_known_is_refused(lab, final_runs, bound, sentence):
+    result = lab("evaluate", find_run("tiny", final_runs).path, f"--from={bound}")
+    assert (result.code, result.out) == (2, "")
+    assert sentence in result.err
+
+
 @pytest.mark.parametrize("form", ["compact", "date", "text", "week", "none", "wrong"])
 def test_predictions_of_others_name_eras_as_the_data_or_by_week(
     lab, dated, trained, tmp_path, form

@@ -1,6 +1,7 @@
 """`submit` beside records that are damaged, of another model, or counted for another round."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -113,6 +114,80 @@ def test_a_submission_that_counts_for_the_next_round_is_made_again_there(submit,
     assert [one["filename"] == stray.filename for one in mine] == [True, False]
     assert mine[-1]["problem"] is None
     assert [one["status"] for one in start("--json").json["slots"]] == ["already"]
+
+
+@pytest.fixture
+def stray(submit, start):
+    """The record of a submission that landed in the next round, which is not yet made again."""
+    submit.slots(ONE)
+    submit.server.fault("submissions", "500", skip=1, times=-1)
+    submit.server.fault("create_submission", "accept_then_cut")
+    assert start().code == 1
+    submit.server.process.world.submissions[-1].round += 1  # what a slow server makes of it
+    submit.server.control(clear_faults=True, set_time="2026-03-04T12:05:00Z")
+    submit.server.fault("submission_upload_auth", "error", times=-1)
+    assert start().code == 2
+    submit.server.control(clear_faults=True)
+    path = submit.records("alpha") / f"{ROUND}.astray.json"
+    assert path.exists()
+    return path
+
+
+def of_next_round(submit) -> list[str]:
+    listed = submit.server.state()["submissions"]
+    return [one["filename"] for one in listed if one["round"] == ROUND + 1]
+
+
+@pytest.mark.parametrize("how", ["a flipped bit", "cut", "empty"])
+def test_a_damaged_record_of_a_stray_is_rebuilt_from_what_the_server_has(submit, start, stray, how):
+    DAMAGE[how](stray)
+    damaged, (there,) = stray.read_bytes(), of_next_round(submit)
+    rehearsed = start("--dry-run", "--json")
+    by_name = how == "a flipped bit"
+    assert ("has submission" in rehearsed.json["slots"][0]["message"]) is not by_name
+    assert stray.read_bytes() == damaged
+    result = start("--json")
+    assert result.code == 0, result.err
+    assert [one["status"] for one in result.json["slots"]] == ["submitted"]
+    why = "which its text names" if by_name else f"no other record here has of round {ROUND + 1}"
+    assert f"{why}: it holds rows of round {ROUND}" in result.err
+    assert stray.with_name(f"{stray.name}.damaged").read_bytes() == damaged
+    assert json.loads(stray.read_text())["filename"] == there
+    assert len(of_next_round(submit)) == 2
+    again = start("--json")
+    assert [one["status"] for one in again.json["slots"]] == ["already"]
+    assert "damaged" not in again.err
+
+
+def test_nothing_is_submitted_where_two_submissions_could_be_the_stray(submit, start, stray):
+    world = submit.server.process.world
+    world.submissions.append(replace(world.submissions[-1], id="by-hand", filename="by-hand.csv"))
+    kept, (there, _) = stray.read_bytes(), of_next_round(submit)
+    stray.write_bytes(b"")
+    for _ in range(2):
+        result = start("--json")
+        assert result.code == 1
+        assert f"2 submissions of round {ROUND + 1} could be the one" in result.err
+        assert f"remove {stray} to leave them as they are" in result.err
+        assert of_next_round(submit) == [there, "by-hand.csv"]
+    stray.write_bytes(kept[:-20])  # its text tells which one it is
+    found = start("--json")
+    assert (found.code, found.json["slots"][0]["status"]) == (0, "already")
+    assert of_next_round(submit) == [there, "by-hand.csv"]
+
+
+def test_a_damaged_record_of_a_stray_outlives_what_is_not_certain(submit, start, stray):
+    """A server that does not answer, or does not list it now, decides nothing."""
+    stray.write_bytes(b"")
+    submit.server.fault("submissions", "500", times=-1)
+    assert start().code == 1
+    assert stray.read_bytes() == b""
+    submit.server.control(clear_faults=True, set_time="2026-03-05T12:05:00Z")
+    result = start("--json")  # the round it could be taken for is over
+    assert result.code == 0, result.err
+    assert f"round {ROUND + 1} is over and needs it no more" in result.err
+    assert stray.with_name(f"{stray.name}.damaged").exists()
+    assert [one["status"] for one in result.json["slots"]] == ["submitted"]
 
 
 def test_a_round_that_changes_in_flight_is_submitted_at_once(submit, start):

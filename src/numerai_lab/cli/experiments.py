@@ -146,18 +146,31 @@ def evaluate(
     benchmark: Annotated[
         str | None, typer.Option("--benchmark", help="benchmark column for bmc, or none")
     ] = None,
-    first: Annotated[int | None, typer.Option("--from", help="first era judged")] = None,
-    last: Annotated[int | None, typer.Option("--to", help="last era judged")] = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ERA", help="first era judged; a date where eras are dates"),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="ERA", help="last era judged; a date where eras are dates"),
+    ] = None,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge predictions again: of runs, or of any parquet or CSV file with ids and numbers."""
-    from numerai_lab.experiment import EvaluateOptions, Reporter
+    from numerai_lab.experiment import EvaluateOptions, Reporter, era_bound
     from numerai_lab.experiment import evaluate as judge_again
     from numerai_lab.report import write_report
 
-    options = EvaluateOptions(runs_dir, data, tuple(target or ()), benchmark, first, last)
+    options = EvaluateOptions(
+        runs_dir,
+        data,
+        tuple(target or ()),
+        benchmark,
+        None if first is None else era_bound(first, "--from"),
+        None if last is None else era_bound(last, "--to"),
+    )
     specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:
         found = [judge_again(spec, options, reporter) for spec in specs]

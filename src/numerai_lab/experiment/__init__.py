@@ -3,6 +3,7 @@
 from numerai_lab.experiment.cluster import Cluster, open_cluster
 from numerai_lab.experiment.compare import compare
 from numerai_lab.experiment.continuing import continue_run
+from numerai_lab.experiment.era_bounds import era_bound
 from numerai_lab.experiment.evaluate import (
     Evaluated,
     EvaluateOptions,
@@ -35,6 +36,7 @@ __all__ = [
     "TrainOptions",
     "compare",
     "continue_run",
+    "era_bound",
     "evaluate",
     "find_final",
     "find_run",

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_section
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.era_bounds import EraBound, era_number
 from numerai_lab.experiment.guards import check_same_data, locked
 from numerai_lab.experiment.judge import Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
@@ -34,15 +35,16 @@ class EvaluateOptions:
     Attributes
     ----------
     data : --data as for train. targets : score these instead; the first is the headline.
-    benchmark : benchmark column. first, last : era numbers, both included.
+    benchmark : benchmark column.
+    first, last : eras, both included: numbers, or dates where eras have dates.
     """
 
     runs_dir: Path
     data: str | None = None
     targets: tuple[str, ...] = ()
     benchmark: str | None = None
-    first: int | None = None
-    last: int | None = None
+    first: EraBound | None = None
+    last: EraBound | None = None
 
     @property
     def as_trained(self) -> bool:
@@ -182,6 +184,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     targets = list(options.targets) or [experiment.data.targets[0], *scoring.targets]
     dataset = load_data(section, say=reporter.say, targets=targets)
     references = load_references(dataset, reporter.say)
+    first, last = _bounds(options, dataset, reporter)
     if options.data is None:
         check_same_data(run, dataset, references, "judge it on the data there is now with --data")
     baselines = baselines_of(run)
@@ -203,8 +206,8 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             dataset,
             references,
             reporter.warn,
-            options.first,
-            options.last,
+            first,
+            last,
             variants_of(run.manifest()),
         )
     return Evaluated(experiment.name, run.path, judged, run)
@@ -269,10 +272,17 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         dataset,
         load_references(dataset, reporter.say),
         reporter.warn,
-        options.first,
-        options.last,
+        *_bounds(options, dataset, reporter),
     )
     return Evaluated(path.stem, path, judged, None)
+
+
+def _bounds(
+    options: EvaluateOptions, dataset: Dataset, reporter: Reporter
+) -> tuple[int | None, int | None]:
+    """Return --from and --to as era numbers. Raises UserError; see `era_number`."""
+    first = era_number(options.first, "--from", dataset, reporter.say)
+    return first, era_number(options.last, "--to", dataset, reporter.say)
 
 
 def with_options(scoring: Scoring, options: EvaluateOptions) -> Scoring:

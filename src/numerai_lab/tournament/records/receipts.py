@@ -145,15 +145,34 @@ class State:
                     return other
         return None
 
-    def astray(self) -> set[str]:
-        """Return the file names of submissions that were counted for another round."""
-        names = set()
+    def astray(self) -> list[Receipt | DamagedRecord]:
+        """Return the records, of all slots, of submissions that were counted for another round."""
+        found: list[Receipt | DamagedRecord] = []
         for path in self._everywhere("*.astray.json"):
-            # one that is damaged is no longer left out: what it blocks is said, and can be seen
-            with contextlib.suppress(DamagedRecord):
+            try:
                 receipt = read_record(path, Receipt)
-                if receipt is not None:
-                    names.add(receipt.filename)
+            except DamagedRecord as error:
+                found.append(error)
+            else:
+                found += [] if receipt is None else [receipt]
+        return found
+
+    def damaged_astray(self, slot: str) -> list[DamagedRecord]:
+        """Return those of a slot, of the server in use, that cannot be believed."""
+        damaged = [one for one in self.astray() if isinstance(one, DamagedRecord)]
+        return [one for one in damaged if one.path.parent == self.folder(slot)]
+
+    def known_files(self) -> set[str]:
+        """Return the server's names of all files that a record here can be read of."""
+        names = set()
+        for path in self._everywhere("*.json"):
+            with contextlib.suppress(DamagedRecord):  # said where it counts
+                receipt = read_record(path, Receipt)
+                names |= {receipt.filename} if receipt is not None else set()
+        for path in self._everywhere("*.pending"):
+            with contextlib.suppress(DamagedRecord):  # said where it counts
+                journal = read_record(path, Journal)
+                names |= {journal.filename} if journal is not None else set()
         return names
 
     def _everywhere(self, name: str) -> list[Path]:

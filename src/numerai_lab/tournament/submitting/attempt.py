@@ -31,7 +31,7 @@ from numerai_lab.tournament.submitting.checks import (
     check_rows,
     check_submission,
 )
-from numerai_lab.tournament.submitting.looks import GRACE_SECONDS, find_submission
+from numerai_lab.tournament.submitting.looks import GRACE_SECONDS
 from numerai_lab.tournament.submitting.one_submission import upload
 from numerai_lab.tournament.submitting.recovery import (
     NeverListed,
@@ -40,6 +40,7 @@ from numerai_lab.tournament.submitting.recovery import (
     submitted_already,
 )
 from numerai_lab.tournament.submitting.session import LIVE_FILES, Session
+from numerai_lab.tournament.submitting.strays import find_submission, settle_stray
 
 
 def check_slot(slot: Slot, session: Session) -> None:
@@ -91,6 +92,8 @@ def settle(slot: Slot, latest: Round | None, session: Session) -> list[Receipt]:
     LabError : it is not known yet whether the server has a submission for the slot's model, so that
         nothing may be submitted for it.
     """
+    for damaged in session.state.damaged_astray(slot.name):
+        _settle_stray(slot, damaged, latest, session)
     found = []
     for journal in session.state.journals(slot.name):
         if isinstance(journal, DamagedRecord):
@@ -148,6 +151,19 @@ def _settle_damaged(
     return receipt
 
 
+def _settle_stray(
+    slot: Slot, damaged: DamagedRecord, latest: Round | None, session: Session
+) -> None:
+    session.warn_once(
+        f"{slot.name}: the record {damaged.path} of a submission that the server counts for "
+        f"another round is damaged ({damaged.why}); the server is asked what it has"
+    )
+    tournament = session.account(slot.account)
+    told = settle_stray(tournament, session.state, slot, damaged, latest)
+    if told is not None:
+        session.warn(f"{slot.name}: {told}")
+
+
 def is_of(record: Journal | Receipt, slot: Slot) -> bool:
     """Return whether a record is of the model that a slot has now."""
     same = record.model.lower() == slot.model_name.lower()
@@ -191,7 +207,8 @@ def rehearse(slot: Slot, open_round: Round, session: Session) -> tuple[int, str 
     The number of predictions, and the id of the submission that the round has already, if any.
     """
     tournament = session.account(slot.account)
-    there = find_submission(tournament, tournament.model_id(slot.model_name), open_round)
+    model_id = tournament.model_id(slot.model_name)
+    there = find_submission(tournament, session.state, model_id, open_round)
     predictions, _ = prepare(slot, open_round, session)
     return len(predictions.values), None if there is None else there.id
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from numerai_lab.tournament.records import Journal
 from numerai_lab.tournament.server import Round, Submission, Tournament, Unavailable
@@ -14,27 +14,6 @@ LOOKS_SECONDS = 60.0
 GRACE_SECONDS = 300.0
 """Age from which a submission that the server does not list is taken as not made: ten times the
 time after which an answer is given up, as the server may go on with what nobody waits for."""
-
-
-def find_submission(
-    tournament: Tournament, model_id: str, of: Round, astray: Collection[str] = ()
-) -> Submission | None:
-    """Return a model's newest submission of a round, if it has any.
-
-    One that the server does not count for a round yet is of the round in which it was made.
-
-    Parameters
-    ----------
-    astray : file names that are left out: they hold rows of another round.
-    """
-    for one in tournament.submissions(model_id):
-        if one.filename in astray:
-            continue
-        if one.round == of.number:
-            return one
-        if one.round is None and one.inserted_at is not None and of.open_time <= one.inserted_at:
-            return one
-    return None
 
 
 def look_for(

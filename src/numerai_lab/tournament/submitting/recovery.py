@@ -12,11 +12,11 @@ from numerai_lab.tournament.submitting.looks import (
     GRACE_SECONDS,
     LOOKS_SECONDS,
     Sleep,
-    find_submission,
     look_for,
     look_until,
 )
 from numerai_lab.tournament.submitting.one_submission import listed, receipt_of, unsure
+from numerai_lab.tournament.submitting.strays import find_submission, stray_files
 
 
 def recover(
@@ -95,7 +95,7 @@ def recover_damaged(
     def ours() -> Submission | None:
         listed = tournament.submissions(model_id)
         named = [one for one in listed if one.filename and one.filename in text]
-        strays = state.astray()
+        strays = stray_files(state, listed)
         of_round = [one for one in listed if one.round == number and one.filename not in strays]
         return next(iter(named + of_round), None)
 
@@ -114,7 +114,7 @@ def submitted_already(
     tournament: Tournament, state: State, slot: Slot, model_id: str, open_round: Round
 ) -> Receipt | None:
     """Return a receipt for a submission of this round that something else made, if there is one."""
-    one = find_submission(tournament, model_id, open_round, state.astray())
+    one = find_submission(tournament, state, model_id, open_round)
     if one is None:
         return None
     receipt = _found_receipt(tournament, slot, model_id, one, open_round.number, open_round)
