@@ -113,7 +113,7 @@ def over_time(*means, **more):
 def test_better_so_far_is_not_better(scores):
     base = scores["comparisons"][0]
     held, not_held = base | over_time(0.002, 0.001, 0.0005), base | over_time(0.006, 0.005, -0.002)
-    control = not_held | {"prediction": "shuffled"}
+    control = not_held | {"prediction": "shuffled", "control": True}
     text = to_text(render_comparison([held, not_held, control]))
     plain(text)
     ways = [line.split("  ")[-1] for line in text.splitlines() if "0.0026" in line]

@@ -211,16 +211,20 @@ def render_comparison(
     title = f"paired difference of {metrics} per era"
     if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
-    columns = [("run", False), ("mean", True)]
-    columns += [("95 % interval", True), ("improves", True), ("eras", True), ("", False)]
-    table = new_table(columns, title)
-    for c in shown:
+    spans = [figures.span(c.n_eras, c.first_era, c.last_era) for c in shown]
+    same_eras = len(set(spans)) == 1  # told once: a column of them breaks the names' lines
+    if same_eras:
+        title += f", over {figures.in_eras(shown[0].n_eras, shown[0].first_era, shown[0].last_era)}"
+    columns = [("run", False), ("mean", True), ("95 % interval", True), ("improves", True)]
+    columns += [] if same_eras else [("eras", True)]
+    table = new_table([*columns, ("", False)], title)
+    for c, span in zip(shown, spans, strict=True):
         # A run's label is long: its directory goes below its experiment.
         among_runs = against_one and not own
         name = c.prediction.replace("/", "/\n") if among_runs else c.name
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
-        add_row(table, [*cells, figures.span(c.n_eras, c.first_era, c.last_era), c.way])
+        add_row(table, [*cells, *([] if same_eras else [span]), c.way])
     parts: list[RenderableType] = [table]
     if in_full:
         for c in shown:
