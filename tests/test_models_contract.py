@@ -11,6 +11,7 @@ import pytest
 
 from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.rundir import continued_by
 from numerai_lab.experiment.variants import variant_facts, variant_pairs, variants_of
 from numerai_lab.models import FitContext, ModelInfo, Variant, size_and_unit
 from numerai_lab.models.contract.toy import toy_frame
@@ -47,6 +48,11 @@ def test_facts_of_older_runs_are_read_as_those_of_today():
     old = Fit.model_validate({"n_trees": 5, "fit_seconds": 1.0})
     assert (old.size, old.unit) == (5, "trees")
     assert Fit.model_validate({"size": None, "unit": None}).size is None
+
+
+def test_what_a_refreshed_model_grew_by_is_read_from_manifests_of_any_age():
+    assert continued_by({"amount": 5, "unit": "epochs"}) == 5
+    assert continued_by({"rounds": 3}) == 3
 
 
 def test_variants_are_compared_with_what_was_declared_before_them():

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +21,6 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from numerai_lab.disclosure import child_environment
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.contract import (
@@ -39,10 +36,16 @@ from numerai_lab.models.contract import (
     info_of,
 )
 from numerai_lab.models.contract.conformance_details import problem_of_details, problem_of_parts
-from numerai_lab.models.contract.toy import TARGETS, shuffled_rows, toy_frame
+from numerai_lab.models.contract.conformance_process import problem_of_process
+from numerai_lab.models.contract.toy import (
+    JUDGED_ROWS,
+    TARGETS,
+    judged_frame,
+    shuffled_rows,
+    toy_frame,
+)
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
-_JUDGED_ERAS = np.array([35, 1, 50, 41], dtype=np.int64)
 
 
 class _Broken(Exception):
@@ -121,7 +124,7 @@ class _Trial:
 
     def fit_once(self) -> None:
         self.train = toy_frame(self.seed)
-        labelled = toy_frame(self.seed + 1, rows_per_era=_JUDGED_ERAS, first_era=40)
+        labelled = judged_frame(self.seed)
         self.labelled, self.judged = labelled, labelled.without_targets()
         before = copy.deepcopy(self.train)
         self.model = self.new_model()
@@ -265,45 +268,17 @@ def _survives_saving(trial: _Trial) -> None:
         raise _Broken("the loaded model predicts otherwise than the saved one")
 
 
-_LOAD_AND_PREDICT = """
-import importlib, operator, sys
-from pathlib import Path
-import numpy as np
-from numerai_lab.models.contract.conformance import _JUDGED_ERAS
-from numerai_lab.models.contract.toy import toy_frame
-module, name, folder, seed = sys.argv[1:]
-model_type = operator.attrgetter(name)(importlib.import_module(module))
-frame = toy_frame(int(seed) + 1, rows_per_era=_JUDGED_ERAS, first_era=40).without_targets()
-np.save(Path(folder) / "predictions.npy", model_type.load(Path(folder) / "model").predict(frame))
-"""
-
-
 def _loads_in_a_fresh_process(trial: _Trial) -> None:
-    kind = trial.model_type
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "model"
-        saved.mkdir()
-        trial.model.save(saved)
-        where = [kind.__module__, kind.__qualname__, folder, str(trial.seed)]
-        done = subprocess.run(
-            [sys.executable, "-c", _LOAD_AND_PREDICT, *where],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            env=child_environment(),
-        )
-        if done.returncode:
-            raise _Broken((done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
-        if not np.array_equal(np.load(Path(folder) / "predictions.npy"), trial.predictions):
-            raise _Broken("the loaded model predicts otherwise than the saved one")
+    problem = problem_of_process(trial.model, trial.seed, trial.predictions)
+    if problem:
+        raise _Broken(problem)
 
 
 def _survives(**frame: Any) -> Callable[[_Trial], None]:
     def check(trial: _Trial) -> None:
         model = trial.refit(toy_frame(trial.seed, **frame))
         kind = {key: value for key, value in frame.items() if key != "rows_per_era"}
-        judged = toy_frame(trial.seed + 1, rows_per_era=_JUDGED_ERAS, first_era=60, **kind)
+        judged = toy_frame(trial.seed + 1, rows_per_era=JUDGED_ROWS, first_era=60, **kind)
         trial.predict(model, judged.without_targets())
 
     return check
@@ -313,7 +288,7 @@ def _uses_weights_and_stop(trial: _Trial) -> None:
     weights = np.repeat(
         np.linspace(0.5, 1.5, trial.train.n_eras), np.diff(trial.train.offsets)
     ).astype(np.float32)
-    stop = toy_frame(trial.seed + 2, rows_per_era=_JUDGED_ERAS, first_era=33)
+    stop = toy_frame(trial.seed + 2, rows_per_era=JUDGED_ROWS, first_era=33)
     model = trial.refit(trial.train, weights=weights, stop=stop, stop_patience=3)
     trial.predict(model, trial.judged)
 
@@ -347,7 +322,7 @@ def _goes_on(trial: _Trial) -> None:
     if not isinstance(model, ContinuableModel):
         return
     before = model.n_steps
-    new = toy_frame(trial.seed + 3, rows_per_era=_JUDGED_ERAS, first_era=33)
+    new = toy_frame(trial.seed + 3, rows_per_era=JUDGED_ROWS, first_era=33)
     report = model.fit_more(new, trial.context(), 2)
     if not isinstance(report, FitReport):
         raise _Broken(f"fit_more returns {type(report).__name__}, not a FitReport")

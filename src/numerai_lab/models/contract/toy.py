@@ -11,6 +11,8 @@ import pyarrow as pa
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
 
 TARGETS = ("target", "target_other")
+JUDGED_ROWS = np.array([35, 1, 50, 41], dtype=np.int64)
+"""Rows of the eras that are predicted; one has a single row."""
 
 
 def toy_frame(
@@ -79,3 +81,8 @@ def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.
         targets=frame.targets[order],
     )
     return shuffled, order
+
+
+def judged_frame(seed: int) -> EraFrame:
+    """Make the labelled eras that a model fitted on `toy_frame(seed)` predicts."""
+    return toy_frame(seed + 1, rows_per_era=JUDGED_ROWS, first_era=40)
