@@ -27,7 +27,10 @@ def predict(
     run: FinalRun = None,
     features: Annotated[
         Path | None,
-        typer.Option("--features", help="parquet file to predict; the live file beside the data"),
+        typer.Option(
+            "--features",
+            help="rows to predict: file, folder of part files, glob; live file beside the data",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help=".csv or .parquet; into the run if left out")

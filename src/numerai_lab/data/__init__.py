@@ -3,7 +3,14 @@
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
 from numerai_lab.data.load import load_data
-from numerai_lab.data.reading import eras_of_predictions, ids_in, read_id_table, same_number
+from numerai_lab.data.reading import (
+    eras_of_predictions,
+    ids_in,
+    read_id_table,
+    same_number,
+    table_name,
+    table_path,
+)
 from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
 from numerai_lab.data.synthetic import cached_tournament, generate_tournament, is_cache
@@ -33,5 +40,7 @@ __all__ = [
     "read_lock",
     "remove_store",
     "same_number",
+    "table_name",
+    "table_path",
     "write_lock",
 ]

@@ -1,7 +1,8 @@
-"""Rows to predict: any parquet file with the features a model was trained on, targets or not."""
+"""Rows to predict: any parquet files with the features a model was trained on, targets or not."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numerai_lab.config import Columns, Missing
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.reading import (
     Encoding,
+    Head,
     Piece,
     RowGroups,
     RowPlan,
@@ -25,11 +27,14 @@ from numerai_lab.data.reading import (
     is_missing,
     need_columns,
     number_kind,
-    open_parquet,
+    open_each,
     order_eras,
+    part_files,
     read_features,
+    read_heads,
     slices,
     source_file,
+    told_paths,
 )
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray
 from numerai_lab.errors import DataError, did_you_mean
@@ -37,15 +42,23 @@ from numerai_lab.errors import DataError, did_you_mean
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlabelled:
-    """Rows to predict, sorted by era, and the file they come from.
+    """Rows to predict, sorted by era, and the files they come from.
 
-    `frame` numbers the eras 1, 2, ... in their order: what the file calls them does not matter.
+    `frame` numbers the eras 1, 2, ... in their order: what the files call them does not matter.
     `era_numbers` are those of its eras that have one, as in the rows a model is trained on.
     """
 
     frame: EraFrame
-    file: SourceFile
+    files: tuple[SourceFile, ...]
     era_numbers: frozenset[int]
+
+    @property
+    def sha256(self) -> str:
+        """What was read: the hash of the file; of several, that of what each of them is."""
+        if len(self.files) == 1:
+            return self.files[0].sha256
+        told = "\n".join(file.identity for file in self.files)
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 def load_unlabelled(
@@ -59,12 +72,13 @@ def load_unlabelled(
 ) -> Unlabelled:
     """Read rows to predict, as the rows that a model was trained on were read.
 
-    Columns are taken by name: their order in the file does not matter, and others are ignored. Eras
-    may be numbers, dates, text ("0575", "X"), or absent (then the file is one era). No row is
+    Columns are taken by name: their order in a file does not matter, and others are ignored. Eras
+    may be numbers, dates, text ("0575", "X"), or absent (then all rows are one era). No row is
     dropped.
 
     Parameters
     ----------
+    path : a file, a folder of part files, a glob, or hive folders; see `part_files`.
     features, dtype : the features trained on, in order, and `int8` or `float32`.
     columns : names of the id and era columns and the prefix of features.
     missing : the missing policy of the training; its limits dropped features and rows then, here
@@ -73,22 +87,23 @@ def load_unlabelled(
 
     Raises
     ------
-    DataError : a damaged file; features that are not there; ids that are missing or there twice;
-        values of another kind than those trained on.
+    DataError : a damaged file, or none; features that are not there; ids that are missing or there
+        twice; an era column in some of the files only; values of another kind than those trained
+        on.
     """
-    file = open_parquet(path, dictionary=[columns.era_column.column])
-    there = feature_columns(file.schema.names, columns)
-    _check_features(features, file, path)
-    era = [name for name in [columns.era_column.column] if name in file.schema.names]
-    need_columns(file.schema, path, [id_column(file.schema, columns.id), *era, *features])
-    wanted = set(features)
-    if extra := [name for name in there if name not in wanted]:
-        say(f"{path.name}: {len(extra):,} features that the model was not trained on are ignored")
-    if [name for name in there if name in wanted] != [n for n in features if n in set(there)]:
-        say(f"{path.name}: the features are in another order than in training: taken by name")
-    plan, ids, numbers = _plan(file, path, columns, say)
-    matrix, encoding = read_features([file], plan, features)
-    matrix = _as_trained(matrix, encoding, dtype, file, features, path)
+    heads = read_heads(part_files([path], say))
+    name = path.name if len(heads) == 1 else f"{path} ({len(heads):,} files)"
+    era = _era_column(heads, columns)
+    _check_columns(heads, features, columns, era, name, say)
+    files = open_each(heads, [columns.era_column.column])
+    where = told_paths([head.path for head in heads])
+    if era is None:
+        n_rows = sum(head.n_rows for head in heads)
+        column = columns.era_column.column
+        say(f"{name} has no column '{column}': its {n_rows:,} rows are taken as one era")
+    plan, ids, numbers = _plan(files, columns, era, where)
+    matrix, encoding = read_features(files, plan, features)
+    matrix = _as_trained(matrix, encoding, dtype, files, features, where)
     frame = EraFrame(
         features=matrix,
         eras=plan.eras,
@@ -101,17 +116,65 @@ def load_unlabelled(
     if missing.max_row_missing is not None:
         thin = int((is_missing(matrix).mean(axis=1) > missing.max_row_missing).sum())
         if thin:
-            say(f"{path.name}: {thin:,} rows would have been dropped in training, predicted here")
+            say(f"{name}: {thin:,} rows would have been dropped in training, predicted here")
     policy = missing.model_copy(update={"max_feature_missing": None, "max_row_missing": None})
     frame, _ = apply_missing(frame, policy, None, say)
-    described = source_file(path, file.schema, file.n_rows)
-    if described.made_up:
-        say(f"SYNTHETIC DATA: {path} was made by the synthetic tournament, it is not Numerai's")
+    described = tuple(source_file(head.path, head.schema, head.n_rows) for head in heads)
+    made_up = [file.path for file in described if file.made_up]
+    if made_up:
+        were = "was" if len(made_up) == 1 else "were"
+        mine = "it is not" if len(made_up) == 1 else "they are not"
+        say(
+            f"SYNTHETIC DATA: {told_paths(made_up)} {were} made by the synthetic tournament, "
+            f"{mine} Numerai's"
+        )
     return Unlabelled(frame, described, numbers)
 
 
-def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> None:
-    there = set(file.schema.names)
+def _era_column(heads: Sequence[Head], columns: Columns) -> str | None:
+    """Return the era column, None where no file has one. Raises DataError where only some do."""
+    name = columns.era_column.column
+    without = [head.path for head in heads if name not in head.schema.names]
+    if without and len(without) < len(heads):
+        raise DataError(
+            f"has no column '{name}', which the other files of the table have",
+            where=told_paths(without),
+            fix="give all files the column, or none",
+        )
+    return None if without else name
+
+
+def _check_columns(
+    heads: Sequence[Head],
+    features: Sequence[str],
+    columns: Columns,
+    era: str | None,
+    name: str,
+    say: Callable[[str], None],
+) -> None:
+    """Check that every file has what is read of it; say what is ignored or in another order."""
+    wanted, there = set(features), set[str]()
+    in_order = True
+    checked: pa.Schema | None = None
+    for head in heads:
+        if head.schema is checked:  # as `read_heads` shares it
+            continue
+        checked = head.schema
+        _check_features(features, head)
+        needed = [id_column(head.schema, columns.id), *([era] if era else []), *features]
+        need_columns(head.schema, head.path, needed)
+        listed = feature_columns(head.schema.names, columns)
+        there.update(listed)
+        known = set(listed)
+        in_order &= [n for n in listed if n in wanted] == [n for n in features if n in known]
+    if extra := len(there - wanted):
+        say(f"{name}: {extra:,} features that the model was not trained on are ignored")
+    if not in_order:
+        say(f"{name}: the features are in another order than in training: taken by name")
+
+
+def _check_features(features: Sequence[str], head: Head) -> None:
+    there = set(head.schema.names)
     absent = [name for name in features if name not in there]
     if not absent:
         return
@@ -119,41 +182,38 @@ def _check_features(features: Sequence[str], file: RowGroups, path: Path) -> Non
     raise DataError(
         f"lacks {len(absent)} of the {len(features)} features the model was trained on: {shown}"
         + did_you_mean(absent[0], there),
-        where=str(path),
+        where=str(head.path),
         fix="use a file of the data version and feature set that the run was trained on",
     )
 
 
 def _plan(
-    file: RowGroups, path: Path, columns: Columns, say: Callable[[str], None]
+    files: Sequence[RowGroups], columns: Columns, era: str | None, where: str
 ) -> tuple[RowPlan, pa.Array, frozenset[int]]:
-    """Plan where every row goes: sorted by era, inside an era in the order of the file.
+    """Plan where every row goes: sorted by era, inside an era in the order of the files.
 
-    Its ids come with it, in the final order, and the numbers of its eras.
+    The ids come with it, in the final order, and the numbers of the eras.
     """
-    era = columns.era_column
-    has_era = era.column in file.schema.names
-    counts = list(file.group_rows)
+    groups = [(i, group) for i, file in enumerate(files) for group in range(len(file.group_rows))]
+    counts = [files[i].group_rows[group] for i, group in groups]
     n = sum(counts)
     if n == 0:
-        raise DataError("there are no rows", where=str(path), fix="download it again")
-    ids = pa.concat_arrays(list(file_ids(file, columns.id)))
-    check_unique(slices(ids), n, str(path))
-    if has_era:
-        tables = [file.read(group, [era.column]) for group in range(len(counts))]
-        labels = pa.concat_tables([table.select([era.column]) for table in tables])[era.column]
-        row_eras, numbers = order_eras(labels, era, f"{path} column '{era.column}'")
+        raise DataError("there are no rows", where=where, fix="download it again")
+    ids = pa.concat_arrays([ids for file in files for ids in file_ids(file, columns.id)])
+    check_unique(slices(ids), n, where)
+    if era is None:
+        row_eras, numbers = np.ones(n, dtype=np.int32), set[int]()
     else:
-        say(f"{path.name} has no column '{era.column}': its {n:,} rows are taken as one era")
-        row_eras, numbers = np.ones(n, dtype=np.int32), set()
+        parts = (files[i].read(group, [era])[era] for i, group in groups)
+        row_eras, numbers = order_eras(parts, columns.era_column, f"{where} column '{era}'")
     order = np.argsort(row_eras, kind="stable")
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)
     starts = np.concatenate([[0], np.cumsum(counts)])
     pieces = [
-        Piece(0, group, None, place[starts[group] : starts[group + 1]])
-        for group in range(len(counts))
-        if counts[group]
+        Piece(i, group, None, place[starts[at] : starts[at + 1]])
+        for at, (i, group) in enumerate(groups)
+        if counts[at]
     ]
     eras, first = np.unique(row_eras[order], return_index=True)
     plan = RowPlan(
@@ -170,17 +230,18 @@ def _as_trained(
     matrix: FeatureArray,
     encoding: Encoding,
     dtype: str,
-    file: RowGroups,
+    files: Sequence[RowGroups],
     features: Sequence[str],
-    path: Path,
+    where: str,
 ) -> FeatureArray:
     """Bring the features to the kind trained on; refuse what would mean something else."""
-    schema = file.schema
-    floats = any(number_kind(schema.field(name).type) == "real" for name in features)
+    floats = any(
+        number_kind(file.schema.field(name).type) == "real" for file in files for name in features
+    )
     if dtype == "int8" and encoding is Encoding.FLOATS:
         raise DataError(
             "the features are not five bins, the model was trained on int8 bins",
-            where=str(path),
+            where=where,
             fix="use a file of the data version that the run was trained on",
         )
     if dtype == "int8" or encoding is Encoding.FLOATS:
@@ -188,7 +249,7 @@ def _as_trained(
     if not floats:
         raise DataError(
             "the features are whole numbers, the model was trained on float features",
-            where=str(path),
+            where=where,
             fix="use a file of the data version that the run was trained on",
         )
     # A few rows of real-valued features can look like bins by chance.

@@ -45,7 +45,7 @@ COVERED = 0.5
 SPREAD = 0.05
 """Standard deviation of corr from era to era that is assumed before any era is seen.
 
-Source: .04 to .06 for benchmarks on all targets of 3,000 stocks, 226 eras, and .04 to .05 in the
+Source: .03 to .06 for benchmarks on all targets of 3,000 stocks, 226 eras, and .04 to .05 in the
 synthetic worlds.
 """
 _ASSUMED_STRETCHES = 4.0

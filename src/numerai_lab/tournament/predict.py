@@ -1,4 +1,4 @@
-"""`predict`: the final model of a run on live rows, or on any parquet file with its features."""
+"""`predict`: the final model of a run on live rows, or on any parquet files with its features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ import pandas as pd
 import pyarrow as pa
 
 from numerai_lab.config import Columns, Neutralize
-from numerai_lab.data import References, load_benchmarks, load_unlabelled
+from numerai_lab.data import (
+    References,
+    load_benchmarks,
+    load_unlabelled,
+    table_name,
+    table_path,
+)
 from numerai_lab.errors import DataError, UserError
 from numerai_lab.experiment import FinalModel, predict_final
 from numerai_lab.files import write_aside
@@ -33,7 +39,7 @@ class LivePredictions:
         era, ties kept.
     n_eras : eras in the file; live files have one. n_in_sample : those of them that the final model
         was trained on, by their numbers; live rows ("X") have none.
-    sha256 : of the file that was predicted.
+    sha256 : of what was predicted, a file or the files of a table.
     """
 
     ids: pa.Array
@@ -128,12 +134,14 @@ def predict(
     neutralize: Neutralize | Literal["as_run", "none"] = "as_run",
     say: Callable[[str], None],
 ) -> LivePredictions:
-    """Predict every row of a file; a transductive model adapts to each of its eras first.
+    """Predict every row of a table; a transductive model adapts to each of its eras first.
 
     Parameters
     ----------
+    features : a file, a folder of part files, a glob, or hive folders.
     neutralize : what is taken out of the predictions: as the run's config says, nothing, or a
-        section of its own. A benchmark is read from `<file>_benchmark_models.parquet` beside.
+        section of its own. A benchmark is read from `<file>_benchmark_models.parquet` beside the
+        file or folder.
     say : called with every sentence the user must see.
 
     Raises
@@ -151,6 +159,8 @@ def predict(
         missing=section.missing,
         say=say,
     )
+    for file in rows.files:  # a link or a glob may lead to another version's folder
+        check_version(final, file.path)
     first, last = final.trained_eras
     how = neutralize
     if how == "as_run":
@@ -168,7 +178,7 @@ def predict(
         n_eras=rows.frame.n_eras,
         n_in_sample=sum(first <= number <= last for number in rows.era_numbers),
         features=features,
-        sha256=rows.file.sha256,
+        sha256=rows.sha256,
     )
 
 
@@ -178,7 +188,8 @@ def _benchmarks(
     """Describe the benchmark file beside the rows, if a benchmark is to be taken out of them."""
     if how == "none" or how.against != "benchmark":
         return References((), False, (), {})
-    return load_benchmarks(features.with_name(f"{features.stem}_benchmark_models.parquet"), say)
+    beside = table_path(features).with_name(f"{table_name(features)}_benchmark_models.parquet")
+    return load_benchmarks(beside, say)
 
 
 def predictions_file(final: FinalModel, features: Path, out: Path | None) -> Path:
@@ -188,7 +199,7 @@ def predictions_file(final: FinalModel, features: Path, out: Path | None) -> Pat
     ------
     UserError : `out` is neither .csv nor .parquet.
     """
-    path = out or final.run.path / f"predictions_{features.stem}.csv"
+    path = out or final.run.path / f"predictions_{table_name(features)}.csv"
     if path.suffix not in SUFFIXES:
         raise UserError(
             f"cannot write predictions to '{path}': its name must end in .csv or .parquet",

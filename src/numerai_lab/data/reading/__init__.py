@@ -30,7 +30,8 @@ from numerai_lab.data.reading.ids import (
 )
 from numerai_lab.data.reading.kinds import number_kind, numbers
 from numerai_lab.data.reading.missing import apply_missing, is_missing
-from numerai_lab.data.reading.part_files import part_files, told_paths
+from numerai_lab.data.reading.one_by_one import open_each
+from numerai_lab.data.reading.part_files import part_files, table_name, table_path, told_paths
 from numerai_lab.data.reading.row_groups import Head, RowGroups, open_parquet, read_head, read_heads
 from numerai_lab.data.reading.rows import EraFilter, Piece, RowFilter, RowPlan, Sources
 from numerai_lab.data.reading.tables import read_id_table
@@ -71,6 +72,7 @@ __all__ = [
     "need_columns",
     "number_kind",
     "numbers",
+    "open_each",
     "open_parquet",
     "order_eras",
     "part_files",
@@ -86,6 +88,8 @@ __all__ = [
     "size_of",
     "slices",
     "source_file",
+    "table_name",
+    "table_path",
     "text_bytes",
     "text_offsets",
     "tiles",

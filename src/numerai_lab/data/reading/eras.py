@@ -7,7 +7,7 @@ are not weeks (20130104, days since 1970) would make a purge of eight weeks one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -129,8 +129,14 @@ def eras_of_predictions(values: pa.ChunkedArray, form: EraFormat, where: str) ->
     return EraReader(EraColumn(column="era", format=form)).numbers(values, every, where)
 
 
-def order_eras(labels: pa.ChunkedArray, column: EraColumn, where: str) -> tuple[Int32, set[int]]:
+def order_eras(
+    columns: Iterable[pa.ChunkedArray], column: EraColumn, where: str
+) -> tuple[Int32, set[int]]:
     """Number the eras of rows to predict 1, 2, ...; a label may be anything, such as "X".
+
+    Parameters
+    ----------
+    columns : the era column in parts, of each file or row group, of whatever types.
 
     Returns
     -------
@@ -141,7 +147,7 @@ def order_eras(labels: pa.ChunkedArray, column: EraColumn, where: str) -> tuple[
     keys: list[tuple[bool, float, int]] = []
     numbers: set[int] = set()
     rows = []
-    for listed, index in distinct(labels, where):
+    for listed, index in (found for part in columns for found in distinct(part, where)):
         codes = np.empty(len(listed), dtype=np.int32)
         for code in _in_order(index):
             value = "" if listed[code] is None else listed[code]

@@ -60,6 +60,23 @@ class OneByOne:
         return rows
 
 
+def open_each(heads: Sequence[Head], dictionary: Sequence[str]) -> tuple[RowGroups, ...]:
+    """Open files of known heads to read from; many of them one by one.
+
+    Parameters
+    ----------
+    dictionary : as `open_parquet` takes it.
+
+    Raises
+    ------
+    DataError : one is damaged.
+    """
+    if len(heads) > MANY_FILES:
+        shared = OneByOne(dictionary)
+        return tuple(shared.rows(head) for head in heads)
+    return tuple(open_parquet(head.path, dictionary=dictionary) for head in heads)
+
+
 def _stamp(path: Path) -> tuple[int, ...]:
     if isinstance(path, RemoteFile):
         return (size_of(path),)

@@ -22,7 +22,7 @@ def told_paths(paths: Sequence[Path]) -> str:
 
 
 def part_files(written: Sequence[Path], say: Callable[[str], None]) -> tuple[Path, ...]:
-    """Return the files that `data.files` names: files as they are, folders and globs taken apart.
+    """Return the files that a person names: files as they are, folders and globs taken apart.
 
     Files of a folder come in the order of their paths. As everybody does, those that are hidden
     or whose name begins with `_` (`_SUCCESS`, `_metadata`) are left out, and so are folders called
@@ -59,8 +59,26 @@ def _of_glob(pattern: Path, say: Callable[[str], None]) -> list[Path]:
             continue
         found += _of_folder(path, say) if path.is_dir() else [path]
     if not found:
-        raise DataError("no file matches", where=str(pattern), fix="check data.files")
+        raise DataError("no file matches", where=str(pattern), fix="check its name")
     return list(dict.fromkeys(found))
+
+
+def table_name(written: Path) -> str:
+    """Return what a table of one file, a folder or a glob is called: its file or folder, bare.
+
+    Examples
+    --------
+    >>> [table_name(Path(name)) for name in ("a/live.parquet", "rows_5.3", "rows/era=*/*.parquet")]
+    ['live', 'rows_5.3', 'rows']
+    """
+    path = table_path(written)
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
+def table_path(written: Path) -> Path:
+    """Return the file or folder that holds a table; of a glob, the folder before its first star."""
+    path = written if written.exists() else _before_magic(written.absolute())
+    return path if path.name else path.absolute()
 
 
 def _before_magic(pattern: Path) -> Path:
@@ -73,7 +91,7 @@ def _of_folder(folder: Path, say: Callable[[str], None]) -> list[Path]:
         raise DataError(
             "this is a folder in Numerai's layout, whose files are not parts of one table",
             where=str(folder),
-            fix="use source: numerai with dir, or list the files",
+            fix="name one of its files; in a config, use source: numerai with dir",
         )
     files = sorted(_walk(folder))
     parts = [path for path in files if path.suffix in SUFFIXES]
@@ -83,7 +101,7 @@ def _of_folder(folder: Path, say: Callable[[str], None]) -> list[Path]:
         raise DataError(
             f"there is no parquet file in this folder ({told})",
             where=str(folder),
-            fix=f"check data.files; names of parquet files end in {', '.join(SUFFIXES)}",
+            fix=f"check its name; names of parquet files end in {', '.join(SUFFIXES)}",
         )
     if others:
         say(f"{folder}: {len(parts):,} parquet files are read, not {told}")

@@ -22,9 +22,9 @@ from numerai_lab.data.reading.era_unit import Dates, unit_of
 from numerai_lab.data.reading.eras import EraReader
 from numerai_lab.data.reading.files import values_of
 from numerai_lab.data.reading.kinds import numbers
-from numerai_lab.data.reading.one_by_one import MANY_FILES, OneByOne
+from numerai_lab.data.reading.one_by_one import open_each
 from numerai_lab.data.reading.part_files import told_paths
-from numerai_lab.data.reading.row_groups import Head, RowGroups, open_parquet
+from numerai_lab.data.reading.row_groups import Head, RowGroups
 from numerai_lab.errors import DataError
 
 TRAINING_FILE = "train.parquet"
@@ -116,10 +116,7 @@ class Sources:
     def files(self) -> tuple[RowGroups, ...]:
         """The files, opened when they are needed. Raises DataError when one is damaged."""
         text = [name for name in (self.rule.era.column, self.rule.data_type) if name]
-        if len(self.heads) > MANY_FILES:
-            shared = OneByOne(text)
-            return tuple(shared.rows(head) for head in self.heads)
-        return tuple(open_parquet(head.path, dictionary=text) for head in self.heads)
+        return open_each(self.heads, text)
 
     @property
     def where(self) -> str:
