@@ -154,6 +154,10 @@ def evaluate(
         str | None,
         typer.Option("--to", metavar="ERA", help="last era judged; a date where eras are dates"),
     ] = None,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option("--extra", help="also r2, rmse or mae per era; may be repeated"),
+    ] = None,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -170,6 +174,7 @@ def evaluate(
         benchmark,
         None if first is None else era_bound(first, "--from"),
         None if last is None else era_bound(last, "--to"),
+        tuple(dict.fromkeys(extra or ())),
     )
     specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:

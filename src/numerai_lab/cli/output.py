@@ -72,9 +72,11 @@ def warn_on_stderr(sentence: str) -> None:
 
 def show_scores(scores: dict[str, Any], name: str) -> None:
     """Print the score table and comparisons; warnings have been said on stderr already."""
-    from numerai_lab.report import render_comparison, render_scores
+    from numerai_lab.report import render_comparison, render_extra, render_scores
 
     show(render_scores({**scores, "warnings": []}, name))
+    if "extra" in scores:
+        show(render_extra(scores["extra"], name))
     if scores["comparisons"]:
         show(render_comparison(scores["comparisons"]))
     if scores["source"] == "synthetic":

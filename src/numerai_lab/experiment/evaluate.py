@@ -16,6 +16,7 @@ from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_secti
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.era_bounds import EraBound, era_number
+from numerai_lab.experiment.extra_scores import check_extra
 from numerai_lab.experiment.guards import check_same_data, locked
 from numerai_lab.experiment.judge import Judged, judge
 from numerai_lab.experiment.predictions import Predictions, read_predictions
@@ -37,6 +38,7 @@ class EvaluateOptions:
     data : --data as for train. targets : score these instead; the first is the headline.
     benchmark : benchmark column.
     first, last : eras, both included: numbers, or dates where eras have dates.
+    extra : names of scores on demand, shown beside the others; see `extra_scores`.
     """
 
     runs_dir: Path
@@ -45,17 +47,15 @@ class EvaluateOptions:
     benchmark: str | None = None
     first: EraBound | None = None
     last: EraBound | None = None
+    extra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_extra(self.extra)
 
     @property
     def as_trained(self) -> bool:
         """Whether nothing differs, so that the scores belong into the run directory."""
-        return (self.data, self.targets, self.benchmark, self.first, self.last) == (
-            None,
-            (),
-            None,
-            None,
-            None,
-        )
+        return self == EvaluateOptions(self.runs_dir)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ def judge_predictions(
     first: int | None = None,
     last: int | None = None,
     variants: Sequence[Variant] = (),
+    extra: Sequence[str] = (),
 ) -> Judged:
     """Align predictions and baselines with labelled rows, then score them."""
     frame = dataset.frame
@@ -152,6 +153,7 @@ def judge_predictions(
         variants=variants,
         seed=seed,
         say=say,
+        extra=extra,
     )
     era_folds = dict(zip(rows.row_eras.tolist(), mine.folds.tolist(), strict=True))
     judged.per_era.insert(1, "fold", judged.per_era["era"].map(era_folds).astype(np.int32))
@@ -209,6 +211,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             first,
             last,
             variants_of(run.manifest()),
+            options.extra,
         )
     return Evaluated(experiment.name, run.path, judged, run)
 
@@ -273,6 +276,7 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         load_references(dataset, reporter.say),
         reporter.warn,
         *_bounds(options, dataset, reporter),
+        extra=options.extra,
     )
     return Evaluated(path.stem, path, judged, None)
 

@@ -15,6 +15,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
+from numerai_lab.experiment.extra_scores import extra_scores
 from numerai_lab.experiment.summaries import MAIN, compare_columns, on_same_eras, summaries
 from numerai_lab.experiment.suspicions import suspicions
 from numerai_lab.experiment.variants import variant_facts, variant_pairs
@@ -50,6 +51,7 @@ def judge(
     variants: Sequence[Variant],
     seed: int,
     say: Callable[[str], None],
+    extra: Sequence[str] = (),
 ) -> Judged:
     """Score prediction columns on judged rows, beside the benchmark, and summarise them.
 
@@ -58,6 +60,7 @@ def judge(
     rows : the judged eras, with features (for fnc and exposure) and targets.
     columns : name -> float64 [n_rows]; `MAIN` is the model, `baselines` names the experiments
         it is compared with.
+    extra : scores on demand (see `extra_scores`); the summary then has them as `extra`.
     variants : what the model declares; those that are among the columns are compared, too.
     """
     warnings: list[str] = []
@@ -155,6 +158,10 @@ def judge(
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
+    if extra:
+        summary["extra"] = extra_scores(
+            rows, shown, targets, extra, dataset=dataset, scoring=scoring, seed=seed, say=warn
+        )
     exposure: dict[str, float] = {}
     if scoring.exposure:
         named = zip(rows.feature_names, mean_exposure[MAIN].tolist(), strict=True)

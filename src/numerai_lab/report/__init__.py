@@ -8,6 +8,7 @@ from numerai_lab.report.page import write_report
 from numerai_lab.report.run_list import render_runs
 from numerai_lab.report.terminal import (
     render_comparison,
+    render_extra,
     render_plan,
     render_scores,
     to_text,
@@ -17,6 +18,7 @@ from numerai_lab.report.tournament_tables import render_diagnostics, render_stat
 __all__ = [
     "render_comparison",
     "render_diagnostics",
+    "render_extra",
     "render_plan",
     "render_runs",
     "render_scores",

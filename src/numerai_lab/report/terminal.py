@@ -179,6 +179,32 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
     return Group(*parts)
 
 
+def render_extra(
+    extra: Mapping[str, Mapping[str, Mapping[str, Any]]], experiment: str = "prediction"
+) -> RenderableType:
+    """Render scores that were asked for with `evaluate --extra`: a table for each target.
+
+    Parameters
+    ----------
+    extra : target -> prediction -> score -> summary. experiment : as in `render_scores`.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for target, predictions in extra.items():
+        columns = [("score", False), ("mean", True), ("95 % interval", True), ("eras", True)]
+        table = new_table(columns, f"distance from {target}, mean per era")
+        for name, scores in predictions.items():
+            add_row(table, [experiment if name == MODEL else name, "", "", ""], "bold")
+            for key, summary in scores.items():
+                s = Stats.model_validate(dict(summary))
+                cells = [f"  {key}", number(s.mean), interval(s.ci_low, s.ci_high)]
+                add_row(table, [*cells, figures.span(s.n_eras, s.first_era, s.last_era)])
+        parts += [table, Text("")] if predictions else []
+    return Group(*parts)
+
+
 def _over_time(comparison: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text

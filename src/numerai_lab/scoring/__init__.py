@@ -12,6 +12,7 @@ from numerai_lab.scoring.level_change import LevelChange, level_change
 from numerai_lab.scoring.many import stepdown_p_values
 from numerai_lab.scoring.metrics import METRICS, Metric
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
+from numerai_lab.scoring.on_scale import ON_SCALE, is_ranks, on_scale_per_era
 from numerai_lab.scoring.paired import Paired, paired
 from numerai_lab.scoring.payout import (
     PayoutRule,
@@ -29,6 +30,7 @@ from numerai_lab.scoring.verdict import smallest_detectable, verdict
 
 __all__ = [
     "METRICS",
+    "ON_SCALE",
     "Exposure",
     "LevelChange",
     "Metric",
@@ -47,9 +49,11 @@ __all__ = [
     "exposure_per_era",
     "fnc_per_era",
     "gaussian_rank_per_era",
+    "is_ranks",
     "level_change",
     "long_run_std",
     "neutralize_per_era",
+    "on_scale_per_era",
     "overlap_eras",
     "paired",
     "payout_per_era",
