@@ -45,17 +45,36 @@ def connection(account: str, environ: Mapping[str, str]) -> Tournament:
     return Tournament(keys_of(account, environ), url=api_url(environ))
 
 
-def chosen_final(spec: str | None, runs_dir: Path, reporter: Reporter) -> FinalModel:
+def chosen_final(
+    spec: str | None, runs_dir: Path, reporter: Reporter, *, trusted: bool | None = None
+) -> FinalModel:
     """Load the final model of the run that is meant, and say which run that is.
+
+    Parameters
+    ----------
+    trusted : of a run whose files cannot be checked: None, say so and go on; False, refuse it;
+        True, take its files as they are, and write down their checksums.
 
     Raises
     ------
-    RunError, ModelError : as `find_final` and `load_final`.
+    RunError, ModelError : as `find_final`, `load_final`, `check_verifiable` and `trust`.
     """
-    from numerai_lab.experiment import find_final, load_final, say_if_unverifiable
+    from numerai_lab.experiment import (
+        check_verifiable,
+        find_final,
+        load_final,
+        say_if_unverifiable,
+        trust,
+    )
 
-    final = load_final(find_final(spec, runs_dir))
-    say_if_unverifiable(final.run, reporter.warn)
+    run = find_final(spec, runs_dir)
+    if trusted is None:
+        say_if_unverifiable(run, reporter.warn)
+    elif trusted:
+        trust(run, reporter.warn)
+    else:
+        check_verifiable(run)
+    final = load_final(run)
     _say_choice(spec, final.run, final.experiment.name, reporter.say)
     return final
 

@@ -25,6 +25,7 @@ from numerai_lab.cli.options import (
     Quiet,
     RunsDir,
     StateDir,
+    Trust,
 )
 from numerai_lab.cli.output import emit, kept, show, warn_on_stderr
 
@@ -46,6 +47,7 @@ def export(
         Path | None, typer.Option("--out", help="a .pkl file; into the run if left out")
     ] = None,
     check: Check = False,
+    trust: Trust = False,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -55,7 +57,7 @@ def export(
     from numerai_lab.tournament import export as export_run
 
     with Reporter(quiet=quiet) as reporter:
-        final = chosen_final(run, runs_dir, reporter)
+        final = chosen_final(run, runs_dir, reporter, trusted=trust)
         bundle = export_run(final, out, check=check, say=reporter.say)
         if final.synthetic:
             reporter.warn("a run on synthetic data: its predictions mean nothing to Numerai")
@@ -77,6 +79,7 @@ def upload(
     run: FinalRun = None,
     account: Account = "default",
     check: Check = True,
+    trust: Trust = False,
     data_version: Annotated[
         str | None,
         typer.Option("--data-version", help="as v5.3, where the run does not tell its own"),
@@ -97,7 +100,7 @@ def upload(
     environ = environment(env_file)
     with Reporter(quiet=quiet) as reporter:
         check_not_cron(slot, account, config, reporter.say)
-        final = chosen_final(run, runs_dir, reporter)
+        final = chosen_final(run, runs_dir, reporter, trusted=trust)
         done, bundle = uploading(
             final,
             slot,
@@ -139,7 +142,7 @@ def diagnostics(
     quiet: Quiet = False,
 ) -> None:
     """Let Numerai judge a run's validation predictions, beside our own scores."""
-    from numerai_lab.experiment import Reporter
+    from numerai_lab.experiment import Reporter, say_if_unverifiable
     from numerai_lab.report import render_diagnostics
     from numerai_lab.tournament import diagnose, parse_duration
 
@@ -149,6 +152,7 @@ def diagnostics(
         connection(account, environment(env_file)) as tournament,
     ):
         found = chosen_run(run, runs_dir, reporter.say)
+        say_if_unverifiable(found, reporter.warn)
         result = asdict(
             diagnose(tournament, found, slot, wait_seconds=seconds, again=again, say=reporter.say)
         )

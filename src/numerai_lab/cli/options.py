@@ -25,6 +25,12 @@ FinalRun = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="run directory, or latest:EXPERIMENT")
 ]
 StateDir = Annotated[Path, typer.Option("--state-dir", help="where receipts are kept")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="once for a run made before checksums: its files as they are now are right"
+    ),
+]
 EnvFile = Annotated[Path | None, typer.Option("--env-file", help="file with the keys, chmod 600")]
 RUNS = Path("runs")
 STATE = Path("submissions")

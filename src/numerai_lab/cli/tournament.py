@@ -19,6 +19,7 @@ from numerai_lab.cli.options import (
     Quiet,
     RunsDir,
     StateDir,
+    Trust,
 )
 from numerai_lab.cli.output import emit, kept
 
@@ -94,6 +95,7 @@ def submit(
         bool,
         typer.Option("--force", help="also a live file far shorter or longer than usual"),
     ] = False,
+    trust: Trust = False,
     wait: Annotated[
         str, typer.Option("--wait", help="how long to wait for the round and to try again: 45m")
     ] = "0",
@@ -156,6 +158,7 @@ def submit(
             say=(lambda _: None) if quiet else log,
             warn=warn,
             force=force,
+            trust=trust,
             limit_seconds=parse_duration(deadline, "--deadline"),
         )
         outcome = submit_slots(

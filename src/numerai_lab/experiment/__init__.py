@@ -21,6 +21,7 @@ from numerai_lab.experiment.listing import list_runs
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
+from numerai_lab.experiment.sealing import check_verifiable, trust
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.train import TrainOptions, train
 from numerai_lab.experiment.variants import variants_of
@@ -34,6 +35,7 @@ __all__ = [
     "Reporter",
     "RunDir",
     "TrainOptions",
+    "check_verifiable",
     "compare",
     "continue_run",
     "era_bound",
@@ -52,5 +54,6 @@ __all__ = [
     "suspected",
     "told_how_to_go_on",
     "train",
+    "trust",
     "variants_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from numerai_lab.checksums import marks_of, write_sealed
@@ -86,26 +87,37 @@ def trust(run: RunDir, say: Callable[[str], None]) -> None:
 
     Raises
     ------
-    RunError : a record is damaged, or another process works in the run.
+    RunError : a record is damaged, a file is not there, or another process works in the run.
     """
     if run.verifiable():
         return
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     with locked(run):
-        manifest = run.manifest()
-        if "files" not in manifest:  # it keeps having no format: other records may be missing still
-            marks = marks_of(run.path, CONFIGS)
-            write_sealed(run.manifest_path, {**manifest, "files": marks, "trusted_utc": now})
-        for part in (*sorted(run.path.glob(f"folds/*/{DONE}")), run.final_dir / DONE):
-            if part.exists() and run.part_record(part.parent) is None:
-                complete(part.parent, run.owner(), run.part_name(part.parent), now)
-        if run.finished and run.marks_of_judged() is None:
-            write_scores(run, run.scores(), now)
-        if run.finished and run.record() is None:
-            others = run.scores().get("baselines", {})
-            baselines = {name: RunDir(run.path / path) for name, path in others.items()}
-            write_done(run, baselines, now)
+        try:
+            _seal_as_it_is(run, datetime.now(UTC).isoformat(timespec="seconds"))
+        except FileNotFoundError as error:
+            raise RunError(
+                f"has no {Path(error.filename).name}, so it cannot be trusted as it is",
+                where=str(run.path),
+                fix=f"`{run.completing(final=True)}` makes it whole",
+            ) from None
     say(
         f"{run.path}: trusted as it is now, and written down so (trusted_utc in its manifest): "
         "a file that changes from now on is noticed"
     )
+
+
+def _seal_as_it_is(run: RunDir, now: str) -> None:
+    manifest = run.manifest()
+    if "files" not in manifest:  # it keeps having no format: other records may be missing still
+        marks = marks_of(run.path, CONFIGS)
+        write_sealed(run.manifest_path, {**manifest, "files": marks, "trusted_utc": now})
+    for folder in (*sorted(run.path.glob("folds/*")), run.final_dir):
+        if (folder / DONE).exists() and run.part_record(folder) is None:
+            complete(folder, run.owner(), run.part_name(folder), now)
+    if not run.finished:
+        return
+    if run.marks_of_judged() is None:
+        write_scores(run, run.scores(), now)
+    if run.record() is None:
+        others = run.scores().get("baselines", {})
+        write_done(run, {name: RunDir(run.path / path) for name, path in others.items()}, now)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Neutralize
 from numerai_lab.errors import DataError, LabError, RunError, UserError
-from numerai_lab.experiment import RunDir, find_final
+from numerai_lab.experiment import RunDir, check_verifiable, find_final, trust
 from numerai_lab.tournament.datasets import choose_version
 from numerai_lab.tournament.predict import LivePredictions, version_of_data
 from numerai_lab.tournament.records import (
@@ -43,14 +43,16 @@ from numerai_lab.tournament.submitting.session import LIVE_FILES, Session
 from numerai_lab.tournament.submitting.strays import find_submission, settle_stray
 
 
-def check_slot(slot: Slot, session: Session) -> None:
+def check_slot(slot: Slot, session: Session, *, dry_run: bool) -> None:
     """Check what can be checked without the server: keys, the run, its final model, its data.
+
+    A run that is trusted for the first time gets its records here, unless it is a `dry_run`.
 
     Raises
     ------
     UserError : keys that are not set; a model was uploaded to the slot's model; a run on synthetic
         data, unless the tournament is a stand-in on this machine.
-    RunError : no such run, or one without a final model.
+    RunError : no such run, one without a final model, or one that is not verifiable.
     """
     tournament = session.account(slot.account)
     try:
@@ -70,7 +72,9 @@ def check_slot(slot: Slot, session: Session) -> None:
             fix="take the slot out of submit.yaml or give it another model; if the upload was "
             f"removed at numer.ai, remove upload.json in {session.state.folder(slot.model_name)}",
         )
-    run = find_final(slot.run, session.runs_dir)
+    run = _run_of(slot, session)
+    if session.trust and not dry_run:
+        trust(run, session.warn)
     if run.manifest()["data"]["source"] != "synthetic":
         return
     if not is_stand_in(tournament.url):
@@ -82,6 +86,13 @@ def check_slot(slot: Slot, session: Session) -> None:
     session.warn_once(
         f"{slot.name}: SYNTHETIC DATA, for a stand-in on this machine and not for Numerai"
     )
+
+
+def _run_of(slot: Slot, session: Session) -> RunDir:
+    run = find_final(slot.run, session.runs_dir)
+    if not session.trust:
+        check_verifiable(run)
+    return run
 
 
 def settle(slot: Slot, latest: Round | None, session: Session) -> list[Receipt]:
@@ -222,7 +233,7 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
     OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
     """
     tournament = session.account(slot.account)
-    run = find_final(slot.run, session.runs_dir)
+    run = _run_of(slot, session)
     manifest = run.manifest()
     if Path(slot.run).resolve() != run.path.resolve():
         session.say(f"{slot.name}: run {run.path}, the newest with a final model")
@@ -271,7 +282,7 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
 def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, session: Session) -> None:
     """Refuse a live file that is far from as long as usual, unless it is forced."""
     last = session.state.usual_rows(now.number)
-    usual = _rows_per_era(run) if last is None else last[1]
+    usual = _rows_per_era(slot, run, session) if last is None else last[1]
     if usual is None:
         session.warn_once(
             f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken"
@@ -287,10 +298,15 @@ def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, session: Sessi
         session.warn_once(f"{error.where}: {error.what}; --force submits it all the same")
 
 
-def _rows_per_era(run: RunDir) -> int | None:
+def _rows_per_era(slot: Slot, run: RunDir, session: Session) -> int | None:
     """Return the rows of a run's last judged eras, the middle one of five; None if not known."""
     try:
-        eras = pq.read_table(run.predictions_path, columns=["era"])["era"].to_numpy()
+        path = run.checked(run.predictions_path)
+    except RunError as error:  # the final model, which predicts, has nothing to do with it
+        session.warn_once(f"{slot.name}: {error}")
+        return None
+    try:
+        eras = pq.read_table(path, columns=["era"])["era"].to_numpy()
     except (OSError, ValueError, KeyError):  # pyarrow's errors are these
         return None
     _, counts = np.unique(eras, return_counts=True)

@@ -50,7 +50,7 @@ class Start:
     def work(self) -> None:
         """Look and try until every slot is done, or time is up."""
         session = self.session
-        self._unfit = _unfit(self.slots, session)
+        self._unfit = _unfit(self.slots, session, dry_run=self.dry_run)
         all_unfit = len(self._unfit) == len(self.slots)
         # only a slot that was submitted some day can have its receipt of this round
         if all_unfit and not any(map(session.state.has_receipts, self._unfit)):
@@ -173,12 +173,12 @@ class Start:
         return receipt
 
 
-def _unfit(slots: Sequence[Slot], session: Session) -> dict[str, LabError]:
+def _unfit(slots: Sequence[Slot], session: Session, *, dry_run: bool) -> dict[str, LabError]:
     """Return why slots cannot be submitted, whatever the server says."""
     found = {}
     for slot in slots:
         try:
-            check_slot(slot, session)
+            check_slot(slot, session, dry_run=dry_run)
         except LabError as error:
             found[slot.name] = error
     return found

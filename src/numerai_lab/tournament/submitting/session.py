@@ -35,7 +35,8 @@ class Session:
     state : the folder of receipts. runs_dir : where `latest:EXPERIMENT` is looked for.
     environ : keys and the API's address. connect : makes a Tournament; tests pass their own.
     say, warn : told every sentence that a person should, or must, read.
-    force : submit a live file that is far shorter or longer than usual.
+    force : submit a live file that is far shorter or longer than usual. trust : take runs without
+        checksums as they are, and write down their checksums.
     predictor : predicts with a run; see `predict_apart`. limit_seconds : what the whole start may
         take, and slots_left how many slots still want a share of it.
     sleep, clock : waiting, and seconds that only grow; tests pass their own.
@@ -47,6 +48,7 @@ class Session:
     say: Callable[[str], None]
     warn: Callable[[str], None]
     force: bool = False
+    trust: bool = False
     connect: Callable[..., Tournament] = Tournament
     sleep: Callable[[float], None] = time.sleep
     clock: Clock = time.monotonic
