@@ -18,6 +18,8 @@ from cluster_lab import (
     scores,
     train_tiny,
 )
+from damage import flip
+from numerai_lab.errors import RunError
 from numerai_lab.experiment import Reporter
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
@@ -51,6 +53,12 @@ def test_folds_go_out_to_workers(train, cluster):
     assert files(there) == files(here)
     assert predictions(there).equals(predictions(here))
     assert scores(there) == scores(here)
+    assert there.verifiable()
+    for folder in (there.fold_dir(1), there.fold_dir(3), there.final_dir):
+        there.check_part(folder)
+    flip(there.fold_dir(3) / "model" / "booster.ubj")
+    with pytest.raises(RunError, match=r"booster\.ubj is not what was written"):
+        there.check_part(there.fold_dir(3))
 
 
 def ttt(method, auxiliary="weight: 0", more="steps: 1"):

@@ -8,6 +8,10 @@ import pandas as pd
 import pytest
 import xgboost
 
+from damage import flip
+from numerai_lab.errors import RunError
+from numerai_lab.experiment import RunDir
+
 CONFIG = """\
 name: weekly
 data: {{source: numerai, dir: "{folder}"}}
@@ -145,3 +149,28 @@ def test_what_cannot_be_continued_says_why(weekly, lab, tournament, tmp_path):
         assert result.code == 2, result.err
         assert result.err.count("\n") == 1
     assert sorted((tmp_path / "runs").rglob("manifest.json")) == before
+
+
+def test_a_damaged_run_that_was_grown_is_grown_again(weekly, lab, tmp_path):
+    parent = weekly(XGB)
+    runs = ["--runs-dir", tmp_path / "runs", "--json"]
+    run = Path(lab("train", "--continue", parent, "--rounds", 3, *runs).json["run_dir"])
+    assert RunDir(run).verifiable()
+    for name in ("final/model/booster.ubj", "predictions.parquet", "folds/01/fit.json"):
+        whole = (run / name).read_bytes()
+        flip(run / name)
+        with pytest.raises(RunError, match="is not what was written") as error:
+            RunDir(run).checked(run / name)
+        assert f"`numerai-lab train --continue {parent} --rounds 3`" in str(error.value)
+        (run / name).write_bytes(whole)
+    again = Path(lab("train", "--continue", parent, "--rounds", 3, *runs).json["run_dir"])
+    for name in ("final/model/booster.ubj", "predictions.parquet", "scores_per_era.parquet"):
+        assert (again / name).read_bytes() == (run / name).read_bytes()
+    # its folds are those of the parent, so nothing of it is fitted on its own data
+    resumed = lab("train", tmp_path / "weekly.yaml", "--resume", "--run-dir", run, *runs)
+    assert resumed.code == 2
+    assert f"numerai-lab train --continue {parent} --rounds 3" in resumed.err
+    flip(parent / "final" / "model" / "booster.ubj")
+    refused = lab("train", "--continue", parent, *runs)
+    assert refused.code == 2
+    assert "booster.ubj is not what was written" in refused.err

@@ -1,5 +1,6 @@
 """Every file that a run keeps: damaged in any way it is named before it is believed, and mended."""
 
+import os
 import re
 import shlex
 import shutil
@@ -26,8 +27,8 @@ SECONDS = ("fit.json", "log.jsonl", "report.html")
 """Files that say how long something took, and so differ each time."""
 
 
-def only_run(runs: Path) -> Path:
-    (path,) = runs.glob("*/*/manifest.json")
+def only_run(experiment: Path) -> Path:
+    (path,) = experiment.glob("*/manifest.json")
     return path.parent
 
 
@@ -35,19 +36,21 @@ def only_run(runs: Path) -> Path:
 def strange_run(tmp_path_factory, tournament) -> Path:
     """A run of another seed, whose files are whole."""
     more = ("--set", "seed=5", "--set", "model.params.subsample=0.5")
-    return only_run(train_final(tmp_path_factory.mktemp("strange"), tournament, *more))
+    return only_run(train_final(tmp_path_factory.mktemp("strange"), tournament, *more) / "tiny")
 
 
 @pytest.fixture
 def run(final_runs, tmp_path) -> RunDir:
     """A run of one's own, with a final model."""
-    return RunDir(Path(shutil.copytree(only_run(final_runs), tmp_path / "runs" / "tiny" / "run")))
+    return RunDir(
+        Path(shutil.copytree(only_run(final_runs / "tiny"), tmp_path / "runs" / "tiny" / "run"))
+    )
 
 
 @pytest.fixture
 def whole(final_runs) -> Path:
     """The same run, untouched."""
-    return only_run(final_runs)
+    return only_run(final_runs / "tiny")
 
 
 def told(error: BaseException | str, name: str) -> str:
@@ -161,7 +164,7 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 def test_models_of_other_kinds_of_file_are_not_loaded_damaged(tmp_path, tournament, model):
     chosen = f"model={{type: {model}, params: {MODELS[model]}}}"
-    run = RunDir(only_run(train_final(tmp_path, tournament, "--set", chosen)))
+    run = RunDir(only_run(train_final(tmp_path, tournament, "--set", chosen) / "tiny"))
     load_final(run)
     files = [path for path in (run.final_dir / "model").rglob("*") if path.is_file()]
     for path in files:
@@ -226,3 +229,49 @@ def test_an_older_run_is_resumed_and_its_new_parts_have_records(lab, run, whole)
     flip(run.fold_dir(2) / name)
     with pytest.raises(RunError, match="folds/02"):
         run.check_part(run.fold_dir(2))
+
+
+def test_a_damaged_baseline_is_told_and_trained_anew(lab, tiny_config, tmp_path):
+    other = tiny_config.with_name("deeper.yaml")
+    other.write_text("extends: tiny.yaml\ncompare_to: [tiny]\nmodel: {params: {max_depth: 3}}\n")
+    runs = tmp_path / "runs"
+    first = lab("train", other, "--runs-dir", runs, "--json").json
+    baseline = only_run(runs / "tiny")
+    flip(baseline / "predictions.parquet")
+    judged = lab("evaluate", first["run_dir"])
+    assert judged.code == 2
+    assert str(baseline) in told(judged.err.strip(), "predictions.parquet")
+    again = lab("train", other, "--runs-dir", runs, "--json")
+    assert again.code == 0, again.err
+    assert "a run of tiny is left out, it is damaged" in again.err
+    assert again.json["scores"] == first["scores"]
+    carry_out(lab, judged.err, tiny_config)
+    # scores that are damaged are written anew without being read, baselines and all
+    scores = Path(first["run_dir"], "scores.json")
+    whole = scores.read_bytes()
+    flip(scores)
+    carry_out(lab, lab("report", first["run_dir"]).err, other)
+    assert scores.read_bytes() == whole
+
+
+def test_a_model_is_on_the_disk_before_its_record_says_that_it_is_whole(
+    lab, tiny_config, tmp_path, monkeypatch
+):
+    synced, real = [], os.fsync
+
+    def fsync(handle):
+        found = os.fstat(handle)
+        synced.append((found.st_dev, found.st_ino))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    run = tmp_path / "run"
+    assert lab("train", tiny_config, "--run-dir", run, "--final").code == 0
+    order = {place: i for i, place in reversed(list(enumerate(synced)))}
+
+    def when(path):
+        return order[path.stat().st_dev, path.stat().st_ino]
+
+    for folder in (run / "final", run / "folds" / "01"):
+        inside = [folder / "model", *(folder / "model").iterdir(), folder / "fit.json"]
+        assert max(map(when, inside)) < when(folder / "DONE")

@@ -178,6 +178,12 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     run = find_run(spec, options.runs_dir)
     experiment = run.experiment()
     say_if_unverifiable(run, reporter.warn)
+    # what is damaged is told before gigabytes of data are read
+    predictions = read_predictions(run.checked(run.predictions_path))
+    baselines = baselines_of(run)
+    for baseline in baselines.values():
+        say_if_unverifiable(baseline, reporter.warn)
+        baseline.checked(baseline.predictions_path)
     if options.data is not None:
         section = data_section(experiment.data, options.data)
     else:
@@ -189,10 +195,6 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     first, last = _bounds(options, dataset, reporter)
     if options.data is None:
         check_same_data(run, dataset, references, "judge it on the data there is now with --data")
-    baselines = baselines_of(run)
-    for baseline in baselines.values():
-        say_if_unverifiable(baseline, reporter.warn)
-    predictions = read_predictions(run.checked(run.predictions_path))
     if options.as_trained:
         with locked(run):
             judged = judge_run(

@@ -197,8 +197,10 @@ class RunDir:
         elif name in JUDGED:
             marks, fix = self.marks_of_judged(), self._judged_anew
         else:
-            if (path.parent / DONE).exists() and path.parent != self.path:
-                folder = path.parent
+            depth = {"final": 1, "folds": 2}.get(name.partition("/")[0], 0)
+            part = self.path.joinpath(*path.relative_to(self.path).parts[:depth])
+            if (part / DONE).exists():  # in a continued run folds have fit.json alone
+                folder = part
             record = self.record() if folder == self.path else self.part_record(folder)
             marks = None if record is None else record["files"]
         if marks is not None:
