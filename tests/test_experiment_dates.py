@@ -62,6 +62,17 @@ def test_dates_as_numbers_are_refused_before_anything_is_trained(lab, dated, tmp
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_test_is_named_by_dates_and_shown_with_them(lab, dated):
+    parts = f"train: {{to: {friday(20)}}}, test: {{from: {friday(45)}, to: {friday(50)}}}"
+    split = f"split={{type: holdout, purge_eras: 4, {parts}}}"
+    asked = ("train", dated / "tiny.yaml", "--data", dated / "dates.yaml", "--set", split, "--plan")
+    (fold,) = lab(*asked, "--json").json["folds"]
+    assert fold["test_eras"] == [[WEEK + 44, WEEK + 49]]
+    assert fold["judged"]["last_date"] == f"{friday(40)}"
+    words = f"test eras {WEEK + 44}-{WEEK + 49} ({friday(45)} to {friday(50)}): 6 eras"
+    assert words in " ".join(lab(*asked).out.split())
+
+
 def test_the_run_is_that_of_week_numbers(trained, final_runs):
     by_number = find_run("tiny", final_runs).path
     ours, theirs = (

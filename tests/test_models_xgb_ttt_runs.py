@@ -185,6 +185,11 @@ def test_labels_inside_the_purge_window_cannot_change_a_prediction(world, adapt,
     assert np.array_equal(hidden, expected)
     known, _ = predict(with_other_labels(world, trained_to + 1, last - PURGE - 1))
     assert not np.array_equal(known, expected)
+    # led through the eras before without predicting them, it has learnt the same
+    led = predict_eras(
+        XGBTTT.load(tmp_path), world.between(last, last), world, trained_to, PURGE, since=first
+    )
+    assert np.array_equal(led.predictions, expected)
 
 
 def test_the_last_known_era_counts(world, tmp_path):

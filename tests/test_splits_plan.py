@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -267,6 +269,27 @@ def fold(train: list[int], judged: list[int], purge: int = 0, embargo: int = 0) 
     return Fold(0, np.array(train, np.int32), np.array(judged, np.int32), purge, embargo, empty)
 
 
+def kept(train: list[int], judged: list[int], test: list[int], purge: int) -> Fold:
+    return replace(fold(train, judged), test=np.array(test, np.int32), test_purge_eras=purge)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (kept([1, 2], [5, 6], [8], purge=2), "judged era 6 is not more than 2 eras .* test era, 8"),
+        (kept([1, 2], [5], [2], purge=0), "training era 2 is not more than 0 eras before .*, 2"),
+        (kept([1, 2], [5, 9], [7], purge=0), "judged era 9 is not more than 0 eras before .*, 7"),
+    ],
+)
+def test_check_fold_raises_on_eras_near_the_test(bad, words):
+    with pytest.raises(SplitError, match=words):
+        check_fold(bad)
+
+
+def test_check_fold_accepts_the_nearest_eras_to_a_test():
+    check_fold(kept([1, 2], [5, 6], [9, 10], purge=2))
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
@@ -280,6 +303,60 @@ def fold(train: list[int], judged: list[int], purge: int = 0, embargo: int = 0) 
 def test_check_fold_raises_on_leaks(bad, words):
     with pytest.raises(SplitError, match=words):
         check_fold(bad)
+
+
+# --- eras kept for a test
+
+
+def keeping(test: dict, validate: dict | None = None, **keys: object) -> HoldoutSplit:
+    return holdout({"to": 100}, validate, test=test, **keys)
+
+
+@pytest.mark.parametrize(
+    ("split", "scored", "judged", "test"),
+    [
+        (keeping({"from": 150}), 20, (109, 141), (150, 200)),
+        (keeping({"from": 150}), 60, (109, 133), (150, 200)),
+        (keeping({"from": 150}, purge_eras=2), 60, (103, 147), (150, 200)),
+        (keeping({"from": 150, "to": 160}, validate={"to": 130}), 20, (109, 130), (150, 160)),
+        (keeping({"from": 150, "to": 900}, validate={"from": 120}), 20, (120, 141), (150, 200)),
+    ],
+)
+def test_validation_ends_a_purge_before_the_test(split, scored, judged, test):
+    (one,) = plan_folds(split, eras_from(1, 200), 20, scored).folds
+    assert (one.judged[0], one.judged[-1]) == judged
+    assert (one.test[0], one.test[-1]) == test
+    assert one.train.tolist() == list(range(1, min(101, judged[0] - one.purge_eras)))
+
+
+def test_validation_cut_back_is_counted_and_said():
+    split = keeping({"from": 150}, validate={"to": 145})
+    plan = plan_folds(split, eras_from(1, 200), 20)
+    assert plan.folds[0].dropped.tolist() == [*range(101, 109), *range(142, 150)]
+    assert plan.notes == (
+        "validation ends at era 141, not 145: 4 eras purged before test era 150 (purge 8)",
+    )
+    assert plan_folds(keeping({"from": 150}), eras_from(1, 200), 20).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        (keeping({"from": 90}), "do not end before test 90-200 begins"),
+        (keeping({"from": 150}, validate={"to": 150}), "109-150 do not end before test 150-200"),
+        (keeping({"from": 150}, validate={"from": 160}), "do not end before test 150-200"),
+        (keeping({"from": 201}), "no eras for the test: the data has none in 201"),
+        (keeping({"from": 112}), "a purge of 8 before test era 112 leaves none of 109-111"),
+    ],
+)
+def test_tests_that_cannot_be(split, words):
+    with pytest.raises(SplitError, match=words):
+        plan_folds(split, eras_from(1, 200), 20)
+
+
+def test_a_test_needs_a_beginning():
+    with pytest.raises(ValueError, match="test needs from"):
+        keeping({"to": 150})
 
 
 def test_check_fold_accepts_the_nearest_allowed_eras():

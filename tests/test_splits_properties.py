@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import product
@@ -12,9 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from numerai_lab.config import Split
+from numerai_lab.config import EarlyStopping, Split
 from numerai_lab.errors import SplitError
-from numerai_lab.splits import Fold, check_dates, known_before, plan_folds, purge_for
+from numerai_lab.splits import (
+    Fold,
+    check_dates,
+    inner_slice,
+    known_before,
+    plan_folds,
+    purge_for,
+)
 from numerai_lab.weeks import week_of
 
 SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
@@ -97,6 +105,65 @@ def test_whatever_is_planned_does_not_leak(split, eras, days):
         assert len(each.judged)
 
 
+@st.composite
+def splits_with_test(draw: st.DrawFn) -> tuple[Split, np.ndarray]:
+    """A holdout with a test, and eras; bounds are given or left open, and may not fit."""
+    eras = draw(era_arrays)
+    step, offset = draw(thinning)
+    first, last = int(eras[0]), int(eras[-1])
+    train_to = draw(st.integers(first + 2, max(first + 2, (first + last) // 2)))
+    test_from = draw(st.integers(train_to, last + 1))
+    bound = st.none() | st.integers(train_to, test_from)
+    split = split_of(
+        "holdout",
+        purge_eras=draw(purges),
+        train_step=step,
+        train_offset=offset,
+        train={"to": train_to},
+        validate=range_of(draw(bound), draw(bound)),
+        test=range_of(test_from, draw(st.none() | st.integers(test_from, last + 5))),
+    )
+    return split, eras
+
+
+def range_of(first: int | None, last: int | None) -> dict[str, int | None]:
+    ordered = first is None or last is None or first <= last
+    return {"from": first, "to": last if ordered else first}
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    planned=splits_with_test(),
+    trained=st.sampled_from([20, 60]),
+    scored=st.sampled_from([20, 60]),
+)
+def test_no_test_era_is_in_another_part_or_near_it(planned, trained, scored):
+    """What is judged is purged by the horizon that it is scored on, too; nothing else is lost."""
+    split, eras = planned
+    try:
+        (fold,) = plan_folds(split, eras, trained, scored).folds
+    except SplitError:
+        return
+    assert len(fold.train)
+    assert len(fold.judged)
+    last = split.test.to or int(eras[-1])
+    assert fold.test.tolist() == [e for e in eras.tolist() if split.test.from_ <= e <= last]
+    first = min(fold.test.tolist())
+    assert max(fold.dropped.tolist(), default=0) < first
+    gaps = [purge_for(days) for days in (trained, max(trained, scored))]
+    if split.purge_eras != "auto":
+        gaps = [split.purge_eras] * 2
+    assert max(fold.train.tolist()) + gaps[0] < first
+    assert max(fold.judged.tolist()) + gaps[1] < first
+    # early stopping watches training eras alone, and selects on them
+    with contextlib.suppress(SplitError):
+        parts = inner_slice(fold.train, EarlyStopping(eras=5, purge_eras=0), trained)
+        assert max(np.concatenate(parts).tolist()) + gaps[0] < first
+    (alone,) = plan_folds(split.model_copy(update={"test": None}), eras, trained).folds
+    assert fold.train.tolist() == alone.train.tolist()
+    assert fold.judged.tolist() == [e for e in alone.judged.tolist() if e + gaps[1] < first]
+
+
 @settings(deadline=None)
 @given(eras=era_arrays, purge=st.integers(0, 12), chunk=st.integers(8, 40))
 def test_official_trains_on_all_that_the_rule_allows(eras, purge, chunk):
@@ -160,9 +227,10 @@ def test_no_label_of_a_dated_era_reaches_a_judged_one(split, dates, horizon):
     """In days, which the planning never sees: dates are checked against dates."""
     by_week = {week_of(day): day for day in dates}
     eras = np.array(list(by_week), dtype=np.int32)
-    first = {"train": {"to": int(eras[len(eras) // 2])}} if split.type == "holdout" else {}
-    if first:
-        split = split_of("holdout", purge_eras=split.purge_eras, **first)
+    if split.type == "holdout":
+        middle, late = int(eras[len(eras) // 2]), int(eras[-4])
+        parts = {"train": {"to": middle}, "test": {"from": late}}
+        split = split_of("holdout", purge_eras=split.purge_eras, **parts)
     try:
         plan = plan_folds(split, eras, horizon)
     except SplitError:
@@ -173,6 +241,9 @@ def test_no_label_of_a_dated_era_reaches_a_judged_one(split, dates, horizon):
         for t, j in product(fold.train.tolist(), fold.judged.tolist()):
             apart = (by_week[j] - by_week[t]).days
             assert apart > 7 * purge if t < j else -apart > 7 * embargo
+        before = [*fold.train.tolist(), *fold.judged.tolist()]
+        for t, j in product(before, fold.test.tolist()):
+            assert (by_week[j] - by_week[t]).days > 7 * purge
     # Numbers of weeks that were counted from elsewhere give the same folds.
     moved = replace_bounds(split, 1200)
     again = plan_folds(moved, eras + 1200, horizon)
@@ -186,7 +257,8 @@ def replace_bounds(split: Split, by: int) -> Split:
     """Move the eras that a holdout names; other splits name none. `by` is a multiple of steps."""
     if split.type != "holdout":
         return split
-    return split_of("holdout", purge_eras=split.purge_eras, train={"to": split.train.to + by})
+    parts = {"train": {"to": split.train.to + by}, "test": {"from": split.test.from_ + by}}
+    return split_of("holdout", purge_eras=split.purge_eras, **parts)
 
 
 def test_dates_nearer_than_their_numbers_are_found():
@@ -217,3 +289,14 @@ def test_no_judged_or_later_era_is_among_those_known_before(split, labelled, mor
         assert set(before.tolist()) <= set(known.tolist())
         assert set(fold.dropped[fold.dropped < first].tolist()) <= set(known.tolist())
     assert known_before(there, None).tolist() == there.tolist()
+
+
+def test_test_dates_nearer_than_their_numbers_are_found():
+    eras = np.arange(1, 61, dtype=np.int32)
+    split = split_of("holdout", train={"to": 20}, test={"from": 50})
+    (fold,) = plan_folds(split, eras, 20).folds
+    weekly = {int(era): date(2013, 1, 4) + timedelta(weeks=int(era)) for era in eras}
+    check_dates(fold, weekly)
+    late = {era: day + timedelta(weeks=1 if era == 41 else 0) for era, day in weekly.items()}
+    with pytest.raises(SplitError, match=r"era 41 \(2013-10-25\) is nearer to a test era than 8"):
+        check_dates(fold, late)

@@ -63,15 +63,17 @@ def train(
     from numerai_lab.experiment import (
         Reporter,
         TrainOptions,
+        brief_of_test,
         continue_run,
         fold_facts,
         open_cluster,
         prepare,
         read_experiment,
         told_how_to_go_on,
+        told_of_test,
     )
     from numerai_lab.experiment import train as run_training
-    from numerai_lab.report import render_plan, write_report
+    from numerai_lab.report import render_plan, render_test, write_report
 
     if parent is None and amount is not None:
         raise UserError("only goes with --continue", where="--amount")
@@ -112,7 +114,7 @@ def train(
             run = continue_run(str(parent), amount, options, reporter)
         report = write_report(run.path)
         kept(f"the run is {run.path}")
-        scores, manifest = run.scores(), run.manifest()
+        scores, manifest, test = run.scores(), run.manifest(), told_of_test(run)
         if as_json:
             emit(
                 {
@@ -123,10 +125,13 @@ def train(
                     "notes": manifest["notes"],
                     "folds": manifest["folds"],
                     **scores,
+                    **({} if test is None else {"test": brief_of_test(test)}),
                 }
             )
             return
         show_scores(scores, manifest["experiment"])
+        if test is not None:
+            show(render_test(test))
         sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
 
 
@@ -158,14 +163,20 @@ def evaluate(
         list[str] | None,
         typer.Option("--extra", help="also r2, rmse or mae per era; may be repeated"),
     ] = None,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test", help="judge a run in the test eras of its split; every look is counted"
+        ),
+    ] = False,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge predictions again: of runs, or of any parquet or CSV file with ids and numbers."""
-    from numerai_lab.experiment import EvaluateOptions, Reporter, era_bound
+    from numerai_lab.experiment import EvaluateOptions, Reporter, era_bound, evaluate_test
     from numerai_lab.experiment import evaluate as judge_again
-    from numerai_lab.report import write_report
+    from numerai_lab.report import render_test, write_report
 
     options = EvaluateOptions(
         runs_dir,
@@ -175,14 +186,17 @@ def evaluate(
         None if first is None else era_bound(first, "--from"),
         None if last is None else era_bound(last, "--to"),
         tuple(dict.fromkeys(extra or ())),
+        shlex.join(["numerai-lab", *sys.argv[1:]]),
     )
     specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:
-        found = [judge_again(spec, options, reporter) for spec in specs]
-        if options.as_trained:
-            for item in found:
-                if item.run is not None:
-                    write_report(item.run.path)
+        how = evaluate_test if test else judge_again
+        found = [how(spec, options, reporter) for spec in specs]
+        for item in found:
+            for run in item.changed:
+                # a baseline that another run was compared with may have no report yet
+                if run == item.run or (run.path / "report.html").exists():
+                    write_report(run.path)
     results = [
         {
             "run_dir": str(item.path),
@@ -198,6 +212,8 @@ def evaluate(
     for item in found:
         sys.stdout.write(f"{item.path}\n")
         show_scores(item.judged.summary, item.name)
+        if test:
+            show(render_test(item.judged.summary["test"]))
 
 
 def compare(

@@ -18,6 +18,8 @@ NOT_HASHED = {"question"}
 """Words for people, which change nothing that a run computes or where it is kept."""
 ADDED_TO_DATA = {"version"}
 """Keys younger than runs on disk: hashed only where they are set, so that those keep their hash."""
+ADDED_TO_SPLIT = {"test"}
+"""The same of `split`."""
 
 
 def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = None) -> str:
@@ -34,8 +36,9 @@ def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = Non
 def config_hash(experiment: Experiment) -> str:
     """Return 8 hex digits that change with what changes a result, not with the order of keys."""
     content = {k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED}
-    data = content["data"]
-    content["data"] = {k: v for k, v in data.items() if k not in ADDED_TO_DATA or v is not None}
+    for name, added in (("data", ADDED_TO_DATA), ("split", ADDED_TO_SPLIT)):
+        section = content[name]
+        content[name] = {k: v for k, v in section.items() if k not in added or v is not None}
     del content["data"]["store"]  # where features are kept changes no number
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

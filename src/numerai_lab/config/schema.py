@@ -249,6 +249,17 @@ class HoldoutSplit(_Split):
     type: Literal["holdout"]
     train: EraRange = Field(default_factory=EraRange)
     validate_: EraRange = Field(default_factory=EraRange, alias="validate")
+    test: EraRange | None = Field(
+        None,
+        description="later eras that only `evaluate RUN --test` judges, each time counted; "
+        "validation then ends a purge before them",
+    )
+
+    @model_validator(mode="after")
+    def _test_begins_somewhere(self) -> HoldoutSplit:
+        if self.test is not None and self.test.from_ is None:
+            raise ValueError("test needs from, the first era kept for the test")
+        return self
 
 
 Split = Annotated[

@@ -18,11 +18,13 @@ from numerai_lab.experiment.final import (
 )
 from numerai_lab.experiment.judge import suspected
 from numerai_lab.experiment.listing import list_runs
+from numerai_lab.experiment.looks import brief_of_test, told_of_test
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
 from numerai_lab.experiment.sealing import check_verifiable, trust
 from numerai_lab.experiment.stopped import told_how_to_go_on
+from numerai_lab.experiment.tested import evaluate_test
 from numerai_lab.experiment.train import TrainOptions, train
 from numerai_lab.experiment.variants import variants_of
 
@@ -35,11 +37,13 @@ __all__ = [
     "Reporter",
     "RunDir",
     "TrainOptions",
+    "brief_of_test",
     "check_verifiable",
     "compare",
     "continue_run",
     "era_bound",
     "evaluate",
+    "evaluate_test",
     "find_final",
     "find_run",
     "fold_facts",
@@ -53,6 +57,7 @@ __all__ = [
     "say_if_unverifiable",
     "suspected",
     "told_how_to_go_on",
+    "told_of_test",
     "train",
     "trust",
     "variants_of",

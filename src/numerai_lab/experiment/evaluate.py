@@ -39,6 +39,7 @@ class EvaluateOptions:
     benchmark : benchmark column.
     first, last : eras, both included: numbers, or dates where eras have dates.
     extra : names of scores on demand, shown beside the others; see `extra_scores`.
+    command : the command line, for the count of looks at test eras.
     """
 
     runs_dir: Path
@@ -48,6 +49,7 @@ class EvaluateOptions:
     first: EraBound | None = None
     last: EraBound | None = None
     extra: tuple[str, ...] = ()
+    command: str = ""
 
     def __post_init__(self) -> None:
         check_extra(self.extra)
@@ -55,17 +57,23 @@ class EvaluateOptions:
     @property
     def as_trained(self) -> bool:
         """Whether nothing differs, so that the scores belong into the run directory."""
-        return self == EvaluateOptions(self.runs_dir)
+        return self == EvaluateOptions(self.runs_dir, command=self.command)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One judged thing: a run or a predictions file."""
+    """One judged thing: a run or a predictions file.
+
+    Attributes
+    ----------
+    changed : runs whose reports have to be written anew.
+    """
 
     name: str
     path: Path
     judged: Judged
     run: RunDir | None
+    changed: tuple[RunDir, ...] = ()
 
 
 def judge_run(
@@ -192,7 +200,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
     targets = list(options.targets) or [experiment.data.targets[0], *scoring.targets]
     dataset = load_data(section, say=reporter.say, targets=targets)
     references = load_references(dataset, reporter.say)
-    first, last = _bounds(options, dataset, reporter)
+    first, last = bounds_of(options, dataset, reporter)
     if options.data is None:
         check_same_data(run, dataset, references, "judge it on the data there is now with --data")
     if options.as_trained:
@@ -215,7 +223,8 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             variants_of(run.manifest()),
             options.extra,
         )
-    return Evaluated(experiment.name, run.path, judged, run)
+    changed = (run,) if options.as_trained else ()
+    return Evaluated(experiment.name, run.path, judged, run, changed)
 
 
 def baselines_of(run: RunDir) -> dict[str, RunDir]:
@@ -277,13 +286,13 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         dataset,
         load_references(dataset, reporter.say),
         reporter.warn,
-        *_bounds(options, dataset, reporter),
+        *bounds_of(options, dataset, reporter),
         extra=options.extra,
     )
     return Evaluated(path.stem, path, judged, None)
 
 
-def _bounds(
+def bounds_of(
     options: EvaluateOptions, dataset: Dataset, reporter: Reporter
 ) -> tuple[int | None, int | None]:
     """Return --from and --to as era numbers. Raises UserError; see `era_number`."""

@@ -12,15 +12,14 @@ import numpy.typing as npt
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.cluster import Cluster
-from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.experiment.plan import Prepared, final_test_eras, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
-from numerai_lab.experiment.postprocess import BEFORE, neutralized, neutralizer_names
+from numerai_lab.experiment.postprocess import judged_columns, neutralizer_names
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.predictions import write_predictions
 from numerai_lab.experiment.records import FINAL, complete, fold_name
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.rundir import RunDir
-from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import Detailed, FitReport, Model
 from numerai_lab.splits import Fold, final_eras
@@ -120,16 +119,37 @@ def run_final(
     eras = final_eras(prepared.experiment.split, frame.eras)
     if len(eras) < frame.n_eras:
         reporter.warn(f"final fit on {len(eras)} of {frame.n_eras} eras, as split trains its folds")
+    about_test = _test_in_final(prepared)
+    for sentence in about_test:
+        reporter.warn(sentence)
     with folder_aside(run.final_dir) as folder:
         _, facts = fit_and_save(folder, eras, None, "final fit", prepared, reporter, cluster)
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
         facts |= {"feature_dtype": str(frame.features.dtype)}
+        facts["notes"] = [*facts["notes"], *about_test]
         # live rows come without the data they were chosen from: what is taken out is kept by name
         facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
         complete(folder, run.owner(), FINAL)
     reporter.done(f"{facts['size']} {facts['unit']}", facts["fit_seconds"])
+
+
+def _test_in_final(prepared: Prepared) -> list[str]:
+    """Say whether the final model is fitted on the eras that the split keeps for a test."""
+    said = []
+    for fold in prepared.plan.folds:
+        if len(fold.test) == 0:
+            continue
+        used = len(final_test_eras(fold, prepared))
+        span = f"{fold.test[0]}-{fold.test[-1]}"
+        said.append(
+            f"the final model is fitted on {used} of the {len(fold.test)} test eras ({span}) too: "
+            "they are no test of it, only of the fold's model, which `evaluate --test` judges"
+            if used
+            else f"the final model is fitted on none of the test eras ({span})"
+        )
+    return said
 
 
 def fit_and_save(
@@ -204,14 +224,7 @@ def _write_fold(
     for note in detail.notes:
         reporter.warn(note)
     facts["notes"] = [*facts["notes"], *detail.notes]
-    columns = {MAIN: detail.predictions, **detail.variants}
-    how = prepared.experiment.neutralize
-    if how is not None:
-        columns = {
-            name: neutralized(values, rows, how, prepared.dataset, references)
-            for name, values in columns.items()
-        }
-        columns[BEFORE] = detail.predictions
+    columns = judged_columns(detail, rows, prepared, references)
     write_predictions(
         folder / "predictions.parquet",
         rows,

@@ -14,7 +14,7 @@ from numerai_lab.experiment.provenance import versions
 from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.files import exclusive_lock
 
-BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", ".lock")
+BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", "test_looks.json", ".lock")
 """Files of a run that was stopped before its manifest was written: it never began."""
 
 

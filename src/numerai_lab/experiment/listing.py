@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from numerai_lab.config import Experiment
 from numerai_lab.errors import LabError, RunError
 from numerai_lab.experiment.data_identity import judged_on
+from numerai_lab.experiment.looks import brief_of_test, told_of_test
 from numerai_lab.experiment.records import Damaged
 from numerai_lab.experiment.rundir import RunDir, iter_runs
 from numerai_lab.experiment.summaries import MAIN
@@ -29,7 +30,8 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
 
     Manifests, scores and records are checked, and not the large files: that is for who reads those.
     A run of which one is damaged has the state `damaged`, and under `damage` what a person is told.
-    `verifiable` is False in runs of an older version, of whose files nothing can be known.
+    `verifiable` is False in runs of an older version, of whose files nothing can be known. `test`
+    is there where the split keeps eras for a test: which they are, looks at them, the last corr.
     """
     unread: list[dict[str, Any]] = []
 
@@ -84,6 +86,9 @@ def _row(run: RunDir) -> dict[str, Any]:
         "final": run.has_final,
         "continues": manifest.get("continued", {}).get("parent"),
     }
+    test = told_of_test(run)
+    if test is not None:
+        row["test"] = brief_of_test(test)
     try:
         row["verifiable"] = run.verifiable()
         if run.has_final:

@@ -21,7 +21,7 @@ from numerai_lab.models import (
     libraries_of,
     models_within,
 )
-from numerai_lab.splits import Fold, Plan, check_dates, plan_folds, purge_for
+from numerai_lab.splits import Fold, Plan, check_dates, final_eras, plan_folds, purge_for
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def prepare(
     multi_target = info_of(model_class, params).multi_target
     trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
     horizon = max(dataset.horizons[name] for name in trained)
-    plan = plan_folds(experiment.split, dataset.frame.eras, horizon)
+    scored = max(dataset.horizons[name] for name in (trained[0], *experiment.scoring.targets))
+    plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored)
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
     for note in plan.notes:
@@ -128,7 +129,7 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
             **first_and_last_date(eras, prepared.dataset),
         }
 
-    return {
+    facts = {
         "fold": fold.index,
         "train": span(fold.train),
         "judged": span(fold.judged),
@@ -138,6 +139,19 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
         "judged_eras": era_runs(fold.judged, frame.eras),
         "dropped_eras": era_runs(fold.dropped, frame.eras),
     }
+    if len(fold.test):
+        facts |= {
+            "test": {**span(fold.test), "n_in_final": len(final_test_eras(fold, prepared))},
+            "test_purge_eras": fold.test_purge_eras,
+            "test_eras": era_runs(fold.test, frame.eras),
+        }
+    return facts
+
+
+def final_test_eras(fold: Fold, prepared: Prepared) -> npt.NDArray[np.int32]:
+    """Return the test eras of a fold that a final model of this run is fitted on."""
+    eras = final_eras(prepared.experiment.split, prepared.dataset.frame.eras)
+    return fold.test[np.isin(fold.test, eras)]
 
 
 def first_and_last_date(eras: npt.NDArray[np.int32], dataset: Dataset) -> dict[str, str]:

@@ -16,6 +16,7 @@ from numerai_lab.errors import DataError
 from numerai_lab.experiment.judge import choose_benchmark, neutral_features
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.summaries import MAIN
+from numerai_lab.models import Detailed
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 
 BEFORE = "before_neutralization"
@@ -41,6 +42,24 @@ def neutralized(
     """
     neutralizers = neutralizers_of(rows, how, dataset, references)
     return without(values, neutralizers, rows.offsets, how.proportion).astype(np.float32)
+
+
+def judged_columns(
+    detail: Detailed, rows: EraFrame, prepared: Prepared, references: References
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return every prediction column that is judged, float32 [n_rows] each, after post-processing.
+
+    Raises as `neutralized` does.
+    """
+    columns = {MAIN: detail.predictions, **detail.variants}
+    how = prepared.experiment.neutralize
+    if how is None:
+        return columns
+    columns = {
+        name: neutralized(values, rows, how, prepared.dataset, references)
+        for name, values in columns.items()
+    }
+    return {**columns, BEFORE: detail.predictions}
 
 
 def without(
@@ -130,7 +149,8 @@ def check_judging(prepared: Prepared, references: References) -> None:
     variants = [variant.name for variant in prepared.info.variants]
     _check_names(benchmark, experiment.compare_to, variants)
     frame = dataset.frame
-    judged = np.isin(frame.eras, np.concatenate([fold.judged for fold in prepared.plan.folds]))
+    parts = [part for fold in prepared.plan.folds for part in (fold.judged, fold.test)]
+    judged = np.isin(frame.eras, np.concatenate(parts))
     ids = frame.ids.filter(pa.array(np.repeat(judged, np.diff(frame.offsets))))
     meta = [META_MODEL] if references.has_meta_model else []
     named = [benchmark] if benchmark is not None else []
@@ -138,6 +158,6 @@ def check_judging(prepared: Prepared, references: References) -> None:
     neutral_features(experiment.scoring.fnc_feature_set, dataset.frame, dataset)
     if experiment.neutralize is None:
         return
-    for fold in prepared.plan.folds:
-        rows = dataset.frame.select_eras(fold.judged)
+    for eras in filter(len, parts):
+        rows = dataset.frame.select_eras(eras)
         neutralizers_of(rows, experiment.neutralize, dataset, references)

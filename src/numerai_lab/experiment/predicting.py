@@ -20,7 +20,12 @@ from numerai_lab.models import (
 
 
 def predict_eras(
-    model: Model, rows: EraFrame, labelled: EraFrame, trained_to: int, purge_eras: int
+    model: Model,
+    rows: EraFrame,
+    labelled: EraFrame,
+    trained_to: int,
+    purge_eras: int,
+    since: int | None = None,
 ) -> Detailed:
     """Predict whole eras without showing their targets.
 
@@ -30,6 +35,8 @@ def predict_eras(
     rows : the judged eras. labelled : every labelled era there is.
     trained_to : the last era number the model was fitted on.
     purge_eras : eras before a judged one whose labels are not known yet.
+    since : an earlier era than those of `rows`: an `OnlineModel` is led through every labelled era
+        from it on, and so has learnt era by era, as it would have live.
 
     Raises
     ------
@@ -38,10 +45,13 @@ def predict_eras(
     if not (isinstance(model, OnlineModel) and model.online):
         return predict_blind(model, rows)
     parts = []
-    for known, era in resolved_before_each(rows, labelled, trained_to, purge_eras):
+    asked = set(rows.eras.tolist())
+    passed = rows if since is None else labelled.between(since, int(rows.eras[-1]))
+    for known, era in resolved_before_each(passed, labelled, trained_to, purge_eras):
         if known.n_eras:
             model.observe(known)
-        parts.append(predict_blind(model, era))
+        if int(era.eras[0]) in asked:
+            parts.append(predict_blind(model, era))
     return joined(parts, [1] * len(parts))
 
 

@@ -5,6 +5,7 @@ runs/<experiment>/<UTC stamp>-<config hash>/
     folds/01/{model/, predictions.parquet, fit.json, DONE}
     final/{model/, fit.json, DONE}                       (with --final)
     predictions.parquet  scores_per_era.parquet  scores.json  exposure.json  report.html  DONE
+    test_looks.json  [test_scores_per_era.parquet  test_scores.json]      (a split with a test)
 """
 
 from __future__ import annotations
@@ -77,6 +78,21 @@ class RunDir:
     def scores_path(self) -> Path:
         """Summaries of the scores."""
         return self.path / "scores.json"
+
+    @property
+    def test_looks_path(self) -> Path:
+        """How often the test eras of its split were judged; only a split with a test has it."""
+        return self.path / "test_looks.json"
+
+    @property
+    def test_scores_path(self) -> Path:
+        """Summaries of the scores in the test eras, as the last `evaluate --test` left them."""
+        return self.path / "test_scores.json"
+
+    @property
+    def test_per_era_path(self) -> Path:
+        """The table of those scores, one row per test era, prediction and target."""
+        return self.path / "test_scores_per_era.parquet"
 
     @property
     def final_dir(self) -> Path:

@@ -33,6 +33,7 @@ from numerai_lab.experiment.guards import (
     same_data,
     warn_other_versions,
 )
+from numerai_lab.experiment.looks import begin_looks, has_test
 from numerai_lab.experiment.memory_check import check_memory
 from numerai_lab.experiment.mending import (
     check_not_continued,
@@ -45,7 +46,7 @@ from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_fact
 from numerai_lab.experiment.postprocess import check_judging
 from numerai_lab.experiment.predictions import merge_predictions, read_predictions
 from numerai_lab.experiment.provenance import git_state, machine, versions
-from numerai_lab.experiment.records import DONE, Damaged
+from numerai_lab.experiment.records import DONE, Damaged, owner_of
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir, say_if_unverifiable
 from numerai_lab.experiment.sealing import write_done, write_manifest
@@ -350,5 +351,9 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    write_manifest(run, for_others({**manifest, **(changes or {})}))
+    manifest |= changes or {}
+    if has_test(manifest):
+        # before the manifest, so that a run with a manifest and no count has lost it
+        begin_looks(run, owner_of(manifest))
+    write_manifest(run, for_others(manifest))
     return private

@@ -11,6 +11,7 @@ from numerai_lab.report.terminal import (
     render_extra,
     render_plan,
     render_scores,
+    render_test,
     to_text,
 )
 from numerai_lab.report.tournament_tables import render_diagnostics, render_status
@@ -23,6 +24,7 @@ __all__ = [
     "render_runs",
     "render_scores",
     "render_status",
+    "render_test",
     "to_text",
     "write_monitor",
     "write_report",

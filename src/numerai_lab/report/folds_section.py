@@ -10,8 +10,9 @@ from numerai_lab.report.shapes import MODEL, Eras, EraWindow, Fit, Fold
 
 KINDS = {
     "train": "train",
-    "purge": "purge: dropped before the judged eras",
+    "purge": "purge: dropped before the judged eras, or before those of the test",
     "judged": "judged",
+    "test": "kept for the test",
     "embargo": "embargo: dropped after them",
     "unused": "not used",
 }
@@ -33,8 +34,11 @@ def _spans(fold: Fold) -> list[tuple[str, Eras]]:
             kind = "purge" if train_first is not None and run[0] > train_first else "unused"
         elif judged_last is not None and run[0] > judged_last and fold.embargo_eras:
             kind = "embargo"
+        elif judged_last is not None and run[0] > judged_last and fold.test_eras:
+            kind = "purge" if run[1] < fold.test_eras[0][0] else "unused"
         spans.append((kind, run))
-    for kind, runs in (("train", fold.train_eras), ("judged", fold.judged_eras)):
+    parts = (("train", fold.train_eras), ("judged", fold.judged_eras), ("test", fold.test_eras))
+    for kind, runs in parts:
         if len(runs) > MAX_RUNS:
             spans.append((f"{kind} sparse", (runs[0][0], runs[-1][1])))
         else:

@@ -14,6 +14,7 @@ from numerai_lab.report.charts import Chart
 from numerai_lab.report.facts_section import facts_section
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
+from numerai_lab.report.kept_for_test import kept_section
 from numerai_lab.report.markup import Html, breakable, h
 from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.record import Record, read_record
@@ -119,7 +120,8 @@ def render_page(record: Record) -> Html:
 
     drawn = [*charts.draw(record), *draw_adaptation(record)]
     specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
-    sections = ("scores", "eras", "features", "folds", "facts")
+    test = ("test",) if record.test is not None else ()
+    sections = ("scores", *test, "eras", "features", "folds", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
     body = h(
         "body",
@@ -131,6 +133,7 @@ def render_page(record: Record) -> Html:
         h(
             "main",
             scores_section(record),
+            kept_section(record),
             _charts_section(record, drawn),
             features_section(record),
             folds_section(record),

@@ -13,11 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir, variants_of
+from numerai_lab.experiment import RunDir, told_of_test, variants_of
 from numerai_lab.report.shapes import (
     MODEL,
     Exposure,
     Fit,
+    KeptForTest,
     Manifest,
     Number,
     Scores,
@@ -38,6 +39,7 @@ class Record:
     per_era : columns of scores_per_era.parquet, [n_rows] each; scores are float64, NaN where
         there is none.
     fits : by fold number; a fold whose fit.json is absent is not in it.
+    test : the eras kept for a test, looks at them and their scores; None where there are none.
     config, resolved : the YAML as written and as resolved, empty when absent.
     """
 
@@ -47,6 +49,7 @@ class Record:
     per_era: dict[str, npt.NDArray[Any]]
     fits: dict[int, Fit]
     exposure: dict[str, Number]
+    test: KeptForTest | None
     config: str
     resolved: str
 
@@ -137,6 +140,11 @@ def _with_variants(scores: Scores, manifest: Manifest) -> Scores:
     return scores.model_copy(update={"variants": variants, "comparisons": comparisons})
 
 
+def _test(run: RunDir) -> KeptForTest | None:
+    told = told_of_test(run)
+    return None if told is None else KeptForTest.model_validate({**told, "final": run.has_final})
+
+
 def read_record(run_dir: Path) -> Record:
     """Read and check a finished run directory.
 
@@ -166,6 +174,7 @@ def read_record(run_dir: Path) -> Record:
         per_era=_read_per_era(_checked(run, run.per_era_path)),
         fits=fits,
         exposure=_parse(Exposure, _checked(run, run_dir / "exposure.json"), optional=True).features,
+        test=_test(run),
         config=without_signatures(_read(config)) if config.exists() else "",
         resolved=without_signatures(_read(resolved)) if resolved.exists() else "",
     )

@@ -26,7 +26,8 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
         `state` ("finished", or how far it got), `corr`, `ci_low`, `ci_high`, `sharpe`,
         `first_era`, `last_era`, `final` (whether it has a final model), `created_utc`,
         `data` (with `label`), `continues` (the run whose final model it grew) and `differs`
-        (setting -> value, None where they cannot be read); any may be absent or None.
+        (setting -> value, None where they cannot be read) and `test` (eras kept for a test, looks
+        at them, corr of the last one); any may be absent or None.
 
     Experiments are in the order of their newest run.
     """
@@ -91,9 +92,20 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
         yield "resolved.yaml cannot be read"
     elif differs:
         yield ", ".join(f"{short[key]} {_value(key, value)}" for key, value in differs.items())
+    if run.get("test"):
+        yield _test(run["test"])
     if run.get("continues"):
         parent = Path(run["continues"])
         yield f"grown by train --continue from {parent.name}, whose scores these are"
+
+
+def _test(test: Mapping[str, Any]) -> str:
+    """Say which eras are kept for a test, how often they were looked at, and the last corr."""
+    found = ""
+    if test.get("corr") is not None:
+        ends = interval(test.get("ci_low"), test.get("ci_high"), decimals=3)
+        found = f": corr {number(test['corr'])} {ends}"
+    return f"test {eras(test.get('first'), test.get('last'))}, {test.get('said')}{found}"
 
 
 def _short_keys(keys: Iterable[str]) -> dict[str, str]:

@@ -334,6 +334,30 @@ class EraWindow(Shown):
     n_rows: int | None = None
 
 
+class Look(Shown):
+    """One look at the eras kept for a test."""
+
+    number: int | None = None
+    utc: str = "?"
+    version: str = "?"
+    command: str = ""
+    baseline_of: str | None = None
+
+
+class KeptForTest(EraWindow):
+    """The eras kept for a test, with what is known of looks at them."""
+
+    n_in_final: int = 0
+    looks: int | None = None
+    said: str = ""
+    damage: str | None = None
+    final: bool | None = None
+    other_runs: int = 0
+    looks_in_other_runs: int = 0
+    history: list[Look] = Field(default_factory=list)
+    scores: Scores | None = None
+
+
 class Fold(Shown):
     """One fold; runs of eras hold both ends."""
 
@@ -345,6 +369,9 @@ class Fold(Shown):
     train_eras: list[Eras] = Field(default_factory=list)
     judged_eras: list[Eras] = Field(default_factory=list)
     dropped_eras: list[Eras] = Field(default_factory=list)
+    test: KeptForTest | None = None
+    test_purge_eras: int = 0
+    test_eras: list[Eras] = Field(default_factory=list)
 
 
 class Choice(Shown):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
+from numerai_lab.report.kept_for_test import planned, sentences
 from numerai_lab.report.over_time import over_time
 from numerai_lab.report.shapes import (
     MODEL,
@@ -15,6 +16,7 @@ from numerai_lab.report.shapes import (
     Comparison,
     EraWindow,
     Fold,
+    KeptForTest,
     Scores,
     Stats,
 )
@@ -270,6 +272,9 @@ def _eras(window: EraWindow) -> str:
 
 def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Render the folds (`folds` of manifest.json) before they are trained, one row each."""
+    from rich.console import Group
+    from rich.text import Text
+
     columns = [("fold", True), ("train eras", True), ("rows", True), ("purge", True)]
     shown = [Fold.model_validate(dict(fold)) for fold in folds]
     embargo = any(fold.embargo_eras for fold in shown)
@@ -281,4 +286,17 @@ def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
         cells += [str(fold.purge_eras)] + ([str(fold.embargo_eras)] if embargo else [])
         cells += [_eras(judged), count(judged.n_eras)]
         add_row(table, [*cells, count(judged.n_rows)])
-    return table
+    tests = [line for fold in shown if fold.test is not None for line in planned(fold)]
+    return Group(table, *(Text(line) for line in tests)) if tests else table
+
+
+def render_test(test: Mapping[str, Any]) -> RenderableType:
+    """Render what stands beside the scores of test eras: which they are, and looks at them.
+
+    Parameters
+    ----------
+    test : `test` of the scores of `evaluate_test`, or what `told_of_test` returns.
+    """
+    from rich.text import Text
+
+    return Text("\n".join(sentences(KeptForTest.model_validate(dict(test)))))

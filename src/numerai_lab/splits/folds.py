@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -16,6 +16,10 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Eras
 from numerai_lab.errors import SplitError
+
+
+def _no_eras() -> Eras:
+    return np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +34,8 @@ class Fold:
     purge_eras : era numbers left out before every judged era.
     embargo_eras : era numbers left out after every judged era.
     dropped : int32, the eras of the data that lie in these gaps.
+    test : int32, sorted era numbers kept for a test, which come after all others; mostly none.
+    test_purge_eras : era numbers left out before every test era.
     """
 
     index: int
@@ -38,6 +44,8 @@ class Fold:
     purge_eras: int
     embargo_eras: int
     dropped: Eras
+    test: Eras = field(default_factory=_no_eras)
+    test_purge_eras: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +108,27 @@ def make_fold(
     return Fold(index, train, judged, purge_eras, embargo_eras, dropped)
 
 
+def with_test(fold: Fold, eras: Eras, test: Eras, test_purge_eras: int) -> Fold:
+    """Keep eras for a test, and take those out of a fold that are too near to them.
+
+    What is selected on judged eras has seen their labels, so these keep the purge, too.
+
+    Parameters
+    ----------
+    eras : all eras of the data. test : the eras to keep, which come after the judged ones.
+    """
+    gap = in_gap(eras, test, test_purge_eras, 0) & ~np.isin(eras, test)
+    judged = fold.judged[~in_gap(fold.judged, test, test_purge_eras, 0)]
+    return replace(
+        fold,
+        train=fold.train[~in_gap(fold.train, test, test_purge_eras, 0)],
+        judged=judged,
+        dropped=np.union1d(fold.dropped, eras[gap]).astype(np.int32),
+        test=test,
+        test_purge_eras=test_purge_eras,
+    )
+
+
 def check_dates(fold: Fold, dates: Mapping[int, date]) -> None:
     """Check the gaps of a fold once more, in days, where the dates of eras are known.
 
@@ -112,8 +141,21 @@ def check_dates(fold: Fold, dates: Mapping[int, date]) -> None:
     """
     if not dates:
         return
-    train = np.array([dates[era].toordinal() for era in fold.train.tolist()], dtype=np.int32)
-    judged = np.array([dates[era].toordinal() for era in fold.judged.tolist()], dtype=np.int32)
+
+    def days(eras: Eras) -> Eras:
+        return np.array([dates[era].toordinal() for era in eras.tolist()], dtype=np.int32)
+
+    train, judged, test = days(fold.train), days(fold.judged), days(fold.test)
+    for eras, when in ((fold.train, train), (fold.judged, judged)):
+        near = eras[in_gap(when, test, 7 * fold.test_purge_eras, 0)]
+        if len(near):
+            era = int(near[0])
+            raise SplitError(
+                f"era {era} ({dates[era]}) is nearer to a test era than {fold.test_purge_eras} "
+                f"weeks before it ({len(near)} such eras)",
+                where=f"fold {fold.index}",
+                fix="check the dates of data.columns.era",
+            )
     bad = fold.train[in_gap(train, judged, 7 * fold.purge_eras, 7 * fold.embargo_eras)]
     if len(bad):
         era = int(bad[0])
@@ -132,12 +174,15 @@ def check_fold(fold: Fold) -> None:
     ------
     SplitError
         When a fold has nothing to train on or to judge, when an era is on both sides, or when a
-        training era lies within the purge before or the embargo after a judged one.
+        training era lies within the purge before or the embargo after a judged one, or when a
+        training or judged era lies within the purge before a test era, or does not come before it.
     """
     where = f"fold {fold.index}"
     for eras, purpose in ((fold.train, "train on"), (fold.judged, "judge")):
         if len(eras) == 0:
             raise SplitError(f"there are no eras to {purpose}", where=where)
+    for eras, part in ((fold.train, "training"), (fold.judged, "judged")):
+        _check_before_test(fold, eras, part)
     bad = fold.train[in_gap(fold.train, fold.judged, fold.purge_eras, fold.embargo_eras)]
     if len(bad) == 0:
         return
@@ -155,3 +200,17 @@ def check_fold(fold: Fold) -> None:
         where=where,
         fix=f"take the eras of the {gap} out of the training eras",
     )
+
+
+def _check_before_test(fold: Fold, eras: Eras, part: str) -> None:
+    if len(fold.test) == 0:
+        return
+    first = int(fold.test[0])
+    late = eras[eras + fold.test_purge_eras >= first]
+    if len(late):
+        raise SplitError(
+            f"{part} era {late[0]} is not more than {fold.test_purge_eras} eras before the first "
+            f"test era, {first} ({len(late)} such eras)",
+            where=f"fold {fold.index}",
+            fix="keep later eras for the test, or end the others sooner",
+        )

@@ -1,6 +1,8 @@
-"""The two ranges of a holdout split, with the bounds that were left open."""
+"""The ranges of a holdout split, with the bounds that were left open."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from numerai_lab.arrays import Eras
 from numerai_lab.config import HoldoutSplit
@@ -9,20 +11,32 @@ from numerai_lab.errors import SplitError
 Range = tuple[int, int]
 
 
-def holdout_ranges(split: HoldoutSplit, eras: Eras, purge: int) -> tuple[Range, Range]:
-    """Return (first, last) era number to train on, before the purge, and to judge.
+class Ranges(NamedTuple):
+    """First and last era number of each part, the purge between them not yet taken out."""
+
+    train: Range
+    judged: Range
+    test: Range | None
+
+
+def holdout_ranges(split: HoldoutSplit, eras: Eras, purge: int) -> Ranges:
+    """Return which era numbers train, are judged, and are kept for a test.
 
     `validate.from` left open is the first era after `train.to` and the purge; `train.to` left
-    open is the last era before `validate.from`.
+    open is the last era before `validate.from`, `validate.to` the last before `test.from`.
 
     Raises
     ------
     SplitError
-        When neither `train.to` nor `validate.from` says where training ends, when the ranges
-        overlap, or when training comes after validation.
+        When neither `train.to` nor `validate.from` says where training ends, when ranges overlap,
+        or when training comes after validation, or validation after the test.
     """
-    train, judge = split.train, split.validate_
+    train, judge, kept = split.train, split.validate_, split.test
     first, last = int(eras[0]), int(eras[-1])
+    test: Range | None = None
+    if kept is not None and kept.from_ is not None:
+        test = kept.from_, last if kept.to is None else kept.to
+        last = min(last, test[0] - 1)
     begin = first if train.from_ is None else train.from_
     stop = last if judge.to is None else judge.to
     if judge.from_ is not None:
@@ -35,6 +49,13 @@ def holdout_ranges(split: HoldoutSplit, eras: Eras, purge: int) -> tuple[Range, 
             "nothing says where training ends and validation begins",
             where="split",
             fix="give split.train.to or split.validate.from",
+        )
+    if test is not None and max(end, start, stop) >= test[0]:
+        raise SplitError(
+            f"train {begin}-{end} and validate {start}-{stop} do not end before test "
+            f"{test[0]}-{test[1]} begins",
+            where="split",
+            fix="the order is train, validate, test: begin split.test after the others",
         )
     if end >= start and begin <= stop:
         shared = f"{max(begin, start)}-{min(end, stop)}"
@@ -56,4 +77,4 @@ def holdout_ranges(split: HoldoutSplit, eras: Eras, purge: int) -> tuple[Range, 
             where="split",
             fix="give an earlier split.train.to or a later split.validate.to",
         )
-    return (begin, end), (start, stop)
+    return Ranges((begin, end), (start, stop), test)

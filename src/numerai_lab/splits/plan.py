@@ -10,14 +10,23 @@ import numpy as np
 from numerai_lab.arrays import Eras
 from numerai_lab.config import BlockedSplit, HoldoutSplit, OfficialSplit, Split, WalkForwardSplit
 from numerai_lab.errors import SplitError
-from numerai_lab.splits.folds import Fold, Plan, check_fold, make_fold, overlap_eras, purge_for
+from numerai_lab.splits.folds import (
+    Fold,
+    Plan,
+    check_fold,
+    make_fold,
+    overlap_eras,
+    purge_for,
+    with_test,
+)
 from numerai_lab.splits.holdout import holdout_ranges
 
 
-def plan_folds(split: Split, eras: Eras, horizon_days: int) -> Plan:
-    """Decide which eras train and which are judged, fold by fold.
+def plan_folds(split: Split, eras: Eras, horizon_days: int, scored_days: int = 0) -> Plan:
+    """Decide which eras train, which are judged and which are kept for a test, fold by fold.
 
-    A training era t may teach a later judged era j only if t + purge < j, in era numbers.
+    A training era t may teach a later judged era j only if t + purge < j, in era numbers; the same
+    holds of training and judged eras before a test era.
 
     Parameters
     ----------
@@ -25,6 +34,8 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int) -> Plan:
     eras : int32, strictly increasing numbers of the labelled eras.
     horizon_days : longest horizon among the targets trained on, in trading days; decides the
         purge when the config says `auto`.
+    scored_days : longest horizon among the targets that judged eras are scored on; where it is
+        longer, it decides the purge between those and test eras.
 
     Raises
     ------
@@ -51,7 +62,10 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int) -> Plan:
     elif isinstance(split, BlockedSplit):
         folds = list(_blocked(split, eras, purge, notes, horizon_days))
     else:
-        folds = [_holdout(split, eras, purge, notes)]
+        before_test = purge
+        if split.purge_eras == "auto":
+            before_test = max(purge, purge_for(scored_days))
+        folds = [_holdout(split, eras, purge, before_test, notes)]
     folds = [_thinned(fold, split) for fold in folds]
     for fold in folds:
         check_fold(fold)
@@ -193,8 +207,10 @@ def _blocked(
         yield fold
 
 
-def _holdout(split: HoldoutSplit, eras: Eras, purge: int, notes: list[str]) -> Fold:
-    (begin, end), (start, stop) = holdout_ranges(split, eras, purge)
+def _holdout(
+    split: HoldoutSplit, eras: Eras, purge: int, before_test: int, notes: list[str]
+) -> Fold:
+    (begin, end), (start, stop), test = holdout_ranges(split, eras, purge)
     judged = _between(eras, start, stop)
     if len(judged) == 0:
         raise SplitError(
@@ -217,7 +233,40 @@ def _holdout(split: HoldoutSplit, eras: Eras, purge: int, notes: list[str]) -> F
             f"training ends at era {fold.train[-1]}, not {split.train.to}: {purged} eras purged "
             f"before era {judged[0]} (purge {purge})"
         )
-    return fold
+    return fold if test is None else _kept_for_test(split, fold, eras, test, before_test, notes)
+
+
+def _kept_for_test(
+    split: HoldoutSplit,
+    fold: Fold,
+    eras: Eras,
+    test: tuple[int, int],
+    purge: int,
+    notes: list[str],
+) -> Fold:
+    kept = _between(eras, *test)
+    if len(kept) == 0:
+        raise SplitError(
+            f"no eras for the test: the data has none in {test[0]}-{test[1]} (it has "
+            f"{_span(eras)})",
+            where="split.test",
+            fix="choose a range that the data covers",
+        )
+    parts = with_test(fold, eras, kept, purge)
+    if len(parts.judged) == 0:
+        raise SplitError(
+            f"no eras to judge: a purge of {purge} before test era {kept[0]} leaves none of "
+            f"{_span(fold.judged)}",
+            where="split.validate",
+            fix="begin sooner with split.validate, or later with split.test",
+        )
+    purged = len(fold.judged) - len(parts.judged)
+    if purged and split.validate_.to is not None:
+        notes.append(
+            f"validation ends at era {parts.judged[-1]}, not {split.validate_.to}: {purged} eras "
+            f"purged before test era {kept[0]} (purge {purge})"
+        )
+    return parts
 
 
 def _thinned(fold: Fold, split: Split) -> Fold:
