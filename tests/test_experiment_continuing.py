@@ -161,7 +161,7 @@ def test_a_damaged_run_that_was_grown_is_grown_again(weekly, lab, tmp_path):
         flip(run / name)
         with pytest.raises(RunError, match="is not what was written") as error:
             RunDir(run).checked(run / name)
-        assert f"`numerai-lab train --continue {parent} --rounds 3`" in str(error.value)
+        assert f"`numerai-lab train --continue {parent} --amount 3`" in str(error.value)
         (run / name).write_bytes(whole)
     again = Path(lab("train", "--continue", parent, "--rounds", 3, *runs).json["run_dir"])
     for name in ("final/model/booster.ubj", "predictions.parquet", "scores_per_era.parquet"):
@@ -169,7 +169,7 @@ def test_a_damaged_run_that_was_grown_is_grown_again(weekly, lab, tmp_path):
     # its folds are those of the parent, so nothing of it is fitted on its own data
     resumed = lab("train", tmp_path / "weekly.yaml", "--resume", "--run-dir", run, *runs)
     assert resumed.code == 2
-    assert f"numerai-lab train --continue {parent} --rounds 3" in resumed.err
+    assert f"numerai-lab train --continue {parent} --amount 3" in resumed.err
     flip(parent / "final" / "model" / "booster.ubj")
     refused = lab("train", "--continue", parent, *runs)
     assert refused.code == 2
