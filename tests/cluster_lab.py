@@ -49,7 +49,7 @@ def _from_a_server_of_forks():
             "distributed",
             "lightgbm",
             "xgboost.dask",
-            "numerai_lab.experiment.cluster_work",
+            "numerai_lab.experiment.cluster.work",
             *(f"numerai_lab.models.{name}" for name in ("lgbm_ensemble", "xgb", "xgb_ttt")),
         ]
     )

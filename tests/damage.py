@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from numerai_lab.checksums import OWN_SUM, marks_of, read_sealed, write_sealed
-from numerai_lab.experiment.records import owner_of
+from numerai_lab.experiment.records.part_records import owner_of
 
 HOW = ("flipped", "cut", "absent", "swapped")
 

@@ -48,6 +48,25 @@ MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
 
 # sub-package, or module beside them -> which of its siblings it may import
 WITHIN = {
+    "experiment": {
+        "reporter": set(),
+        "predicting": set(),
+        "plan": {"reporter"},
+        "planned_fit": {"plan"},
+        "records": {"reporter"},
+        "judging": {"records", "plan", "predicting", "reporter"},
+        "cluster": {"records", "plan", "planned_fit", "predicting", "reporter"},
+        "memory_check": {"cluster", "plan", "planned_fit"},
+        "final": {"records", "judging", "predicting"},
+        "fitting": {"records", "judging", "cluster"}
+        | {"plan", "planned_fit", "predicting", "reporter"},
+        "completing": {"records", "cluster", "fitting", "plan", "reporter"},
+        "stopped": {"records", "reporter"},
+        "train": {"records", "judging", "cluster"}
+        | {"completing", "fitting", "memory_check", "plan", "reporter"},
+        "continuing": {"records", "judging", "final", "train"}
+        | {"plan", "planned_fit", "predicting", "reporter"},
+    },
     "data": {
         "download_lock": set(),
         "hive": set(),

@@ -17,7 +17,7 @@ from data_files import load
 from numerai_lab.config import Columns, Missing
 from numerai_lab.data import load_references, load_unlabelled
 from numerai_lab.errors import DataError
-from numerai_lab.experiment.predictions import read_predictions
+from numerai_lab.experiment.records.predictions import read_predictions
 
 N = 24
 TEXT = [f"{i:04d}" for i in range(N)]

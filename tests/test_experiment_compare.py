@@ -13,9 +13,9 @@ from conftest import SMALL, TINY_CONFIG
 from damage import rewritten
 from numerai_lab.cli import run
 from numerai_lab.data import generate_tournament
-from numerai_lab.experiment.data_identity import judged_on
-from numerai_lab.experiment.listing import differences
-from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.experiment.judging.listing import differences
+from numerai_lab.experiment.records.data_identity import judged_on
+from numerai_lab.experiment.records.rundir import RunDir
 
 
 @pytest.fixture(scope="module")

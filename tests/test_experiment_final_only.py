@@ -14,7 +14,7 @@ from numerai_lab.config import config_hash
 from numerai_lab.data import load_references
 from numerai_lab.experiment import Reporter, RunDir, prepare, read_experiment
 from numerai_lab.experiment.completing import run_without_final
-from numerai_lab.experiment.sealing import write_manifest
+from numerai_lab.experiment.records.sealing import write_manifest
 
 
 @pytest.fixture(scope="module")

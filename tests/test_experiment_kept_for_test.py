@@ -14,7 +14,7 @@ from conftest import SMALL, TINY_CONFIG
 from damage import HOW, damage
 from numerai_lab.data import generate_tournament
 from numerai_lab.experiment import RunDir, told_of_test
-from numerai_lab.experiment.looks import count_look
+from numerai_lab.experiment.judging.looks import count_look
 from numerai_lab.models import get_model
 from numerai_lab.scoring import corr_per_era
 from report_html import Page

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerai_lab.config import Bootstrap, Scoring
-from numerai_lab.experiment.summaries import HEADLINE, on_same_eras, summaries
+from numerai_lab.experiment.judging.summaries import HEADLINE, on_same_eras, summaries
 from numerai_lab.scoring import METRICS
 
 SCORING = Scoring(bootstrap=Bootstrap(samples=100))

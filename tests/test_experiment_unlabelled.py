@@ -14,7 +14,7 @@ import pytest
 
 from numerai_lab.errors import UserError
 from numerai_lab.experiment import Reporter, prepare, read_experiment
-from numerai_lab.experiment.cluster_fits import check_workers
+from numerai_lab.experiment.cluster.fits import check_workers
 from numerai_lab.models import ModelInfo, check_model
 from test_models_conformance import Honest
 

@@ -13,7 +13,7 @@ import pytest
 from data_files import load, parquet, table
 from numerai_lab.errors import DataError
 from numerai_lab.experiment import find_final
-from numerai_lab.experiment.predictions import read_predictions
+from numerai_lab.experiment.records.predictions import read_predictions
 from numerai_lab.tournament.submitting.checks import StaleLive, check_new
 
 ODD = [

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from numerai_lab.errors import ModelError, RunError
+from numerai_lab.experiment.judging.variants import variant_facts, variant_pairs, variants_of
 from numerai_lab.experiment.predicting import predict_blind
-from numerai_lab.experiment.rundir import continued_by
-from numerai_lab.experiment.variants import variant_facts, variant_pairs, variants_of
+from numerai_lab.experiment.records.rundir import continued_by
 from numerai_lab.models import FitContext, ModelInfo, Variant, size_and_unit
 from numerai_lab.models.contract.toy import toy_frame
 from numerai_lab.report.shapes import Fit

@@ -8,12 +8,18 @@ from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.fitting import run_final
-from numerai_lab.experiment.guards import changed_data, other_versions, remove_leftovers
-from numerai_lab.experiment.mending import whole
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.experiment.records import Damaged
+from numerai_lab.experiment.records import (
+    Damaged,
+    RunDir,
+    changed_data,
+    iter_runs,
+    other_versions,
+    remove_leftovers,
+    say_if_unverifiable,
+    whole,
+)
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, iter_runs, say_if_unverifiable
 
 
 def run_without_final(

@@ -15,16 +15,24 @@ from numerai_lab.config import Resolved
 from numerai_lab.data import load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, RunError
-from numerai_lab.experiment.evaluate import baselines_of
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
-from numerai_lab.experiment.guards import locked, remove_contents
+from numerai_lab.experiment.judging import baselines_of
 from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
 from numerai_lab.experiment.planned_fit import fit_context
 from numerai_lab.experiment.predicting import predict_blind
-from numerai_lab.experiment.records import FINAL, complete
+from numerai_lab.experiment.records import (
+    FINAL,
+    JUDGED,
+    RunDir,
+    complete,
+    locked,
+    new_run_dir,
+    relative_paths,
+    remove_contents,
+    write_done,
+    write_scores,
+)
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
-from numerai_lab.experiment.rundir import JUDGED, RunDir, new_run_dir
-from numerai_lab.experiment.sealing import relative_paths, write_done, write_scores
 from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json
 from numerai_lab.models import ContinuableModel, size_and_unit

@@ -15,9 +15,9 @@ from numerai_lab.config import Experiment, Neutralize
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
-from numerai_lab.experiment.postprocess import without
+from numerai_lab.experiment.judging import without
 from numerai_lab.experiment.predicting import predict_blind
-from numerai_lab.experiment.rundir import RunDir, find_run, iter_runs
+from numerai_lab.experiment.records import RunDir, find_run, iter_runs
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 

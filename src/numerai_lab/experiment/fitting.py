@@ -12,14 +12,12 @@ import numpy.typing as npt
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.cluster import Cluster
+from numerai_lab.experiment.judging import judged_columns, neutralizer_names
 from numerai_lab.experiment.plan import Prepared, final_test_eras, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
-from numerai_lab.experiment.postprocess import judged_columns, neutralizer_names
 from numerai_lab.experiment.predicting import predict_eras
-from numerai_lab.experiment.predictions import write_predictions
-from numerai_lab.experiment.records import FINAL, complete, fold_name
+from numerai_lab.experiment.records import FINAL, RunDir, complete, fold_name, write_predictions
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
-from numerai_lab.experiment.rundir import RunDir
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.models import Detailed, FitReport, Model
 from numerai_lab.splits import Fold, final_eras
@@ -38,7 +36,7 @@ def run_folds(
         for fold in folds:
             run_fold(run, fold, prepared, references, reporter)
         return
-    from numerai_lab.experiment import cluster_fits
+    from numerai_lab.experiment.cluster import fits as cluster_fits
 
     cluster.go_on_without_lost(reporter.warn)
     cluster_fits.check_workers(cluster, prepared)
@@ -92,7 +90,7 @@ def run_fold(
                 purge_eras=purge_eras(prepared),
             )
         else:
-            from numerai_lab.experiment.cluster_fits import predict_together
+            from numerai_lab.experiment.cluster import predict_together
 
             last = facts["train"]["last"]
             detail = predict_together(cluster, folder / "model", fold, last, prepared)
@@ -184,7 +182,7 @@ def fit_and_save(
         (folder / "model").mkdir()
         model.save(folder / "model")
         return model, facts
-    from numerai_lab.experiment import cluster_fits
+    from numerai_lab.experiment.cluster import fits as cluster_fits
 
     fitted = cluster_fits.fit_one(cluster, fit, prepared, reporter)
     facts = fit.facts(fitted.report, watch.seconds)

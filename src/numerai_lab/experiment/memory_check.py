@@ -5,20 +5,9 @@ from __future__ import annotations
 from numerai_lab.errors import UserError
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.plan import Prepared
+from numerai_lab.experiment.planned_fit import fit_shape
 from numerai_lab.machine import available_bytes, device_available_bytes, gib, memory_limits
-from numerai_lab.models import Shape, SizedModel
-
-
-def fit_shape(prepared: Prepared, n_rows: int) -> Shape:
-    """Return the size of a fit on so many rows of this run."""
-    frame = prepared.dataset.frame
-    return Shape(
-        n_rows=n_rows,
-        n_features=frame.n_features,
-        n_targets=len(prepared.trained),
-        feature_bytes=frame.features.itemsize,
-        device=prepared.experiment.device,
-    )
+from numerai_lab.models import SizedModel
 
 
 def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:

@@ -10,7 +10,7 @@ from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.machine import usable_cores
-from numerai_lab.models import FitContext, FitReport
+from numerai_lab.models import FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import inner_slice, known_before, sample_weights
 
@@ -105,4 +105,16 @@ def fit_context(
         n_threads=experiment.threads or usable_cores(),
         progress=progress,
         say=say,
+    )
+
+
+def fit_shape(prepared: Prepared, n_rows: int) -> Shape:
+    """Return the size of a fit on so many rows of this run."""
+    frame = prepared.dataset.frame
+    return Shape(
+        n_rows=n_rows,
+        n_features=frame.n_features,
+        n_targets=len(prepared.trained),
+        feature_bytes=frame.features.itemsize,
+        device=prepared.experiment.device,
     )

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterator
 
 from numerai_lab.errors import LabError, MachineError
+from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir
 
 
 class Stopped(LabError):

@@ -13,44 +13,52 @@ from numerai_lab.config import Resolved, config_hash
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.disclosure import for_others
 from numerai_lab.errors import RunError, UserError
-from numerai_lab.experiment.baselines import (
-    aligned_baseline,
-    dataset_for,
-    differs_from_variant,
-)
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.completing import add_final, run_without_final
-from numerai_lab.experiment.evaluate import judge_run
 from numerai_lab.experiment.fitting import run_final, run_folds
-from numerai_lab.experiment.guards import (
+from numerai_lab.experiment.judging import (
+    aligned_baseline,
+    begin_looks,
+    check_judging,
+    dataset_for,
+    differs_from_variant,
+    has_test,
+    judge_run,
+    variant_facts,
+)
+from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
+from numerai_lab.experiment.records import (
     BEFORE_MANIFEST,
+    DONE,
+    Damaged,
+    RunDir,
+    check_not_continued,
     check_same_config,
     check_same_data,
     fingerprint,
+    git_state,
+    iter_runs,
     locked,
+    machine,
+    mend_configs,
+    mend_manifest,
+    merge_predictions,
+    new_run_dir,
+    owner_of,
+    read_predictions,
     remove_contents,
     remove_leftovers,
     same_data,
+    say_if_unverifiable,
+    versions,
     warn_other_versions,
-)
-from numerai_lab.experiment.looks import begin_looks, has_test
-from numerai_lab.experiment.memory_check import check_memory
-from numerai_lab.experiment.mending import (
-    check_not_continued,
-    mend_configs,
-    mend_manifest,
     whole,
     write_configs,
+    write_done,
+    write_manifest,
 )
-from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
-from numerai_lab.experiment.postprocess import check_judging
-from numerai_lab.experiment.predictions import merge_predictions, read_predictions
-from numerai_lab.experiment.provenance import git_state, machine, versions
-from numerai_lab.experiment.records import DONE, Damaged, owner_of
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, iter_runs, new_run_dir, say_if_unverifiable
-from numerai_lab.experiment.sealing import write_done, write_manifest
-from numerai_lab.experiment.variants import variant_facts
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,20 @@ from typing import Any
 
 from numerai_lab.checksums import NotAsWritten, read_sealed, write_sealed
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.mending import set_aside
-from numerai_lab.experiment.provenance import versions
+from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.records import (
     LOOKS,
     RECORD,
     TEST_SCORES,
     Damaged,
     Owner,
+    RunDir,
     check_files,
     check_owner,
     record,
+    set_aside,
+    versions,
 )
-from numerai_lab.experiment.rundir import RunDir
-from numerai_lab.experiment.summaries import MAIN
 
 
 @dataclass(frozen=True)

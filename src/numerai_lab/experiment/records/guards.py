@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.provenance import versions
-from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.experiment.records.provenance import versions
+from numerai_lab.experiment.records.rundir import RunDir
 from numerai_lab.files import exclusive_lock
 
 BEFORE_MANIFEST = ("config.yaml", "resolved.yaml", "test_looks.json", ".lock")

@@ -15,16 +15,23 @@ import pyarrow.parquet as pq
 from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_section
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.era_bounds import EraBound, era_number
-from numerai_lab.experiment.extra_scores import check_extra
-from numerai_lab.experiment.guards import check_same_data, locked
-from numerai_lab.experiment.judge import Judged, judge
-from numerai_lab.experiment.predictions import Predictions, read_predictions
+from numerai_lab.experiment.judging.era_bounds import EraBound, era_number
+from numerai_lab.experiment.judging.extra_scores import check_extra
+from numerai_lab.experiment.judging.judge import Judged, judge
+from numerai_lab.experiment.judging.summaries import MAIN
+from numerai_lab.experiment.judging.variants import variants_of
+from numerai_lab.experiment.records import (
+    Predictions,
+    RunDir,
+    check_same_data,
+    find_run,
+    locked,
+    read_predictions,
+    relative_paths,
+    say_if_unverifiable,
+    write_scores,
+)
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
-from numerai_lab.experiment.sealing import relative_paths, write_scores
-from numerai_lab.experiment.summaries import MAIN
-from numerai_lab.experiment.variants import variants_of
 from numerai_lab.files import write_aside, write_json
 from numerai_lab.models import Variant
 

@@ -23,7 +23,7 @@ import yaml
 from numerai_lab.checksums import FileMark, NotAsWritten, read_sealed
 from numerai_lab.config import Experiment
 from numerai_lab.errors import RunError, did_you_mean
-from numerai_lab.experiment.records import (
+from numerai_lab.experiment.records.part_records import (
     DONE,
     FINAL,
     RECORD,

@@ -10,8 +10,8 @@ from typing import Any
 
 from numerai_lab.checksums import marks_of, write_sealed
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.guards import locked
-from numerai_lab.experiment.records import (
+from numerai_lab.experiment.records.guards import locked
+from numerai_lab.experiment.records.part_records import (
     DONE,
     MANIFEST_FORMAT,
     RECORD,
@@ -20,7 +20,7 @@ from numerai_lab.experiment.records import (
     complete,
     record,
 )
-from numerai_lab.experiment.rundir import CONFIGS, JUDGED, RunDir
+from numerai_lab.experiment.records.rundir import CONFIGS, JUDGED, RunDir
 
 
 def write_manifest(run: RunDir, manifest: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from numerai_lab.data import is_cache
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.rundir import RunDir
+from numerai_lab.experiment.records.rundir import RunDir
 
 _DIGITS = 6
 """Hex digits of a hash that a person sees; two files of 16 million would share them."""

@@ -26,9 +26,8 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import Dataset, References, load_data, load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.baselines import dataset_for
-from numerai_lab.experiment.data_identity import judged_on
-from numerai_lab.experiment.evaluate import (
+from numerai_lab.experiment.judging.baselines import dataset_for
+from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
     EvaluateOptions,
     baselines_of,
@@ -37,17 +36,27 @@ from numerai_lab.experiment.evaluate import (
     era_range,
     with_options,
 )
-from numerai_lab.experiment.guards import check_same_data, locked
-from numerai_lab.experiment.judge import Judged, choose_benchmark, judge
-from numerai_lab.experiment.looks import Looks, count_look, has_test, read_looks
+from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, judge
+from numerai_lab.experiment.judging.looks import Looks, count_look, has_test, read_looks
+from numerai_lab.experiment.judging.postprocess import judged_columns
+from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, purge_eras, read_experiment
-from numerai_lab.experiment.postprocess import judged_columns
 from numerai_lab.experiment.predicting import predict_eras
-from numerai_lab.experiment.records import RECORD, TEST_SCORES, Damaged, record
+from numerai_lab.experiment.records import (
+    RECORD,
+    TEST_SCORES,
+    Damaged,
+    RunDir,
+    check_same_data,
+    find_run,
+    iter_runs,
+    judged_on,
+    locked,
+    record,
+    relative_paths,
+    say_if_unverifiable,
+)
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.rundir import RunDir, find_run, iter_runs, say_if_unverifiable
-from numerai_lab.experiment.sealing import relative_paths
-from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.files import write_aside
 
 

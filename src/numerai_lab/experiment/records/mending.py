@@ -10,8 +10,15 @@ from numerai_lab.checksums import NotAsWritten, marks_of, read_sealed, write_sea
 from numerai_lab.config import Resolved, resolved_yaml
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.records import DONE, RUN, Damaged, Owner, check_owner, owner_of
-from numerai_lab.experiment.rundir import CONFIGS, RunDir, continued_by
+from numerai_lab.experiment.records.part_records import (
+    DONE,
+    RUN,
+    Damaged,
+    Owner,
+    check_owner,
+    owner_of,
+)
+from numerai_lab.experiment.records.rundir import CONFIGS, RunDir, continued_by
 from numerai_lab.files import write_errors, write_text
 
 Say = Callable[[str], None]

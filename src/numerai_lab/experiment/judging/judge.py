@@ -15,10 +15,10 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.experiment.extra_scores import extra_scores
-from numerai_lab.experiment.summaries import MAIN, compare_columns, on_same_eras, summaries
-from numerai_lab.experiment.suspicions import suspicions
-from numerai_lab.experiment.variants import variant_facts, variant_pairs
+from numerai_lab.experiment.judging.extra_scores import extra_scores
+from numerai_lab.experiment.judging.summaries import MAIN, compare_columns, on_same_eras, summaries
+from numerai_lab.experiment.judging.suspicions import suspicions
+from numerai_lab.experiment.judging.variants import variant_facts, variant_pairs
 from numerai_lab.models import Variant
 from numerai_lab.scoring import accusation, payout_rule, score_predictions, simulate_payout
 

@@ -13,10 +13,15 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.data_identity import DataIdentity, judged_on
-from numerai_lab.experiment.judge import suspected
-from numerai_lab.experiment.rundir import RunDir, find_run, say_if_unverifiable
-from numerai_lab.experiment.summaries import MAIN
+from numerai_lab.experiment.judging.judge import suspected
+from numerai_lab.experiment.judging.summaries import MAIN
+from numerai_lab.experiment.records import (
+    DataIdentity,
+    RunDir,
+    find_run,
+    judged_on,
+    say_if_unverifiable,
+)
 from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
 

@@ -11,11 +11,9 @@ from pydantic import ValidationError
 
 from numerai_lab.config import Experiment
 from numerai_lab.errors import LabError, RunError
-from numerai_lab.experiment.data_identity import judged_on
-from numerai_lab.experiment.looks import brief_of_test, told_of_test
-from numerai_lab.experiment.records import Damaged
-from numerai_lab.experiment.rundir import RunDir, iter_runs
-from numerai_lab.experiment.summaries import MAIN
+from numerai_lab.experiment.judging.looks import brief_of_test, told_of_test
+from numerai_lab.experiment.judging.summaries import MAIN
+from numerai_lab.experiment.records import Damaged, RunDir, iter_runs, judged_on
 from numerai_lab.models import get_model
 
 _TOLD_OTHERWISE = ("name", "question", "data.dir", "data.store")

@@ -13,9 +13,9 @@ from numerai_lab.config import Neutralize
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame, StoredFeatures
 from numerai_lab.errors import DataError
-from numerai_lab.experiment.judge import choose_benchmark, neutral_features
+from numerai_lab.experiment.judging.judge import choose_benchmark, neutral_features
+from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.experiment.summaries import MAIN
 from numerai_lab.models import Detailed
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from numerai_lab.arrays import Eras
-from numerai_lab.experiment import cluster_work as work
-from numerai_lab.experiment.cluster import Call
-from numerai_lab.experiment.cluster_rows import RowsToRead, known_rows, rows_to_read
+from numerai_lab.experiment.cluster import work
+from numerai_lab.experiment.cluster.executor import Call
+from numerai_lab.experiment.cluster.rows import RowsToRead, known_rows, rows_to_read
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.predicting import joined
 from numerai_lab.models import ControlledModel, Detailed, DetailedModel, OnlineModel

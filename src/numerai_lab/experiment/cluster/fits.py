@@ -14,14 +14,13 @@ import numpy.typing as npt
 from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import UserError
-from numerai_lab.experiment import cluster_work as work
-from numerai_lab.experiment.cluster import Call, Cluster, host_of
-from numerai_lab.experiment.cluster_predictions import FoldToPredict, SharedPrediction
-from numerai_lab.experiment.cluster_rows import missing_file, read_rows, rows_by_era, rows_to_read
-from numerai_lab.experiment.memory_check import fit_shape
+from numerai_lab.experiment.cluster import work
+from numerai_lab.experiment.cluster.executor import Call, Cluster, host_of
+from numerai_lab.experiment.cluster.predictions import FoldToPredict, SharedPrediction
+from numerai_lab.experiment.cluster.rows import missing_file, read_rows, rows_by_era, rows_to_read
 from numerai_lab.experiment.plan import Prepared
-from numerai_lab.experiment.planned_fit import PlannedFit
-from numerai_lab.experiment.provenance import versions
+from numerai_lab.experiment.planned_fit import PlannedFit, fit_shape
+from numerai_lab.experiment.records import versions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import Detailed, MemberModel, SizedModel
 from numerai_lab.seeds import child_seed

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import predicting
-from numerai_lab.experiment.cluster import PROGRESS_TOPIC
-from numerai_lab.experiment.cluster_rows import RowsToRead, read_rows
+from numerai_lab.experiment.cluster.executor import PROGRESS_TOPIC
+from numerai_lab.experiment.cluster.rows import RowsToRead, read_rows
 from numerai_lab.experiment.reporter import Stopwatch
 from numerai_lab.models import (
     Collective,

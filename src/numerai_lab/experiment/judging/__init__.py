@@ -1,0 +1,53 @@
+"""How predictions are judged: scores, comparisons, lists of runs, post-processing."""
+
+from numerai_lab.experiment.judging.baselines import (
+    aligned_baseline,
+    dataset_for,
+    differs_from_variant,
+)
+from numerai_lab.experiment.judging.compare import compare
+from numerai_lab.experiment.judging.era_bounds import era_bound
+from numerai_lab.experiment.judging.evaluate import (
+    Evaluated,
+    EvaluateOptions,
+    baselines_of,
+    evaluate,
+    judge_run,
+)
+from numerai_lab.experiment.judging.judge import suspected
+from numerai_lab.experiment.judging.listing import list_runs
+from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
+from numerai_lab.experiment.judging.postprocess import (
+    check_judging,
+    judged_columns,
+    neutralizer_names,
+    without,
+)
+from numerai_lab.experiment.judging.tested import evaluate_test
+from numerai_lab.experiment.judging.variants import variant_facts, variants_of
+
+__all__ = [
+    "EvaluateOptions",
+    "Evaluated",
+    "aligned_baseline",
+    "baselines_of",
+    "begin_looks",
+    "brief_of_test",
+    "check_judging",
+    "compare",
+    "dataset_for",
+    "differs_from_variant",
+    "era_bound",
+    "evaluate",
+    "evaluate_test",
+    "has_test",
+    "judge_run",
+    "judged_columns",
+    "list_runs",
+    "neutralizer_names",
+    "suspected",
+    "told_of_test",
+    "variant_facts",
+    "variants_of",
+    "without",
+]
