@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import time
 
 import numpy as np
@@ -141,6 +142,23 @@ def test_ctrl_c_that_is_not_meant_for_a_run_stays_ignored():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_inside_a_destructor_is_not_lost(capsys):
+    class Freed:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def work():
+        with Reporter(quiet=True):
+            Freed()  # Python prints what a destructor raises, and forgets it
+            time.sleep(10)
+
+    before = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert "Traceback" not in capsys.readouterr().err
+    assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
 
 
 def test_resume_finds_the_unfinished_run_by_itself(lab, trained, tiny_config, tmp_path):

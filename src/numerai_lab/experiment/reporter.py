@@ -6,6 +6,7 @@ sentence is also appended to the run's log.jsonl once the run directory is known
 
 from __future__ import annotations
 
+import _thread
 import json
 import signal
 import sys
@@ -35,6 +36,9 @@ class _Interrupt:
     def __init__(self) -> None:
         self.pressed = False
         self.at_work = False
+        self._signal: Any = None
+        self._hook: Any = None
+        self._again: threading.Timer | None = None
 
     def __call__(self, _signum: int, _frame: FrameType | None) -> None:
         first, self.pressed = not self.pressed, True
@@ -46,6 +50,27 @@ class _Interrupt:
     def check(self) -> None:
         if self.pressed:
             raise KeyboardInterrupt
+
+    def begin(self) -> None:
+        """Take Ctrl-C, and what Python would print of one that comes inside a destructor."""
+        self._signal, self._hook = signal.signal(signal.SIGINT, self), sys.unraisablehook
+        sys.unraisablehook = self._once_more
+
+    def end(self) -> None:
+        """Leave both as they were."""
+        if self._again is not None:
+            self._again.cancel()
+        signal.signal(signal.SIGINT, self._signal)
+        sys.unraisablehook = self._hook
+
+    def _once_more(self, lost: sys.UnraisableHookArgs) -> None:
+        """Interrupt again, a moment after the destructor that swallowed the first one."""
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        self._again = threading.Timer(0.05, _thread.interrupt_main)
+        self._again.daemon = True
+        self._again.start()
 
 
 _CONVERTING = "era store"
@@ -73,13 +98,14 @@ class Reporter:
         self._label = ""
         self._watch = Stopwatch()
         self._interrupt = _Interrupt()
-        self._handler: Any = None
+        self._began = False
 
     def __enter__(self) -> Self:
         # Under nohup, or in the background of a script, Ctrl-C is ignored and is not meant for us.
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         if threading.current_thread() is threading.main_thread() and not ignored:
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+            self._interrupt.begin()
+            self._began = True
         return self
 
     def __exit__(
@@ -89,9 +115,9 @@ class Reporter:
         trace: TracebackType | None,
     ) -> None:
         self._stop_bars()
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+        if self._began:
+            self._interrupt.end()
+            self._began = False
 
     def child(self) -> Reporter:
         """Return a reporter for a run within this one: the same screen, its own log."""
