@@ -17,7 +17,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.judging import without
 from numerai_lab.experiment.predicting import predict_blind
-from numerai_lab.experiment.records import RunDir, find_run, iter_runs
+from numerai_lab.experiment.records import Damaged, RunDir, find_run, iter_runs
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
@@ -59,10 +59,13 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
 
     Raises
     ------
-    RunError : no such run; a run that is not finished; none with a final model.
+    RunError : no such run; a run that is not finished, or whose manifest is damaged; none with a
+        final model. A damaged final model counts: `load_final` tells what is wrong with it.
     """
     try:
-        run = find_run(spec, runs_dir)  # says what is wrong with a name or a directory
+        run = find_run(spec, runs_dir, final=True)  # says what is wrong with a name or a directory
+    except Damaged:
+        raise
     except RunError as error:
         way = "train one with `numerai-lab train CONFIG --final`, or name another --runs-dir"
         raise RunError(error.what, where=error.where, fix=way) from None

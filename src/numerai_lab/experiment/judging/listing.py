@@ -89,10 +89,10 @@ def _row(run: RunDir) -> dict[str, Any]:
         row["test"] = brief_of_test(test)
     try:
         row["verifiable"] = run.verifiable()
-        if run.has_final:
-            run.part_record(run.final_dir)
         if run.finished:
             run.record()
+        if run.has_final:
+            run.part_record(run.final_dir)
         summary = run.scores() if run.finished else None
     except Damaged as error:
         return row | {"state": "damaged", "damage": str(error)}

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from numerai_lab.checksums import NotAsWritten, marks_of, read_sealed, write_sealed
+from numerai_lab.checksums import marks_of, write_sealed
 from numerai_lab.config import Resolved, resolved_yaml
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.records.part_records import (
-    DONE,
-    RUN,
-    Damaged,
-    Owner,
-    check_owner,
-    owner_of,
-)
+from numerai_lab.experiment.records.part_records import Damaged, manifest_in_done
 from numerai_lab.experiment.records.rundir import CONFIGS, RunDir, continued_by
 from numerai_lab.files import write_errors, write_text
 
@@ -31,34 +23,17 @@ def mend_manifest(run: RunDir, warn: Say) -> None:
     ------
     Damaged : it is damaged, and DONE does not have it.
     """
+    done = manifest_in_done(run.path)
     try:
-        done = read_sealed(run.path / DONE)
-        owner = owner_of(done["manifest"])
-        check_owner(done, owner, RUN)
-    except (FileNotFoundError, NotAsWritten, KeyError, TypeError):
-        done = None
-    try:
-        mine = run.owner()
-        if done is None or mine == owner or not _is_majority(run, owner):
-            return
-        what = "it is of another run than the folds"
+        run.owner()
+        run.check_manifest_is_own()
+        return
     except Damaged as error:
         if done is None:
             raise
         what = f"it {error.what}"
-    write_sealed(run.manifest_path, done["manifest"])
+    write_sealed(run.manifest_path, done)
     warn(f"{run.manifest_path}: {what}; written anew, as DONE has it")
-
-
-def _is_majority(run: RunDir, owner: Owner) -> bool:
-    """Whether most of the folds are of this run, which manifest and DONE do not agree about."""
-    owners: Counter[bool] = Counter()
-    for path in run.path.glob(f"folds/*/{DONE}"):
-        try:
-            owners[read_sealed(path)["run"] == owner] += 1
-        except (OSError, NotAsWritten, KeyError, TypeError):
-            continue
-    return owners[True] > owners[False]
 
 
 def write_configs(run: RunDir, resolved: Resolved) -> bool:
@@ -102,9 +77,6 @@ def whole(run: RunDir, folder: Path, warn: Say) -> bool:
         return False
     try:
         run.check_part(folder)
-        # an older version wrote no record, but never a folder without DONE
-        if not (folder / DONE).exists():
-            raise Damaged("has no DONE", where=str(folder))
     except Damaged as error:
         aside = set_aside(run, folder)
         warn(f"{error.where}: {error.what}; moved to {aside}, and fitted again")

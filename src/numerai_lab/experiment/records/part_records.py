@@ -15,6 +15,7 @@ none: no number comes from them, and each report is written anew.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,28 @@ def read_record(path: Path, owner: Owner, part: str) -> dict[str, Any] | None:
     check_owner(value, owner, part)
     found: dict[str, Any] = value
     return found
+
+
+def manifest_in_done(run: Path) -> dict[str, Any] | None:
+    """Return the manifest that DONE of a run's folder holds; None without a whole DONE."""
+    try:
+        done = read_sealed(run / DONE)
+        check_owner(done, owner_of(done["manifest"]), RUN)
+    except (OSError, NotAsWritten, KeyError, TypeError):
+        return None
+    found: dict[str, Any] = done["manifest"]
+    return found
+
+
+def is_majority(run: Path, owner: Owner) -> bool:
+    """Whether most folds are of this run: they tell which is right, manifest.json or DONE."""
+    owners: Counter[bool] = Counter()
+    for path in run.glob(f"folds/*/{DONE}"):
+        try:
+            owners[read_sealed(path)["run"] == owner] += 1
+        except (OSError, NotAsWritten, KeyError, TypeError):
+            continue
+    return owners[True] > owners[False]
 
 
 def check_owner(value: Any, owner: Owner, part: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from numerai_lab.checksums import FileMark, NotAsWritten, read_sealed
+from numerai_lab.checksums import FileMark, NotAsWritten, damage_of, read_sealed
 from numerai_lab.config import Experiment
 from numerai_lab.errors import RunError, did_you_mean
 from numerai_lab.experiment.records.part_records import (
@@ -34,6 +34,8 @@ from numerai_lab.experiment.records.part_records import (
     check_files,
     check_owner,
     fold_name,
+    is_majority,
+    manifest_in_done,
     owner_of,
     read_record,
 )
@@ -106,8 +108,11 @@ class RunDir:
 
     @property
     def has_final(self) -> bool:
-        """Whether a final model is there."""
-        return (self.final_dir / DONE).exists()
+        """Whether a final model is there, whole or damaged.
+
+        One that is being fitted is not: its folder gets this name once its DONE is written.
+        """
+        return self.final_dir.is_dir()
 
     def fold_dir(self, fold: int) -> Path:
         """Folder of one fold, numbered from 1."""
@@ -137,12 +142,23 @@ class RunDir:
                     where=str(self.path),
                     fix="`numerai-lab runs` lists the runs there are",
                 ) from None
-            raise Damaged("is gone", where=str(path), fix=self._from_config()) from None
+            raise Damaged("is gone", where=str(path), fix=self._manifest_anew()) from None
         except NotAsWritten as error:
-            way = self._from_config() if self.finished else "train this experiment again"
-            raise Damaged(str(error), where=str(path), fix=way) from None
+            raise Damaged(str(error), where=str(path), fix=self._manifest_anew()) from None
         found: dict[str, Any] = value
         return found
+
+    def check_manifest_is_own(self) -> None:
+        """Raise Damaged when manifest.json is another run's, as DONE and most folds tell."""
+        own = manifest_in_done(self.path)
+        if own is None or self.owner() == owner_of(own):
+            return
+        if is_majority(self.path, owner_of(own)):
+            raise Damaged(
+                "is of another run than DONE and the folds",
+                where=str(self.manifest_path),
+                fix=self._manifest_anew(),
+            )
 
     def scores(self) -> dict[str, Any]:
         """Read scores.json. Raises RunError when it is absent or damaged."""
@@ -186,8 +202,19 @@ class RunDir:
         """
         return self._record(self.path / DONE, RUN)
 
+    def not_finished(self, *, final: bool = False) -> Damaged:
+        """Return what to raise where DONE is not there, with the command that writes it."""
+        return Damaged(
+            "is not there: lost, or never written because the run is not finished",
+            where=str(self.path / DONE),
+            fix=self._anew(final)(),
+        )
+
     def part_record(self, folder: Path) -> dict[str, Any] | None:
-        """Read DONE of a fold or the final model; None in one of an older version."""
+        """Read DONE of a fold or the final model; None in one of an older version.
+
+        Raises Damaged, also when it is not there: no version left a folder without it.
+        """
         return self._record(folder / DONE, self.part_name(folder))
 
     def part_name(self, folder: Path) -> str:
@@ -260,10 +287,13 @@ class RunDir:
             if record is None and kept:
                 raise NotAsWritten("is empty")
         except FileNotFoundError:
-            if not kept:
-                return None
-            problem = "is not there: lost, or never written because the run is not finished"
+            if part == RUN:
+                if not kept:
+                    return None
+                raise self.not_finished() from None
+            problem = "is gone"
         except NotAsWritten as error:
+            self.check_manifest_is_own()
             problem = str(error)
         else:
             return record
@@ -291,6 +321,7 @@ class RunDir:
                 fix=self._judged_anew() if self.finished else f"`{self.completing()}`",
             ) from None
         except NotAsWritten as error:
+            self.check_manifest_is_own()
             raise Damaged(str(error), where=str(path), fix=self._judged_anew()) from None
 
     def _anew(self, final: bool) -> Callable[[], str]:
@@ -307,6 +338,21 @@ class RunDir:
 
     def _judged_anew(self) -> str:
         return f"`numerai-lab evaluate {shlex.quote(str(self.path))}` writes it anew"
+
+    def _manifest_anew(self) -> str:
+        """Say how to get manifest.json back: from DONE, which holds a copy of it."""
+        own = manifest_in_done(self.path)
+        if own is None:
+            return "train this experiment again"
+        resolved = self.path / "resolved.yaml"
+        if damage_of(self.path, own["files"], [resolved.name]) is not None:
+            return self._from_config()
+        value = yaml.load(resolved.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)
+        train = f"numerai-lab train {shlex.quote(str(resolved))}"
+        if value.get("compare_to"):  # names beside the config it was trained from
+            train = own["command"]
+        more = shlex.join(["--resume", "--run-dir", str(self.path)])
+        return f"`{train} {more}` writes it anew from DONE"
 
     def _from_config(self) -> str:
         more = shlex.join(["--resume", "--run-dir", str(self.path)])
@@ -354,8 +400,8 @@ def iter_runs(
 ) -> Iterator[RunDir]:
     """Yield the runs under `runs_dir` (of one experiment, or all) in the order they began.
 
-    A run whose manifest is damaged counts as one of the experiment that its folder is named after:
-    `damaged` is told of it, or, without that, it is raised.
+    A run whose manifest is damaged, or another run's, counts as one of the experiment that its
+    folder is named after: `damaged` is told of it, or, without that, it is raised.
     """
     paths = {path.parent for path in runs_dir.glob("*/*/manifest.json")}
     # also one that has lost its manifest; but final/ is none, in a run that lies one level higher
@@ -364,7 +410,10 @@ def iter_runs(
     for path in sorted(paths):
         run = RunDir(path)
         try:
-            told.append((run.manifest(), run))
+            manifest = run.manifest()
+            if manifest["experiment"] != path.parent.name:
+                run.check_manifest_is_own()
+            told.append((manifest, run))
         except RunError as error:
             if name is not None and path.parent.name != name:
                 continue
@@ -377,26 +426,36 @@ def iter_runs(
             yield run
 
 
-def find_run(spec: str | None, runs_dir: Path) -> RunDir:
+def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir:
     """Turn what a person typed into a finished run.
 
     Parameters
     ----------
     spec : a run directory; an experiment's name or `latest:NAME` for its last finished run;
         None for the last finished run of all.
+    final : whether the way out of an unfinished run is to end with a final model.
+
+    Raises
+    ------
+    RunError : no such run. Damaged : only runs without DONE; a manifest that is damaged or gone.
     """
     if spec is not None and (Path(spec) / "manifest.json").is_file():
         return RunDir(Path(spec))
     name = spec.removeprefix("latest:") if spec is not None else None
     if spec is not None and Path(spec).is_dir():
+        if manifest_in_done(Path(spec)) is not None:
+            RunDir(Path(spec)).manifest()  # tells that it is gone, and how it comes back
         raise RunError(
             "is not a run directory (it has no manifest.json)",
             where=spec,
             fix="`numerai-lab runs` lists the runs there are",
         )
-    finished = [run for run in iter_runs(runs_dir, name) if run.finished]
+    there = list(iter_runs(runs_dir, name))
+    finished = [run for run in there if run.finished]
     if finished:
         return finished[-1]
+    if there:
+        raise there[-1].not_finished(final=final)
     names = sorted({r.manifest()["experiment"] for r in iter_runs(runs_dir) if r.finished})
     what = "no finished run" + (f" named '{name}'" if name else "")
     raise RunError(
