@@ -22,7 +22,7 @@ from typing import Any
 
 LIBRARIES = {"lgbm": "lightgbm", "xgb": "xgboost"}
 IMPORTS = {
-    "lab": ("numerai_lab.cli", "numerai_lab.experiment", "numerai_lab.report"),
+    "lab": ("numerai_lab.cli.application", "numerai_lab.experiment", "numerai_lab.report"),
     "notebook": ("notebook", "pandas", "numerai_tools.scoring"),
 }
 

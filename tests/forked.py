@@ -175,7 +175,7 @@ def _import_everything() -> None:
     import numerai_lab.report
     import numerai_lab.stand_in
     import numerai_lab.tournament  # noqa: F401
-    from numerai_lab.cli import commands
+    from numerai_lab.cli.application import commands
     from numerai_lab.models import list_models
 
     list_models()

@@ -131,7 +131,7 @@ def test_too_many_rows_for_the_memory(tmp_path, monkeypatch):
     section = parquet(tmp_path / "a.parquet", table())
     numpy = SimpleNamespace(**{**vars(np), "empty": no_memory})
     monkeypatch.setattr("numerai_lab.data.reading.values.np", numpy)
-    with pytest.raises(MachineError, match="GiB of features do not fit into memory"):
+    with pytest.raises(MachineError, match="MiB of features do not fit into memory"):
         load(**section)
 
 

@@ -1,9 +1,12 @@
 """A run stopped at any moment, by Ctrl-C or a full disk: the advice, taken literally, ends it."""
 
 import errno
+import json
 import re
 import shlex
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +101,26 @@ def test_a_final_model_added_to_a_finished_run(lab, tournament, tmp_path, stop_a
     nothing = lab(*command, "--resume")
     assert nothing.code == 2
     assert f"to resume (its last run, {run}, is complete); " in nothing.err
+
+
+IMPORTING = """
+import sys
+class Interrupted:
+    def find_spec(name, *_):
+        if name == {!r}:
+            sys.meta_path.remove(Interrupted)
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted)
+from numerai_lab.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["numerai_lab.streams", "typer", "numerai_lab.cli.bundles"])
+def test_ctrl_c_while_the_command_line_is_imported(module):
+    """Nothing is imported yet: a process of its own, which ends at once."""
+    command = [sys.executable, "-c", IMPORTING.format(module), "runs", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    sentence = "stopped before it began: run it again"
+    assert (done.returncode, done.stderr) == (130, f"error: {sentence}\n")
+    assert json.loads(done.stdout) == {"error": sentence, "exit_code": 130}

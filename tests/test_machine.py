@@ -1,6 +1,7 @@
 """What the process may use, asked in processes that are limited in each way."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -125,3 +126,30 @@ def test_a_model_that_finds_no_memory_is_not_to_be_reinstalled(lab, tmp_path, mo
         assert result.code == 1
         assert result.err.startswith("error: not enough memory")
         assert "reinstall" not in result.err
+
+
+LIMIT = """
+import resource
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+"""
+
+
+def test_a_limit_of_addresses_that_binds_is_among_the_ways_out(forks, tiny_config, tmp_path):
+    command = ("train", tiny_config, "--runs-dir", tmp_path, "--set", "model.params.memory=in_core")
+    code, _, err = forks.run(*map(str, command), code=LIMIT + COMMAND)
+    assert code == 2, err
+    assert re.search(r"; \d+ MiB are available \(a process may have ", err), err
+    assert "or more addresses (ulimit -v unlimited)" in err
+
+
+def test_another_limit_that_binds_is_not_told_as_one_of_addresses(
+    lab, tiny_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("numerai_lab.experiment.memory_check.available_bytes", lambda: 100 << 20)
+    extra = ("--set", "model.params.memory=in_core")
+    result = lab("train", tiny_config, "--runs-dir", tmp_path, *extra)
+    assert result.code == 2
+    assert "100 MiB are available" in result.err
+    assert "ulimit" not in result.err

@@ -231,6 +231,15 @@ def test_a_damaged_receipt_or_run_is_said_and_the_rest_is_shown(lab, server, slo
     assert any("no finished run" in said for said in lines(result, "gamma")[1]["warnings"])
 
 
+def test_a_damaged_run_is_not_told_as_none(lab, server, slots, run_dir, tmp_path):
+    copy = shutil.copytree(run_dir, tmp_path / "copy")
+    (copy / "scores.json").write_text("{")
+    slots.write_text(slots.read_text().replace(f"work, run: {run_dir}", f"work, run: {copy}"))
+    _, slot = lines(lab("status", "--config", slots, "--json"), "gamma")
+    assert slot["unjudged"] == "the run to compare with is damaged"
+    assert any("scores.json" in said for said in slot["warnings"])
+
+
 def test_uploaded_models_are_listed_after_the_slots(lab, slots, state, run_dir):
     for model in ("alpha", "beta"):
         write_upload(

@@ -34,6 +34,7 @@ def test_a_model_that_takes_its_process_down_costs_its_own_slot(submit, zygote, 
     assert code == 1, err
     assert [one["status"] for one in json.loads(out)["slots"]] == ["failed", "submitted"], err
     assert sentence in err
+    assert f"`numerai-lab predict {bad}`" in err
     assert submit.submissions() == [("beta", ROUND)]
     assert list(submit.state.glob(".predicted*")) == []
 

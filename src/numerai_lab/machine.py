@@ -114,6 +114,13 @@ def short_of_memory(error: BaseException) -> MachineError | None:
     return None
 
 
+def bound_by_addresses() -> bool:
+    """Return whether `ulimit -v` leaves less than every other limit on memory."""
+    limit = _address_space()
+    others = (_system(), _cgroup_v2(), _cgroup_v1())
+    return limit is not None and all(other is None or limit <= other for other in others)
+
+
 def memory_limits() -> str:
     """Return ` (the limits that are set on this process's memory)`, empty if there are none."""
     limit, group = _limit_of_addresses(), _cgroup_limit()
@@ -132,9 +139,9 @@ def _ulimit(limit: int) -> str:
     return f"a process may have {limit / 1e6:,.0f} MB of addresses here (ulimit -v)"
 
 
-def gib(size: float) -> str:
-    """Write a number of bytes as GiB."""
-    return f"{size / 2**30:.1f} GiB"
+def as_size(size: float) -> str:
+    """Write a number of bytes as GiB, below one as MiB."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
 def _system() -> int | None:

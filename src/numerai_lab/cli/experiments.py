@@ -197,6 +197,9 @@ def evaluate(
                 # a baseline that another run was compared with may have no report yet
                 if run == item.run or (run.path / "report.html").exists():
                     write_report(run.path)
+    scores_paths = [item.scores_path for item in found]
+    if None not in scores_paths:
+        kept(f"the scores are in {', '.join(map(str, scores_paths))}")
     results = [
         {
             "run_dir": str(item.path),

@@ -12,6 +12,8 @@ from numerai_lab.streams import lost
 
 UNREAD = 141
 """128 + SIGPIPE, as other commands end when `head` has read enough of them."""
+INTERRUPTED = 130
+"""128 + SIGINT: stopped by Ctrl-C."""
 _kept: list[str] = []
 
 

@@ -6,7 +6,13 @@ from numerai_lab.errors import UserError
 from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import fit_shape
-from numerai_lab.machine import available_bytes, device_available_bytes, gib, memory_limits
+from numerai_lab.machine import (
+    as_size,
+    available_bytes,
+    bound_by_addresses,
+    device_available_bytes,
+    memory_limits,
+)
 from numerai_lab.models import SizedModel
 
 
@@ -29,12 +35,14 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
         n_rows = -(-n_rows // len(cluster.workers))
     need = model.memory_needed(fit_shape(prepared, n_rows))
     host = available_bytes() if cluster is None else cluster.memory
+    by_addresses = False
     on_device = _device_bytes(cluster) if need.device else None
     if host is not None and need.host > host:
         limits = memory_limits() if cluster is None else ""
-        takes = f"{gib(need.host)} at least; {gib(host)} are available{limits}"
+        by_addresses = cluster is None and bound_by_addresses()
+        takes = f"{as_size(need.host)} at least; {as_size(host)} are available{limits}"
     elif on_device is not None and need.device > on_device:
-        takes = f"{gib(need.device)} of the GPU at least; {gib(on_device)} of it are free"
+        takes = f"{as_size(need.device)} of the GPU at least; {as_size(on_device)} of it are free"
     else:
         return
     ways = [
@@ -44,6 +52,8 @@ def check_memory(prepared: Prepared, cluster: Cluster | None = None) -> None:
     ]
     if in_parts:
         ways.append("more workers" if cluster else "more machines (--cluster tcp://HOST:8786)")
+    if by_addresses:
+        ways.append("more addresses (ulimit -v unlimited)")
     who = "on each worker " if cluster else ""
     raise UserError(
         f"fold {largest.index} {who}trains on {n_rows:,} rows x {frame.n_features:,} features, "

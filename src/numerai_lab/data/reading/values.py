@@ -23,7 +23,7 @@ from numerai_lab.data.reading.row_groups import RowGroups
 from numerai_lab.data.reading.rows import Piece, RowPlan
 from numerai_lab.eraframe import MISSING_INT8, FeatureArray
 from numerai_lab.errors import DataError, MachineError
-from numerai_lab.machine import available_bytes, gib
+from numerai_lab.machine import as_size, available_bytes
 
 # Measured on 691,048 x 140 int8 (2 cores): blocks of 16, 32 and 96 MB read equally fast, and the
 # peak beside the result grows with them.
@@ -112,7 +112,7 @@ def _check_fits(size: int) -> None:
 
 def _too_large(size: int) -> MachineError:
     return MachineError(
-        f"{gib(size)} of features do not fit into memory",
+        f"{as_size(size)} of features do not fit into memory",
         fix="keep them on disk (data.store.use: auto), choose a smaller feature_set, or fewer "
         "eras (data.eras.step)",
     )

@@ -74,6 +74,7 @@ class Evaluated:
     Attributes
     ----------
     changed : runs whose reports have to be written anew.
+    scores_path : the file that has the scores, None where they are printed only.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Evaluated:
     judged: Judged
     run: RunDir | None
     changed: tuple[RunDir, ...] = ()
+    scores_path: Path | None = None
 
 
 def judge_run(
@@ -230,8 +232,9 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             variants_of(run.manifest()),
             options.extra,
         )
-    changed = (run,) if options.as_trained else ()
-    return Evaluated(experiment.name, run.path, judged, run, changed)
+    if not options.as_trained:
+        return Evaluated(experiment.name, run.path, judged, run)
+    return Evaluated(experiment.name, run.path, judged, run, (run,), run.scores_path)
 
 
 def baselines_of(run: RunDir) -> dict[str, RunDir]:

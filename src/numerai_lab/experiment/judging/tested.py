@@ -106,7 +106,9 @@ def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter
         judged = replace(judged, summary=summary)
         if options.as_trained:
             _write(run, judged)
-    return Evaluated(prepared.experiment.name, run.path, judged, run, (run, *baselines.values()))
+    scores_path = run.test_scores_path if options.as_trained else None
+    changed = (run, *baselines.values())
+    return Evaluated(prepared.experiment.name, run.path, judged, run, changed, scores_path)
 
 
 def _run_with_test(spec: str | None, options: EvaluateOptions) -> RunDir:

@@ -12,7 +12,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import MachineError
-from numerai_lab.machine import available_bytes, gib
+from numerai_lab.machine import as_size, available_bytes
 
 Memory = Literal["auto", "in_core", "external"]
 
@@ -40,25 +40,26 @@ def trains_from_disk(memory: Memory, train: EraFrame) -> tuple[bool, str | None]
     available = available_bytes()
     size = train.n_rows, train.n_features
     in_core, external = memory_needed("in_core", *size), memory_needed("external", *size)
-    has = "unknown memory" if available is None else f"{gib(available)} available"
+    has = "unknown memory" if available is None else f"{as_size(available)} available"
     outside = memory == "external" or (
         memory == "auto" and available is not None and in_core > available
     )
     need = external if outside else in_core
     if available is not None and need > available:
         raise MachineError(
-            f"XGBoost needs {gib(need)} for {size[0]:,} rows x {size[1]:,} features, "
-            f"{gib(available)} are available",
+            f"XGBoost needs {as_size(need)} for {size[0]:,} rows x {size[1]:,} features, "
+            f"{as_size(available)} are available",
             where="model.params.memory",
             fix="choose memory: auto, a smaller feature_set or fewer eras (split.train_step: 4)",
         )
     if outside:
         return (
             True,
-            f"XGBoost trains from disk: needs {gib(external)} (in core {gib(in_core)}), {has}",
+            f"XGBoost trains from disk: needs {as_size(external)} "
+            f"(in core {as_size(in_core)}), {has}",
         )
     if need > _SAY_FROM:
-        return False, f"XGBoost trains in core: needs {gib(in_core)}, {has}"
+        return False, f"XGBoost trains in core: needs {as_size(in_core)}, {has}"
     return False, None
 
 

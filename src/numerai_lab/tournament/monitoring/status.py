@@ -132,7 +132,7 @@ def _slot_status(
                 pending.append(journal)
     except LabError as error:
         warnings.append(str(error))
-    run, promise = _promise(entry, receipts, runs_dir, warnings)
+    run, promise, why_none = _promise(entry, receipts, runs_dir, warnings)
 
     failure = server.error
     submissions: list[Submission] | None = None
@@ -165,7 +165,7 @@ def _slot_status(
     warnings += about_rounds(lines, server.rounds, server.at, first)
     if promise is not None and promise.suspicion is not None:
         warnings.append(f"validation is {promise.suspicion}")
-    verdict: Verdict | str = "there is no run to compare with"
+    verdict: Verdict | str = why_none
     expected: dict[str, Any] | None = None
     if promise is not None:
         of_run = (promise.eras, promise.corr, promise.horizon_days, promise.bootstrap)
@@ -213,18 +213,27 @@ def _not_there(entry: Entry, run: str | None, warnings: Sequence[str]) -> SlotSt
 
 def _promise(
     entry: Entry, receipts: Sequence[Receipt], runs_dir: Path, warnings: list[str]
-) -> tuple[str | None, Promise | None]:
-    """Return the run behind the last submission or upload, else that of the next submission."""
+) -> tuple[str | None, Promise | None, str]:
+    """Return the run behind the last submission or upload, else that of the next submission.
+
+    With it, what it promised, or None and why there is nothing to compare with.
+    """
+    why_none = "there is no run to compare with"
+    run: RunDir | None = None
     made = [one.origin.run for one in receipts if one.origin is not None]
     made = [entry.run] if entry.kind == "model" and entry.run is not None else made
     try:
         run = RunDir(Path(made[-1])) if made and Path(made[-1]).is_dir() else None
         if run is None and entry.run is not None:
             run = find_final(entry.run, runs_dir)
-        return (None, None) if run is None else (str(run.path), read_promise(run))
+        return (None, None, why_none) if run is None else (str(run.path), read_promise(run), "")
     except LabError as error:
         warnings.append(str(error))
-        return entry.run, None
+        if run is not None:
+            why_none = "the run to compare with is damaged"
+        elif entry.run is not None and Path(entry.run).is_dir():
+            why_none = "the run to compare with cannot be used"
+        return entry.run if run is None else str(run.path), None, why_none
 
 
 def _shown(run: str) -> str:

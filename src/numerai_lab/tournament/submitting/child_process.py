@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import multiprocessing
 import os
+import shlex
 import signal
 import threading
 import traceback
@@ -62,6 +63,7 @@ def predict_apart(
     process = context.Process(
         target=_work, args=(run.path, features, neutralize, seconds, result), name="predict"
     )
+    by_itself = f"numerai-lab predict {shlex.quote(str(run.path))}"
     result.unlink(missing_ok=True)
     with keys_hidden():  # a model has no use for them
         process.start()
@@ -71,7 +73,7 @@ def predict_apart(
             raise Died(
                 f"loading and predicting did not end within {seconds:.0f} s",
                 where=str(run.path),
-                fix="try it with `numerai-lab predict RUN`; give submit a longer --deadline if the "
+                fix=f"try it with `{by_itself}`; give submit a longer --deadline if the "
                 "model is that slow, else fit the final model again",
             )
         if process.exitcode != 0 or not result.is_file():
@@ -79,7 +81,7 @@ def predict_apart(
                 f"the process that loaded and predicted it {_end_of(process.exitcode)}",
                 where=str(run.path),
                 fix="fit the final model again if its files may be damaged, and try it with "
-                "`numerai-lab predict RUN`",
+                f"`{by_itself}`",
             )
         return _read(result, run, features, say)
     finally:
