@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -201,3 +202,11 @@ def start(submit, zygote):
         return Result(*zygote.run("submit", *asked, folder=submit.folder, environment=given))
 
     return call
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as on a terminal, also where the tests run with it ignored, as under nohup."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

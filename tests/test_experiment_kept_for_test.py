@@ -156,7 +156,7 @@ def test_every_look_is_counted_and_shown(lab, runs, look):
     history = told_of_test(run_of(runs))["history"]
     assert [entry["number"] for entry in history] == [1, 2]
     for entry in history:
-        assert entry["command"].startswith("numerai-lab ")
+        assert entry["command"].startswith("numerai-lab")
         assert entry["version"] == run_of(runs).manifest()["versions"]["numerai_lab"]
         assert pd.Timestamp(entry["utc"]).tzinfo is not None
     plain = " ".join(lab("evaluate", run_of(runs).path, "--test", "--runs-dir", runs).out.split())

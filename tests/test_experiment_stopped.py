@@ -31,7 +31,7 @@ EACH = [
 
 
 @pytest.fixture
-def stop_at(monkeypatch):
+def stop_at(monkeypatch, ctrl_c):
     """Stop what moves a file or folder of that name into place, once."""
 
     def stop(name, how):

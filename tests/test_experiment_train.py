@@ -144,7 +144,7 @@ def test_ctrl_c_that_is_not_meant_for_a_run_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_inside_a_destructor_is_not_lost(capsys):
+def test_ctrl_c_inside_a_destructor_is_not_lost(capsys, ctrl_c):
     class Freed:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
