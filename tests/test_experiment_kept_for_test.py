@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,8 @@ def test_other_test_eras_change_nothing_that_is_trained_or_judged(lab, trained, 
 # --- looks
 
 
-def test_every_look_is_counted_and_shown(lab, runs, look):
+def test_every_look_is_counted_and_shown(lab, runs, look, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["numerai-lab", "evaluate", "a run", "--test"])
     assert shown(lab, runs)["looks"] == 0
     first, second = look(), look()
     assert first.json["test"]["looks"] == 1
@@ -156,7 +158,7 @@ def test_every_look_is_counted_and_shown(lab, runs, look):
     history = told_of_test(run_of(runs))["history"]
     assert [entry["number"] for entry in history] == [1, 2]
     for entry in history:
-        assert entry["command"].startswith("numerai-lab")
+        assert entry["command"] == "numerai-lab evaluate 'a run' --test"
         assert entry["version"] == run_of(runs).manifest()["versions"]["numerai_lab"]
         assert pd.Timestamp(entry["utc"]).tzinfo is not None
     plain = " ".join(lab("evaluate", run_of(runs).path, "--test", "--runs-dir", runs).out.split())
