@@ -1,6 +1,7 @@
 """What a run keeps: its directory, records with checksums, predictions, what made it."""
 
 from numerai_lab.experiment.records.data_identity import DataIdentity, judged_on
+from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir
 from numerai_lab.experiment.records.guards import (
     BEFORE_MANIFEST,
     changed_data,
@@ -44,14 +45,7 @@ from numerai_lab.experiment.records.predictions import (
     write_predictions,
 )
 from numerai_lab.experiment.records.provenance import git_state, machine, versions
-from numerai_lab.experiment.records.rundir import (
-    JUDGED,
-    RunDir,
-    find_run,
-    iter_runs,
-    new_run_dir,
-    say_if_unverifiable,
-)
+from numerai_lab.experiment.records.rundir import JUDGED, RunDir, say_if_unverifiable
 from numerai_lab.experiment.records.sealing import (
     check_verifiable,
     relative_paths,

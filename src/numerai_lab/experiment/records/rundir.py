@@ -1,4 +1,4 @@
-"""The run directory: where it is, what state it is in, and reading its files once they are checked.
+"""The run directory: what state it is in, and reading its files once they are checked.
 
 runs/<experiment>/<UTC stamp>-<config hash>/
     config.yaml  resolved.yaml  manifest.json  log.jsonl
@@ -11,9 +11,8 @@ runs/<experiment>/<UTC stamp>-<config hash>/
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import yaml
 
 from numerai_lab.checksums import FileMark, NotAsWritten, damage_of, read_sealed
 from numerai_lab.config import Experiment
-from numerai_lab.errors import RunError, did_you_mean
+from numerai_lab.errors import RunError
 from numerai_lab.experiment.records.part_records import (
     DONE,
     FINAL,
@@ -39,7 +38,6 @@ from numerai_lab.experiment.records.part_records import (
     owner_of,
     read_record,
 )
-from numerai_lab.files import write_errors
 
 CONFIGS = ("config.yaml", "resolved.yaml")
 JUDGED = ("scores_per_era.parquet", "exposure.json")
@@ -270,15 +268,23 @@ class RunDir:
 
     def completing(self, *, final: bool = False) -> str:
         """Return the command that completes the run, and makes anew what is damaged of it."""
-        more = ["--resume", *(["--final"] if final else []), "--run-dir", str(self.path)]
-        config = "CONFIG"
+        more = shlex.join(
+            ["--resume", *(["--final"] if final else []), "--run-dir", str(self.path)]
+        )
         try:
-            config = shlex.quote(str(self.path / "resolved.yaml"))
-            if self._experiment().compare_to:  # names beside the config it was trained from
-                return f"{self.manifest()['command']} {shlex.join(more)}"
+            compare_to = self._experiment().compare_to
+            return f"{self._train(self.manifest(), compare_to)} {more}"
         except RunError:
-            config = "CONFIG"
-        return f"numerai-lab train {config} {shlex.join(more)}"
+            return f"numerai-lab train CONFIG {more}"
+
+    def _train(self, manifest: Mapping[str, Any], compare_to: Sequence[str]) -> str:
+        """Return the command that trains its config: as resolved, or as it was typed at first.
+
+        `compare_to` holds names beside the config that was typed, which are not in the run.
+        """
+        if compare_to:
+            return str(manifest["command"])
+        return f"numerai-lab train {shlex.quote(str(self.path / 'resolved.yaml'))}"
 
     def _record(self, path: Path, part: str) -> dict[str, Any] | None:
         kept = "format" in self.manifest()
@@ -348,11 +354,8 @@ class RunDir:
         if damage_of(self.path, own["files"], [resolved.name]) is not None:
             return self._from_config()
         value = yaml.load(resolved.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)
-        train = f"numerai-lab train {shlex.quote(str(resolved))}"
-        if value.get("compare_to"):  # names beside the config it was trained from
-            train = own["command"]
         more = shlex.join(["--resume", "--run-dir", str(self.path)])
-        return f"`{train} {more}` writes it anew from DONE"
+        return f"`{self._train(own, value.get('compare_to', ()))} {more}` writes it anew from DONE"
 
     def _from_config(self) -> str:
         more = shlex.join(["--resume", "--run-dir", str(self.path)])
@@ -375,93 +378,3 @@ def continued_by(continued: Mapping[str, Any]) -> int:
     """Return the steps that a final model grew by, also from manifests that called them rounds."""
     amount: int = continued["amount"] if "amount" in continued else continued["rounds"]
     return amount
-
-
-def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
-    """Make the directory of a new run; a second one in the same second gets a suffix."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    parent = runs_dir / name
-    with write_errors(parent):
-        parent.mkdir(parents=True, exist_ok=True)
-        for suffix in ["", *(f".{i}" for i in range(2, 100))]:
-            path = parent / f"{stamp}{suffix}-{config_hash}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return RunDir(path)
-    raise RunError(f"a hundred runs of '{name}' began in one second", where=str(parent))
-
-
-def iter_runs(
-    runs_dir: Path,
-    name: str | None = None,
-    damaged: Callable[[RunDir, RunError], None] | None = None,
-) -> Iterator[RunDir]:
-    """Yield the runs under `runs_dir` (of one experiment, or all) in the order they began.
-
-    A run whose manifest is damaged, or another run's, counts as one of the experiment that its
-    folder is named after: `damaged` is told of it, or, without that, it is raised.
-    """
-    paths = {path.parent for path in runs_dir.glob("*/*/manifest.json")}
-    # also one that has lost its manifest; but final/ is none, in a run that lies one level higher
-    paths |= {path.parent for path in runs_dir.glob("*/*/DONE") if path.parent.name != "final"}
-    told = []
-    for path in sorted(paths):
-        run = RunDir(path)
-        try:
-            manifest = run.manifest()
-            if manifest["experiment"] != path.parent.name:
-                run.check_manifest_is_own()
-            told.append((manifest, run))
-        except RunError as error:
-            if name is not None and path.parent.name != name:
-                continue
-            if damaged is None:
-                raise
-            damaged(run, error)
-    told.sort(key=lambda pair: (pair[0]["created_utc"], str(pair[1].path)))
-    for manifest, run in told:
-        if name is None or manifest["experiment"] == name:
-            yield run
-
-
-def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir:
-    """Turn what a person typed into a finished run.
-
-    Parameters
-    ----------
-    spec : a run directory; an experiment's name or `latest:NAME` for its last finished run;
-        None for the last finished run of all.
-    final : whether the way out of an unfinished run is to end with a final model.
-
-    Raises
-    ------
-    RunError : no such run. Damaged : only runs without DONE; a manifest that is damaged or gone.
-    """
-    if spec is not None and (Path(spec) / "manifest.json").is_file():
-        return RunDir(Path(spec))
-    name = spec.removeprefix("latest:") if spec is not None else None
-    if spec is not None and Path(spec).is_dir():
-        if manifest_in_done(Path(spec)) is not None:
-            RunDir(Path(spec)).manifest()  # tells that it is gone, and how it comes back
-        raise RunError(
-            "is not a run directory (it has no manifest.json)",
-            where=spec,
-            fix="`numerai-lab runs` lists the runs there are",
-        )
-    there = list(iter_runs(runs_dir, name))
-    finished = [run for run in there if run.finished]
-    if finished:
-        return finished[-1]
-    if there:
-        raise there[-1].not_finished(final=final)
-    names = sorted({r.manifest()["experiment"] for r in iter_runs(runs_dir) if r.finished})
-    what = "no finished run" + (f" named '{name}'" if name else "")
-    raise RunError(
-        what
-        + did_you_mean(name or "", names)
-        + (f" (there are: {', '.join(names)})" if names else ""),
-        where=str(runs_dir),
-        fix="train one with `numerai-lab train configs/xgb.yaml`, or name another --runs-dir",
-    )
