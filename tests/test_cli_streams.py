@@ -14,6 +14,7 @@ import pytest
 import numerai_lab
 from conftest import TINY_CONFIG
 from forked import COMMAND
+from submit_lab import APART, ONE, ROUND
 
 ENCODINGS = ("ascii", "latin-1", "cp437")
 SET = """
@@ -135,6 +136,33 @@ def test_a_result_that_is_kept_is_none(start, folder, command, stream):
     if command[0] == "train":
         assert (folder / "run" / "DONE").is_file()
         assert (folder / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("stream", ["stdout closed", "both full"])
+def test_submit_submits_whatever_becomes_of_what_it_says(submit, forks, stream):
+    """What `status` prints is all that it does, so that its loss is an error."""
+    submit.slots(ONE)
+    options = {"env": submit.environment, "cwd": "/"}
+    before = f"import os, sys\n{STREAMS[stream]}"
+    code, _, err = forks.run("submit", *submit.places, code=before + APART, **options)
+    assert code == 0, err
+    assert submit.submissions() == [("alpha", ROUND)]
+    code, _, err = forks.run("status", *submit.places, code=before + COMMAND, **options)
+    assert code == 1
+    if stream.startswith("stdout"):
+        assert "error: stdout could not be written (" in err
+
+
+def test_submit_and_status_in_ascii(submit, forks):
+    submit.slots(ONE)
+    options = {"env": submit.environment, "cwd": "/"}
+    before = f"import os, sys\n{SET.format('ascii')}"
+    code, out, err = forks.run("submit", *submit.places, code=before + APART, **options)
+    assert (code, out.isascii(), err.isascii()) == (0, True, True), err
+    assert submit.submissions() == [("alpha", ROUND)]
+    code, out, err = forks.run("status", *submit.places, code=before + COMMAND, **options)
+    assert (code, out.isascii(), err.isascii()) == (0, True, True), err
+    assert "alpha" in out
 
 
 def test_nobody_reads_what_is_said_during_a_run(start, folder):

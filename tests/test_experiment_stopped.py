@@ -87,6 +87,24 @@ def test_the_advice_ends_the_run_whole(lab, tournament, tmp_path, stop_at, stage
     assert lab("evaluate", run).code == 0
 
 
+def test_a_disk_that_is_full_for_the_report_alone(lab, forks, tournament, tmp_path, monkeypatch):
+    """The system's own limit on files, which only the page with its charts is longer than."""
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text(TINY_CONFIG.format(folder=tournament))
+    command = ["train", "tiny.yaml", "--runs-dir", "runs", "--final"]
+    code, _, err = forks.run(*command, cwd=tmp_path, file_bytes=1_000_000)
+    assert code == 1, err
+    assert "report.html: the disk is full" in err
+    (run,) = Path("runs/tiny").iterdir()
+    assert not (run / "report.html").exists()
+    predicted = (run / "predictions.parquet").read_bytes()
+    done = follow(lab, command, err.splitlines()[-1])
+    assert done.code == 0, done.err
+    assert list(Path("runs/tiny").iterdir()) == [run]
+    assert (run / "report.html").stat().st_size > 1_000_000
+    assert (run / "predictions.parquet").read_bytes() == predicted
+
+
 @pytest.mark.parametrize("stage", ["final", "report.html"])
 def test_a_final_model_added_to_a_finished_run(lab, tournament, tmp_path, stop_at, stage):
     (tmp_path / "tiny.yaml").write_text(TINY_CONFIG.format(folder=tournament))
