@@ -15,7 +15,7 @@ from numerai_lab.experiment.predicting import predict_blind
 from numerai_lab.experiment.records.rundir import continued_by
 from numerai_lab.models import FitContext, ModelInfo, Variant, size_and_unit
 from numerai_lab.models.contract.toy import toy_frame
-from numerai_lab.report.shapes import Fit
+from numerai_lab.report.run_shapes import Fit
 
 
 class Overflows:

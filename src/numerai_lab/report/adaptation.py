@@ -18,7 +18,7 @@ from numerai_lab.report.charts import (
 )
 from numerai_lab.report.curves import Curve
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL
+from numerai_lab.report.score_shapes import MODEL
 
 _RIGHT = {
     "overlaying": "y",

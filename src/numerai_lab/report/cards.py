@@ -6,7 +6,7 @@ from numerai_lab.report import figures
 from numerai_lab.report.figures import interval, number, percent
 from numerai_lab.report.markup import Html, h
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL, Stats
+from numerai_lab.report.score_shapes import MODEL, Stats
 
 
 def _card(name: object, value: str, *below: object) -> Html:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from numerai_lab.report import curves, figures
 from numerai_lab.report.curves import Curve
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL
+from numerai_lab.report.score_shapes import MODEL
 
 MODEL_COLOUR, LOSS_COLOUR, BENCHMARK_COLOUR = "#1a7cc4", "#d55e00", "#7f8790"
 BASELINE_COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1")

@@ -6,7 +6,9 @@ from numerai_lab.report import figures
 from numerai_lab.report.figures import count
 from numerai_lab.report.markup import Html, h, join, table
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL, Eras, EraWindow, Fit, Fold
+from numerai_lab.report.run_shapes import EraWindow, Fit, Fold
+from numerai_lab.report.score_shapes import MODEL
+from numerai_lab.report.shapes import Eras
 
 KINDS = {
     "train": "train",

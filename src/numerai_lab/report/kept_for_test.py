@@ -8,7 +8,8 @@ from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.markup import Html, breakable, h, table
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL, Fold, KeptForTest, Scores, Stats
+from numerai_lab.report.run_shapes import Fold, KeptForTest
+from numerai_lab.report.score_shapes import MODEL, Scores, Stats
 
 
 def planned(fold: Fold) -> list[str]:

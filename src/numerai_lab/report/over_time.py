@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from numerai_lab.report.figures import count, eras, interval, number, percent
-from numerai_lab.report.shapes import Comparison, LevelTest, PeriodMean
+from numerai_lab.report.score_shapes import Comparison, LevelTest, PeriodMean
 
 _LEVEL = 0.05
 

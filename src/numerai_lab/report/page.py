@@ -18,8 +18,8 @@ from numerai_lab.report.kept_for_test import kept_section
 from numerai_lab.report.markup import Html, breakable, h
 from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.record import Record, read_record
+from numerai_lab.report.score_shapes import MODEL
 from numerai_lab.report.scores_section import scores_section
-from numerai_lab.report.shapes import MODEL
 
 # The browser itself refuses every request, whatever a file of the run may have put in the page.
 POLICY = (

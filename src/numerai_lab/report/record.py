@@ -14,17 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import RunDir, told_of_test, variants_of
-from numerai_lab.report.shapes import (
-    MODEL,
-    Exposure,
-    Fit,
-    KeptForTest,
-    Manifest,
-    Number,
-    Scores,
-    Shown,
-    ShownVariant,
-)
+from numerai_lab.report.run_shapes import Exposure, Fit, KeptForTest, Manifest
+from numerai_lab.report.score_shapes import MODEL, Scores, ShownVariant
+from numerai_lab.report.shapes import Number, Shown
 
 _FIX = "run `numerai-lab evaluate` on this run again, or repeat the run"
 _Shape = TypeVar("_Shape", bound=Shown)

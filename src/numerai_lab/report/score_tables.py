@@ -12,7 +12,7 @@ from numerai_lab.report.curves import Curve
 from numerai_lab.report.figures import ABSENT, interval, number, percent
 from numerai_lab.report.markup import Html, breakable, h, join, table
 from numerai_lab.report.record import Record
-from numerai_lab.report.shapes import MODEL, Block, Stats
+from numerai_lab.report.score_shapes import MODEL, Block, Stats
 from numerai_lab.scoring import METRICS
 
 

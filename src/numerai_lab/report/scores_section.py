@@ -7,6 +7,7 @@ from numerai_lab.report.figures import interval, number, percent
 from numerai_lab.report.markup import Html, h
 from numerai_lab.report.over_time import over_time
 from numerai_lab.report.record import Record
+from numerai_lab.report.score_shapes import MODEL, Comparison
 from numerai_lab.report.score_tables import (
     UNDEFINED,
     all_metrics,
@@ -14,7 +15,6 @@ from numerai_lab.report.score_tables import (
     headlines,
     other_targets,
 )
-from numerai_lab.report.shapes import MODEL, Comparison
 
 
 def _reading(record: Record) -> Html:

@@ -10,16 +10,8 @@ from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.kept_for_test import planned, sentences
 from numerai_lab.report.over_time import over_time
-from numerai_lab.report.shapes import (
-    MODEL,
-    Block,
-    Comparison,
-    EraWindow,
-    Fold,
-    KeptForTest,
-    Scores,
-    Stats,
-)
+from numerai_lab.report.run_shapes import EraWindow, Fold, KeptForTest
+from numerai_lab.report.score_shapes import MODEL, Block, Comparison, Scores, Stats
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

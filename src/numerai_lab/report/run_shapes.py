@@ -1,0 +1,163 @@
+"""What manifest.json, fits and test looks of a run are like to the report; every value optional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from numerai_lab.models import size_and_unit
+from numerai_lab.report import figures
+from numerai_lab.report.score_shapes import Scores
+from numerai_lab.report.shapes import Eras, Number, Shown
+
+
+class Git(Shown):
+    """Where the code stood."""
+
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+class DataFile(Shown):
+    """One file that was read."""
+
+    path: str = "?"
+    bytes: int | None = None
+    rows: int | None = None
+    sha256: str | None = None
+
+
+class DataFacts(Shown):
+    """Which rows the run saw."""
+
+    source: str = "?"
+    notice: str | None = None
+    folder: str | None = None
+    files: list[DataFile] = Field(default_factory=list)
+    references: list[DataFile] = Field(default_factory=list)
+    counts: dict[str, Any] = Field(default_factory=dict)
+    n_features: int | None = None
+    n_rows: int | None = None
+    targets: list[str] = Field(default_factory=list)
+    horizon_days: int | None = None
+    first_era: int | None = None
+    last_era: int | None = None
+    n_eras: int | None = None
+    first_date: str | None = None
+    last_date: str | None = None
+    era_dates: dict[int, str] = Field(default_factory=dict)
+
+    def dates(self, first: int | None, last: int | None) -> str:
+        """Write the dates of a run of eras after its numbers; nothing where eras have none."""
+        known = self.era_dates
+        ends = [None if era is None else known.get(era) for era in (first, last)]
+        return figures.dates(*ends)
+
+
+class EraWindow(Shown):
+    """The eras and rows of one side of a fold; dates where eras are dates."""
+
+    first: int | None = None
+    last: int | None = None
+    first_date: str | None = None
+    last_date: str | None = None
+    n_eras: int | None = None
+    n_rows: int | None = None
+
+
+class Look(Shown):
+    """One look at the eras kept for a test."""
+
+    number: int | None = None
+    utc: str = "?"
+    version: str = "?"
+    command: str = ""
+    baseline_of: str | None = None
+
+
+class KeptForTest(EraWindow):
+    """The eras kept for a test, with what is known of looks at them."""
+
+    n_in_final: int = 0
+    looks: int | None = None
+    said: str = ""
+    damage: str | None = None
+    final: bool | None = None
+    other_runs: int = 0
+    looks_in_other_runs: int = 0
+    history: list[Look] = Field(default_factory=list)
+    scores: Scores | None = None
+
+
+class Fold(Shown):
+    """One fold; runs of eras hold both ends."""
+
+    fold: int = 0
+    train: EraWindow = Field(default_factory=EraWindow)
+    judged: EraWindow = Field(default_factory=EraWindow)
+    purge_eras: int = 0
+    embargo_eras: int = 0
+    train_eras: list[Eras] = Field(default_factory=list)
+    judged_eras: list[Eras] = Field(default_factory=list)
+    dropped_eras: list[Eras] = Field(default_factory=list)
+    test: KeptForTest | None = None
+    test_purge_eras: int = 0
+    test_eras: list[Eras] = Field(default_factory=list)
+
+
+class Choice(Shown):
+    """A model or a split: its type, and whatever else it was given."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = "?"
+
+
+class Manifest(Shown):
+    """manifest.json."""
+
+    experiment: str = "?"
+    question: str = ""
+    config_hash: str | None = None
+    created_utc: str | None = None
+    git: Git = Field(default_factory=Git)
+    versions: dict[str, str | None] = Field(default_factory=dict)
+    machine: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    command: str | list[str] = ""
+    data: DataFacts = Field(default_factory=DataFacts)
+    model: Choice = Field(default_factory=Choice)
+    split: Choice = Field(default_factory=Choice)
+    notes: list[str] = Field(default_factory=list)
+    folds: list[Fold] = Field(default_factory=list)
+
+
+class Fit(Shown):
+    """fit.json of one fold; `importance` is the total gain by feature.
+
+    `per_era` is what a model that adapts to each era tells: `era`, and lists as long as it.
+    """
+
+    fold: int = 0
+    size: int | None = None
+    unit: str = ""
+    library_seconds: Number = None
+    fit_seconds: Number = None
+    predict_seconds: Number = None
+    importance: dict[str, Number] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
+    per_era: dict[str, list[Number]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_age(cls, value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        size, unit = size_and_unit(value)
+        return {**value, "size": size, "unit": unit}
+
+
+class Exposure(Shown):
+    """exposure.json: mean correlation over eras of each feature with the prediction."""
+
+    features: dict[str, Number] = Field(default_factory=dict)
