@@ -21,25 +21,12 @@ from hypothesis import settings
 
 from forked import Forks
 from numerai_lab.cli import run
-from numerai_lab.config import Synthetic
 from numerai_lab.data import generate_tournament
 from stand_in import StandIn
+from tiny import SMALL, TINY_CONFIG
 
 settings.register_profile("lab", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("lab")
-
-SMALL = Synthetic(n_eras=60, rows_per_era=60, n_features=12, n_regimes=2, seed=1)
-
-TINY_CONFIG = """\
-name: tiny
-data: {{source: numerai, dir: "{folder}"}}
-split: {{type: walk_forward, first_train_eras: 30, chunk_eras: 10, purge_eras: 4}}
-scoring: {{bootstrap: {{samples: 200}}}}
-threads: 1
-model:
-  type: xgb
-  params: {{num_boost_round: 8, max_depth: 2, eta: 0.1}}
-"""
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """What learns: the Model protocol, the registry, the conformance check, and two models."""
 
+from numerai_lab.models.conformance import check_model
 from numerai_lab.models.contract import (
     PREDICTION,
+    Collective,
     ContinuableModel,
     ControlledModel,
     Detailed,
@@ -21,15 +23,14 @@ from numerai_lab.models.contract import (
     SizedModel,
     Variant,
     VaryingModel,
+    World,
+    check_features,
     info_of,
     load_meta,
     save_meta,
     size_and_unit,
 )
-from numerai_lab.models.contract.conformance import check_model
-from numerai_lab.models.contract.world import Collective, World
 from numerai_lab.models.describe import ParamRow, describe_params
-from numerai_lab.models.features import check_features
 from numerai_lab.models.nested import ModelChoice, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 

@@ -41,9 +41,9 @@ class BuiltIn:
 
 
 BUILT_IN = {
-    "xgb": BuiltIn("numerai_lab.models.xgb:XGB"),
-    "xgb_ttt": BuiltIn("numerai_lab.models.xgb_ttt:XGBTTT"),
-    "lgbm_ensemble": BuiltIn("numerai_lab.models.lgbm_ensemble:LGBMEnsemble"),
+    "xgb": BuiltIn("numerai_lab.models.trees.xgb:XGB"),
+    "xgb_ttt": BuiltIn("numerai_lab.models.trees.xgb_ttt:XGBTTT"),
+    "lgbm_ensemble": BuiltIn("numerai_lab.models.trees.lgbm_ensemble:LGBMEnsemble"),
 }
 
 

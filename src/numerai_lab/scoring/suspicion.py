@@ -6,7 +6,7 @@ the same eras. What is called suspicious lies above the limit with the lower end
 interval, for which the scores of neighbouring eras count as the shared returns that they are.
 
 A leak that lifts corr by less than a third above the best benchmark is not seen by this rule; the
-leak canaries of `tests/test_leak_canary.py` look for those.
+leak canaries of `tests/experiment/test_leak_canary.py` look for those.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from numerai_lab.arrays import Float64
-from numerai_lab.models.contract.world import World
+from numerai_lab.models.contract import World
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
 _WEIGHT_DECIMALS = 6

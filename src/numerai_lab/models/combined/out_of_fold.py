@@ -9,7 +9,7 @@ import numpy as np
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.combined.blend import NonNegativeFit
-from numerai_lab.models.contract.world import World
+from numerai_lab.models.contract import World
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import InnerPart
 

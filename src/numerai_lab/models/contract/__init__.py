@@ -1,11 +1,12 @@
-"""The contract between a run and a model: protocols, what each tells the other, and the check.
+"""The contract between a run and a model: protocols, and what each tells the other.
 
-`check_model` (`conformance.py`) tries every promise. Nothing here knows any model.
+`numerai_lab.models.conformance` tries every promise. Nothing here knows any model.
 """
 
 from numerai_lab.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
+from numerai_lab.models.contract.features import check_features
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
 from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import LEFT_OUT, Params
@@ -48,6 +49,7 @@ __all__ = [
     "Variant",
     "VaryingModel",
     "World",
+    "check_features",
     "info_of",
     "load_facts",
     "load_meta",

@@ -1,6 +1,0 @@
-"""`lgbm_ensemble`: LightGBM members blended by rank."""
-
-from numerai_lab.models.lgbm_ensemble.model import LGBMEnsemble
-from numerai_lab.models.lgbm_ensemble.params import LGBMEnsembleParams
-
-__all__ = ["LGBMEnsemble", "LGBMEnsembleParams"]

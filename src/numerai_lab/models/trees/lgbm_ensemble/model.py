@@ -1,0 +1,322 @@
+"""`lgbm_ensemble`: LightGBM models over targets, eras, parameters and seeds, blended by rank."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import lightgbm
+import numpy as np
+
+from numerai_lab.arrays import Float64
+from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.errors import ModelError, SplitError
+from numerai_lab.models.combined import blend, fit_weights
+from numerai_lab.models.contract import (
+    Exported,
+    FitContext,
+    FitReport,
+    Float32,
+    ModelInfo,
+    Needs,
+    Shape,
+    check_features,
+    load_meta,
+    save_meta,
+)
+from numerai_lab.models.trees.arrays import lightgbm_trees
+from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float
+from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
+from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
+from numerai_lab.models.trees.lgbm_ensemble.members import Member, Trainer, list_members
+from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.splits import InnerPart, inner_parts
+
+
+class LGBMEnsemble:
+    """LightGBM members over targets x era offsets x parameter sets x seeds.
+
+    Each member's predictions are gaussian-ranked within each era, combined by weights, and
+    ranked into (0, 1). All members train on one binned copy of the rows. With `nnls`, the
+    default, the weights come from an inner purged walk-forward over the training eras, which
+    trains every member `oof_folds` times more on parts of them; with two folds that doubles
+    the work.
+    """
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        summary="LightGBM over targets, era offsets, parameter sets and seeds, blended by rank",
+        unit="rounds",
+        multi_target=True,
+        in_parts=True,
+        exportable=True,
+        not_finite_hint="a smaller learning rate is the usual way out",
+    )
+    Params: ClassVar[type[LGBMEnsembleParams]] = LGBMEnsembleParams
+
+    def __init__(self, params: LGBMEnsembleParams) -> None:
+        self.params = params
+        self._boosters: list[lightgbm.Booster] = []
+        self._weights: Float64 = np.empty(0)
+        self._feature_names: tuple[str, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Train all members, and find their weights.
+
+        Raises
+        ------
+        ModelError
+            LightGBM refuses the parameters, a target is not there, the weights do not fit the
+            members, or the training eras are too few for nnls.
+        """
+        notes: list[str] = []
+
+        def note(sentence: str) -> None:
+            notes.append(sentence)
+            ctx.say(sentence)
+
+        members = list_members(self.params, ctx.targets)
+        check_with_library(self.params, train, {member.target for member in members})
+        weights = self._given_weights(members)
+        parts: list[InnerPart] = []
+        if weights is None:
+            parts = self._inner_parts(train, ctx)
+        if ctx.device == "cuda":
+            note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
+        for target in dict.fromkeys(member.target for member in members):
+            labels = train.target(target)
+            unlabelled, n_rows = ctx.world.total([np.count_nonzero(np.isnan(labels)), len(labels)])
+            if unlabelled:
+                note(f"{target}: {unlabelled} of {n_rows} training rows have no label")
+
+        start = time.perf_counter()
+        shared = self.params.library_params(0) | {"num_threads": ctx.n_threads}
+        binned = BinnedRows(train, ctx.weights, shared, ctx.world)
+        binning_seconds = time.perf_counter() - start
+        for sentence in binned.notes:
+            note(sentence)
+        if binned.n_constant:
+            note(f"{binned.n_constant} features are constant over the training rows: unused")
+
+        once = sum(
+            self.params.library_params(member.parameter_set)["num_iterations"] for member in members
+        )
+        trainer = Trainer(self.params, ctx, train, binned, once * (1 + len(parts)))
+        boosters = list(trainer.fit(members))
+        n_trees = [booster.num_trees() for booster in boosters]
+        for member, booster in zip(members, boosters, strict=True):
+            if booster.feature_importance("split").sum() == 0:
+                note(f"member {member} has not a single split: is min_data_in_leaf too large?")
+
+        oof_corr: list[float] | None = None
+        if weights is None:
+
+            def predict_part(part: InnerPart, judged: EraFrame) -> Float64:
+                boosters = trainer.fit(members, last_era=part.last_train_era, n_trees=n_trees)
+                return _predict_each(boosters, len(members), judged)
+
+            weights, oof_corr = fit_weights(
+                train, ctx.target, parts, len(members), predict_part, ctx.world
+            )
+        if weights is None:
+            note("nnls finds no member of any use: equal weights are taken")
+            weights = np.full(len(members), 1 / len(members))
+        self._boosters, self._weights = boosters, weights
+        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        return FitReport(
+            size=sum(n_trees),
+            unit="trees",
+            library_seconds=float(ctx.peers.total(trainer.seconds)),
+            importance=self._importance(),
+            notes=tuple(notes),
+            details={
+                "binning_seconds": binning_seconds,
+                "oof_parts": [asdict(part) for part in parts],
+                "members": [
+                    {
+                        "member": str(member),
+                        "trees": n_trees[i],
+                        "weight": float(weights[i]),
+                        "oof_corr": oof_corr[i] if oof_corr else None,
+                    }
+                    for i, member in enumerate(members)
+                ],
+            },
+        )
+
+    @property
+    def n_steps(self) -> int:
+        """Trees of the largest member."""
+        return max(int(booster.num_trees()) for booster in self._boosters)
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Add `amount` trees to every member that has labelled rows among the new eras.
+
+        The weights of the members stay.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or LightGBM refuses the rows.
+        """
+        check_features(self._feature_names, self._dtype, new)
+        members = list_members(self.params, ctx.targets)
+        notes, grown, start = [], 0, time.perf_counter()
+        for i, member in enumerate(members):
+            longer = more_trees(self._boosters[i], member, self.params, new, ctx, amount)
+            if longer is None:
+                notes.append(f"member {member} sees none of the new eras: unchanged")
+                continue
+            self._boosters[i] = longer
+            grown += 1
+            ctx.progress(grown * amount, len(members) * amount)
+        return FitReport(
+            size=grown * amount,
+            unit="trees",
+            library_seconds=time.perf_counter() - start,
+            importance=self._importance(),
+            notes=tuple(notes),
+            details={"binning_seconds": 0.0},
+        )
+
+    def memory_needed(self, shape: Shape) -> Needs:
+        """Return the bytes that training of this size takes at its peak, at least.
+
+        LightGBM takes a byte a value while it bins and half of one after that, when the rows
+        of one member are copied (measured, see benchmarks/RESULTS.md).
+        """
+        return Needs(int(1.1 * shape.n_rows * shape.n_features) + (350 << 20))
+
+    def ways_to_take_less(self) -> tuple[str, ...]:
+        """Nothing of its own: LightGBM holds all binned rows."""
+        return ()
+
+    def n_members(self, targets: tuple[str, ...]) -> int:
+        """Return how many members it trains on these targets."""
+        return len(list_members(self.params, targets))
+
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict float32 [n_rows], ranks in (0, 1) within each era.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        predictions = np.empty(frame.n_rows, dtype=np.float32)
+        for _, rows in frame.iter_eras():
+            members = _predict_rows(self._boosters, frame.features[rows])
+            predictions[rows] = blend(members, self._weights)
+        return predictions
+
+    def save(self, folder: Path) -> None:
+        """Write `members/NN.txt`, LightGBM's own format, and `meta.json` with the weights."""
+        (folder / "members").mkdir()
+        for i, booster in enumerate(self._boosters):
+            booster.save_model(_member_file(folder, i))
+        facts = {
+            "weights": self._weights.tolist(),
+            "feature_names": self._feature_names,
+            "dtype": self._dtype.name,
+        }
+        save_meta(folder, self.params, facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        params, meta = load_meta(folder, cls.Params)
+        model = cls(params)
+        model._weights = np.array(meta["weights"])
+        model._boosters = [
+            lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))
+        ]
+        model._feature_names = tuple(meta["feature_names"])
+        model._dtype = np.dtype(meta["dtype"])
+        return model
+
+    def export(self) -> Exported:
+        """Return members' trees as arrays, without members of weight 0."""
+        kept = np.flatnonzero(self._weights)
+        arrays: dict[str, Any] = {}
+        for position, member in enumerate(kept):
+            trees = lightgbm_trees(self._boosters[member])
+            arrays |= trees.arrays(f"member_{position:03d}")
+        return Exported(
+            kind="blend",
+            settings={"weights": self._weights[kept].tolist()},
+            arrays=arrays,
+            feature_names=self._feature_names,
+            dtype=self._dtype.name,
+        )
+
+    def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:
+        """Cut the training eras of all workers into the parts that weights are found on."""
+        eras = np.sort(np.concatenate(ctx.world.from_all(train.eras)))
+        try:
+            return inner_parts(eras, self.params.oof_folds, ctx.purge_eras)
+        except SplitError as error:
+            raise ModelError(
+                f"weights: nnls needs out-of-fold predictions, and {error.what}",
+                where="model.params.weights",
+                fix="give more training eras, or write weights: equal",
+            ) from None
+
+    def _given_weights(self, members: list[Member]) -> Float64 | None:
+        """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""
+        written = self.params.weights
+        if len(members) == 1 or written == "equal":
+            return np.full(len(members), 1 / len(members))
+        if isinstance(written, str):
+            return None
+        if isinstance(written, dict):
+            targets = [member.target for member in members]
+            wrong = set(targets) ^ set(written)
+            if wrong:
+                raise ModelError(
+                    f"weights name the targets {sorted(written)}, members learn "
+                    f"{sorted(set(targets))}",
+                    where="model.params.weights",
+                    fix=f"mend '{min(wrong)}'",
+                )
+            written = [written[target] / targets.count(target) for target in targets]
+        if len(written) != len(members):
+            raise ModelError(
+                f"{len(written)} weights are given for {len(members)} members: "
+                + ", ".join(map(str, members)),
+                where="model.params.weights",
+            )
+        return np.array(written) / sum(written)
+
+    def _importance(self) -> dict[str, float]:
+        """Return the members' total gain by feature, weighted as the members are."""
+        gain = np.zeros(len(self._feature_names))
+        for booster, weight in zip(self._boosters, self._weights, strict=True):
+            gain += weight * booster.feature_importance("gain")
+        return {
+            name: float(value)
+            for name, value in zip(self._feature_names, gain, strict=True)
+            if value > 0
+        }
+
+
+def _predict_rows(boosters: list[lightgbm.Booster], features: FeatureArray) -> Float64:
+    """Predict rows with each booster, float64 [n_rows, n_boosters]."""
+    rows = as_float(features)
+    return np.column_stack([booster.predict(rows) for booster in boosters])
+
+
+def _predict_each(boosters: Iterator[lightgbm.Booster], n: int, frame: EraFrame) -> Float64:
+    """Predict with one of n boosters after another as they are trained, era by era."""
+    predictions = np.empty((frame.n_rows, n))
+    for i, booster in enumerate(boosters):
+        for _, rows in frame.iter_eras():
+            predictions[rows, i] = _predict_rows([booster], frame.features[rows])[:, 0]
+    return predictions
+
+
+def _member_file(folder: Path, position: int) -> Path:
+    return folder / "members" / f"{position:02d}.txt"

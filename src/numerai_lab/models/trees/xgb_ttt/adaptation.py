@@ -1,0 +1,170 @@
+"""A reader of eras and a method that uses what it reads: what is fitted beside the trees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numerai_lab.arrays import Float64
+from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.models.contract import FitContext, Float32
+from numerai_lab.models.trees.xgb_ttt.code_leaves import CodeLeaves
+from numerai_lab.models.trees.xgb_ttt.leaf_refresh import LeafRefresh
+from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, State, Trunk
+from numerai_lab.models.trees.xgb_ttt.online_linear import OnlineLinear
+from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
+from numerai_lab.models.trees.xgb_ttt.reader import Reader
+from numerai_lab.seeds import child_seed
+
+_KEPT_STATES = 16
+"""Training eras whose state is kept for the control of an era that is predicted alone."""
+
+METHODS: dict[str, type[Method]] = {
+    "code_leaves": CodeLeaves,
+    "leaf_refresh": LeafRefresh,
+    "online_linear": OnlineLinear,
+}
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One era that was adapted to.
+
+    Attributes
+    ----------
+    change : float32 [n_rows], what strength 1 adds. state : what the method read.
+    code : float64 [n_codes], what the task read. seconds : what all of it took.
+    remark : what happened meanwhile, None for nothing.
+    """
+
+    change: Float32
+    state: State
+    code: Float64
+    seconds: float
+    remark: str | None
+
+
+class Adaptation:
+    """A fitted task with a fitted method, on the trees that they adapt.
+
+    Parameters
+    ----------
+    states : states of a seeded sample of training eras.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        method: Method,
+        trunk: Trunk,
+        states: list[State],
+        params: XGBTTTParams,
+    ) -> None:
+        self.reader, self.method, self.trunk = reader, method, trunk
+        self.states, self.params = states, params
+        self.clock: Callable[[], float] = time.perf_counter
+        """Seconds; another one in tests."""
+
+    @classmethod
+    def fit(
+        cls,
+        train: EraFrame,
+        ctx: FitContext,
+        params: XGBTTTParams,
+        reader: Reader,
+        trunk: Trunk,
+        grown: Callable[[], None],
+    ) -> tuple[Adaptation, dict[str, Any]]:
+        """Fit the method on the rows that `reader` was fitted on; also returns facts to record."""
+        known_codes = reader.task.training_codes
+        readable = np.array([int(number) in known_codes for number in train.eras])
+        codes = np.stack([known_codes[int(number)] for number in train.eras[readable]])
+        if not readable.all():
+            kept = np.repeat(readable, np.diff(train.offsets))
+            weights = None if ctx.weights is None else ctx.weights[kept]
+            ctx = replace(ctx, weights=weights)
+            train = train.take(np.flatnonzero(kept))
+
+        def read(number: int, features: FeatureArray, predictions: Float32) -> Era:
+            era = reader.read(number, features, predictions, trunk.unit)
+            if isinstance(era, str):
+                raise AssertionError(f"era {number} could be read before: {era}")
+            return era
+
+        lesson = Lesson(train, codes, reader.columns, reader.hidden(), trunk, read)
+        method = METHODS[params.adapt.method](params.adapt)
+        method.fit(lesson, ctx, grown)
+        rng = np.random.default_rng(child_seed(ctx.seed, "xgb_ttt", "states"))
+        sample = rng.choice(train.n_eras, min(_KEPT_STATES, train.n_eras), replace=False)
+        states = [method.read(lesson.era(int(i))) for i in sorted(sample)]
+        record = {
+            "training_eras": train.eras.tolist(),
+            "training_codes": codes.tolist(),
+            "eras_without_code": int(np.count_nonzero(~readable)),
+        }
+        known = [state for state in states if not isinstance(state, str)]
+        return cls(reader, method, trunk, known, params), record
+
+    @property
+    def online(self) -> bool:
+        """Whether eras that become known change later predictions."""
+        return self.method.online or self.reader.task.online
+
+    def adapt(self, number: int, features: FeatureArray, predictions: Float32) -> Adapted | str:
+        """Adapt to one era without labels; a text is the reason why it stays unadapted."""
+        start, limit = self.clock(), self.params.adapt.seconds_per_era
+
+        def out_of_time() -> bool:
+            return limit is not None and self.clock() - start > limit
+
+        era = self.reader.read(number, features, predictions, self.trunk.unit, out_of_time)
+        if isinstance(era, str):
+            return era
+        if out_of_time():
+            return TOO_LATE
+        self.method.remark = None
+        state = self.method.read(era)
+        if isinstance(state, str):
+            return state
+        change = self.method.change(era, state)
+        if not np.isfinite(change).all():
+            return "the adaptation is not finite"
+        return Adapted(change, state, era.code, self.clock() - start, self.method.remark)
+
+    def change(
+        self, number: int, features: FeatureArray, predictions: Float32, state: State
+    ) -> Float32:
+        """Return what strength 1 adds to an era with the state of another, float32 [n_rows]."""
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
+        if isinstance(era, str):
+            return np.zeros(len(features), dtype=np.float32)
+        change = self.method.change(era, state)
+        return change if np.isfinite(change).all() else np.zeros_like(predictions)
+
+    def observe(
+        self, number: int, features: FeatureArray, predictions: Float32, labels: Float32
+    ) -> None:
+        """Learn from one era whose labels are known, if it can be read."""
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
+        if not isinstance(era, str):
+            self.method.observe(era, labels)
+            self.reader.task.observe(number, era.statistics)
+
+    def save(self, folder: Path) -> None:
+        """Write task, method and the sample of states, without the trees they adapt."""
+        self.reader.save(folder)
+        self.method.save(folder)
+        np.savez(folder / "states.npz", *self.states)
+
+    @classmethod
+    def load(cls, folder: Path, params: XGBTTTParams, trunk: Trunk) -> Adaptation:
+        """Read what `save` wrote."""
+        with np.load(folder / "states.npz") as arrays:
+            states = [arrays[name] for name in arrays.files]
+        method = METHODS[params.adapt.method].load(folder, params.adapt, trunk)
+        return cls(Reader.load(folder, params), method, trunk, states, params)
