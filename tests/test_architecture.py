@@ -85,6 +85,7 @@ WITHIN = {
         "conformance": {"contract"},
         "registry": {"contract", "libraries"},
         "nested": {"contract", "registry"},
+        "member_choice": {"contract", "nested"},
         "describe": {"contract", "registry"},
         "combined": {"contract"},
         "trees": {"contract", "combined"},

@@ -20,6 +20,7 @@ from numerai_lab.splits import (
     check_dates,
     inner_slice,
     known_before,
+    labelled_before,
     plan_folds,
     purge_for,
 )
@@ -300,3 +301,19 @@ def test_test_dates_nearer_than_their_numbers_are_found():
     late = {era: day + timedelta(weeks=1 if era == 41 else 0) for era, day in weekly.items()}
     with pytest.raises(SplitError, match=r"era 41 \(2013-10-25\) is nearer to a test era than 8"):
         check_dates(fold, late)
+
+
+@settings(deadline=None, max_examples=100)
+@given(split=splits(), labelled=era_arrays, purge_eras=st.integers(0, 20))
+def test_no_label_is_among_those_known_before_that_reaches_into_a_judged_era(
+    split, labelled, purge_eras
+):
+    try:
+        plan = plan_folds(split, labelled, 20)
+    except SplitError:
+        return
+    for fold in plan.folds:
+        first = int(fold.judged.min())
+        known = labelled_before(labelled, fold.judged, purge_eras)
+        assert known.tolist() == [era for era in labelled.tolist() if era < first - purge_eras]
+    assert labelled_before(labelled, None, purge_eras).tolist() == labelled.tolist()

@@ -14,6 +14,7 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     MemberModel,
+    Members,
     Model,
     ModelInfo,
     Needs,
@@ -21,16 +22,19 @@ from numerai_lab.models.contract import (
     Params,
     Shape,
     SizedModel,
+    StackingModel,
     Variant,
     VaryingModel,
     World,
     check_features,
     info_of,
     load_meta,
+    members_of,
     save_meta,
     size_and_unit,
 )
 from numerai_lab.models.describe import ParamRow, describe_params
+from numerai_lab.models.member_choice import MemberChoice
 from numerai_lab.models.nested import ModelChoice, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
@@ -46,7 +50,9 @@ __all__ = [
     "FitContext",
     "FitReport",
     "Float32",
+    "MemberChoice",
     "MemberModel",
+    "Members",
     "Model",
     "ModelChoice",
     "ModelEntry",
@@ -57,6 +63,7 @@ __all__ = [
     "Params",
     "Shape",
     "SizedModel",
+    "StackingModel",
     "Variant",
     "VaryingModel",
     "World",
@@ -68,6 +75,7 @@ __all__ = [
     "libraries_of",
     "list_models",
     "load_meta",
+    "members_of",
     "models_within",
     "save_meta",
     "size_and_unit",

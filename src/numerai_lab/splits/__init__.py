@@ -2,7 +2,7 @@
 
 from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
 from numerai_lab.splits.inner import InnerPart, inner_parts, inner_slice, inner_trials
-from numerai_lab.splits.plan import final_eras, known_before, plan_folds
+from numerai_lab.splits.plan import final_eras, known_before, labelled_before, plan_folds
 from numerai_lab.splits.weights import sample_weights
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "inner_slice",
     "inner_trials",
     "known_before",
+    "labelled_before",
     "overlap_eras",
     "plan_folds",
     "purge_for",

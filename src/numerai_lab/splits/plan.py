@@ -88,6 +88,16 @@ def known_before(eras: Eras, judged: Eras | None) -> Eras:
     return eras if judged is None else eras[eras < judged.min()]
 
 
+def labelled_before(eras: Eras, judged: Eras | None, purge_eras: int) -> Eras:
+    """Return the eras whose labels are known before any judged era is.
+
+    Parameters
+    ----------
+    eras, judged : as in `known_before`. purge_eras : era numbers left out before the judged ones.
+    """
+    return eras if judged is None else eras[eras + purge_eras < judged.min()]
+
+
 def _gap_notes(name: str, gap: int, horizon_days: int) -> list[str]:
     overlap = overlap_eras(horizon_days)
     if gap >= overlap:

@@ -31,6 +31,8 @@ from numerai_lab.models.conformance.toy import (
     judged_frame,
     shuffled_rows,
     toy_frame,
+    toy_members,
+    toy_out_of_fold,
 )
 from numerai_lab.models.contract import (
     ContinuableModel,
@@ -43,6 +45,7 @@ from numerai_lab.models.contract import (
     ModelInfo,
     OnlineModel,
     info_of,
+    members_of,
 )
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
@@ -111,6 +114,16 @@ class _Trial:
     def info(self) -> ModelInfo:
         return info_of(self.model_type, self.model_type.Params.model_validate(self.params))
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the members whose predictions the model is given."""
+        params = self.model_type.Params.model_validate(self.params)
+        return tuple(members_of(self.model_type, params))
+
+    def asked(self, frame: EraFrame) -> dict[str, Any]:
+        """Return what the model is given at prediction besides the rows."""
+        return {"members": toy_members(self.members, frame)} if self.members else {}
+
     def context(self, **changes: Any) -> FitContext:
         targets = TARGETS if self.info.multi_target else TARGETS[:1]
         context = FitContext(
@@ -120,6 +133,8 @@ class _Trial:
             # the training eras and some after them, as in a fold with a purge
             later = toy_frame(self.seed, rows_per_era=np.full(34, 44, dtype=np.int64))
             context = replace(context, unlabelled=later.without_targets())
+        if self.members:
+            context = replace(context, members=toy_out_of_fold(self.members, toy_frame(self.seed)))
         return replace(context, **changes)
 
     def fit_once(self) -> None:
@@ -135,7 +150,7 @@ class _Trial:
         self.predictions = self.predict(self.model, self.judged)
 
     def predict(self, model: Model, frame: EraFrame) -> Float32:
-        predictions = model.predict(frame)
+        predictions = model.predict(frame, **self.asked(frame))
         if not isinstance(predictions, np.ndarray) or predictions.dtype != np.float32:
             kind = getattr(predictions, "dtype", type(predictions).__name__)
             raise _Broken(f"predictions are {kind}, not a float32 array")
@@ -234,7 +249,7 @@ def _details_agree(trial: _Trial) -> None:
     model = trial.ready_model()
     if isinstance(model, DetailedModel):
         expected = trial.predict(trial.ready_model(), trial.judged)
-        problem = problem_of_details(model, trial.judged, expected)
+        problem = problem_of_details(model, trial.judged, expected, trial.asked(trial.judged))
         if problem:
             raise _Broken(problem)
 
@@ -269,7 +284,7 @@ def _survives_saving(trial: _Trial) -> None:
 
 
 def _loads_in_a_fresh_process(trial: _Trial) -> None:
-    problem = problem_of_process(trial.model, trial.seed, trial.predictions)
+    problem = problem_of_process(trial.model, trial.seed, trial.predictions, trial.members)
     if problem:
         raise _Broken(problem)
 
@@ -311,7 +326,7 @@ def _checks_features(trial: _Trial) -> None:
     }
     for how, frame in wrong.items():
         try:
-            trial.model.predict(frame)
+            trial.model.predict(frame, **trial.asked(frame))
         except ModelError:
             continue
         raise _Broken(f"{how} features are predicted without a ModelError")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +11,17 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import ControlledModel, DetailedModel, Float32
 
 
-def problem_of_details(model: DetailedModel, frame: EraFrame, expected: Float32) -> str:
+def problem_of_details(
+    model: DetailedModel, frame: EraFrame, expected: Float32, given: Mapping[str, Any]
+) -> str:
     """Say what is wrong with the details; nothing if all is well.
 
     Parameters
     ----------
-    frame : eras without targets. expected : what `predict` predicts for them.
+    frame : eras without targets. expected : what `predict` predicts for them. given : what the
+        model is given besides.
     """
-    detail = model.predict_in_detail(frame)
+    detail = model.predict_in_detail(frame, **given)
     if not np.array_equal(detail.predictions, expected):
         return "predict_in_detail predicts otherwise than predict"
     declared = [variant.name for variant in model.info.variants]

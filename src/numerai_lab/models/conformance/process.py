@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +17,32 @@ _LOAD_AND_PREDICT = """
 import importlib, operator, sys
 from pathlib import Path
 import numpy as np
-from numerai_lab.models.conformance.toy import judged_frame
-module, name, folder, seed = sys.argv[1:]
+from numerai_lab.models.conformance.toy import judged_frame, toy_members
+module, name, folder, seed, *members = sys.argv[1:]
 model_type = operator.attrgetter(name)(importlib.import_module(module))
 frame = judged_frame(int(seed)).without_targets()
-np.save(Path(folder) / "predictions.npy", model_type.load(Path(folder) / "model").predict(frame))
+given = {"members": toy_members(members, frame)} if members else {}
+predictions = model_type.load(Path(folder) / "model").predict(frame, **given)
+np.save(Path(folder) / "predictions.npy", predictions)
 """
 
 
-def problem_of_process(model: Model, seed: int, expected: Float32) -> str:
+def problem_of_process(
+    model: Model, seed: int, expected: Float32, members: Sequence[str] = ()
+) -> str:
     """Say how the model that a new process loads differs; nothing if it does not.
 
     Parameters
     ----------
     model : fitted. seed : of the frames. expected : what it predicts for `judged_frame(seed)`.
+    members : names of those whose predictions it is given.
     """
     kind = type(model)
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "model"
         saved.mkdir()
         model.save(saved)
-        where = [kind.__module__, kind.__qualname__, folder, str(seed)]
+        where = [kind.__module__, kind.__qualname__, folder, str(seed), *members]
         done = subprocess.run(
             [sys.executable, "-c", _LOAD_AND_PREDICT, *where],
             capture_output=True,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
+from numerai_lab.models.contract import Members
 
 TARGETS = ("target", "target_other")
 JUDGED_ROWS = np.array([35, 1, 50, 41], dtype=np.int64)
@@ -86,3 +90,25 @@ def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.
 def judged_frame(seed: int) -> EraFrame:
     """Make the labelled eras that a model fitted on `toy_frame(seed)` predicts."""
     return toy_frame(seed + 1, rows_per_era=JUDGED_ROWS, first_era=40)
+
+
+def toy_members(names: Sequence[str], frame: EraFrame) -> dict[str, Float32]:
+    """Make up what members predict of a frame's rows: a feature each, and noise by id.
+
+    Rows do not depend on one another. The first member has none for about one row in eleven.
+    """
+    noise = np.array([zlib.crc32(one.encode()) for one in frame.ids.to_pylist()], dtype=np.int64)
+    features = np.nan_to_num(frame.features_in_memory().astype(np.float32))
+    made = {
+        name: (features[:, i % frame.n_features] + noise * (i + 1) % 97 / 97).astype(np.float32)
+        for i, name in enumerate(names)
+    }
+    made[names[0]][noise % 11 == 0] = np.nan
+    return made
+
+
+def toy_out_of_fold(names: Sequence[str], train: EraFrame) -> Members:
+    """Make up members' predictions of the later training eras, as if these were earlier folds."""
+    rows = train.between(int(train.eras[train.n_eras // 2]), int(train.eras[-1]))
+    folds = 1 + np.arange(rows.n_eras, dtype=np.int32) * 2 // rows.n_eras
+    return Members(rows, folds.astype(np.int32), toy_members(names, rows), purge_eras=1)

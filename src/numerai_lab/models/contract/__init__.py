@@ -8,6 +8,7 @@ from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import check_features
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
+from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import LEFT_OUT, Params
 from numerai_lab.models.contract.protocols import (
@@ -18,8 +19,10 @@ from numerai_lab.models.contract.protocols import (
     Model,
     OnlineModel,
     SizedModel,
+    StackingModel,
     VaryingModel,
     info_of,
+    members_of,
 )
 from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
@@ -39,6 +42,7 @@ __all__ = [
     "FitReport",
     "Float32",
     "MemberModel",
+    "Members",
     "Model",
     "ModelInfo",
     "Needs",
@@ -46,6 +50,7 @@ __all__ = [
     "Params",
     "Shape",
     "SizedModel",
+    "StackingModel",
     "Variant",
     "VaryingModel",
     "World",
@@ -53,6 +58,7 @@ __all__ = [
     "info_of",
     "load_facts",
     "load_meta",
+    "members_of",
     "save_facts",
     "save_meta",
     "size_and_unit",

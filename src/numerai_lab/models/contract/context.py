@@ -8,6 +8,7 @@ from typing import Literal
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.world import World
 
 
@@ -33,6 +34,9 @@ class FitContext:
         training eras, purged ones, rows without a label, in order of time. For the final model
         all rows there are. The run bounds it; a model that judges itself on some of its training
         eras must cut it before them. None unless `info.unlabelled`.
+    members : what the members predicted of earlier folds' judged eras, as far as the labels of
+        these were known before the first judged era; no rows in the first fold. For the final
+        model that of all folds. None unless `info.needs_members`.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     say : call with a sentence the user must see (a fall-back, a dropped column).
@@ -49,6 +53,7 @@ class FitContext:
     stop: EraFrame | None = None
     stop_patience: int = 0
     unlabelled: EraFrame | None = None
+    members: Members | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent
@@ -59,15 +64,17 @@ class FitContext:
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.
 
-        Rows without labels stay here (`info.unlabelled` is refused with workers). The worker adds
-        its own rows' weights, the early-stopping rows that it reads by itself,
-        whom it tells, and with whom it fits.
+        Rows without labels stay here (`info.unlabelled` is refused with workers), and so do
+        members' predictions (what is made of them is fitted here). The worker adds its own rows'
+        weights, the early-stopping rows that it reads by itself, whom it tells, and with whom it
+        fits.
         """
         return replace(
             self,
             weights=None,
             stop=None,
             unlabelled=None,
+            members=None,
             progress=_silent,
             say=_silent,
             world=World(),

@@ -48,6 +48,8 @@ class ModelInfo:
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
     unlabelled : asks for `ctx.unlabelled`, the rows that may be seen without labels.
+    needs_members : is made of what other runs predict (`StackingModel`): asks for `ctx.members`,
+        and for the members' predictions of the rows that it predicts.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
     tolerance : how far a prediction may differ with the rows and eras that are predicted at once,
         as a share of the standard deviation of predictions; 0: not by a bit. Matrix products
@@ -70,6 +72,7 @@ class ModelInfo:
     stateful: bool = False
     exportable: bool = False
     unlabelled: bool = False
+    needs_members: bool = False
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()

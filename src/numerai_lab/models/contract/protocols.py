@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.info import ModelInfo
 from numerai_lab.models.contract.needs import Needs, Shape
@@ -143,6 +144,48 @@ class MemberModel(Protocol):
     def n_members(self, targets: tuple[str, ...]) -> int:
         """Return how many members it trains on these targets."""
         ...
+
+
+@runtime_checkable
+class StackingModel(Model, Protocol):
+    """A model made of what other runs predict. Optional; `info.needs_members` says so.
+
+    The run finds or trains the members on the same rows and folds, and hands their out-of-fold
+    predictions over: at fit those of earlier folds (`ctx.members`), at prediction those of the rows
+    that are predicted. The final model keeps the members' final models beside it.
+    """
+
+    @classmethod
+    def members(cls, params: Any) -> Mapping[str, Any]:
+        """Return the members by name, each a `MemberChoice` within these parameters."""
+        ...
+
+    def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
+        """Predict as a `Model` does, from what the members predict of the same rows.
+
+        Parameters
+        ----------
+        members : by name, float32 [n_rows], NaN where a member has no prediction. None only with
+            parameters that need no members. A `DetailedModel` is given them likewise.
+        """
+        ...
+
+
+def members_of(model: type[Model], params: Any) -> dict[str, Any]:
+    """Return a model's members by name, none where it needs none.
+
+    Raises ModelError when it needs members and names none.
+    """
+    if not info_of(model, params).needs_members:
+        return {}
+    named = getattr(model, "members", None)
+    found = dict(named(params)) if callable(named) else {}
+    if not found:
+        raise ModelError(
+            f"{model.__name__} declares needs_members, and names none",
+            fix="give it a classmethod `members(params)` (see CONTRIBUTING.md)",
+        )
+    return found
 
 
 @runtime_checkable
