@@ -8,7 +8,7 @@ features is what the libraries read, and it stays int8 from disk to tree.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -120,6 +120,12 @@ class EraFrame:
     ids : pyarrow string array [n_rows], unique.
     targets : float32 [n_rows, n_targets], NaN where there is no label.
     feature_names, target_names : column names of `features` and `targets`.
+    entity : pyarrow string array [n_rows], what a row is about (a ticker), once an era: rows of
+        different eras are joined by it. None where rows cannot be followed, as Numerai's.
+    side : name -> pyarrow array [n_rows] (float64, string or date32, null where missing), columns
+        beside the features that are known at their era and that no model trains on: past returns,
+        volatility, sector, date. They are there at prediction; what becomes known only later
+        belongs among the targets.
     """
 
     features: Features
@@ -129,6 +135,8 @@ class EraFrame:
     targets: npt.NDArray[np.float32]
     feature_names: tuple[str, ...]
     target_names: tuple[str, ...]
+    entity: pa.Array | None = None
+    side: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.ids)
@@ -150,6 +158,13 @@ class EraFrame:
             raise DataError("eras are not strictly increasing")
         if not bool(np.all(np.diff(self.offsets) > 0)):
             raise DataError("an era has no rows")
+        beside = self.side if self.entity is None else {**self.side, "entity": self.entity}
+        for name, column in beside.items():
+            if len(column) != n:
+                raise DataError(f"'{name}' has {len(column)} values beside {n} rows")
+        twice = [name for name in self.side if name in {*self.feature_names, *self.target_names}]
+        if twice:
+            raise DataError(f"'{twice[0]}' is beside the features, and among features or targets")
 
     @property
     def n_rows(self) -> int:
@@ -181,6 +196,16 @@ class EraFrame:
         column: npt.NDArray[np.float32] = self.targets[:, self.target_names.index(name)]
         return column
 
+    def side_column(self, name: str) -> pa.Array:
+        """Return a column of `side`. Raises DataError if it is not loaded."""
+        if name not in self.side:
+            raise DataError(
+                f"column '{name}' is not loaded beside the features (loaded: "
+                f"{', '.join(self.side) or 'none'})" + did_you_mean(name, self.side),
+                fix="name it in data.side",
+            )
+        return self.side[name]
+
     def features_in_memory(self) -> FeatureArray:
         """Return the features as one array: what is there, or all of them read from disk."""
         features = self.features
@@ -200,6 +225,8 @@ class EraFrame:
             offsets=self.offsets[first : stop + 1] - a,
             ids=self.ids.slice(a, b - a),
             targets=self.targets[a:b],
+            entity=None if self.entity is None else self.entity.slice(a, b - a),
+            side={name: column.slice(a, b - a) for name, column in self.side.items()},
         )
 
     def between(self, first: int, last: int) -> EraFrame:
@@ -231,13 +258,16 @@ class EraFrame:
             np.searchsorted(self.offsets, rows, side="right") - 1, minlength=self.n_eras
         )
         kept = counts > 0
+        chosen = pa.array(rows)
         return replace(
             self,
             features=_take(self.features, rows),
             eras=self.eras[kept],
             offsets=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
-            ids=self.ids.take(pa.array(rows)),
+            ids=self.ids.take(chosen),
             targets=self.targets[rows],
+            entity=None if self.entity is None else self.entity.take(chosen),
+            side={name: column.take(chosen) for name, column in self.side.items()},
         )
 
     def without_targets(self) -> EraFrame:

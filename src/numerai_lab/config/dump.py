@@ -16,7 +16,7 @@ from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
 NOT_HASHED = {"question"}
 """Words for people, which change nothing that a run computes or where it is kept."""
-ADDED_TO_DATA = {"version"}
+ADDED_TO_DATA = {"version", "entity", "side"}
 """Keys younger than runs on disk: hashed only where they are set, so that those keep their hash."""
 ADDED_TO_SPLIT = {"test"}
 """The same of `split`."""
@@ -38,7 +38,7 @@ def config_hash(experiment: Experiment) -> str:
     content = {k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED}
     for name, added in (("data", ADDED_TO_DATA), ("split", ADDED_TO_SPLIT)):
         section = content[name]
-        content[name] = {k: v for k, v in section.items() if k not in added or v is not None}
+        content[name] = {k: v for k, v in section.items() if k not in added or v}
     del content["data"]["store"]  # where features are kept changes no number
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

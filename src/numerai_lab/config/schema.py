@@ -193,6 +193,16 @@ class Data(Section):
         default_factory=dict,
         description="horizon in trading days of targets whose name does not end in _20 or _60",
     )
+    entity: str | None = Field(
+        None,
+        description="column that tells what a row is about over all eras, such as its ticker "
+        "(source: parquet)",
+    )
+    side: list[str] = Field(
+        default_factory=list,
+        description="columns known at their era that are never features: past returns, volatility, "
+        "sector, date (source: parquet)",
+    )
     eras: EraSelection = Field(default_factory=EraSelection)
     missing: Missing = Field(default_factory=Missing)
     store: Store = Field(default_factory=Store)

@@ -4,6 +4,7 @@ from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
 from numerai_lab.data.load import load_data
 from numerai_lab.data.reading import (
+    Beside,
     eras_of_predictions,
     ids_in,
     read_id_table,
@@ -19,6 +20,7 @@ from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
 __all__ = [
     "LOCK_NAME",
     "META_MODEL",
+    "Beside",
     "Dataset",
     "LockedFile",
     "References",

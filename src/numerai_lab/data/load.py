@@ -14,15 +14,18 @@ from numerai_lab.config import Columns, Data, Missing
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.reading import (
+    Beside,
     Encoding,
     EraFilter,
     RowFilter,
     Sources,
     apply_missing,
     by_number,
+    check_entities,
     check_unique,
     id_column,
     need_columns,
+    read_beside,
     read_features,
     read_heads,
     read_ids,
@@ -83,8 +86,12 @@ def load_data(
     schemas = [head.schema for head in heads]
     where = told_paths(paths)
 
+    beside = Beside.of(config)
     there = columns_.feature_columns(schemas[0].names, names)
-    sets = columns_.known_sets(config, source.folder, there)
+    of_all = there
+    if not isinstance(names.features, list):  # what is listed in both places is refused below
+        of_all = tuple(name for name in there if name not in beside.columns)
+    sets = columns_.known_sets(config, source.folder, of_all)
     chosen: tuple[str, ...] = ()
     if features != "none":
         asked = features if isinstance(features, list) else None
@@ -92,7 +99,8 @@ def load_data(
     train_targets, target_columns = columns_.choose_targets(
         config, names, schemas, targets or (), say
     )
-    columns_.check_roles(names, chosen, target_columns, where)
+    columns_.check_roles(names, chosen, target_columns, beside, where)
+    beside.check_there(heads)
     for path, schema in zip(paths, schemas, strict=True):
         typed = [names.data_type] if names.data_type else []
         if source.kind != "parquet":  # Numerai's training files have none
@@ -115,6 +123,7 @@ def load_data(
             described,
             chosen,
             target_columns,
+            beside,
             _wanted(config, eras),
             label,
             say,
@@ -123,7 +132,7 @@ def load_data(
     else:
         rule = _rule(names, wanted=_wanted(config, eras), label=label)
         rows = Sources(heads, rule)
-        frame, counts = _read_into_memory(rows, chosen, target_columns, config.missing, say)
+        frame, counts = _read_into_memory(rows, chosen, target_columns, beside, config.missing, say)
         dates = by_number(rows.plan.eras, rows.plan.dates)
     all_rows: EraFrame | None = None
     if keep_unlabelled:
@@ -142,7 +151,7 @@ def load_data(
         )
     if require_label:
         _check_targets(frame.targets, tuple(target_columns), where)
-    known = set(there)
+    known = set(of_all)
     read = described or tuple(source_file(head.path, head.schema, head.n_rows) for head in heads)
     for file_read in read:
         if file_read.downloaded is None and locked_file(file_read.path) is not None:
@@ -183,6 +192,7 @@ def _read_into_memory(
     sources: Sources,
     features: tuple[str, ...],
     targets: Mapping[str, str],
+    beside: Beside,
     missing: Missing,
     say: Callable[[str], None],
 ) -> tuple[EraFrame, Counter[str]]:
@@ -195,6 +205,8 @@ def _read_into_memory(
     # What decoding the ids took would otherwise stay beside the features.
     pa.default_memory_pool().release_unused()
     values = read_targets(files, plan, list(targets.values()))
+    more = read_beside(files, plan, beside)
+    check_entities(more.entity, plan.eras, plan.offsets, sources.where)
     matrix, encoding = read_features(files, plan, features)
     if encoding is Encoding.QUARTERS:
         say("features stored as 0, .25, .5, .75, 1 were multiplied by four to int8 bins")
@@ -208,6 +220,8 @@ def _read_into_memory(
         targets=values,
         feature_names=features,
         target_names=tuple(targets),
+        entity=more.entity,
+        side=more.side,
     )
     counts = plan.counts
     if features:

@@ -54,6 +54,13 @@ def find_source(config: Data) -> Source:
     DataError : the files that `source` asks for are not there.
     MachineError : the synthetic tournament could not be written.
     """
+    if config.source != "parquet" and (config.entity is not None or config.side):
+        raise DataError(
+            "Numerai's rows cannot be followed over time (an id is drawn anew for every era), and "
+            "there is nothing beside their features",
+            where="data.entity" if config.entity is not None else "data.side",
+            fix="leave it out, or use source: parquet with files that have such columns",
+        )
     if config.source == "parquet":
         if not config.files:
             raise DataError(

@@ -14,12 +14,15 @@ import pyarrow as pa
 from numerai_lab.config import Columns, Missing
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.reading import (
+    NOTHING_BESIDE,
+    Beside,
     Encoding,
     Head,
     Piece,
     RowGroups,
     RowPlan,
     apply_missing,
+    check_entities,
     check_unique,
     feature_columns,
     file_ids,
@@ -30,6 +33,7 @@ from numerai_lab.data.reading import (
     open_each,
     order_eras,
     part_files,
+    read_beside,
     read_features,
     read_heads,
     slices,
@@ -69,6 +73,7 @@ def load_unlabelled(
     columns: Columns,
     missing: Missing,
     say: Callable[[str], None],
+    beside: Beside = NOTHING_BESIDE,
 ) -> Unlabelled:
     """Read rows to predict, as the rows that a model was trained on were read.
 
@@ -84,6 +89,7 @@ def load_unlabelled(
     missing : the missing policy of the training; its limits dropped features and rows then, here
         they drop nothing.
     say : called with every sentence the user must see.
+    beside : columns that the training rows had beside the features; these must have them, too.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def load_unlabelled(
     heads = read_heads(part_files([path], say))
     name = path.name if len(heads) == 1 else f"{path} ({len(heads):,} files)"
     era = _era_column(heads, columns)
-    _check_columns(heads, features, columns, era, name, say)
+    _check_columns(heads, features, columns, beside, era, name, say)
     files = open_each(heads, [columns.era_column.column])
     where = told_paths([head.path for head in heads])
     if era is None:
@@ -104,6 +110,8 @@ def load_unlabelled(
     plan, ids, numbers = _plan(files, columns, era, where)
     matrix, encoding = read_features(files, plan, features)
     matrix = _as_trained(matrix, encoding, dtype, files, features, where)
+    more = read_beside(files, plan, beside)
+    check_entities(more.entity, plan.eras, plan.offsets, where)
     frame = EraFrame(
         features=matrix,
         eras=plan.eras,
@@ -112,6 +120,8 @@ def load_unlabelled(
         targets=np.empty((len(ids), 0), dtype=np.float32),
         feature_names=tuple(features),
         target_names=(),
+        entity=more.entity,
+        side=more.side,
     )
     if missing.max_row_missing is not None:
         thin = int((is_missing(matrix).mean(axis=1) > missing.max_row_missing).sum())
@@ -148,6 +158,7 @@ def _check_columns(
     heads: Sequence[Head],
     features: Sequence[str],
     columns: Columns,
+    beside: Beside,
     era: str | None,
     name: str,
     say: Callable[[str], None],
@@ -161,9 +172,10 @@ def _check_columns(
             continue
         checked = head.schema
         _check_features(features, head)
-        needed = [id_column(head.schema, columns.id), *([era] if era else []), *features]
-        need_columns(head.schema, head.path, needed)
-        listed = feature_columns(head.schema.names, columns)
+        keys = [id_column(head.schema, columns.id), *([era] if era else [])]
+        need_columns(head.schema, head.path, [*keys, *features, *beside.columns])
+        found = feature_columns(head.schema.names, columns)
+        listed = [name for name in found if name not in beside.columns]
         there.update(listed)
         known = set(listed)
         in_order &= [n for n in listed if n in wanted] == [n for n in features if n in known]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
+from numerai_lab.errors import ModelError
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import (
     Model,
@@ -85,6 +86,8 @@ def prepare(
         reporter.warn(note)
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
+    if experiment.data.entity is None:
+        _check_no_entity_needed(experiment.model.type, info_of(model_class, params), params)
     if dataset is None:
         rows_by_features = experiment.data.missing.max_row_missing is not None
         dataset = load_data(
@@ -107,6 +110,19 @@ def prepare(
     for note in plan.notes:
         reporter.warn(note)
     return Prepared(experiment, model_class, params, dataset, trained, horizon, plan)
+
+
+def _check_no_entity_needed(name: str, info: ModelInfo, params: BaseModel) -> None:
+    """Raise ModelError where a model, or one within its parameters, must follow rows over time."""
+    needy = [name] if info.needs_entity else []
+    needy += [one.type for one in models_within(params) if one.info.needs_entity]
+    if needy:
+        raise ModelError(
+            f"model '{needy[0]}' follows what rows are about over time, and nothing here says what "
+            "that is: Numerai's ids are drawn anew for every era",
+            where="data.entity",
+            fix="use source: parquet and name the column there, as in entity: ticker",
+        )
 
 
 def purge_eras(prepared: Prepared) -> int:

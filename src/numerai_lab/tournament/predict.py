@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from numerai_lab.config import Columns, Neutralize
 from numerai_lab.data import (
+    Beside,
     References,
     load_benchmarks,
     load_unlabelled,
@@ -157,6 +158,7 @@ def predict(
         dtype=final.feature_dtype,
         columns=columns,
         missing=section.missing,
+        beside=Beside.of(section),
         say=say,
     )
     for file in rows.files:  # a link or a glob may lead to another version's folder

@@ -1,5 +1,12 @@
 """Parquet files of any writer: columns, eras, ids and values, every type in one way."""
 
+from numerai_lab.data.reading.beside import (
+    NOTHING_BESIDE,
+    Beside,
+    BesideColumns,
+    check_entities,
+    read_beside,
+)
 from numerai_lab.data.reading.columns import feature_columns
 from numerai_lab.data.reading.era_unit import Dates, by_number, unit_of
 from numerai_lab.data.reading.eras import eras_of_predictions, order_eras
@@ -45,8 +52,11 @@ from numerai_lab.data.reading.values import (
 
 __all__ = [
     "BATCH_ROWS",
+    "NOTHING_BESIDE",
     "SYNTHETIC_MARK",
     "UNNAMED_INDEX",
+    "Beside",
+    "BesideColumns",
     "Dates",
     "Encoding",
     "EraFilter",
@@ -58,6 +68,7 @@ __all__ = [
     "Sources",
     "apply_missing",
     "by_number",
+    "check_entities",
     "check_unique",
     "check_unique_in",
     "column_blocks",
@@ -77,6 +88,7 @@ __all__ = [
     "order_eras",
     "part_files",
     "piece_ids",
+    "read_beside",
     "read_features",
     "read_head",
     "read_heads",

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from numerai_lab.config import Columns, Data
+from numerai_lab.data.reading.beside import Beside
 from numerai_lab.errors import DataError, did_you_mean
 
 
@@ -68,9 +69,13 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def check_roles(
-    columns: Columns, features: Sequence[str], targets: dict[str, str], where: str
+    columns: Columns,
+    features: Sequence[str],
+    targets: dict[str, str],
+    beside: Beside,
+    where: str,
 ) -> None:
-    """Refuse features that are something else, too: a target among them would be a leak.
+    """Refuse columns that are something else, too: a target among the features would be a leak.
 
     Parameters
     ----------
@@ -78,14 +83,26 @@ def check_roles(
 
     Raises
     ------
-    DataError : a feature that is the era, the id, the data type or a target.
+    DataError : a feature that is the era, the id, the data type, a target, the entity or among
+        `data.side`; one of the latter two that is a target.
     """
-    roles = {columns.era_column.column: "era", columns.id: "id", columns.data_type: "data type"}
-    roles |= {column: f"target '{name}'" for name, column in targets.items()}
+    named = {columns.era_column.column: "era", columns.id: "id", columns.data_type: "data type"}
+    roles = {column: f"the {role}" for column, role in named.items()}
+    roles |= {column: f"the target '{name}'" for name, column in targets.items()}
+    for name in beside.columns:
+        if name in [*targets.values(), *columns.targets.values()]:
+            raise DataError(
+                f"column '{name}' is a target and in data.entity or data.side, which models are "
+                "shown at prediction",
+                where=where,
+                fix="take it out of data.side",
+            )
+    roles |= dict.fromkeys(beside.side, "in data.side")
+    roles |= {} if beside.entity is None else {beside.entity: "the entity"}
     for name in features:
         if name in roles:
             raise DataError(
-                f"column '{name}' is the {roles[name]} and among the features",
+                f"column '{name}' is {roles[name]} and among the features",
                 where=where,
                 fix="take it out of data.features, data.columns.features or the feature set",
             )

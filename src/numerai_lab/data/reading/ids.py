@@ -57,12 +57,7 @@ def read_ids(files: Sequence[RowGroups], plan: RowPlan, id_name: str) -> pa.Arra
     ids = pa.concat_arrays(
         [ids for piece in plan.pieces for ids in piece_ids(files[piece.file], piece, id_name)]
     )
-    places = [piece.place for piece in plan.pieces if not isinstance(piece.place, slice)]
-    if places:
-        order = np.empty(plan.n_rows, dtype=np.int64)
-        order[np.concatenate(places)] = np.arange(plan.n_rows)
-        ids = ids.take(pa.array(order))
-    return ids
+    return plan.in_place(ids)
 
 
 def file_ids(file: RowGroups, id_name: str = "id") -> Iterator[pa.Array]:

@@ -86,7 +86,10 @@ def numbers(column: pa.ChunkedArray, where: str, fix: str, what: str = "they") -
 
 
 def texts(
-    ids: pa.Array, where: str, fix: str = "name another column in data.columns.id"
+    ids: pa.Array,
+    where: str,
+    fix: str = "name another column in data.columns.id",
+    what: str = "ids",
 ) -> pa.Array:
     """Return ids as text, string [n]: text as it is, whole numbers in decimal digits.
 
@@ -101,16 +104,18 @@ def texts(
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid":
         return _uuids(ids.storage)
     if stored(kind) != kind:
-        return texts(_unwrapped(ids), where, fix)
+        return texts(_unwrapped(ids), where, fix, what)
     whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
     if not (is_text(kind) or whole or pa.types.is_null(kind)):
-        raise DataError(f"ids are {kind}, they must be text or whole numbers", where=where, fix=fix)
+        raise DataError(
+            f"{what} are {kind}, they must be text or whole numbers", where=where, fix=fix
+        )
     try:
         written = pc.cast(ids, pa.string())
         written.validate(full=True)  # what a file calls text may be other bytes
     except pa.ArrowInvalid:
         raise DataError(
-            f"ids are {kind} and their bytes are no text (UTF-8)",
+            f"{what} are {kind} and their bytes are no text (UTF-8)",
             where=where,
             fix="write them as text",
         ) from None

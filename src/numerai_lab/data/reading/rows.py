@@ -83,6 +83,15 @@ class RowPlan:
         """Number of kept rows."""
         return int(self.offsets[-1])
 
+    def in_place(self, column: pa.Array) -> pa.Array:
+        """Return a column that was read piece after piece, in the final order of its rows."""
+        places = [piece.place for piece in self.pieces if not isinstance(piece.place, slice)]
+        if not places:
+            return column
+        order = np.empty(self.n_rows, dtype=np.int64)
+        order[np.concatenate(places)] = np.arange(self.n_rows)
+        return column.take(pa.array(order))
+
 
 @dataclass(frozen=True, slots=True)
 class RowFilter:

@@ -9,15 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from numerai_lab.config import Data, Missing, Store
 from numerai_lab.data.dataset import SourceFile
 from numerai_lab.data.reading import (
+    Beside,
+    BesideColumns,
     Head,
     Sources,
     apply_missing,
     by_number,
+    check_entities,
     number_kind,
+    read_beside,
     source_file,
 )
 from numerai_lab.data.store.convert import Progress
@@ -105,6 +110,7 @@ def read_from_store(
     described: Sequence[SourceFile],
     features: Sequence[str],
     targets: Mapping[str, str],
+    beside: Beside,
     wanted: Callable[[npt.NDArray[np.int32]], npt.NDArray[np.bool_]],
     label: str | None,
     say: Callable[[str], None],
@@ -118,6 +124,7 @@ def read_from_store(
     ----------
     config : where stores are, and how they are checked. described : the sources with their hashes.
     targets : name -> column. label : the column that rows must have.
+    beside : columns that are read from the sources, and not kept in the store.
 
     Raises
     ------
@@ -132,6 +139,10 @@ def read_from_store(
     )
     for note in chosen.notes:
         say(note)
+    more = BesideColumns(None, {})
+    if beside.columns:
+        more = read_beside(sources.files, sources.plan, beside).filtered(pa.array(chosen.keep))
+        check_entities(more.entity, chosen.eras, chosen.offsets, sources.where)
     frame = EraFrame(
         features=rows.features,
         eras=chosen.eras,
@@ -140,6 +151,8 @@ def read_from_store(
         targets=rows.targets,
         feature_names=tuple(features),
         target_names=tuple(targets),
+        entity=more.entity,
+        side=more.side,
     )
     counts = chosen.counts
     if rows.n_missing:

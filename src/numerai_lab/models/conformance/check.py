@@ -124,6 +124,10 @@ class _Trial:
         """Return what the model is given at prediction besides the rows."""
         return {"members": toy_members(self.members, frame)} if self.members else {}
 
+    def frame(self, step: int = 0, **how: Any) -> EraFrame:
+        """Make rows as of `toy_frame`, with entities where the model needs them."""
+        return toy_frame(self.seed + step, entities=self.info.needs_entity, **how)
+
     def context(self, **changes: Any) -> FitContext:
         targets = TARGETS if self.info.multi_target else TARGETS[:1]
         context = FitContext(
@@ -131,15 +135,15 @@ class _Trial:
         )
         if self.info.unlabelled:
             # the training eras and some after them, as in a fold with a purge
-            later = toy_frame(self.seed, rows_per_era=np.full(34, 44, dtype=np.int64))
+            later = self.frame(rows_per_era=np.full(34, 44, dtype=np.int64))
             context = replace(context, unlabelled=later.without_targets())
         if self.members:
-            context = replace(context, members=toy_out_of_fold(self.members, toy_frame(self.seed)))
+            context = replace(context, members=toy_out_of_fold(self.members, self.frame()))
         return replace(context, **changes)
 
     def fit_once(self) -> None:
-        self.train = toy_frame(self.seed)
-        labelled = judged_frame(self.seed)
+        self.train = self.frame()
+        labelled = judged_frame(self.seed, entities=self.info.needs_entity)
         self.labelled, self.judged = labelled, labelled.without_targets()
         before = copy.deepcopy(self.train)
         self.model = self.new_model()
@@ -284,16 +288,22 @@ def _survives_saving(trial: _Trial) -> None:
 
 
 def _loads_in_a_fresh_process(trial: _Trial) -> None:
-    problem = problem_of_process(trial.model, trial.seed, trial.predictions, trial.members)
+    problem = problem_of_process(
+        trial.model,
+        trial.seed,
+        trial.predictions,
+        trial.members,
+        entities=trial.info.needs_entity,
+    )
     if problem:
         raise _Broken(problem)
 
 
 def _survives(**frame: Any) -> Callable[[_Trial], None]:
     def check(trial: _Trial) -> None:
-        model = trial.refit(toy_frame(trial.seed, **frame))
+        model = trial.refit(trial.frame(**frame))
         kind = {key: value for key, value in frame.items() if key != "rows_per_era"}
-        judged = toy_frame(trial.seed + 1, rows_per_era=JUDGED_ROWS, first_era=60, **kind)
+        judged = trial.frame(1, rows_per_era=JUDGED_ROWS, first_era=60, **kind)
         trial.predict(model, judged.without_targets())
 
     return check
@@ -303,7 +313,7 @@ def _uses_weights_and_stop(trial: _Trial) -> None:
     weights = np.repeat(
         np.linspace(0.5, 1.5, trial.train.n_eras), np.diff(trial.train.offsets)
     ).astype(np.float32)
-    stop = toy_frame(trial.seed + 2, rows_per_era=JUDGED_ROWS, first_era=33)
+    stop = trial.frame(2, rows_per_era=JUDGED_ROWS, first_era=33)
     model = trial.refit(trial.train, weights=weights, stop=stop, stop_patience=3)
     trial.predict(model, trial.judged)
 
@@ -337,7 +347,7 @@ def _goes_on(trial: _Trial) -> None:
     if not isinstance(model, ContinuableModel):
         return
     before = model.n_steps
-    new = toy_frame(trial.seed + 3, rows_per_era=JUDGED_ROWS, first_era=33)
+    new = trial.frame(3, rows_per_era=JUDGED_ROWS, first_era=33)
     report = model.fit_more(new, trial.context(), 2)
     if not isinstance(report, FitReport):
         raise _Broken(f"fit_more returns {type(report).__name__}, not a FitReport")

@@ -18,9 +18,9 @@ import importlib, operator, sys
 from pathlib import Path
 import numpy as np
 from numerai_lab.models.conformance.toy import judged_frame, toy_members
-module, name, folder, seed, *members = sys.argv[1:]
+module, name, folder, seed, entities, *members = sys.argv[1:]
 model_type = operator.attrgetter(name)(importlib.import_module(module))
-frame = judged_frame(int(seed)).without_targets()
+frame = judged_frame(int(seed), entities=entities == "True").without_targets()
 given = {"members": toy_members(members, frame)} if members else {}
 predictions = model_type.load(Path(folder) / "model").predict(frame, **given)
 np.save(Path(folder) / "predictions.npy", predictions)
@@ -28,13 +28,19 @@ np.save(Path(folder) / "predictions.npy", predictions)
 
 
 def problem_of_process(
-    model: Model, seed: int, expected: Float32, members: Sequence[str] = ()
+    model: Model,
+    seed: int,
+    expected: Float32,
+    members: Sequence[str] = (),
+    *,
+    entities: bool = False,
 ) -> str:
     """Say how the model that a new process loads differs; nothing if it does not.
 
     Parameters
     ----------
-    model : fitted. seed : of the frames. expected : what it predicts for `judged_frame(seed)`.
+    model : fitted. seed, entities : of the frames. expected : what it predicts for
+        `judged_frame(seed)`.
     members : names of those whose predictions it is given.
     """
     kind = type(model)
@@ -42,7 +48,7 @@ def problem_of_process(
         saved = Path(folder) / "model"
         saved.mkdir()
         model.save(saved)
-        where = [kind.__module__, kind.__qualname__, folder, str(seed), *members]
+        where = [kind.__module__, kind.__qualname__, folder, str(seed), str(entities), *members]
         done = subprocess.run(
             [sys.executable, "-c", _LOAD_AND_PREDICT, *where],
             capture_output=True,

@@ -28,6 +28,7 @@ def toy_frame(
     dtype: type[np.int8] | type[np.float32] = np.int8,
     missing: float = 0.0,
     constant: int = 0,
+    entities: bool = False,
 ) -> EraFrame:
     """Make a labelled frame with a signal that a model of any kind can find.
 
@@ -40,6 +41,7 @@ def toy_frame(
     dtype : int8 with values 0..4, or float32 with values 0..1.
     missing : share of the values of features that are not constant that are missing.
     constant : how many of the last features are constant.
+    entities : whether rows tell what they are about; the same entities are there in all eras.
 
     Returns
     -------
@@ -69,7 +71,12 @@ def toy_frame(
         targets=targets,
         feature_names=tuple(f"feature_{i}" for i in range(n_features)),
         target_names=TARGETS,
+        entity=_entities(counts) if entities else None,
     )
+
+
+def _entities(counts: npt.NDArray[np.int64]) -> pa.Array:
+    return pa.array([f"s{i:03d}" for count in counts.tolist() for i in range(count)])
 
 
 def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.int64]]:
@@ -83,13 +90,14 @@ def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.
         features=frame.features[order],
         ids=frame.ids.take(pa.array(order)),
         targets=frame.targets[order],
+        entity=None if frame.entity is None else frame.entity.take(pa.array(order)),
     )
     return shuffled, order
 
 
-def judged_frame(seed: int) -> EraFrame:
+def judged_frame(seed: int, *, entities: bool = False) -> EraFrame:
     """Make the labelled eras that a model fitted on `toy_frame(seed)` predicts."""
-    return toy_frame(seed + 1, rows_per_era=JUDGED_ROWS, first_era=40)
+    return toy_frame(seed + 1, rows_per_era=JUDGED_ROWS, first_era=40, entities=entities)
 
 
 def toy_members(names: Sequence[str], frame: EraFrame) -> dict[str, Float32]:

@@ -50,6 +50,8 @@ class ModelInfo:
     unlabelled : asks for `ctx.unlabelled`, the rows that may be seen without labels.
     needs_members : is made of what other runs predict (`StackingModel`): asks for `ctx.members`,
         and for the members' predictions of the rows that it predicts.
+    needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
+        do not tell; refused on data without it.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
     tolerance : how far a prediction may differ with the rows and eras that are predicted at once,
         as a share of the standard deviation of predictions; 0: not by a bit. Matrix products
@@ -73,6 +75,7 @@ class ModelInfo:
     exportable: bool = False
     unlabelled: bool = False
     needs_members: bool = False
+    needs_entity: bool = False
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
