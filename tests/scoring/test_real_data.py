@@ -1,7 +1,5 @@
 """The same equality on real stocks: ../shared/data/market, three eras of validation."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -9,18 +7,11 @@ import pytest
 from numerai_tools import scoring as official
 
 from numerai_lab.scoring import contribution_per_era, corr_per_era, fnc_per_era
+from real_data import BENCHMARKS, MARKET, needs_market
 
-MARKET = Path(__file__).parents[2] / ".." / "shared" / "data" / "market"
 ERAS = ["0720", "0721", "0722"]
-BENCHMARKS = ["v53_lgbm_ender20", "v53_lgbm_ender60"]
 
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(
-        not (MARKET / "validation.parquet").exists(),
-        reason="the market data is not there: put it at ../shared/data/market",
-    ),
-]
+pytestmark = needs_market
 
 
 @pytest.fixture(scope="module")

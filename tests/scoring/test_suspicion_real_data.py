@@ -1,27 +1,18 @@
 """The alarm about leaks on real stocks: silent on honest scores, not on leaks."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from numerai_lab.scoring import corr_per_era, rank_per_era, suspect
+from real_data import BENCHMARKS, MARKET, needs_market
 
-MARKET = Path(__file__).parents[2] / ".." / "shared" / "data" / "market"
-BENCHMARKS = ["v53_lgbm_ender20", "v53_lgbm_ender60"]
 TARGETS = [f"target_{name}_{days}" for name in ("ender", "rowan", "alpha") for days in (20, 60)]
 TARGETS += ["target_victor_20", "target_victor_60"]  # which no benchmark was trained for
 STRENGTHS = (0.03, 0.05, 0.1, 0.3)
 
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(
-        not (MARKET / "validation.parquet").exists(),
-        reason="the market data is not there: put it at ../shared/data/market",
-    ),
-]
+pytestmark = needs_market
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,25 @@ def h(tag: str, *children: object, **attributes: object) -> Html:
     return Html(f"<{tag}{written}>" + ("" if tag in VOID else f"{join(children)}</{tag}>"))
 
 
+def document(title: str, style: str, policy: str, body: Html) -> Html:
+    """Build a whole page that is one file.
+
+    Parameters
+    ----------
+    style : CSS. policy : its Content-Security-Policy.
+    """
+    head = h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("meta", http_equiv="Content-Security-Policy", content=policy),
+        h("title", title),
+        h("style", Html(style)),
+    )
+    return Html("<!doctype html>\n" + h("html", head, body, lang="en"))
+
+
 def breakable(text: str) -> Html:
     """Let a path, a name or a command break into lines after its separators, and nowhere else."""
     return join(_SEPARATORS.split(text), h("wbr"))

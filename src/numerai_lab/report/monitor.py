@@ -9,7 +9,7 @@ from typing import Any
 
 from numerai_lab.files import write_text
 from numerai_lab.report.figures import ABSENT, interval, number
-from numerai_lab.report.markup import Html, h, table
+from numerai_lab.report.markup import Html, document, h, table
 from numerai_lab.report.round_charts import STYLE, round_charts
 from numerai_lab.report.tournament_tables import ALARMS, server_words
 
@@ -59,16 +59,7 @@ def render_monitor(status: Mapping[str, Any]) -> Html:
             h("p", status["elsewhere"], class_="note") if status["elsewhere"] else "",
         ),
     )
-    head = h(
-        "head",
-        h("meta", charset="utf-8"),
-        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        h("meta", name="color-scheme", content="light dark"),
-        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        h("title", f"Tournament monitor: {title}"),
-        h("style", Html(css + STYLE)),
-    )
-    return Html("<!doctype html>\n" + h("html", head, body, lang="en"))
+    return document(f"Tournament monitor: {title}", css + STYLE, POLICY, body)
 
 
 def _slot(slot: Mapping[str, Any]) -> Html:

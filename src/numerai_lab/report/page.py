@@ -15,7 +15,7 @@ from numerai_lab.report.facts_section import facts_section
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.kept_for_test import kept_section
-from numerai_lab.report.markup import Html, breakable, h
+from numerai_lab.report.markup import Html, breakable, document, h
 from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
@@ -144,16 +144,7 @@ def render_page(record: Record) -> Html:
         h("script", _asset("page.js")) if drawn else "",
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
-    head = h(
-        "head",
-        h("meta", charset="utf-8"),
-        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        h("meta", name="color-scheme", content="light dark"),
-        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        h("title", f"{record.label(MODEL)}: corr {corr}"),
-        h("style", _asset("page.css")),
-    )
-    return Html("<!doctype html>\n" + h("html", head, body, lang="en"))
+    return document(f"{record.label(MODEL)}: corr {corr}", _asset("page.css"), POLICY, body)
 
 
 def write_report(run_dir: Path) -> Path:

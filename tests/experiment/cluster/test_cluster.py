@@ -8,7 +8,6 @@ import sys
 import time
 from collections import deque
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -23,7 +22,6 @@ from cluster_lab import (
     predictions,
     said,
     served,
-    train_tiny,
 )
 from numerai_lab.config import RemoteFile
 from numerai_lab.errors import DataError, MachineError, UserError
@@ -37,17 +35,6 @@ from numerai_lab.experiment import train as run_training
 from numerai_lab.models import Shape, get_model
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with local_workers() as opened:
-        yield opened
-
-
-@pytest.fixture
-def train(tmp_path, tiny_config):
-    return partial(train_tiny, tiny_config, tmp_path)
 
 
 @pytest.mark.parametrize(

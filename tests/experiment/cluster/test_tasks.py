@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from functools import partial
 
 import pytest
 
@@ -16,24 +15,12 @@ from cluster_lab import (
     predictions,
     said,
     scores,
-    train_tiny,
 )
 from damage import flip
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import Reporter
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with local_workers() as opened:
-        yield opened
-
-
-@pytest.fixture
-def train(tmp_path, tiny_config):
-    return partial(train_tiny, tiny_config, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -26,28 +26,6 @@ from numerai_lab.tournament.server.api import (
 )
 from numerai_lab.tournament.server.transport import Transport
 from numerai_lab.tournament.submitting.outcome import redact
-from stand_in import KEYS
-
-
-class Waits:
-    """A sleep that returns at once and remembers."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def __call__(self, seconds):
-        self.seconds.append(seconds)
-
-
-@pytest.fixture
-def waits():
-    return Waits()
-
-
-@pytest.fixture
-def api(stand_in, waits):
-    with Tournament(KEYS, url=stand_in.url, timeout_seconds=20, sleep=waits) as tournament:
-        yield tournament
 
 
 def test_keys_come_from_the_environment_by_account():

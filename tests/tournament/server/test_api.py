@@ -28,27 +28,6 @@ NOW = datetime.fromisoformat(OPEN)
 CHUNKED = ("Transfer-Encoding", "chunked")
 
 
-class Waits:
-    """A sleep that returns at once and remembers."""
-
-    def __init__(self):
-        self.seconds = []
-
-    def __call__(self, seconds):
-        self.seconds.append(seconds)
-
-
-@pytest.fixture
-def waits():
-    return Waits()
-
-
-@pytest.fixture
-def api(stand_in, waits):
-    with Tournament(KEYS, url=stand_in.url, timeout_seconds=20, sleep=waits) as tournament:
-        yield tournament
-
-
 def test_a_submission_from_address_to_confirmation(api, stand_in):
     model = api.model_id("alpha")
     address = api.upload_auth(model)
