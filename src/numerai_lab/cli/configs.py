@@ -31,11 +31,12 @@ def config_show(
     from numerai_lab.config import resolved_yaml
     from numerai_lab.experiment import read_experiment
 
-    resolved = read_experiment(config, data, tuple(overrides or ()))
+    resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
     if as_json:
         emit(resolved.experiment.model_dump(mode="json", by_alias=True))
         return
-    sys.stdout.write(resolved_yaml(resolved.experiment, resolved.places if origins else None))
+    places = resolved.places if origins else None
+    sys.stdout.write(resolved_yaml(resolved.experiment, places, resolved.spaces))
 
 
 @app.command("check")
@@ -56,8 +57,10 @@ def config_check(
             if _holds_slots(config):
                 found[config] = f"{len(load_slots(Path(config)).slots)} slots"
                 continue
-            resolved = read_experiment(config, data, tuple(overrides or ()))
+            resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
             found[config] = f"hash {config_hash(resolved.experiment)}"
+            if resolved.spaces:
+                found[config] += f", {len(resolved.spaces)} spaces for `tune`"
         except ConfigError as error:
             mistakes.append(str(error))
     if mistakes:

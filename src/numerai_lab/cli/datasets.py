@@ -50,7 +50,7 @@ def _place(
     if config is not None:
         from numerai_lab.experiment import read_experiment
 
-        experiment = read_experiment(config, None, tuple(overrides or ())).experiment
+        experiment = read_experiment(config, None, tuple(overrides or ()), tunable=True).experiment
         source = experiment.data.source
         if source not in ("auto", "numerai"):
             raise UserError(

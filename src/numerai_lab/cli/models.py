@@ -38,9 +38,15 @@ def models(
         )
         return
     rows = describe_params(name)
+    space = getattr(get_model(name).Params, "SPACE", {})
     if as_json:
-        emit({"model": name, "params": [row._asdict() for row in rows]})
+        emit({"model": name, "params": [row._asdict() for row in rows], "space": space})
         return
     for row in rows:
         default = f" = {row.default}" if row.default else ""
         sys.stdout.write(f"{row.key}: {row.type}{default}\n    {row.description}\n")
+    if space:
+        sys.stdout.write("\n`numerai-lab tune` searches, where a config names nothing else:\n")
+    for key, written in space.items():
+        inside = ", ".join(f"{k}: {str(v).lower()}" for k, v in written.items())
+        sys.stdout.write(f"    {key}: {{{inside}}}\n")

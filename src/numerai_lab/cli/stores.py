@@ -29,7 +29,7 @@ def prepare(
     from numerai_lab.data import load_data
     from numerai_lab.experiment import Reporter, read_experiment
 
-    resolved = read_experiment(config, data, tuple(overrides or ()))
+    resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
     experiment = resolved.experiment
     store = experiment.data.store
     if store.use == "never":

@@ -1,6 +1,6 @@
 """What a person may write: strict YAML with places, the schema, `extends`, `--data`, `--set`."""
 
-from numerai_lab.config.dump import config_hash, json_schema, resolved_yaml
+from numerai_lab.config.dump import config_hash, json_schema, resolved_yaml, written_yaml
 from numerai_lab.config.load import (
     ParamsOf,
     Resolved,
@@ -32,13 +32,26 @@ from numerai_lab.config.schema import (
     Split,
     Store,
     Synthetic,
+    Tune,
+    Tuned,
     WalkForwardSplit,
     Weights,
 )
+from numerai_lab.config.spaces import (
+    ChoiceSpace,
+    FloatSpace,
+    IntSpace,
+    Space,
+    put,
+    read_space,
+    with_values,
+)
+from numerai_lab.config.strict_yaml import Key, dotted
 
 __all__ = [
     "BlockedSplit",
     "Bootstrap",
+    "ChoiceSpace",
     "Columns",
     "Data",
     "EarlyStopping",
@@ -47,7 +60,10 @@ __all__ = [
     "EraRange",
     "EraSelection",
     "Experiment",
+    "FloatSpace",
     "HoldoutSplit",
+    "IntSpace",
+    "Key",
     "Missing",
     "ModelChoice",
     "Neutralize",
@@ -58,18 +74,26 @@ __all__ = [
     "Resolved",
     "Scoring",
     "Section",
+    "Space",
     "Split",
     "Store",
     "Synthetic",
+    "Tune",
+    "Tuned",
     "WalkForwardSplit",
     "Weights",
     "config_hash",
     "data_section",
+    "dotted",
     "from_home",
     "json_schema",
     "load_experiment",
     "local_or_remote",
+    "put",
     "read_section",
+    "read_space",
     "resolved_yaml",
     "validate_params",
+    "with_values",
+    "written_yaml",
 ]

@@ -12,30 +12,56 @@ from typing import Any
 import yaml
 
 from numerai_lab.config.schema import Experiment
+from numerai_lab.config.spaces import Space, put
 from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
-NOT_HASHED = {"question"}
-"""Words for people, which change nothing that a run computes or where it is kept."""
+NOT_HASHED = {"question", "tune"}
+"""Words for people, and what is for `tune` alone: they change nothing that a run computes."""
+ADDED = {"tuned"}
+"""Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
 ADDED_TO_DATA = {"version", "entity", "side"}
-"""Keys younger than runs on disk: hashed only where they are set, so that those keep their hash."""
+"""The same of `data`."""
 ADDED_TO_SPLIT = {"test"}
 """The same of `split`."""
 
 
-def resolved_yaml(experiment: Experiment, places: Mapping[str, str] | None = None) -> str:
+class _Flow(dict[str, Any]):
+    """A mapping that stands on one line."""
+
+
+def resolved_yaml(
+    experiment: Experiment,
+    places: Mapping[str, str] | None = None,
+    spaces: Mapping[Key, Space] | None = None,
+) -> str:
     """Write an experiment with every default filled in; reading it gives an equal experiment.
 
     Parameters
     ----------
     experiment : what to write.
     places : `Resolved.places`, to end each line with where its value comes from.
+    spaces : `Resolved.spaces`, to write them where their defaults stand.
     """
-    return "\n".join(_lines(_plain(experiment), (), places)) + "\n"
+    plain = _plain(experiment)
+    for key, space in (spaces or {}).items():
+        written = space.model_dump(mode="json", exclude_unset=True)
+        plain = put(plain, key, _Flow({"tune": space.tune} | written))
+    return "\n".join(_lines(plain, (), places)) + "\n"
+
+
+def written_yaml(experiment: Experiment) -> str:
+    """Write what an experiment's file, parents and options said, without the defaults."""
+    said = experiment.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return "\n".join(_lines(said, (), None)) + "\n"
 
 
 def config_hash(experiment: Experiment) -> str:
     """Return 8 hex digits that change with what changes a result, not with the order of keys."""
-    content = {k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED}
+    content = {
+        k: v
+        for k, v in _plain(experiment).items()
+        if k not in NOT_HASHED and (k not in ADDED or v is not None)
+    }
     for name, added in (("data", ADDED_TO_DATA), ("split", ADDED_TO_SPLIT)):
         section = content[name]
         content[name] = {k: v for k, v in section.items() if k not in added or v}
@@ -67,7 +93,7 @@ def _lines(
     for name, value in sorted(section.items(), key=lambda item: item[0] != "type"):
         key = (*above, name)
         head = f"{indent}{_inline(name)}:"
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and not isinstance(value, _Flow):
             yield head
             yield from _lines(value, key, places)
         else:
@@ -95,7 +121,7 @@ for _name, _regex in (("null", NULL), ("bool", BOOL), ("int", INT), ("float", FL
 
 def _inline(value: Any) -> str:
     dumped = yaml.dump(
-        value,
+        dict(value) if isinstance(value, _Flow) else value,
         Dumper=_Dumper,
         default_flow_style=True,
         width=math.inf,

@@ -21,7 +21,8 @@ def lay(base: Layer, over: Layer) -> Layer:
     """Lay one layer over another.
 
     Mappings merge deeply; lists and scalars replace. A mapping whose `type` changes is
-    replaced whole: the keys of a walk_forward split mean nothing to a holdout.
+    replaced whole: the keys of a walk_forward split mean nothing to a holdout. So is one by a
+    space (`{tune: int, low: 3, high: 8}`), which stands for a value.
     """
     replaced: list[Key] = []
     value = _merge(base.value, over.value, (), replaced)
@@ -35,7 +36,9 @@ def lay(base: Layer, over: Layer) -> Layer:
 
 def _merge(base: Any, over: Any, key: Key, replaced: list[Key]) -> Any:
     mappings = isinstance(base, dict) and isinstance(over, dict)
-    if not mappings or ("type" in base and "type" in over and base["type"] != over["type"]):
+    another_type = mappings and "type" in base and "type" in over and base["type"] != over["type"]
+    space = mappings and isinstance(over.get("tune"), str)
+    if not mappings or another_type or space:
         replaced.append(key)
         return over
     merged = dict(base)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from numerai_lab.config.layers import (
 )
 from numerai_lab.config.messages import explain
 from numerai_lab.config.schema import Data, Experiment
+from numerai_lab.config.spaces import LEFT_OUT, Space, find_spaces, put
 from numerai_lab.config.strict_yaml import Key, Layer, Place, Problem, dotted
 from numerai_lab.errors import ConfigError, ModelError
 
@@ -40,6 +41,7 @@ class Resolved:
     places : where each key was written, by dotted key (`model.params.eta` ->
         `configs/x.yaml:14`, `--set`, `--data folder`). Keys left at their default are absent.
     notes : what the user must be told: parameters that a `--set` of another type left out.
+    spaces : what `numerai-lab tune` searches, by key; `experiment` has their defaults.
     """
 
     experiment: Experiment
@@ -47,6 +49,7 @@ class Resolved:
     raw: str
     places: dict[str, str]
     notes: tuple[str, ...] = ()
+    spaces: dict[Key, Space] = field(default_factory=dict)
 
 
 def load_experiment(
@@ -55,6 +58,7 @@ def load_experiment(
     data: str | None = None,
     overrides: Sequence[str] = (),
     params_of: ParamsOf | None = None,
+    tunable: bool = False,
 ) -> Resolved:
     """Read an experiment: parent < file < data profile (over `data:`) < `--set`.
 
@@ -66,6 +70,7 @@ def load_experiment(
     data : a folder in Numerai's layout, a YAML file with a data section, or a profile's name.
     overrides : `KEY=VALUE` texts, VALUE in YAML.
     params_of : also check `model.params`, against the class this gives for `model.type`.
+    tunable : whether spaces may stand where values do; each is checked with the values at its ends.
 
     Raises
     ------
@@ -81,20 +86,73 @@ def load_experiment(
     layer = lay(layer, overriding)
 
     places = _by_name(layer, Place(str(path)))
-    experiment, found = None, []
-    try:
-        experiment = Experiment.model_validate(layer.value, by_alias=True, by_name=False)
-    except ValidationError as error:
-        found += _problems(error, Experiment, (), places)
-    if params_of is not None:
-        found += _params_problems(layer.value.get("model"), params_of, places)
+    spaces = find_spaces(layer.value)
+    if spaces.meant and not tunable:
+        raise ConfigError(_for_tune_alone(spaces.meant, places))
+    bare = layer.value
+    for key in spaces.meant:
+        known = spaces.spaces.get(key)
+        bare = put(bare, key, LEFT_OUT if known is None else known.default_value)
+    experiment, found = _check(bare, params_of, places)
+    found = [_needs_default(p) if p.key in spaces.meant else p for p in found]
+    if spaces.wrong:
+        found = [p for p in found if p.key not in spaces.meant]
+        found += [Problem(_place(key, places), key, text) for key, text in spaces.wrong]
+    elif not found:
+        found = list(_unfit(bare, spaces.spaces, params_of, places))
     # What the YAML itself got wrong is told once: the schema trips over the same value.
-    known = {(problem.place, problem.key) for problem in layer.problems}
-    problems = [*layer.problems, *(p for p in found if (p.place, p.key) not in known)]
+    told_already = {(problem.place, problem.key) for problem in layer.problems}
+    problems = [*layer.problems, *(p for p in found if (p.place, p.key) not in told_already)]
     if problems or experiment is None:
         raise ConfigError(_tell(problems, str(path)))
     told = {name: str(place) for name, place in places.items() if name}
-    return Resolved(experiment, path, raw, told, notes)
+    return Resolved(experiment, path, raw, told, notes, spaces.spaces)
+
+
+def _check(
+    value: Any, params_of: ParamsOf | None, places: Mapping[str, Place]
+) -> tuple[Experiment | None, list[Problem]]:
+    experiment, found = None, []
+    try:
+        experiment = Experiment.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        found += _problems(error, Experiment, (), places)
+    if params_of is not None:
+        found += _params_problems(value.get("model"), params_of, places)
+    return experiment, found
+
+
+def _for_tune_alone(meant: Sequence[Key], places: Mapping[str, Place]) -> str:
+    """Say that spaces are no values, in one sentence for all of them."""
+    more = f" (so do {len(meant) - 1} more keys)" if len(meant) > 1 else ""
+    text = f"holds a space, not a value{more}: `numerai-lab tune` finds values; or write them"
+    return str(Problem(_place(meant[0], places), meant[0], text))
+
+
+def _needs_default(problem: Problem) -> Problem:
+    """Say how a space gets a default where a value must be written."""
+    if not problem.text.startswith("missing"):
+        return problem
+    return problem._replace(
+        text=f"{problem.text}: give the space a default, as {{..., default: 5}}"
+    )
+
+
+def _unfit(
+    bare: Any,
+    spaces: Mapping[Key, Space],
+    params_of: ParamsOf | None,
+    places: Mapping[str, Place],
+) -> Iterator[Problem]:
+    """Say where the values at a space's ends are not taken."""
+    for key, space in spaces.items():
+        for value in space.ends:
+            _, found = _check(put(bare, key, value), params_of, places)
+            if found:
+                text = found[0].text
+                text = text if text.startswith("unknown key") else f"with the value {value}: {text}"
+                yield Problem(_place(key, places), key, text)
+                break
 
 
 def validate_params(params_class: type[BaseModel], resolved: Resolved) -> BaseModel:

@@ -347,6 +347,35 @@ class Scoring(Section):
     payout: Payout = Field(default_factory=Payout)
 
 
+class Tune(Section):
+    """How `numerai-lab tune` judges trials. What it searches stands where the values stood."""
+
+    eras: EraRange = Field(
+        default_factory=EraRange,
+        description="eras that trials learn from and are judged on; to: the first half if left out",
+    )
+    folds: Positive = Field(
+        2,
+        description="inner folds: these eras are cut into one more part, each judged by a model "
+        "of all before it, purged",
+    )
+    score: Literal["mean", "sharpe_hac", "ci_low"] = Field(
+        "mean",
+        description="of corr over the judged eras: its mean, its Sharpe corrected for "
+        "overlapping labels, or the lower end of the mean's 95 % interval",
+    )
+    prune: bool = Field(True, description="end trials that are surely worse after an early fold")
+
+
+class Tuned(Section):
+    """Where the values of a config were found; `numerai-lab tune` writes it."""
+
+    first_era: int = Field(description="first era of the study")
+    last_era: int = Field(description="last era whose labels chose the values")
+    trials: Positive = Field(description="trials that they are the best of")
+    study: str = Field(description="folder of the study")
+
+
 class Experiment(Section):
     """One experiment: what learns from which rows, and how it is judged."""
 
@@ -365,3 +394,5 @@ class Experiment(Section):
     compare_to: list[str] = Field(
         default_factory=list, description="other experiments beside this config file, by name"
     )
+    tune: Tune | None = Field(None, description="how `numerai-lab tune` judges trials")
+    tuned: Tuned | None = Field(None, description="where these values were found")

@@ -60,10 +60,19 @@ class Prepared:
         return self.trained[0]
 
 
-def read_experiment(path: str, data: str | None, overrides: tuple[str, ...]) -> Resolved:
-    """Read a config with its model's parameters checked; all errors in one ConfigError."""
+def read_experiment(
+    path: str, data: str | None, overrides: tuple[str, ...], *, tunable: bool = False
+) -> Resolved:
+    """Read a config with its model's parameters checked; all errors in one ConfigError.
+
+    With `tunable` spaces may stand where values do.
+    """
     return load_experiment(
-        path, data=data, overrides=overrides, params_of=lambda name: get_model(name).Params
+        path,
+        data=data,
+        overrides=overrides,
+        params_of=lambda name: get_model(name).Params,
+        tunable=tunable,
     )
 
 

@@ -31,6 +31,7 @@ from numerai_lab.models.contract import (
     load_meta,
     members_of,
     save_meta,
+    shipped_spaces,
     size_and_unit,
 )
 from numerai_lab.models.describe import ParamRow, describe_params
@@ -78,5 +79,6 @@ __all__ = [
     "members_of",
     "models_within",
     "save_meta",
+    "shipped_spaces",
     "size_and_unit",
 ]

@@ -46,6 +46,7 @@ from numerai_lab.models.contract import (
     OnlineModel,
     info_of,
     members_of,
+    shipped_spaces,
 )
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
@@ -356,6 +357,13 @@ def _goes_on(trial: _Trial) -> None:
     trial.predict(model, trial.judged)
 
 
+def _ships_a_space(trial: _Trial) -> None:
+    try:
+        shipped_spaces(trial.model_type.Params)
+    except ModelError as error:
+        raise _Broken(str(error)) from None
+
+
 _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("rejects unknown parameters", _rejects_unknown_params),
     ("reports the fit", _reports_the_fit),
@@ -375,4 +383,5 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("takes weights and early-stopping eras", _uses_weights_and_stop),
     ("goes on from its fit", _goes_on),
     ("checks features", _checks_features),
+    ("its space is one", _ships_a_space),
 )

@@ -26,6 +26,7 @@ from numerai_lab.models.contract.protocols import (
 )
 from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
+from numerai_lab.models.contract.space import shipped_spaces
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
@@ -61,5 +62,6 @@ __all__ = [
     "members_of",
     "save_facts",
     "save_meta",
+    "shipped_spaces",
     "size_and_unit",
 ]

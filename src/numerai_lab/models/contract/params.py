@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 LEFT_OUT = "left_out"
@@ -9,9 +12,17 @@ LEFT_OUT = "left_out"
 
 
 class Params(BaseModel):
-    """Base of every model's parameters: unknown keys rejected, strict types."""
+    """Base of every model's parameters: unknown keys rejected, strict types.
+
+    Attributes
+    ----------
+    SPACE : what `numerai-lab tune` searches where a config names nothing: parameters, dotted
+        within sections, with spaces as they are written in YAML.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
     def hint_unknown_key(cls, name: str) -> str:  # noqa: ARG003 - for those that know

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from lightgbm.basic import _ConfigAliases
 from pydantic import AfterValidator, Field, field_validator
@@ -134,6 +135,15 @@ class LGBMEnsembleParams(Params):
 
     Members are made for every target x era offset x parameter set x seed, nested in that order.
     """
+
+    SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "n_estimators": {"tune": "int", "low": 100, "high": 1600, "log": True},
+        "learning_rate": {"tune": "float", "low": 0.01, "high": 0.2, "log": True},
+        "lightgbm.max_depth": {"tune": "int", "low": 3, "high": 8},
+        "lightgbm.num_leaves": {"tune": "int", "low": 7, "high": 127, "log": True},
+        "lightgbm.feature_fraction": {"tune": "float", "low": 0.05, "high": 1.0, "log": True},
+        "lightgbm.min_data_in_leaf": {"tune": "int", "low": 20, "high": 5000, "log": True},
+    }
 
     preset: Literal["standard", "deep", "example", "custom"] = Field(
         "standard", description="Numerai's parameters to start from; custom: LightGBM's defaults"

@@ -8,7 +8,8 @@ of XGBoost 3.2 tells them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -80,6 +81,14 @@ class EraBoosting(BaseModel):
 
 class XGBParams(Params):
     """Parameters of `xgb`; the booster's, the trees' and the objective's as XGBoost names them."""
+
+    SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "num_boost_round": {"tune": "int", "low": 100, "high": 1600, "log": True},
+        "eta": {"tune": "float", "low": 0.01, "high": 0.2, "log": True},
+        "max_depth": {"tune": "int", "low": 3, "high": 8},
+        "colsample_bytree": {"tune": "float", "low": 0.05, "high": 1.0, "log": True},
+        "min_child_weight": {"tune": "float", "low": 1.0, "high": 1000.0, "log": True},
+    }
 
     num_boost_round: Positive = Field(400, description="boosting rounds, before era boosting")
     era_boosting: EraBoosting | None = Field(
