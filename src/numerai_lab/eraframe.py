@@ -275,6 +275,30 @@ class EraFrame:
         return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())
 
 
+def end_to_end(parts: Sequence[EraFrame]) -> EraFrame:
+    """Lay frames of the same columns end to end, in memory; a frame without eras adds nothing.
+
+    Raises DataError unless eras increase from each frame to the next.
+    """
+    some = [part for part in parts if part.n_eras] or list(parts[:1])
+    if len(some) == 1:
+        return some[0]
+    first = some[0]
+    starts = np.cumsum([0, *(part.n_rows for part in some[:-1])])
+    inner = [part.offsets[1:] + start for part, start in zip(some, starts, strict=True)]
+    features: Any = np.concatenate([part.features_in_memory() for part in some])
+    return replace(
+        first,
+        features=features,
+        eras=np.concatenate([part.eras for part in some]),
+        offsets=np.concatenate([np.zeros(1, dtype=np.int64), *inner]),
+        ids=pa.concat_arrays([part.ids for part in some]),
+        targets=np.concatenate([part.targets for part in some]),
+        entity=None if first.entity is None else pa.concat_arrays([p.entity for p in some]),
+        side={name: pa.concat_arrays([part.side[name] for part in some]) for name in first.side},
+    )
+
+
 def _between(features: Features, first: int, stop: int) -> Features:
     if isinstance(features, np.ndarray):
         return features[first:stop]

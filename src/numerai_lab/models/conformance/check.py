@@ -21,17 +21,23 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import EraFrame, end_to_end
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.conformance.details import problem_of_details, problem_of_parts
+from numerai_lab.models.conformance.past import (
+    PURGE_ERAS,
+    problem_of_history,
+    problem_of_memory,
+    questions,
+)
 from numerai_lab.models.conformance.process import problem_of_process
 from numerai_lab.models.conformance.toy import (
     JUDGED_ROWS,
     TARGETS,
     judged_frame,
+    known_frame,
     shuffled_rows,
     toy_frame,
-    toy_members,
     toy_out_of_fold,
 )
 from numerai_lab.models.contract import (
@@ -41,9 +47,12 @@ from numerai_lab.models.contract import (
     FitContext,
     FitReport,
     Float32,
+    HistoryModel,
     Model,
     ModelInfo,
     OnlineModel,
+    RememberingModel,
+    history_eras_of,
     info_of,
     members_of,
     shipped_spaces,
@@ -121,9 +130,14 @@ class _Trial:
         params = self.model_type.Params.model_validate(self.params)
         return tuple(members_of(self.model_type, params))
 
-    def asked(self, frame: EraFrame) -> dict[str, Any]:
-        """Return what the model is given at prediction besides the rows."""
-        return {"members": toy_members(self.members, frame)} if self.members else {}
+    def questions(
+        self, model: Model, frame: EraFrame, known: EraFrame | None = None
+    ) -> Iterator[tuple[EraFrame, dict[str, Any]]]:
+        """Yield the rows that the model is asked for at once, and what it is given besides.
+
+        `known` are eras that history is taken from, by default those of `known_frame`.
+        """
+        return questions(model, frame, self.known if known is None else known, self.members)
 
     def frame(self, step: int = 0, **how: Any) -> EraFrame:
         """Make rows as of `toy_frame`, with entities where the model needs them."""
@@ -132,7 +146,7 @@ class _Trial:
     def context(self, **changes: Any) -> FitContext:
         targets = TARGETS if self.info.multi_target else TARGETS[:1]
         context = FitContext(
-            seed=self.seed, target=TARGETS[0], targets=targets, purge_eras=1, n_threads=1
+            seed=self.seed, target=TARGETS[0], targets=targets, purge_eras=PURGE_ERAS, n_threads=1
         )
         if self.info.unlabelled:
             # the training eras and some after them, as in a fold with a purge
@@ -146,6 +160,7 @@ class _Trial:
         self.train = self.frame()
         labelled = judged_frame(self.seed, entities=self.info.needs_entity)
         self.labelled, self.judged = labelled, labelled.without_targets()
+        self.known = known_frame(self.seed, entities=self.info.needs_entity)
         before = copy.deepcopy(self.train)
         self.model = self.new_model()
         self.report = self.model.fit(self.train, self.context())
@@ -154,8 +169,12 @@ class _Trial:
                 raise _Broken(f"fit changes the {name} of the training rows")
         self.predictions = self.predict(self.model, self.judged)
 
-    def predict(self, model: Model, frame: EraFrame) -> Float32:
-        predictions = model.predict(frame, **self.asked(frame))
+    def predict(self, model: Model, frame: EraFrame, known: EraFrame | None = None) -> Float32:
+        asked = self.questions(model, frame, known)
+        return np.concatenate([self._predict(model, part, given) for part, given in asked])
+
+    def _predict(self, model: Model, frame: EraFrame, given: Mapping[str, Any]) -> Float32:
+        predictions = model.predict(frame, **given)
         if not isinstance(predictions, np.ndarray) or predictions.dtype != np.float32:
             kind = getattr(predictions, "dtype", type(predictions).__name__)
             raise _Broken(f"predictions are {kind}, not a float32 array")
@@ -254,17 +273,34 @@ def _details_agree(trial: _Trial) -> None:
     model = trial.ready_model()
     if isinstance(model, DetailedModel):
         expected = trial.predict(trial.ready_model(), trial.judged)
-        problem = problem_of_details(model, trial.judged, expected, trial.asked(trial.judged))
-        if problem:
-            raise _Broken(problem)
+        start = 0
+        for part, given in trial.questions(model, trial.judged):
+            own = expected[start : start + part.n_rows]
+            start += part.n_rows
+            problem = problem_of_details(model, part, own, given)
+            if problem:
+                raise _Broken(problem)
 
 
 def _shares_eras_out(trial: _Trial) -> None:
     model = trial.ready_model()
-    if isinstance(model, ControlledModel):
+    if isinstance(model, ControlledModel) and not history_eras_of(model):
         problem = problem_of_parts(model, trial.judged, trial.same)
         if problem:
             raise _Broken(problem)
+
+
+def _looks_back(trial: _Trial) -> None:
+    model = trial.ready_model()
+    if not isinstance(model, HistoryModel) or not model.history_eras:
+        return
+    told = trial.judged, trial.known, trial.predictions, trial.same
+    problem = problem_of_history(model, *told)
+    fresh = trial.reloaded()
+    if not problem and isinstance(fresh, RememberingModel):
+        problem = problem_of_memory(fresh, int(trial.train.eras[-1]), *told)
+    if problem:
+        raise _Broken(problem)
 
 
 def _learns_online(trial: _Trial) -> None:
@@ -302,10 +338,11 @@ def _loads_in_a_fresh_process(trial: _Trial) -> None:
 
 def _survives(**frame: Any) -> Callable[[_Trial], None]:
     def check(trial: _Trial) -> None:
-        model = trial.refit(trial.frame(**frame))
+        train = trial.frame(**frame)
+        model = trial.refit(train)
         kind = {key: value for key, value in frame.items() if key != "rows_per_era"}
         judged = trial.frame(1, rows_per_era=JUDGED_ROWS, first_era=60, **kind)
-        trial.predict(model, judged.without_targets())
+        trial.predict(model, judged.without_targets(), end_to_end([train, judged]))
 
     return check
 
@@ -337,7 +374,8 @@ def _checks_features(trial: _Trial) -> None:
     }
     for how, frame in wrong.items():
         try:
-            trial.model.predict(frame, **trial.asked(frame))
+            for part, given in trial.questions(trial.model, frame):
+                trial.model.predict(part, **given)
         except ModelError:
             continue
         raise _Broken(f"{how} features are predicted without a ModelError")
@@ -373,6 +411,7 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("targets are not seen", _sees_no_targets),
     ("details agree with the prediction", _details_agree),
     ("eras can be shared out", _shares_eras_out),
+    ("looks back on what may be known", _looks_back),
     ("survives labels that become known", _learns_online),
     ("rows stay as they are", _leaves_rows_alone),
     ("survives saving", _survives_saving),

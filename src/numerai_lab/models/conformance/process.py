@@ -17,12 +17,13 @@ _LOAD_AND_PREDICT = """
 import importlib, operator, sys
 from pathlib import Path
 import numpy as np
-from numerai_lab.models.conformance.toy import judged_frame, toy_members
+from numerai_lab.models.conformance.past import answers
+from numerai_lab.models.conformance.toy import judged_frame, known_frame
 module, name, folder, seed, entities, *members = sys.argv[1:]
 model_type = operator.attrgetter(name)(importlib.import_module(module))
-frame = judged_frame(int(seed), entities=entities == "True").without_targets()
-given = {"members": toy_members(members, frame)} if members else {}
-predictions = model_type.load(Path(folder) / "model").predict(frame, **given)
+rows = {"seed": int(seed), "entities": entities == "True"}
+frame, known = judged_frame(**rows).without_targets(), known_frame(**rows)
+predictions = answers(model_type.load(Path(folder) / "model"), frame, known, members)
 np.save(Path(folder) / "predictions.npy", predictions)
 """
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.arrays import Float32
-from numerai_lab.eraframe import MISSING_INT8, EraFrame
+from numerai_lab.eraframe import MISSING_INT8, EraFrame, end_to_end
 from numerai_lab.models.contract import Members
 
 TARGETS = ("target", "target_other")
@@ -98,6 +98,15 @@ def shuffled_rows(frame: EraFrame, seed: int) -> tuple[EraFrame, npt.NDArray[np.
 def judged_frame(seed: int, *, entities: bool = False) -> EraFrame:
     """Make the labelled eras that a model fitted on `toy_frame(seed)` predicts."""
     return toy_frame(seed + 1, rows_per_era=JUDGED_ROWS, first_era=40, entities=entities)
+
+
+def known_frame(seed: int, *, entities: bool = False) -> EraFrame:
+    """Make every era there is beside `judged_frame(seed)`: training, judged, some between."""
+    between = toy_frame(
+        seed + 4, rows_per_era=np.full(6, 30, dtype=np.int64), first_era=33, entities=entities
+    )
+    train = toy_frame(seed, entities=entities)
+    return end_to_end([train, between, judged_frame(seed, entities=entities)])
 
 
 def toy_members(names: Sequence[str], frame: EraFrame) -> dict[str, Float32]:

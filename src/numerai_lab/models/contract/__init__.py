@@ -7,6 +7,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import check_features
+from numerai_lab.models.contract.history import history_before
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
 from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.needs import Needs, Shape
@@ -15,12 +16,15 @@ from numerai_lab.models.contract.protocols import (
     ContinuableModel,
     ControlledModel,
     DetailedModel,
+    HistoryModel,
     MemberModel,
     Model,
     OnlineModel,
+    RememberingModel,
     SizedModel,
     StackingModel,
     VaryingModel,
+    history_eras_of,
     info_of,
     members_of,
 )
@@ -42,6 +46,7 @@ __all__ = [
     "FitContext",
     "FitReport",
     "Float32",
+    "HistoryModel",
     "MemberModel",
     "Members",
     "Model",
@@ -49,6 +54,7 @@ __all__ = [
     "Needs",
     "OnlineModel",
     "Params",
+    "RememberingModel",
     "Shape",
     "SizedModel",
     "StackingModel",
@@ -56,6 +62,8 @@ __all__ = [
     "VaryingModel",
     "World",
     "check_features",
+    "history_before",
+    "history_eras_of",
     "info_of",
     "load_facts",
     "load_meta",

@@ -147,6 +147,61 @@ class MemberModel(Protocol):
 
 
 @runtime_checkable
+class HistoryModel(Model, Protocol):
+    """A model whose prediction of an era looks at eras before it. Optional.
+
+    With `history_eras` above 0 a run predicts the eras one at a time and hands each its history
+    (`history_before`): the features of the eras before, and targets only of those whose labels are
+    known by then. A `DetailedModel` is given it likewise.
+    """
+
+    @property
+    def history_eras(self) -> int:
+        """How many era numbers before the one predicted it looks back; 0: a model as any other.
+
+        Its parameters alone decide: a run asks before the fit, too.
+        """
+        ...
+
+    def predict(self, frame: EraFrame, history: EraFrame | None = None) -> Float32:
+        """Predict one era as a `Model` does, from its rows and earlier eras.
+
+        Parameters
+        ----------
+        history : the last `history_eras` era numbers, or more, of which only those may count; eras
+            may be absent, also all of them. Targets are the model's own (`ctx.targets`), NaN where
+            there is none or it is not known yet.
+
+        Raises
+        ------
+        ModelError : no history was given, though `history_eras` asks for it.
+        """
+        ...
+
+
+@runtime_checkable
+class RememberingModel(HistoryModel, Protocol):
+    """A model with history that keeps by itself what it needs of the past. Optional.
+
+    The final model then stores no rows of earlier eras, and can be bundled.
+    """
+
+    def remember(self, history: EraFrame) -> None:
+        """Keep what later predictions need of these eras, for `save`; often sums will do.
+
+        Called after the final fit with the last `history_eras` era numbers up to the last one of
+        the fit, labels included. Predictions are given later eras only from then on, and are what
+        they would be with all of them.
+        """
+        ...
+
+
+def history_eras_of(model: Model) -> int:
+    """Return how many era numbers before the one it predicts a model looks back; 0: none."""
+    return model.history_eras if isinstance(model, HistoryModel) else 0
+
+
+@runtime_checkable
 class StackingModel(Model, Protocol):
     """A model made of what other runs predict. Optional; `info.needs_members` says so.
 
