@@ -116,18 +116,18 @@ def read_sealed(path: Path, *, or_unsealed: bool = False) -> Any:
 def with_own_sum(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON object with the SHA-256 of everything else in it under `OWN_SUM`."""
     rest = {key: item for key, item in value.items() if key != OWN_SUM}
-    return {**rest, OWN_SUM: _sum_of(rest)}
+    # through JSON once: tuples and lists, 1 and 1.0, are what they will be when read again
+    return {**rest, OWN_SUM: _sum_of(json.loads(json.dumps(rest)))}
 
 
 def own_sum_holds(value: Mapping[str, Any]) -> bool | None:
-    """Tell whether a JSON object is what was written; None when it carries no checksum."""
+    """Tell whether an object read from JSON is what was written; None when it has no checksum."""
     if OWN_SUM not in value:
         return None
     rest = {key: item for key, item in value.items() if key != OWN_SUM}
     return bool(value[OWN_SUM] == _sum_of(rest))
 
 
-def _sum_of(value: Mapping[str, Any]) -> str:
-    # through JSON once: tuples and lists, 1 and 1.0, are what they will be when read again
-    text = json.dumps(json.loads(json.dumps(value)), sort_keys=True, ensure_ascii=True)
+def _sum_of(parsed: Mapping[str, Any]) -> str:
+    text = json.dumps(parsed, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -18,7 +18,7 @@ from numerai_lab.experiment import Reporter, prepare, read_experiment
 from numerai_lab.experiment.cluster.fits import check_workers
 from numerai_lab.models import ModelInfo, check_model
 
-TTL = "[numerai_lab.models]\nlooks = test_experiment_unlabelled:Looks\n"
+TTL = f"[numerai_lab.models]\nlooks = {__name__}:Looks\n"
 
 
 class Looks(Honest):

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -120,6 +121,17 @@ for _name, _regex in (("null", NULL), ("bool", BOOL), ("int", INT), ("float", FL
 
 
 def _inline(value: Any) -> str:
+    if value is None or isinstance(value, bool | int):
+        return json.dumps(value)  # YAML writes them alike, and takes far longer
+    return _text_of(value) if isinstance(value, str) else _dumped(value)
+
+
+@lru_cache(1000)
+def _text_of(text: str) -> str:
+    return _dumped(text)
+
+
+def _dumped(value: Any) -> str:
     dumped = yaml.dump(
         dict(value) if isinstance(value, _Flow) else value,
         Dumper=_Dumper,

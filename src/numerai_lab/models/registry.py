@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -88,8 +90,7 @@ def _find() -> list[_Found]:
         for name, one in BUILT_IN.items()
     ]
     owners = {name: one.target for name, one in BUILT_IN.items()}
-    plugins = entry_points(group=GROUP)
-    for plugin in sorted(plugins, key=lambda p: (p.name, p.value, p.dist.name if p.dist else "")):
+    for plugin in _plugins():
         target = f"{plugin.module}:{plugin.attr}"
         package = plugin.dist.name if plugin.dist else ""
         where = f"{target} ({package})" if package else target
@@ -103,6 +104,19 @@ def _find() -> list[_Found]:
         extras = tuple(plugin.extras)
         found.append(_Found(plugin.name, where, target, refused, package, extras))
     return found
+
+
+def _plugins() -> list[EntryPoint]:
+    """Return the entry points of other packages, in order of their names."""
+    places = [Path(place) for place in sys.path]
+    return _plugins_in(tuple((p, p.stat().st_mtime_ns) for p in places if p.exists()))
+
+
+@cache
+def _plugins_in(places: tuple[tuple[Path, int], ...]) -> list[EntryPoint]:  # noqa: ARG001
+    # reads the metadata of every package there is, as long as no package came or went
+    found = entry_points(group=GROUP)
+    return sorted(found, key=lambda p: (p.name, p.value, p.dist.name if p.dist else ""))
 
 
 @cache

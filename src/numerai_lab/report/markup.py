@@ -38,15 +38,17 @@ def h(tag: str, *children: object, **attributes: object) -> Html:
             continue
         key = name.rstrip("_").replace("_", "-")
         written += f" {key}" if value is True else f' {key}="{html.escape(str(value))}"'
-    return Html(f"<{tag}{written}>" + ("" if tag in VOID else f"{join(children)}</{tag}>"))
+    begin = f"<{tag}{written}>"
+    # in one join: what is put together here may hold a library of 5 MB
+    return Html(begin) if tag in VOID else join([Html(begin), *children, Html(f"</{tag}>")])
 
 
-def document(title: str, style: str, policy: str, body: Html) -> Html:
+def document(title: str, style: str, policy: str, *body: object) -> Html:
     """Build a whole page that is one file.
 
     Parameters
     ----------
-    style : CSS. policy : its Content-Security-Policy.
+    style : CSS. policy : its Content-Security-Policy. body : what is in it.
     """
     head = h(
         "head",
@@ -57,7 +59,9 @@ def document(title: str, style: str, policy: str, body: Html) -> Html:
         h("title", title),
         h("style", Html(style)),
     )
-    return Html("<!doctype html>\n" + h("html", head, body, lang="en"))
+    # in one join: elements within elements would each copy the charts' library of 5 MB
+    start = Html('<!doctype html>\n<html lang="en">')
+    return join([start, head, Html("<body>"), *body, Html("</body></html>")])
 
 
 def breakable(text: str) -> Html:

@@ -44,8 +44,7 @@ def render_monitor(status: Mapping[str, Any]) -> Html:
         words = h("p", "The server is a stand-in on this machine; nothing here is Numerai's.")
         banner = h("div", h("strong", "Stand-in"), words, class_="banner", role="note")
     title = status["headline"]
-    body = h(
-        "body",
+    body = (
         h(
             "header",
             h("h1", "Tournament monitor"),
@@ -59,7 +58,7 @@ def render_monitor(status: Mapping[str, Any]) -> Html:
             h("p", status["elsewhere"], class_="note") if status["elsewhere"] else "",
         ),
     )
-    return document(f"Tournament monitor: {title}", css + STYLE, POLICY, body)
+    return document(f"Tournament monitor: {title}", css + STYLE, POLICY, *body)
 
 
 def _slot(slot: Mapping[str, Any]) -> Html:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -114,17 +115,21 @@ def _script_json(value: object) -> Html:
     return Html(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
-def render_page(record: Record) -> Html:
-    """Render the whole page of a run."""
+@cache
+def _charts_library() -> Html:
     from plotly.offline import get_plotlyjs
 
+    return h("script", Html(get_plotlyjs()), id="plotly")
+
+
+def render_page(record: Record) -> Html:
+    """Render the whole page of a run."""
     drawn = [*charts.draw(record), *draw_adaptation(record)]
     specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
     test = ("test",) if record.test is not None else ()
     sections = ("scores", *test, "eras", "features", "folds", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
-    body = h(
-        "body",
+    body = (
         _header(record),
         messages(record),
         _overview(record, drawn),
@@ -140,11 +145,11 @@ def render_page(record: Record) -> Html:
             facts_section(record),
         ),
         h("script", _script_json(specs), type="application/json", id="charts"),
-        h("script", Html(get_plotlyjs()), id="plotly") if drawn else "",
+        _charts_library() if drawn else "",
         h("script", _asset("page.js")) if drawn else "",
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
-    return document(f"{record.label(MODEL)}: corr {corr}", _asset("page.css"), POLICY, body)
+    return document(f"{record.label(MODEL)}: corr {corr}", _asset("page.css"), POLICY, *body)
 
 
 def write_report(run_dir: Path) -> Path:
