@@ -178,7 +178,7 @@ class _Writer:
             n_rows = self.order.shape[1]
             bins = np.concatenate([self.market.bins[era][self.order[era]] for era in part])
             result: list[Values] = [
-                [self.eras.data_type(era) for era in part for _ in range(n_rows)],
+                _for_each_row([self.eras.data_type(era) for era in part], n_rows),
                 *np.ascontiguousarray(bins.T),
             ]
             if with_targets:
@@ -215,7 +215,7 @@ class _Writer:
         with pq.ParquetWriter(path, schema) as writer:
             for start in range(0, len(chosen), step):
                 part = chosen[start : start + step]
-                labels = [self.eras.label(era) for era in part for _ in range(n_rows)]
+                labels = _for_each_row([self.eras.label(era) for era in part], n_rows)
                 ids = [f"n{code:016x}" for era in part for code in np.sort(self.codes[era])]
                 arrays = [labels, *columns(part), ids]
                 typed = [
@@ -223,6 +223,11 @@ class _Writer:
                     for values, field in zip(arrays, schema, strict=True)
                 ]
                 writer.write_table(pa.Table.from_arrays(typed, schema=schema))
+
+
+def _for_each_row(words: Sequence[str], n_rows: int) -> npt.NDArray[np.object_]:
+    """Repeat the word of each era in its rows."""
+    return np.repeat(np.array(words, dtype=object), n_rows)
 
 
 def _mark(config: Synthetic) -> bytes:
