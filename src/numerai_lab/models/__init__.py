@@ -39,11 +39,13 @@ from numerai_lab.models.contract import (
     size_and_unit,
 )
 from numerai_lab.models.describe import ParamRow, describe_params
+from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
 from numerai_lab.models.member_choice import MemberChoice
 from numerai_lab.models.nested import ModelChoice, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
 __all__ = [
+    "EXPORT_TOLERANCE",
     "PREDICTION",
     "Collective",
     "ContinuableModel",
@@ -68,12 +70,14 @@ __all__ = [
     "ParamRow",
     "Params",
     "RememberingModel",
+    "Runtimes",
     "Shape",
     "SizedModel",
     "StackingModel",
     "Variant",
     "VaryingModel",
     "World",
+    "assemble_exported",
     "check_features",
     "check_model",
     "describe_params",

@@ -6,8 +6,8 @@ import pytest
 import xgboost
 
 from numerai_lab.errors import ModelError
+from numerai_lab.models.trees import runtime
 from numerai_lab.models.trees.arrays import lightgbm_trees, xgboost_trees
-from numerai_lab.tournament.bundles import runtime
 
 RNG = np.random.default_rng(0)
 BINS = RNG.integers(-1, 5, (600, 12)).astype(np.int8)

@@ -20,6 +20,7 @@ from numerai_lab.errors import MachineError, ModelError, UserError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.models import get_model
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
+from numerai_lab.scoring.runtime import gaussian_ranks, unit_ranks
 from numerai_lab.tournament import BundleError, export, live_file, predict
 from numerai_lab.tournament.bundles import container_check, runtime
 from numerai_lab.tournament.bundles.bundle import build_bundle
@@ -266,7 +267,7 @@ def test_constant_predictions_are_refused(finals):
     final = finals("plain")
     live = live_frame(final)
     live[list(final.feature_names)] = np.int8(2)
-    with pytest.raises(ValueError, match="constant or not finite"):
+    with pytest.raises(ValueError, match="of 60 rows are constant"):
         unpickled(final)(live)
 
 
@@ -364,7 +365,7 @@ def test_neutralising_is_that_of_the_lab(seed, n_rows, n_features, kind):
         block[rng.random(block.shape) < 0.2] = np.nan
     elif kind == "constant":
         block[:, ::2] = 3
-    y = runtime.gaussian_ranks(rng.normal(size=n_rows))
+    y = gaussian_ranks(rng.normal(size=n_rows))
     ours = neutralize_per_era(y, block, np.array([0, n_rows]), 1.0)
     theirs = y - runtime.explained(block, y)
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-6)
@@ -373,10 +374,9 @@ def test_neutralising_is_that_of_the_lab(seed, n_rows, n_features, kind):
 @given(st.lists(st.sampled_from([-1.5, 0.0, 0.25, 0.5, 7.0]), min_size=1, max_size=40))
 def test_ranks_are_those_of_the_lab(values):
     values, offsets = np.array(values), np.array([0, len(values)])
-    ranks = (runtime.doubled_ranks(values) + 1) / (2 * len(values))
-    np.testing.assert_array_equal(ranks, rank_per_era(values, offsets))
-    gaussian = runtime.gaussian_ranks(values)
-    np.testing.assert_array_equal(gaussian, gaussian_rank_per_era(values, offsets))
+    np.testing.assert_array_equal(unit_ranks(values), rank_per_era(values, offsets))
+    gaussian = gaussian_rank_per_era(values, offsets)
+    np.testing.assert_array_equal(gaussian_ranks(values), gaussian)
 
 
 @pytest.mark.parametrize("name", ["xgb", "lgbm_ensemble", "xgb_ttt"])

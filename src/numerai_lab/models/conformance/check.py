@@ -44,6 +44,7 @@ from numerai_lab.models.contract import (
     ContinuableModel,
     ControlledModel,
     DetailedModel,
+    ExportableModel,
     FitContext,
     FitReport,
     Float32,
@@ -57,6 +58,7 @@ from numerai_lab.models.contract import (
     members_of,
     shipped_spaces,
 )
+from numerai_lab.models.exports import EXPORT_TOLERANCE, assemble_exported
 
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
 
@@ -381,6 +383,25 @@ def _checks_features(trial: _Trial) -> None:
         raise _Broken(f"{how} features are predicted without a ModelError")
 
 
+def _is_exported(trial: _Trial) -> None:
+    model = trial.ready_model()
+    if not trial.info.exportable:
+        return
+    if not isinstance(model, ExportableModel):
+        raise _Broken("info.exportable is set, there is no method export")
+    try:
+        exported = model.export()
+    except ModelError:  # these parameters have no such form
+        return
+    judged = trial.judged
+    features = judged.features_in_memory()
+    assembled = assemble_exported(exported, judged.feature_names, features.dtype.name)
+    for _, rows in judged.iter_eras():
+        apart = np.abs(assembled.predict(features[rows]) - trial.predictions[rows]).max()
+        if not apart <= EXPORT_TOLERANCE:
+            raise _Broken(f"exported it predicts otherwise, {apart:.1e} apart")
+
+
 def _goes_on(trial: _Trial) -> None:
     model = trial.reloaded()
     if not isinstance(model, ContinuableModel):
@@ -415,6 +436,7 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("survives labels that become known", _learns_online),
     ("rows stay as they are", _leaves_rows_alone),
     ("survives saving", _survives_saving),
+    ("predicts the same when exported", _is_exported),
     ("survives constant features", _survives(constant=3)),
     ("survives tiny eras", _survives(rows_per_era=_TINY_ERAS)),
     ("survives missing values", _survives(missing=0.2)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -12,20 +12,29 @@ import numpy.typing as npt
 class Exported:
     """A fitted model as plain values, for a bundle that runs where this package is not.
 
+    A model made of models exports them as its parts, to any depth: members of a blend, the first
+    stage of a residual. `numerai_lab.models.exports` checks the whole and puts it together.
+
     Attributes
     ----------
-    kind : which of the bundle's ways to predict: `trees` (one sum), `blend` (ranks of several
-        sums) or `adaptive` (a sum and what the era's rows add to it).
+    kind : how the model predicts, a name in `exports.KINDS`, or one of the model's own.
     settings : JSON values that the kind reads.
-    arrays : name -> array.
-    feature_names, dtype : the features trained on, in order, and `int8` or `float32`.
+    arrays : name -> array of numbers that the kind reads.
+    feature_names : the features trained on, in order. A part may take some of those of what it is
+        part of, in another order: it is given these columns.
+    dtype : `int8` or `float32`, the features' type; the same for all parts.
+    parts : the models that this one is made of.
+    runtime : for a kind that is not in the table: the module with its `predict`, as in
+        `my_package.mean_runtime`. Its text goes into the bundle.
     """
 
-    kind: Literal["trees", "blend", "adaptive"]
+    kind: str
     settings: dict[str, Any]
     arrays: dict[str, npt.NDArray[Any]]
     feature_names: tuple[str, ...]
     dtype: str
+    parts: tuple[Exported, ...] = ()
+    runtime: str = ""
 
 
 @runtime_checkable

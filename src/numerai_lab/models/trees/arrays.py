@@ -22,7 +22,7 @@ import numpy.typing as npt
 from numerai_lab.errors import ModelError
 
 _DEFAULT_LEFT, _MISSING_IS_ZERO, _MISSING_IS_NAN = 2, 4, 8
-_LOGISTIC, _LOGARITHMIC, _IDENTITY = "sigmoid", "exp", "identity"
+_LOGISTIC, _LOGARITHMIC, IDENTITY = "sigmoid", "exp", "identity"
 _XGB_LINKS = {
     **dict.fromkeys(("reg:logistic", "binary:logistic"), _LOGISTIC),
     **dict.fromkeys(("count:poisson", "reg:gamma", "reg:tweedie"), _LOGARITHMIC),
@@ -37,7 +37,7 @@ _XGB_LINKS = {
             "rank:pairwise",
             "rank:ndcg",
         ),
-        _IDENTITY,
+        IDENTITY,
     ),
 }
 """Objective -> from the sum of leaves to the prediction. Source: XGBoost's PredTransform."""

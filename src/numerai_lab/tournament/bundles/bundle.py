@@ -1,9 +1,9 @@
 """A run's final model as one self-contained pickle for Numerai's model upload.
 
-The pickle holds functions by value (the text of `runtime.py` and, for xgb_ttt, of
-`adaptive_runtime.py`, compiled under a neutral name), settings as JSON values, and one .npz
-as bytes: nothing that another version of pandas, XGBoost or LightGBM would have to read. Python's
-own byte code is in it, so it loads in the same Python 3.x only; Numerai has a container for each.
+The pickle holds functions by value (the text of `runtime.py` and of the runtimes of the model's
+kinds, compiled under a neutral name), settings as JSON values, and one .npz as bytes: nothing that
+another version of pandas, XGBoost or LightGBM would have to read. Python's own byte code is in it,
+so it loads in the same Python 3.x only; Numerai has a container for each.
 
 Source: numerai/numerai-predict, predict.py and py3.11/requirements.txt (read 2026-11).
 """
@@ -23,14 +23,12 @@ import numpy.typing as npt
 from numerai_lab.errors import ModelError
 from numerai_lab.experiment import FinalModel
 from numerai_lab.files import write_aside
-from numerai_lab.models import ExportableModel
+from numerai_lab.models import ExportableModel, Runtimes, assemble_exported
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python that a bundle made here runs in, as in `Python 3.11`."""
 
-_CODE = Path(__file__).with_name("runtime.py")
-_ADAPTIVE_CODE = Path(__file__).with_name("adaptive_runtime.py")
-_NEUTRAL_NAME = "numerai_lab_bundle"
+_RUNTIME = "numerai_lab.tournament.bundles.runtime"
 
 
 def build_bundle(final: FinalModel) -> bytes:
@@ -50,32 +48,23 @@ def build_bundle(final: FinalModel) -> bytes:
             where=str(final.run.path),
             fix="submit its predictions with `numerai-lab submit`",
         )
-    exported = model.export()
+    runtimes = Runtimes()
+    assembled = assemble_exported(
+        model.export(), final.feature_names, final.feature_dtype, runtimes
+    )
     missing = final.experiment.data.missing
     settings: dict[str, Any] = {
-        "kind": exported.kind,
-        "model": exported.settings,
-        "feature_names": list(exported.feature_names),
-        "dtype": exported.dtype,
+        "model": assembled.node,
+        "feature_names": list(final.feature_names),
+        "dtype": final.feature_dtype,
         "missing": missing.model_dump(
             mode="json", include={"policy", "value", "all_twos_is_missing"}
         ),
         "neutralize": _neutralize(final),
     }
-    make = _functions(_CODE)["make"]
-    adapted = _functions(_ADAPTIVE_CODE)["adapted"] if exported.kind == "adaptive" else None
-    packed: bytes = cloudpickle.dumps(make(settings, _packed(exported.arrays), adapted))
+    make = runtimes[_RUNTIME]["make"]
+    packed: bytes = cloudpickle.dumps(make(settings, _packed(assembled.arrays), assembled.kinds))
     return packed
-
-
-def _functions(code: Path) -> dict[str, Any]:
-    """Compile a file anew in a namespace that no module has.
-
-    cloudpickle then takes its functions by value, and no path of this machine goes along.
-    """
-    space: dict[str, Any] = {"__name__": _NEUTRAL_NAME}
-    exec(compile(code.read_text(encoding="utf-8"), f"<{_NEUTRAL_NAME}>", "exec"), space)
-    return space
 
 
 def _neutralize(final: FinalModel) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
 from numerai_lab.experiment import FinalModel, neutralize_and_rank
 from numerai_lab.files import exclusive_lock, folder_aside
+from numerai_lab.models import EXPORT_TOLERANCE
 from numerai_lab.seeds import child_seed
 from numerai_lab.tournament.bundles.bundle import PYTHON
 
@@ -55,7 +56,6 @@ LIVE_ROWS = 7_000
 LIVE_FEATURES = (780, 3_555)
 MEMORY_BYTES = 4 << 30
 TIMEOUT_SECONDS = 600
-TOLERANCE = 1e-6
 
 _RUN = Path(__file__).with_name("container_run.py")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -200,15 +200,15 @@ def check_bundle(
             peak_mb=facts["peak_mb"],
             difference=float(np.abs(theirs - ours).max()),
             rank_difference=float(np.abs(ranked(theirs) - ranks).max()),
-            moved_rows=int(np.count_nonzero(np.abs(ranked(ours) - ranks) > TOLERANCE)),
+            moved_rows=int(np.count_nonzero(np.abs(ranked(ours) - ranks) > EXPORT_TOLERANCE)),
             python=facts["python"],
             versions=facts["versions"],
         )
     worst = max(check.difference, check.rank_difference)
-    if not worst <= TOLERANCE:
+    if not worst <= EXPORT_TOLERANCE:
         raise BundleError(
             f"the bundle predicts something else than its run: {worst:.1e} apart on {n_rows:,} "
-            f"rows x {n_features:,} features, {TOLERANCE:g} is allowed",
+            f"rows x {n_features:,} features, {EXPORT_TOLERANCE:g} is allowed",
             where=str(bundle),
             fix="do not upload it; export again with the versions the run was trained with",
         )

@@ -1,29 +1,31 @@
 """The code inside a bundle: from live features to ranks with numpy, scipy and pandas alone.
 
-Never imported by what runs at Numerai: `bundle.py` compiles this text anew, so that cloudpickle
-carries every function by value. It imports nothing of numerai_lab, and what it does with numbers
-is what the lab does (models, data.missing, scoring); the tests and `export --check` compare them.
+This is what all bundles have in common; how a model predicts is in the runtime of its kind
+(`models.exports.KINDS`). Never imported by what runs at Numerai: `bundle.py` compiles this text,
+and those of the runtimes it imports, anew, so that cloudpickle carries every function by value.
+What they do with numbers is what the lab does (models, data.missing, scoring); the tests and
+`export --check` compare them.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
+
+from numerai_lab.models.exports.runtime import MISSING, Kind, predict_node
+from numerai_lab.scoring.runtime import gaussian_ranks, unit_ranks
 
 Array = Any
-Arrays = dict[str, Any]
 
-MISSING = -1
 MIDDLE_BIN = 2
 
 
 def make(
-    settings: dict[str, Any], packed: bytes, adapted: Callable[..., Array] | None
+    settings: dict[str, Any], packed: bytes, kinds: dict[str, Kind]
 ) -> Callable[..., pd.DataFrame]:
     """Return `predict(live_features, live_benchmark_models=None)`.
 
@@ -31,27 +33,23 @@ def make(
     ----------
     settings : plain JSON values; see `bundle.py`.
     packed : the arrays as an .npz file.
-    adapted : changes the predictions of an era, see `adaptive_runtime.py`; None: nothing does.
+    kinds : kind -> its `predict`, of the kinds of the model and of the models in it.
     """
 
     def before_ranks(live: pd.DataFrame) -> Array:
         """Return what the model says of one era, before post-processing; float [n_rows]."""
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        features, model = read_features(live, settings), settings["model"]
-        if settings["kind"] == "blend":
-            return blend(features, model, arrays)
-        values = trees(features, model, arrays)
-        return values if adapted is None else adapted(features, values, model, arrays, tree_leaves)
+        return predict_node(read_features(live, settings), settings["model"], arrays, kinds)
 
     def predict_era(live: pd.DataFrame, benchmarks: pd.DataFrame | None) -> Array:
         values = before_ranks(live)
-        if not np.isfinite(values).all() or values.min() == values.max():
-            raise ValueError(f"the predictions of {len(live)} rows are constant or not finite")
+        if values.min() == values.max():
+            raise ValueError(f"the predictions of {len(live)} rows are constant")
         how = settings["neutralize"]
         if how is not None:
             values = neutralized(values, live, benchmarks, settings)
-        return (doubled_ranks(values) + 1) / (2 * len(values))
+        return unit_ranks(values)
 
     def predict(
         live_features: pd.DataFrame, live_benchmark_models: pd.DataFrame | None = None
@@ -71,7 +69,7 @@ def make(
 
 
 def read_features(live: pd.DataFrame, settings: dict[str, Any]) -> Array:
-    """Return the features of one era as the model was trained on them, [n_rows, n_features]."""
+    """Return the features of one era as the run read them for training, [n_rows, n_features]."""
     names = settings["feature_names"]
     there = set(live.columns)
     absent = [name for name in names if name not in there]
@@ -115,89 +113,6 @@ def fill_missing(features: Array, policy: dict[str, Any]) -> Array:
         elif binned:
             values[unknown] = MIDDLE_BIN
     return features
-
-
-def tree_leaves(features: Array, arrays: Arrays, name: str) -> Iterator[Array]:
-    """Yield for each tree the node where each row ends, int64 [n_rows]; rows walk together."""
-    part = {key: arrays[f"{name}/{key}"] for key in TREE_ARRAYS}
-    binned = features.dtype == np.int8
-    threshold = part["threshold"]
-    if binned:  # whole numbers: below t is below t rounded up
-        threshold = np.clip(np.ceil(threshold), -1, 128).astype(np.int16)
-    columns = np.ascontiguousarray(features.T)
-    gaps = columns == MISSING if binned else np.isnan(columns)
-    any_gap = bool(gaps.any())
-    columns, gaps = columns.ravel(), gaps.ravel()
-    n = len(features)
-    rows = np.arange(n)
-    first = part["feature"].astype(np.int64) * n
-    children = np.column_stack([part["right"], part["left"]]).astype(np.int64).ravel()
-    for root, depth in zip(part["roots"].tolist(), part["depths"].tolist(), strict=True):
-        node = np.full(n, root, dtype=np.int64)
-        for _ in range(depth):
-            place = first.take(node)
-            place += rows
-            goes_left = columns.take(place) < threshold.take(node)
-            if any_gap:
-                goes_left = np.where(gaps.take(place), part["missing_left"].take(node), goes_left)
-            node *= 2
-            node += goes_left
-            node = children.take(node)
-        yield node
-
-
-def tree_sums(features: Array, arrays: Arrays, name: str) -> Array:
-    """Sum the leaves of trees, [n_rows, n_outputs], in the order of the trees."""
-    value = arrays[f"{name}/value"]
-    total = np.repeat(arrays[f"{name}/base"][None], len(features), axis=0)
-    for node in tree_leaves(features, arrays, name):
-        total += value.take(node, axis=0)
-    return total
-
-
-TREE_ARRAYS = (
-    *("roots", "depths", "feature"),
-    *("left", "right", "threshold", "missing_left"),
-)
-
-
-def link(total: Array, name: str) -> Array:
-    """Turn the sum of leaves into the prediction."""
-    if name == "sigmoid":
-        return 1 / (1 + np.exp(-total))
-    return np.exp(total) if name == "exp" else total
-
-
-def trees(features: Array, model: dict[str, Any], arrays: Arrays) -> Array:
-    """Predict with one set of trees: model xgb."""
-    return link(tree_sums(features, arrays, "trees")[:, 0], model["link"])
-
-
-def blend(features: Array, model: dict[str, Any], arrays: Arrays) -> Array:
-    """Predict with weighted gaussian ranks of members: model lgbm_ensemble."""
-    total = np.zeros(len(features))
-    for member, weight in enumerate(model["weights"]):
-        values = tree_sums(features, arrays, f"member_{member:03d}")[:, 0]
-        total += weight * gaussian_ranks(values)
-    return ((doubled_ranks(total) + 1) / (2 * len(total))).astype(np.float32)
-
-
-def doubled_ranks(values: Array) -> Array:
-    """Return twice the zero-based rank, ties sharing their mean rank, int64 [n_rows]."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    counts = np.diff(start, append=len(values))
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[order] = np.repeat(2 * start + counts - 1, counts)
-    return ranks
-
-
-def gaussian_ranks(values: Array) -> Array:
-    """Return the normal quantile of each value's rank, float64 [n_rows]."""
-    n = len(values)
-    lower = special.ndtri(np.arange(1, n) / (2 * n))
-    return np.concatenate([lower, [0.0], -lower[::-1]])[doubled_ranks(values)]
 
 
 def neutralized(

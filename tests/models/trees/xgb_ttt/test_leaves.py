@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numerai_lab.eraframe import MISSING_INT8
+from numerai_lab.models.trees import runtime
 from numerai_lab.models.trees.xgb_ttt.booster_json import main_output, merged
 from numerai_lab.models.trees.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.trees.xgb_ttt.leaf_moves import SHRINKAGE, Leaves, on_exact_grid
-from numerai_lab.tournament.bundles import runtime
 
 N_ROWS = 700
 

@@ -8,12 +8,12 @@ import pytest
 
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.models import check_model, get_model
+from numerai_lab.models.trees import runtime
 from numerai_lab.models.trees.arrays import Trees, xgboost_trees
 from numerai_lab.models.trees.xgb_ttt import FROZEN
 from numerai_lab.models.trees.xgb_ttt import JOINT as JOINT_TREES
 from numerai_lab.models.trees.xgb_ttt.leaf_refresh import GAIN, slopes_on_auxiliary
 from numerai_lab.models.trees.xgb_ttt.own_loss import OwnLoss
-from numerai_lab.tournament.bundles import runtime
 from ttt_world import context, regime_frame
 
 XGBTTT = get_model("xgb_ttt")

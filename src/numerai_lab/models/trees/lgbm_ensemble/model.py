@@ -27,7 +27,7 @@ from numerai_lab.models.contract import (
     load_meta,
     save_meta,
 )
-from numerai_lab.models.trees.arrays import lightgbm_trees
+from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
@@ -239,19 +239,16 @@ class LGBMEnsemble:
         return model
 
     def export(self) -> Exported:
-        """Return members' trees as arrays, without members of weight 0."""
+        """Return a blend of the members' trees, without members of weight 0."""
+        names, dtype = self._feature_names, self._dtype.name
         kept = np.flatnonzero(self._weights)
-        arrays: dict[str, Any] = {}
-        for position, member in enumerate(kept):
-            trees = lightgbm_trees(self._boosters[member])
-            arrays |= trees.arrays(f"member_{position:03d}")
-        return Exported(
-            kind="blend",
-            settings={"weights": self._weights[kept].tolist()},
-            arrays=arrays,
-            feature_names=self._feature_names,
-            dtype=self._dtype.name,
-        )
+        members = []
+        for member in kept:
+            trees = lightgbm_trees(self._boosters[member]).arrays("trees")
+            # only the order of a member's predictions counts, and that is the order of the sums
+            members.append(Exported("trees", {"link": IDENTITY}, trees, names, dtype))
+        weights = self._weights[kept].tolist()
+        return Exported("blend", {"weights": weights}, {}, names, dtype, tuple(members))
 
     def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:
         """Cut the training eras of all workers into the parts that weights are found on."""

@@ -1,7 +1,6 @@
-"""The second part of the code inside a bundle: how model xgb_ttt adapts itself to an era.
+"""How an exported `adaptive` model predicts at Numerai: trees, adapted to the era.
 
-NumPy alone, and nothing of the first part (`runtime.py`) but what it is handed. It does what
-`models.xgb_ttt` does when it predicts; the tests and `export --check` compare them.
+It does what `xgb_ttt` does when it predicts; the tests and `export --check` compare them.
 """
 
 from __future__ import annotations
@@ -11,26 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from numerai_lab.models.exports.runtime import MISSING
+from numerai_lab.models.trees.runtime import link, tree_leaves, tree_sums
+
 Array = Any
 Arrays = dict[str, Any]
 Settings = dict[str, Any]
-Walk = Callable[[Array, Arrays, str], Iterator[Array]]
 
-MISSING = -1
 FEWEST_ROWS = 20
 FEATURE_RIDGE = 1.0
 LARGEST_TARGET = 4.0
 SHRINKAGE = 20.0
 
 
-def adapted(features: Array, trees: Array, model: Settings, arrays: Arrays, walk: Walk) -> Array:
-    """Return what the era's unlabelled rows make of the trees' predictions.
-
-    Parameters
-    ----------
-    features, trees : of one era, [n_rows, n_features] and float32 [n_rows].
-    walk : yields for each tree of a name the node where each row ends.
-    """
+def predict(features: Array, model: Settings, arrays: Arrays, _parts: list[Any]) -> Array:
+    """Predict with trees, and change that by what the era's rows say, float32 [n_rows]."""
+    trees = link(tree_sums(features, arrays, "trees")[:, 0], model["link"])
     unadapted = trees + np.float32(model["intercept"])
     if model["strength"] == 0:
         return unadapted
@@ -40,7 +35,7 @@ def adapted(features: Array, trees: Array, model: Settings, arrays: Arrays, walk
     code = read_code(values, usable, model, arrays)
     if code is None:
         return unadapted
-    era = Era(features, unadapted, values, code, model, arrays, walk)
+    era = Era(features, unadapted, values, code, model, arrays)
     change = METHODS[model["method"]](era)
     if change is None or not np.isfinite(change).all():
         return unadapted
@@ -48,7 +43,7 @@ def adapted(features: Array, trees: Array, model: Settings, arrays: Arrays, walk
 
 
 class Era:
-    """An era that could be read: what `adapted` was given, standardised values and the code."""
+    """An era that could be read: what `predict` was given, standardised values and the code."""
 
     def __init__(
         self,
@@ -58,21 +53,17 @@ class Era:
         code: Array,
         model: Settings,
         arrays: Arrays,
-        walk: Walk,
     ) -> None:
         self.features, self.unadapted, self.values, self.code = features, unadapted, values, code
-        self.model, self.arrays, self.walk = model, arrays, walk
+        self.model, self.arrays = model, arrays
 
     def ends(self, name: str) -> Iterator[Array]:
         """Yield for each tree of a name the node where each row ends."""
-        return self.walk(self.features, self.arrays, name)
+        return tree_leaves(self.features, self.arrays, name)
 
     def sums(self, name: str) -> Array:
         """Sum the leaves of the trees of a name, [n_rows, n_outputs]."""
-        total = np.repeat(self.arrays[f"{name}/base"][None], len(self.features), axis=0)
-        for node in self.ends(name):
-            total += self.arrays[f"{name}/value"].take(node, axis=0)
-        return total
+        return tree_sums(self.features, self.arrays, name)
 
 
 def standardise(features: Array) -> tuple[Array, Array]:

@@ -1,0 +1,12 @@
+"""How exported models predict: a literal table."""
+
+KINDS = {
+    "trees": "numerai_lab.models.trees.runtime",
+    "blend": "numerai_lab.models.combined.runtime",
+    "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
+}
+"""Kind -> the module with its `predict(features, settings, arrays, parts)`.
+
+A new kind is such a module, beside the model that exports it, and a line here; `runtime.py` says
+what it is given. A model of another package names its module itself: `Exported.runtime`.
+"""
