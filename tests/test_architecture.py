@@ -55,14 +55,14 @@ WITHIN = {
         "planned_fit": {"plan"},
         "records": {"reporter"},
         "judging": {"records", "plan", "predicting", "reporter"},
-        "cluster": {"records", "plan", "planned_fit", "predicting", "reporter"},
-        "memory_check": {"cluster", "plan", "planned_fit"},
+        "executor": {"plan", "planned_fit", "predicting", "reporter"},
+        "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
+        "memory_check": {"executor", "plan", "planned_fit"},
         "final": {"records", "judging", "predicting"},
-        "fitting": {"records", "judging", "cluster"}
-        | {"plan", "planned_fit", "predicting", "reporter"},
-        "completing": {"records", "cluster", "fitting", "plan", "reporter"},
+        "fitting": {"records", "judging", "executor", "plan", "reporter"},
+        "completing": {"records", "executor", "fitting", "plan", "reporter"},
         "stopped": {"records", "reporter"},
-        "train": {"records", "judging", "cluster"}
+        "train": {"records", "judging", "executor"}
         | {"completing", "fitting", "memory_check", "plan", "reporter"},
         "continuing": {"records", "judging", "final", "train"}
         | {"plan", "planned_fit", "predicting", "reporter"},

@@ -14,11 +14,9 @@ import pytest
 
 from honest_model import Honest
 from numerai_lab.errors import UserError
-from numerai_lab.experiment import Reporter, prepare, read_experiment
-from numerai_lab.experiment.cluster.fits import check_workers
+from numerai_lab.experiment import ClusterExecutor, Reporter, prepare, read_experiment
 from numerai_lab.models import ModelInfo, check_model
-
-TTL = f"[numerai_lab.models]\nlooks = {__name__}:Looks\n"
+from plugins import install_model
 
 
 class Looks(Honest):
@@ -44,10 +42,7 @@ class Looks(Honest):
 @pytest.fixture
 def looks(tmp_path, monkeypatch, tournament):
     """Install the model; data whose last eras and some other rows have no label."""
-    info = tmp_path / "installed" / "looks-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: looks\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(TTL)
+    install_model(tmp_path / "installed", "looks", f"{__name__}:Looks")
     monkeypatch.syspath_prepend(tmp_path / "installed")
     data = tmp_path / "data"
     data.mkdir()
@@ -113,8 +108,9 @@ def test_workers_do_not_read_such_rows(looks, tiny_config, tmp_path):
     config.write_text("extends: tiny.yaml\nname: looks\nmodel: {type: looks}\n")
     with Reporter(quiet=True) as reporter:
         prepared = prepare(read_experiment(str(config), None, ()), reporter, plan_only=True)
+    executor = ClusterExecutor(SimpleNamespace(spec="local:2"))
     with pytest.raises(UserError, match="rows without labels, which workers do not read"):
-        check_workers(SimpleNamespace(spec="local:2"), prepared)
+        executor.check(prepared, Reporter(quiet=True))
 
 
 def test_such_a_model_keeps_every_promise():

@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from numerai_lab.experiment import Reporter, TrainOptions, open_cluster, read_experiment
+from numerai_lab.experiment import (
+    ClusterExecutor,
+    Here,
+    Reporter,
+    TrainOptions,
+    open_cluster,
+    read_experiment,
+)
 from numerai_lab.experiment import train as run_training
 
 ONE_FOLD = ("split.first_train_eras=40", "split.chunk_eras=20")
@@ -50,7 +57,7 @@ def _from_a_server_of_forks():
             "lightgbm",
             "xgboost.dask",
             "numerai_lab.experiment.cluster.work",
-            *(f"numerai_lab.models.{name}" for name in ("lgbm_ensemble", "xgb", "xgb_ttt")),
+            *(f"numerai_lab.models.trees.{name}" for name in ("lgbm_ensemble", "xgb", "xgb_ttt")),
         ]
     )
     return settings
@@ -59,7 +66,8 @@ def _from_a_server_of_forks():
 def train_tiny(config, folder, name, *settings, cluster=None, reporter=None, **options):
     """Train the tiny experiment with some settings, here or on workers."""
     resolved = read_experiment(str(config), None, settings)
-    options = TrainOptions(folder / name, cluster=cluster, **options)
+    executor = ClusterExecutor(cluster) if cluster else Here()
+    options = TrainOptions(folder / name, executor=executor, **options)
     with reporter or Reporter(quiet=True) as reporter:
         return run_training(resolved, options, reporter)
 

@@ -61,6 +61,8 @@ def train(
 ) -> None:
     """Run an experiment: folds, predictions, scores, report."""
     from numerai_lab.experiment import (
+        ClusterExecutor,
+        Here,
         Reporter,
         TrainOptions,
         brief_of_test,
@@ -106,7 +108,9 @@ def train(
             final=final,
             data=data,
             command=shlex.join(["numerai-lab", *sys.argv[1:]]),
-            cluster=held.enter_context(open_cluster(cluster, reporter)) if cluster else None,
+            executor=ClusterExecutor(held.enter_context(open_cluster(cluster, reporter)))
+            if cluster
+            else Here(),
         )
         if resolved is not None:
             run = run_training(resolved, options, reporter)

@@ -1,7 +1,8 @@
 """From config to artefacts: plan folds, train, evaluate, compare, the run directory."""
 
-from numerai_lab.experiment.cluster import Cluster, open_cluster
+from numerai_lab.experiment.cluster import Cluster, ClusterExecutor, open_cluster
 from numerai_lab.experiment.continuing import continue_run
+from numerai_lab.experiment.executor import Executor, Here
 from numerai_lab.experiment.final import (
     FinalModel,
     find_final,
@@ -36,9 +37,12 @@ from numerai_lab.experiment.train import TrainOptions, train
 
 __all__ = [
     "Cluster",
+    "ClusterExecutor",
     "EvaluateOptions",
     "Evaluated",
+    "Executor",
     "FinalModel",
+    "Here",
     "Prepared",
     "Reporter",
     "RunDir",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.cluster import Cluster
+from numerai_lab.experiment.executor import Executor
 from numerai_lab.experiment.fitting import run_final
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.records import (
@@ -64,7 +64,7 @@ def add_final(
     prepared: Prepared,
     references: References,
     reporter: Reporter,
-    cluster: Cluster | None,
+    executor: Executor,
 ) -> None:
     """Fit the final model of a finished run; its folds and scores stay as they are."""
     reporter.say(
@@ -74,7 +74,7 @@ def add_final(
     say_if_unverifiable(run, reporter.warn)
     remove_leftovers(run)
     if not whole(run, run.final_dir, reporter.warn):
-        run_final(run, prepared, references, reporter, cluster)
+        run_final(run, prepared, references, reporter, executor)
 
 
 def _why_not(run: RunDir, dataset: Dataset, references: References) -> str | None:

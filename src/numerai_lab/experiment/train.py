@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from numerai_lab.config import Resolved, config_hash
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.disclosure import for_others
 from numerai_lab.errors import RunError, UserError
-from numerai_lab.experiment.cluster import Cluster
 from numerai_lab.experiment.completing import add_final, run_without_final
+from numerai_lab.experiment.executor import Executor, Here
 from numerai_lab.experiment.fitting import run_final, run_folds
 from numerai_lab.experiment.judging import (
     aligned_baseline,
@@ -72,7 +72,7 @@ class TrainOptions:
     final : also fit on every labelled era.
     data : the --data the config was read with, for the experiments it is compared to.
     command : the command line, for the manifest.
-    cluster : workers that fit and predict; None: this process does.
+    executor : what fits and predicts.
     """
 
     runs_dir: Path
@@ -81,7 +81,7 @@ class TrainOptions:
     final: bool = False
     data: str | None = None
     command: str = ""
-    cluster: Cluster | None = None
+    executor: Executor = field(default_factory=Here)
 
 
 def ensure_baselines(
@@ -174,7 +174,8 @@ def train(
                     fix="continue it with --resume, or choose another directory",
                 )
         prepared = prepare(resolved, reporter, dataset)
-        check_memory(prepared, options.cluster)
+        check_memory(prepared, options.executor)
+        options.executor.check(prepared, reporter)
         references = load_references(prepared.dataset, reporter.say)
         # what judging needs is checked before the first tree: a typo there must not cost a night
         check_judging(prepared, references)
@@ -196,7 +197,7 @@ def train(
                 reporter.run = found.path
                 reporter.log_to(found.path / "log.jsonl")
                 held.callback(reporter.log_to, None)
-                add_final(found, prepared, references, reporter, options.cluster)
+                add_final(found, prepared, references, reporter, options.executor)
                 return found
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
@@ -219,9 +220,9 @@ def train(
         baselines = ensure_baselines(named, prepared, references, options, reporter)
         folds = prepared.plan.folds
         todo = [f for f in folds if not whole(run, run.fold_dir(f.index), reporter.warn)]
-        run_folds(run, todo, prepared, references, reporter, options.cluster)
+        run_folds(run, todo, prepared, references, reporter, options.executor)
         if options.final and not whole(run, run.final_dir, reporter.warn):
-            run_final(run, prepared, references, reporter, options.cluster)
+            run_final(run, prepared, references, reporter, options.executor)
         elif run.has_final:
             _warn_if_damaged(run, reporter)
         reporter.check()  # nothing that follows asks for the mark that Ctrl-C leaves

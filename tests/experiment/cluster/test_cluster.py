@@ -26,6 +26,7 @@ from cluster_lab import (
 from numerai_lab.config import RemoteFile
 from numerai_lab.errors import DataError, MachineError, UserError
 from numerai_lab.experiment import (
+    ClusterExecutor,
     Reporter,
     TrainOptions,
     prepare,
@@ -112,7 +113,9 @@ def train_loaded(config, runs_dir, cluster, spoil):
     with Reporter(quiet=True) as reporter:
         dataset = prepare(resolved, reporter).dataset
         spoil()
-        return run_training(resolved, TrainOptions(runs_dir, cluster=cluster), reporter, dataset)
+        return run_training(
+            resolved, TrainOptions(runs_dir, executor=ClusterExecutor(cluster)), reporter, dataset
+        )
 
 
 def test_workers_without_the_data(cluster, own_data, tiny_config, tmp_path):
@@ -174,7 +177,7 @@ def test_a_killed_worker(train, tiny_config, tmp_path):
         cluster.check = interrupted
         forever = (*ONE_FOLD, "model.params.num_boost_round=1000000")
         resolved = read_experiment(str(tiny_config), None, forever)
-        options = TrainOptions(tmp_path / "lost", cluster=cluster)
+        options = TrainOptions(tmp_path / "lost", executor=ClusterExecutor(cluster))
         with Killer(pids[cluster.workers[1]]) as killer, pytest.raises(MachineError) as caught:
             run_training(resolved, options, killer)
         assert "was lost while it worked; nothing of what it did was kept" in str(caught.value)

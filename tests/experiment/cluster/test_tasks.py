@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import site
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from cluster_lab import (
     ONE_MEMBER,
     files,
     local_workers,
+    lowest_corr,
     predictions,
     said,
     scores,
@@ -19,6 +22,7 @@ from cluster_lab import (
 from damage import flip
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import Reporter
+from plugins import install_model
 
 pytest.importorskip("distributed", reason="needs the extra [dask]")
 
@@ -105,6 +109,25 @@ def test_ttt_with_later_labels_is_one_task(train, cluster):
     there = train("there", *ONE_FOLD, ttt("online_linear"), cluster=cluster)
     assert "parts" not in said(there)
     assert predictions(there).equals(predictions(here))
+
+
+@pytest.mark.parametrize("target", ["Honest", "Together"])
+def test_a_model_that_this_package_does_not_know(train, cluster, tmp_path, monkeypatch, target):
+    model = f"model={{type: {target.lower()}}}"
+    folder = install_model(tmp_path / "installed", target.lower(), f"honest_model:{target}")
+    support = Path(__file__).parents[2] / "support"
+    monkeypatch.syspath_prepend(folder)
+    for place in (support, folder):
+        cluster.on_all(site.addsitedir, str(place))
+    here = train("here", *ONE_FOLD, model, final=True)
+    there = train("there", *ONE_FOLD, model, final=True, cluster=cluster)
+    assert files(there) == files(here)
+    if target == "Honest":
+        assert "1 folds go out to 2 workers" in said(there)
+        assert predictions(there).equals(predictions(here))
+    else:
+        assert '"fitted by 2"' in said(there)
+        assert lowest_corr(here, there) > 1 - 1e-9
 
 
 class Killer(Reporter):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,53 +13,31 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import UserError
 from numerai_lab.experiment.cluster import work
-from numerai_lab.experiment.cluster.executor import Call, Cluster, host_of
 from numerai_lab.experiment.cluster.predictions import FoldToPredict, SharedPrediction
-from numerai_lab.experiment.cluster.rows import missing_file, read_rows, rows_by_era, rows_to_read
+from numerai_lab.experiment.cluster.rows import read_rows, rows_by_era, rows_to_read
+from numerai_lab.experiment.cluster.workers import Call, Cluster, host_of
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit, fit_shape
-from numerai_lab.experiment.records import versions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import Detailed, MemberModel, SizedModel
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import Fold
 
 
-def check_workers(cluster: Cluster, prepared: Prepared) -> None:
-    """Check, before any work, that every worker sees the data and has the same libraries.
+@dataclass(frozen=True)
+class WholeFold:
+    """A fold that one worker fitted.
 
-    Raises
-    ------
-    UserError : one does not, with the worker and the path; or the model needs rows that workers
-        do not read.
+    Attributes
+    ----------
+    predicted : the judged eras. fit_seconds, predict_seconds : that workers took, in sum.
     """
-    if prepared.info.unlabelled:
-        raise UserError(
-            f"model '{prepared.experiment.model.type}' learns from rows without labels, which "
-            "workers do not read",
-            where=cluster.spec,
-            fix="train without --cluster",
-        )
-    files = [(file.path.resolve(), file.bytes) for file in prepared.dataset.files]
-    for worker, problem in cluster.on_all(missing_file, files).items():
-        if problem is not None:
-            raise UserError(
-                f"worker {worker} {problem}",
-                where=cluster.spec,
-                fix="workers read the data by themselves: give each the same files at these paths",
-            )
-    mine = versions(prepared.libraries)
-    matters = ("numerai_lab", "xgboost", "lightgbm", "numpy", *prepared.libraries)
-    for worker, theirs in cluster.on_all(versions, prepared.libraries).items():
-        for name in matters:
-            if theirs[name] != mine[name]:
-                raise UserError(
-                    f"worker {worker} has {name} {theirs[name]}, here it is {mine[name]}",
-                    where=cluster.spec,
-                    fix="install the same versions on every worker",
-                )
+
+    model: work.SavedModel
+    predicted: Detailed
+    fit_seconds: float
+    predict_seconds: float
 
 
 def folds_are_tasks(cluster: Cluster, prepared: Prepared, folds: Sequence[Fold]) -> bool:
@@ -87,15 +65,9 @@ def _judged_eras(fold: Fold) -> Eras:
     return np.asarray(fold.judged, dtype=np.int32)
 
 
-def write_model(fitted: work.Fitted, folder: Path) -> None:
-    """Write a model that came from a worker, as it saved itself there."""
-    folder.mkdir()
-    work.write_files(fitted.files, folder)
-
-
 def fit_one(
     cluster: Cluster, fit: PlannedFit, prepared: Prepared, reporter: Reporter
-) -> work.Fitted:
+) -> work.SavedModel:
     """Fit one model on all workers: members shared out, or rows; or on one if it can do neither.
 
     Raises
@@ -141,15 +113,15 @@ def fit_one(
         for i, (part, worker) in enumerate(zip(parts, cluster.workers, strict=False))
     ]
     fitted = cluster.results(cluster.together(calls, reporter.progress))
-    whole: work.Fitted = next(result for result in fitted if result.files)
+    whole: work.SavedModel = next(result for result in fitted if result.files)
     return whole
 
 
 def predict_together(
-    cluster: Cluster, folder: Path, fold: Fold, trained_to: int, prepared: Prepared
+    cluster: Cluster, files: dict[str, bytes], fold: Fold, trained_to: int, prepared: Prepared
 ) -> Detailed:
-    """Predict the judged eras of a fold on the workers, with the model saved in `folder`."""
-    judged = FoldToPredict(work.read_files(folder), _judged_eras(fold), trained_to)
+    """Predict the judged eras of a fold on the workers, with a model's files."""
+    judged = FoldToPredict(files, _judged_eras(fold), trained_to)
     shared = SharedPrediction(judged, prepared, len(cluster.workers))
     waiting: deque[tuple[Any, Call]] = deque(shared.begin())
     for (step, part), (result, seconds) in cluster.each(waiting):
@@ -158,12 +130,12 @@ def predict_together(
     return shared.whole
 
 
-def fit_folds(
+def fit_whole_folds(
     cluster: Cluster,
     fits: Sequence[tuple[Fold, PlannedFit]],
     prepared: Prepared,
     reporter: Reporter,
-) -> Iterator[tuple[int, work.Fitted, Detailed, tuple[float, float]]]:
+) -> Iterator[tuple[int, WholeFold]]:
     """Fit whole folds on one worker each, and predict their eras; yield them as they end.
 
     As long as all workers fit, a fold's eras are predicted by one; by those that have no fold to
@@ -171,7 +143,7 @@ def fit_folds(
 
     Yields
     ------
-    Position among `fits`, the model, the predictions, seconds that workers took for both.
+    Position among `fits`, and the fold.
     """
     waiting: deque[tuple[Any, Call]] = deque(
         (
@@ -186,7 +158,7 @@ def fit_folds(
         )
         for i, (_, fit) in enumerate(fits)
     )
-    models: dict[int, tuple[work.Fitted, float]] = {}
+    models: dict[int, tuple[work.SavedModel, float]] = {}
     predictions: dict[int, SharedPrediction] = {}
     n_fitting = len(fits)
     for (i, step, part), (result, seconds) in cluster.each(waiting):
@@ -209,7 +181,7 @@ def fit_folds(
         whole = predictions[i].whole
         if whole is not None:
             fitted, fit_seconds = models.pop(i)
-            yield i, fitted, whole, (fit_seconds, predictions.pop(i).seconds)
+            yield i, WholeFold(fitted, whole, fit_seconds, predictions.pop(i).seconds)
 
 
 def deal_eras(train: EraFrame, n_workers: int, seed: int) -> list[Eras]:

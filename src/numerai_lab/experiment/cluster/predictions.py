@@ -10,8 +10,8 @@ import numpy as np
 
 from numerai_lab.arrays import Eras
 from numerai_lab.experiment.cluster import work
-from numerai_lab.experiment.cluster.executor import Call
 from numerai_lab.experiment.cluster.rows import RowsToRead, known_rows, rows_to_read
+from numerai_lab.experiment.cluster.workers import Call
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.predicting import joined
 from numerai_lab.models import ControlledModel, Detailed, DetailedModel, OnlineModel

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import predicting
-from numerai_lab.experiment.cluster.executor import PROGRESS_TOPIC
 from numerai_lab.experiment.cluster.rows import RowsToRead, read_rows
+from numerai_lab.experiment.cluster.workers import PROGRESS_TOPIC
 from numerai_lab.experiment.reporter import Stopwatch
 from numerai_lab.models import (
     Collective,
@@ -52,7 +52,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class SavedModel:
     """A fitted model on its way: the files that it saved, by relative path, and what it told."""
 
     files: dict[str, bytes]
@@ -97,7 +97,7 @@ def fit(
     host: str,
     *,
     same_rows: bool = False,
-) -> Fitted:
+) -> SavedModel:
     """Fit on these rows alone, or with the other workers of a tracker.
 
     The others hold other rows of the same fit; or, with `same_rows`, the same ones, and each worker
@@ -129,7 +129,7 @@ def fit(
             with tempfile.TemporaryDirectory(prefix="numerai-lab-") as folder:
                 model.save(Path(folder))
                 files = read_files(Path(folder))
-    return Fitted(files, report, tuple(said))
+    return SavedModel(files, report, tuple(said))
 
 
 def fit_alone(
@@ -137,7 +137,7 @@ def fit_alone(
     train: RowsToRead,
     stop: RowsToRead | None,
     weights: npt.NDArray[np.float32] | None,
-) -> tuple[Fitted, float]:
+) -> tuple[SavedModel, float]:
     """Fit a whole fold on this worker; also the seconds."""
     watch = Stopwatch()
     stopping = None if stop is None else read_rows(stop)
