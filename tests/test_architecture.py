@@ -51,19 +51,23 @@ WITHIN = {
     "experiment": {
         "reporter": set(),
         "predicting": set(),
-        "plan": {"reporter"},
+        "member_configs": set(),
+        "plan": {"member_configs", "records", "reporter"},
+        "member_runs": {"plan", "records"},
         "planned_fit": {"plan"},
         "records": {"reporter"},
         "judging": {"records", "plan", "predicting", "reporter"},
         "executor": {"plan", "planned_fit", "predicting", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
         "memory_check": {"executor", "plan", "planned_fit"},
-        "final": {"records", "judging", "predicting"},
-        "fitting": {"records", "judging", "executor", "plan", "reporter"},
-        "completing": {"records", "executor", "fitting", "plan", "reporter"},
+        "final": {"records", "judging", "member_runs", "predicting"},
+        "needed_runs": {"records", "judging", "plan", "reporter"},
+        "fitting": {"records", "judging", "executor", "member_runs", "plan", "reporter"},
+        "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
         "stopped": {"records", "reporter"},
         "train": {"records", "judging", "executor"}
-        | {"completing", "fitting", "memory_check", "plan", "reporter"},
+        | {"completing", "fitting", "member_runs", "memory_check", "needed_runs"}
+        | {"plan", "reporter"},
         "continuing": {"records", "judging", "final", "train"}
         | {"plan", "planned_fit", "predicting", "reporter"},
     },

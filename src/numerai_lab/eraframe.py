@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -270,6 +270,20 @@ class EraFrame:
             side={name: column.take(chosen) for name, column in self.side.items()},
         )
 
+    def with_features(self, names: Sequence[str]) -> EraFrame:
+        """Return the same rows with the given features: as they are, else a copy in memory.
+
+        Raises DataError when one of them is not in the frame.
+        """
+        if tuple(names) == self.feature_names:
+            return self
+        place = {name: i for i, name in enumerate(self.feature_names)}
+        absent = [name for name in names if name not in place]
+        if absent:
+            raise DataError(f"feature '{absent[0]}' is not in the frame")
+        chosen = np.array([place[name] for name in names], dtype=np.int64)
+        return replace(self, features=_columns(self.features, chosen), feature_names=tuple(names))
+
     def without_targets(self) -> EraFrame:
         """Return the same rows with no target columns: all that a model may see at prediction."""
         return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())
@@ -309,3 +323,10 @@ def _take(features: Features, rows: npt.NDArray[np.int64]) -> Features:
     if isinstance(features, np.ndarray):
         return features[rows]
     return features.take(rows)
+
+
+def _columns(features: Features, chosen: npt.NDArray[np.int64]) -> Features:
+    if isinstance(features, np.ndarray):
+        taken: Any = np.take(features, chosen, axis=1)  # C-order
+        return cast(FeatureArray, taken)
+    return features.columns(chosen)

@@ -103,11 +103,11 @@ def found(mine, capsys):
         resolved = read_experiment("tiny.yaml", None, overrides)
         digest = config_hash(resolved.experiment)
         with Reporter(quiet=True) as reporter:
-            data = prepare(resolved, reporter).dataset
-            references = load_references(data, reporter.say)
+            prepared = prepare(resolved, reporter)
+            references = load_references(prepared.dataset, reporter.say)
             capsys.readouterr()
             where = ("tiny", digest, Path("runs"))
-            found = run_without_final(*where, data, references, reporter)
+            found = run_without_final(*where, prepared, references, reporter)
         return found and found.path, capsys.readouterr().err
 
     return call

@@ -1,6 +1,6 @@
 """Where rows come from: Numerai's files, any parquet, the synthetic tournament."""
 
-from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
+from numerai_lab.data.dataset import Dataset, SourceFile, chosen_features, horizon_days
 from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
 from numerai_lab.data.load import load_data
 from numerai_lab.data.reading import (
@@ -28,6 +28,7 @@ __all__ = [
     "StoreFound",
     "Unlabelled",
     "cached_tournament",
+    "chosen_features",
     "eras_of_predictions",
     "generate_tournament",
     "horizon_days",

@@ -10,10 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from numerai_lab.config import Data
 from numerai_lab.data.download_lock import LockedFile
 from numerai_lab.data.hive import partitions_of
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import DataError
+from numerai_lab.errors import DataError, did_you_mean
 
 SourceKind = Literal["numerai", "parquet", "synthetic"]
 
@@ -81,6 +82,28 @@ class Dataset:
     store: Path | None = None
     known: EraFrame | None = None
     era_dates: dict[int, date] = field(default_factory=dict)
+
+
+def chosen_features(config: Data, dataset: Dataset) -> tuple[str, ...]:
+    """Return the features that a data section chooses from files that are read already.
+
+    Parameters
+    ----------
+    dataset : of the same files; it knows the feature sets.
+
+    Raises
+    ------
+    DataError : there is no such set.
+    """
+    if config.features is not None:
+        return tuple(config.features)
+    if config.feature_set not in dataset.feature_sets:
+        raise DataError(
+            f"unknown feature set '{config.feature_set}'"
+            + did_you_mean(config.feature_set, dataset.feature_sets),
+            where="feature_set",
+        )
+    return dataset.feature_sets[config.feature_set]
 
 
 def horizon_days(target: str, horizons: Mapping[str, int]) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from numerai_lab.data import Dataset, References
+from numerai_lab.data import References
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.executor import Executor
 from numerai_lab.experiment.fitting import run_final
+from numerai_lab.experiment.member_runs import changed_member
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.records import (
     Damaged,
@@ -26,7 +27,7 @@ def run_without_final(
     name: str,
     digest: str,
     runs_dir: Path,
-    dataset: Dataset,
+    prepared: Prepared,
     references: References,
     reporter: Reporter,
 ) -> RunDir | None:
@@ -50,7 +51,7 @@ def run_without_final(
         mine = manifest.get("config_hash") == digest and "continued" not in manifest
         if not (mine and run.finished):
             continue
-        reason = _why_not(run, dataset, references)
+        reason = _why_not(run, prepared, references)
         if reason is None:
             return run
         reasons.append(f"{run.path} {reason}")
@@ -77,7 +78,7 @@ def add_final(
         run_final(run, prepared, references, reporter, executor)
 
 
-def _why_not(run: RunDir, dataset: Dataset, references: References) -> str | None:
+def _why_not(run: RunDir, prepared: Prepared, references: References) -> str | None:
     if run.has_final:
         try:
             run.check_part(run.final_dir)
@@ -85,7 +86,8 @@ def _why_not(run: RunDir, dataset: Dataset, references: References) -> str | Non
             pass  # it is set aside, and fitted anew
         else:
             return "has its final model already"
-    changed = changed_data(run, dataset, references)
+    changed = changed_data(run, prepared.dataset, references)
+    changed = changed or changed_member(run, prepared.member_runs)
     if changed is not None:
         return changed
     other = [f"{name} {then}, here is {now}" for name, (then, now) in other_versions(run).items()]

@@ -153,14 +153,16 @@ def _fit_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> FittedFold:
     model, fitted = _fit(fold.train, fold.judged, prepared, reporter)
 
     def predict() -> tuple[Detailed, dict[str, float]]:
-        frame = prepared.dataset.frame
+        frame, members = prepared.dataset.frame, prepared.members
+        rows = frame.select_eras(fold.judged)
         watch = Stopwatch()
         detail = predict_eras(
             model,
-            frame.select_eras(fold.judged),
+            rows,
             frame,
             trained_to=fitted.facts["train"]["last"],
             purge_eras=purge_eras(prepared),
+            members=None if members is None else members.predictions_of(rows),
         )
         return detail, {
             "predict_seconds": watch.seconds,

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from numerai_lab.arrays import Float32
 from numerai_lab.config import Experiment, Neutralize
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.judging import without
+from numerai_lab.experiment.member_runs import FOLDER
 from numerai_lab.experiment.predicting import predict_blind
 from numerai_lab.experiment.records import Damaged, RunDir, find_run, iter_runs
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
+
+
+@dataclass(frozen=True)
+class FinalMember:
+    """The final model of a member, as a final model keeps it.
+
+    Attributes
+    ----------
+    feature_names : in the order of training. members : its own, if it is made of members itself.
+    """
+
+    model: Model
+    feature_names: tuple[str, ...]
+    members: Mapping[str, FinalMember]
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,7 @@ class FinalModel:
     trained_eras : the first and the last era it was fitted on, by their numbers.
     feature_names, feature_dtype : the features in the order of training; `int8` or `float32`.
     neutralizers : names of the features, or the one benchmark, that the run takes out.
+    members : the final models that it is made of, by name.
     """
 
     run: RunDir
@@ -42,6 +59,7 @@ class FinalModel:
     feature_names: tuple[str, ...]
     feature_dtype: str
     neutralizers: tuple[str, ...]
+    members: Mapping[str, FinalMember] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -110,6 +128,7 @@ def load_final(run: RunDir) -> FinalModel:
         names, dtype = tuple(facts["feature_names"]), str(facts["feature_dtype"])
         neutralizers = tuple(facts["neutralizers"])
         trained = int(facts["first_era"]), int(facts["last_era"])
+        members = _load_members(run.final_dir, facts)
     except FileNotFoundError:
         raise RunError(
             "has no final model",
@@ -123,7 +142,40 @@ def load_final(run: RunDir) -> FinalModel:
             fix="train the final model again",
         ) from None
     model = get_model(experiment.model.type).load(run.final_dir / "model")
-    return FinalModel(run, experiment, manifest, model, trained, names, dtype, neutralizers)
+    return FinalModel(
+        run, experiment, manifest, model, trained, names, dtype, neutralizers, members
+    )
+
+
+def _load_members(folder: Path, facts: Mapping[str, Any]) -> dict[str, FinalMember]:
+    """Load the members' models that lie in the folder of a final model, and their members."""
+    found = {}
+    for name, told in facts.get("members", {}).items():
+        inside = folder / FOLDER / name
+        theirs = json.loads((inside / "fit.json").read_text(encoding="utf-8"))
+        found[name] = FinalMember(
+            get_model(told["type"]).load(inside / "model"),
+            tuple(theirs["feature_names"]),
+            _load_members(inside, theirs),
+        )
+    return found
+
+
+def predict_members(
+    members: Mapping[str, FinalMember], rows: EraFrame, say: Callable[[str], None]
+) -> dict[str, Float32] | None:
+    """Predict rows with members' final models, each with its own features; None without members.
+
+    Raises ModelError as `predict_final`.
+    """
+    found = {}
+    for name, member in members.items():
+        mine = rows.with_features(member.feature_names)
+        detail = predict_blind(member.model, mine, predict_members(member.members, mine, say))
+        for note in detail.notes:
+            say(f"member {name}: {note}")
+        found[name] = detail.predictions
+    return found or None
 
 
 def predict_final(
@@ -153,7 +205,7 @@ def predict_final(
     ModelError : NaN or infinite predictions, or features that are not those trained on.
     DataError : a benchmark that is not there or does not cover the rows.
     """
-    detail = predict_blind(final.model, rows)
+    detail = predict_blind(final.model, rows, predict_members(final.members, rows, say))
     for note in detail.notes:
         say(note)
     return neutralize_and_rank(

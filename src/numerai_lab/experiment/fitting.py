@@ -11,6 +11,7 @@ from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.executor import Executor, Fitted, FittedFold
 from numerai_lab.experiment.judging import judged_columns, neutralizer_names
+from numerai_lab.experiment.member_runs import keep_final_members
 from numerai_lab.experiment.plan import Prepared, final_test_eras
 from numerai_lab.experiment.records import FINAL, RunDir, complete, fold_name, write_predictions
 from numerai_lab.experiment.reporter import Reporter
@@ -91,6 +92,9 @@ def run_final(
         facts |= {"first_era": int(eras[0]), "last_era": int(eras[-1])}
         facts |= {"feature_names": list(frame.feature_names), "target": prepared.target}
         facts |= {"feature_dtype": str(frame.features.dtype)}
+        if prepared.member_runs:
+            kept = keep_final_members(folder, prepared.member_runs, frame.feature_names)
+            facts["members"] = kept
         facts["notes"] = [*facts["notes"], *about_test]
         # live rows come without the data they were chosen from: what is taken out is kept by name
         facts["neutralizers"] = neutralizer_names(prepared, references)

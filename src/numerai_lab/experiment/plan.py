@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,18 @@ from pydantic import BaseModel
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.errors import ModelError
+from numerai_lab.experiment.member_configs import (
+    check_features,
+    check_members,
+    longest_horizon,
+    member_experiments,
+    targets_of,
+    with_members,
+)
+from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import (
+    Members,
     Model,
     ModelInfo,
     get_model,
@@ -32,7 +43,11 @@ class Prepared:
     Attributes
     ----------
     trained : targets the model learns from, the main one first.
-    horizon_days : the longest horizon among them, in trading days; the purge follows it.
+    horizon_days : the longest horizon among them and among members' targets, in trading days; the
+        purge follows it.
+    member_configs : the members of the model, by name, each as an experiment on these rows.
+    member_runs, members : their runs, once they are there, and what these predicted of every
+        judged row.
     """
 
     experiment: Experiment
@@ -42,6 +57,9 @@ class Prepared:
     trained: tuple[str, ...]
     horizon_days: int
     plan: Plan
+    member_configs: Mapping[str, Resolved] = field(default_factory=dict)
+    member_runs: Mapping[str, RunDir] = field(default_factory=dict)
+    members: Members | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -65,15 +83,17 @@ def read_experiment(
 ) -> Resolved:
     """Read a config with its model's parameters checked; all errors in one ConfigError.
 
-    With `tunable` spaces may stand where values do.
+    Members that it takes from other configs are written out. With `tunable` spaces may stand where
+    values do.
     """
-    return load_experiment(
+    resolved = load_experiment(
         path,
         data=data,
         overrides=overrides,
         params_of=lambda name: get_model(name).Params,
         tunable=tunable,
     )
+    return with_members(resolved)
 
 
 def prepare(
@@ -97,13 +117,14 @@ def prepare(
     params = validate_params(model_class.Params, resolved)
     if experiment.data.entity is None:
         _check_no_entity_needed(experiment.model.type, info_of(model_class, params), params)
+    members = member_experiments(resolved, params)
     if dataset is None:
         rows_by_features = experiment.data.missing.max_row_missing is not None
         dataset = load_data(
             experiment.data,
             say=reporter.say,
             features="checked" if plan_only and not rows_by_features else "configured",
-            targets=experiment.scoring.targets,
+            targets=[*experiment.scoring.targets, *targets_of(members)],
             keep_unlabelled=info_of(model_class, params).unlabelled,
             progress=reporter.converted,
         )
@@ -111,14 +132,20 @@ def prepare(
         pa.default_memory_pool().release_unused()
     multi_target = info_of(model_class, params).multi_target
     trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
-    horizon = max(dataset.horizons[name] for name in trained)
+    horizon = max(
+        *(dataset.horizons[name] for name in trained),
+        *(longest_horizon(member) for member in members.values()),
+        0,
+    )
     scored = max(dataset.horizons[name] for name in (trained[0], *experiment.scoring.targets))
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored)
+    check_members(resolved, members, plan)
+    check_features(resolved, members, dataset)
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
     for note in plan.notes:
         reporter.warn(note)
-    return Prepared(experiment, model_class, params, dataset, trained, horizon, plan)
+    return Prepared(experiment, model_class, params, dataset, trained, horizon, plan, members)
 
 
 def _check_no_entity_needed(name: str, info: ModelInfo, params: BaseModel) -> None:

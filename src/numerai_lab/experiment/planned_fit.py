@@ -12,7 +12,7 @@ from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.machine import usable_cores
 from numerai_lab.models import FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
-from numerai_lab.splits import inner_slice, known_before, sample_weights
+from numerai_lab.splits import inner_slice, known_before, labelled_before, sample_weights
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def plan_fit(
     Parameters
     ----------
     eras : int32, training era numbers; early stopping takes the last of them, purged.
-    judged : int32, eras that the model will be judged on; None: none. They bound `unlabelled`.
+    judged : int32, eras that the model will be judged on; None: none. They bound `unlabelled`
+        and `members`.
     progress, say : called by the model, as in `FitContext`.
     """
     experiment = prepared.experiment
@@ -91,6 +92,10 @@ def fit_context(
     """
     experiment = prepared.experiment
     known = prepared.dataset.known if prepared.info.unlabelled else None
+    members = prepared.members
+    if members is not None:
+        eras = labelled_before(members.rows.eras, judged, members.purge_eras)
+        members = members.of(eras)
     return FitContext(
         # the seed does not depend on the fold: two runs that share a fold share its model
         seed=child_seed(experiment.seed, "model"),
@@ -100,6 +105,7 @@ def fit_context(
         weights=sample_weights(experiment.weights, train),
         stop=stop,
         unlabelled=None if known is None else known.select_eras(known_before(known.eras, judged)),
+        members=members,
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,
         n_threads=experiment.threads or usable_cores(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models import (
@@ -26,6 +27,7 @@ def predict_eras(
     trained_to: int,
     purge_eras: int,
     since: int | None = None,
+    members: Mapping[str, Float32] | None = None,
 ) -> Detailed:
     """Predict whole eras without showing their targets.
 
@@ -37,13 +39,14 @@ def predict_eras(
     purge_eras : eras before a judged one whose labels are not known yet.
     since : an earlier era than those of `rows`: an `OnlineModel` is led through every labelled era
         from it on, and so has learnt era by era, as it would have live.
+    members : what members predict of the judged eras, for a model that needs them.
 
     Raises
     ------
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
     if not (isinstance(model, OnlineModel) and model.online):
-        return predict_blind(model, rows)
+        return predict_blind(model, rows, members)
     parts = []
     asked = set(rows.eras.tolist())
     passed = rows if since is None else labelled.between(since, int(rows.eras[-1]))
@@ -66,18 +69,25 @@ def resolved_before_each(
         seen = max(seen, last)
 
 
-def predict_blind(model: Model, rows: EraFrame) -> Detailed:
+def predict_blind(
+    model: Model, rows: EraFrame, members: Mapping[str, Float32] | None = None
+) -> Detailed:
     """Predict whole eras without their targets, and check what comes back.
+
+    Parameters
+    ----------
+    members : what members predict of these rows, for a model that needs them.
 
     Raises
     ------
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
     blind = rows.without_targets()
+    given: dict[str, Any] = {} if members is None else {"members": members}
     if isinstance(model, DetailedModel):
-        detail = model.predict_in_detail(blind)
+        detail = model.predict_in_detail(blind, **given)
     else:
-        detail = Detailed(np.asarray(model.predict(blind), dtype=np.float32))
+        detail = Detailed(np.asarray(model.predict(blind, **given), dtype=np.float32))
     return _checked(model, detail, rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +20,13 @@ from numerai_lab.experiment.judging import (
     aligned_baseline,
     begin_looks,
     check_judging,
-    dataset_for,
-    differs_from_variant,
     has_test,
     judge_run,
     variant_facts,
 )
+from numerai_lab.experiment.member_runs import check_same_members, member_facts, out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.needed_runs import ensure_baselines, ensure_members
 from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
 from numerai_lab.experiment.records import (
     BEFORE_MANIFEST,
@@ -49,7 +49,6 @@ from numerai_lab.experiment.records import (
     read_predictions,
     remove_contents,
     remove_leftovers,
-    same_data,
     say_if_unverifiable,
     versions,
     warn_other_versions,
@@ -82,61 +81,6 @@ class TrainOptions:
     data: str | None = None
     command: str = ""
     executor: Executor = field(default_factory=Here)
-
-
-def ensure_baselines(
-    baselines: Mapping[str, Resolved],
-    prepared: Prepared,
-    references: References,
-    options: TrainOptions,
-    reporter: Reporter,
-) -> dict[str, RunDir]:
-    """Find, or train, the experiments named in compare_to on the same rows and folds."""
-    found: dict[str, RunDir] = {}
-    for name, baseline in baselines.items():
-        twin = differs_from_variant(prepared, baseline)
-        if twin is not None:
-            variant, differences = twin
-            if not differences:
-                reporter.say(
-                    f"compare_to: {name} predicts what this run predicts on the way, shown as "
-                    f"'{variant}'"
-                )
-                continue
-            reporter.warn(
-                f"compare_to: {name} has other settings than what is shown as '{variant}', so it "
-                f"is one more baseline, trained by itself: {', '.join(differences)}"
-            )
-        digest = config_hash(baseline.experiment)
-        damaged = _left_out(name, reporter)
-        for run in iter_runs(options.runs_dir, baseline.experiment.name, damaged):
-            same = run.finished and run.manifest()["config_hash"] == digest
-            if same and same_data(run, prepared.dataset, references):
-                try:
-                    run.checked(run.predictions_path)
-                except Damaged as error:
-                    damaged(run, error)
-                    continue
-                found[name] = run
-        if name not in found:
-            reporter.say(f"compare_to: {name} has no run on these rows and folds yet, training it")
-            found[name] = train(
-                baseline,
-                replace(options, run_dir=None, resume=False, final=False),
-                reporter.child(),
-                dataset_for(baseline, prepared.dataset),
-            )
-        else:
-            reporter.say(f"compare_to: {name} from {found[name].path}")
-            say_if_unverifiable(found[name], reporter.warn)
-    return found
-
-
-def _left_out(name: str, reporter: Reporter) -> Callable[[RunDir, RunError], None]:
-    def damaged(_: RunDir, error: RunError) -> None:
-        reporter.warn(f"compare_to: a run of {name} is left out, it is damaged: {error}")
-
-    return damaged
 
 
 def train(
@@ -174,8 +118,10 @@ def train(
                     fix="continue it with --resume, or choose another directory",
                 )
         prepared = prepare(resolved, reporter, dataset)
-        check_memory(prepared, options.executor)
-        options.executor.check(prepared, reporter)
+        # members go out in runs of their own; what is made of their predictions is fitted here
+        executor = Here() if prepared.member_configs else options.executor
+        check_memory(prepared, executor)
+        executor.check(prepared, reporter)
         references = load_references(prepared.dataset, reporter.say)
         # what judging needs is checked before the first tree: a typo there must not cost a night
         check_judging(prepared, references)
@@ -183,12 +129,28 @@ def train(
             name: aligned_baseline(resolved, name, options.data)
             for name in prepared.experiment.compare_to
         }
+
+        def train_other(
+            other: Resolved, dataset: Dataset | None, run: RunDir | None = None, *, final: bool
+        ) -> RunDir:
+            resume = run is not None
+            path = None if run is None else run.path
+            theirs = replace(options, run_dir=path, resume=resume, final=final)
+            return train(other, theirs, reporter.child(), dataset)
+
+        # before the run begins: one that is stopped here is made by the same command again
+        members = ensure_members(
+            prepared, references, options.runs_dir, train_other, reporter, final=options.final
+        )
+        if members:
+            known = out_of_fold(members, prepared, reporter.warn)
+            prepared = replace(prepared, member_runs=members, members=known)
         if run is None and options.final:
             found = run_without_final(
                 resolved.experiment.name,
                 digest,
                 options.runs_dir,
-                prepared.dataset,
+                prepared,
                 references,
                 reporter,
             )
@@ -197,7 +159,7 @@ def train(
                 reporter.run = found.path
                 reporter.log_to(found.path / "log.jsonl")
                 held.callback(reporter.log_to, None)
-                add_final(found, prepared, references, reporter, options.executor)
+                add_final(found, prepared, references, reporter, executor)
                 return found
         if run is None:
             run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
@@ -205,6 +167,7 @@ def train(
         reporter.run = run.path
         if run.manifest_path.exists():
             check_same_data(run, prepared.dataset, references, "begin a new run")
+            check_same_members(run, prepared.member_runs)
             warn_other_versions(run, reporter.warn)
             remove_leftovers(run)
         else:
@@ -217,12 +180,14 @@ def train(
             held.enter_context(nothing_kept_of_a_mistake(run))
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
-        baselines = ensure_baselines(named, prepared, references, options, reporter)
+        baselines = ensure_baselines(
+            named, prepared, references, options.runs_dir, train_other, reporter
+        )
         folds = prepared.plan.folds
         todo = [f for f in folds if not whole(run, run.fold_dir(f.index), reporter.warn)]
-        run_folds(run, todo, prepared, references, reporter, options.executor)
+        run_folds(run, todo, prepared, references, reporter, executor)
         if options.final and not whole(run, run.final_dir, reporter.warn):
-            run_final(run, prepared, references, reporter, options.executor)
+            run_final(run, prepared, references, reporter, executor)
         elif run.has_final:
             _warn_if_damaged(run, reporter)
         reporter.check()  # nothing that follows asks for the mark that Ctrl-C leaves
@@ -360,6 +325,8 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
+    if prepared.member_runs:
+        manifest["members"] = member_facts(run, prepared.member_runs)
     manifest |= changes or {}
     if has_test(manifest):
         # before the manifest, so that a run with a manifest and no count has lost it

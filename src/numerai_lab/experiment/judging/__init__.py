@@ -4,6 +4,7 @@ from numerai_lab.experiment.judging.baselines import (
     aligned_baseline,
     dataset_for,
     differs_from_variant,
+    features_for,
 )
 from numerai_lab.experiment.judging.compare import compare
 from numerai_lab.experiment.judging.era_bounds import era_bound
@@ -40,6 +41,7 @@ __all__ = [
     "era_bound",
     "evaluate",
     "evaluate_test",
+    "features_for",
     "has_test",
     "judge_run",
     "judged_columns",

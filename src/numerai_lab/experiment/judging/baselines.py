@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from numerai_lab.config import Resolved, validate_params
-from numerai_lab.data import Dataset
+from numerai_lab.data import Dataset, chosen_features
 from numerai_lab.errors import ConfigError, did_you_mean
 from numerai_lab.experiment.plan import Prepared, read_experiment
 from numerai_lab.models import DetailedModel, get_model, info_of
@@ -77,16 +77,40 @@ def differs_from_variant(prepared: Prepared, baseline: Resolved) -> tuple[str, l
     return variant, differences
 
 
-def dataset_for(baseline: Resolved, loaded: Dataset) -> Dataset | None:
-    """The parent's rows as the baseline trains on them; None when it needs others than loaded."""
-    wanted = baseline.experiment.data
-    optional = [name for name in wanted.optional_targets if name in loaded.frame.target_names]
-    names = tuple(dict.fromkeys([*wanted.targets, *optional]))
-    if len(optional) < len(wanted.optional_targets) or any(
-        name not in loaded.frame.target_names for name in names
-    ):
+def features_for(other: Resolved, loaded: Dataset) -> tuple[str, ...] | None:
+    """The features that another experiment on the same rows trains on.
+
+    None when its own rows must tell: it chooses others than are loaded, of which some may go.
+    """
+    wanted, there = other.experiment.data, loaded.frame.feature_names
+    chosen = chosen_features(wanted, loaded)
+    if tuple(name for name in chosen if name in set(there)) == there:
+        return there
+    missing = wanted.missing
+    if missing.max_row_missing is not None or missing.max_feature_missing is not None:
         return None
-    kind = get_model(baseline.experiment.model.type)
-    if info_of(kind, validate_params(kind.Params, baseline)).unlabelled and loaded.known is None:
+    return chosen
+
+
+def dataset_for(other: Resolved, loaded: Dataset) -> Dataset | None:
+    """The loaded rows as another experiment trains on them; None when it needs others."""
+    wanted, there = other.experiment.data, loaded.frame.target_names
+    optional = [name for name in wanted.optional_targets if name in there]
+    targets = tuple(dict.fromkeys([*wanted.targets, *optional]))
+    if len(optional) < len(wanted.optional_targets) or any(name not in there for name in targets):
         return None
-    return replace(loaded, train_targets=names)
+    if targets[0] != loaded.train_targets[0]:
+        return None  # rows without the one main target may have the other
+    kind = get_model(other.experiment.model.type)
+    unlabelled = info_of(kind, validate_params(kind.Params, other)).unlabelled
+    if unlabelled and loaded.known is None:
+        return None
+    features = features_for(other, loaded)
+    if features is None or not set(features) <= set(loaded.frame.feature_names):
+        return None
+    return replace(
+        loaded,
+        frame=loaded.frame.with_features(features),
+        known=loaded.known.with_features(features) if unlabelled and loaded.known else None,
+        train_targets=targets,
+    )

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
@@ -32,22 +32,34 @@ def locked(run: RunDir) -> Iterator[None]:
                     run.path.rmdir()
 
 
-def fingerprint(dataset: Dataset, references: References) -> str:
+def fingerprint(
+    dataset: Dataset, references: References, features: Sequence[str] | None = None
+) -> str:
     """Hash what a run's numbers depend on: bytes of all files read, and the features chosen.
 
     The features are not settled by the files of rows: a set is what features.json says it is.
+
+    Parameters
+    ----------
+    features : names to take for those of the dataset, for a run on the same files.
     """
     facts = {
         "files": sorted(file.identity for file in dataset.files),
         "references": sorted(file.sha256 for file in references.files),
-        "features": dataset.frame.feature_names,
+        "features": dataset.frame.feature_names if features is None else tuple(features),
     }
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def same_data(run: RunDir, dataset: Dataset, references: References) -> bool:
-    """Whether a run was made from the same bytes and features."""
-    return bool(run.manifest()["data"]["fingerprint"] == fingerprint(dataset, references))
+def same_data(
+    run: RunDir,
+    dataset: Dataset,
+    references: References,
+    features: Sequence[str] | None = None,
+) -> bool:
+    """Whether a run was made from the same bytes and features (`features` as in `fingerprint`)."""
+    mine = fingerprint(dataset, references, features)
+    return bool(run.manifest()["data"]["fingerprint"] == mine)
 
 
 def check_same_config(run: RunDir, digest: str) -> None:

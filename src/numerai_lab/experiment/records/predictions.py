@@ -110,25 +110,36 @@ class Predictions:
         known = rows.row_eras
         if self.eras is None:
             return replace(self, eras=known)
-        differs = np.flatnonzero(self.eras != known)
+        self._check_eras(self.eras, rows)
+        return self
+
+    def _check_eras(self, eras: npt.NDArray[np.int32], rows: EraFrame) -> None:
+        """Raise where one of the eras of these rows is not what the rows say."""
+        known = rows.row_eras
+        differs = np.flatnonzero(eras != known)
         if len(differs):
             i = int(differs[0])
             raise RunError(
-                f"id {self.ids[i].as_py()} is in era {self.eras[i]} here and in era "
-                f"{known[i]} of the data",
+                f"id {rows.ids[i].as_py()} is in era {eras[i]} here and in era {known[i]} of the "
+                "data",
                 where=self.source,
                 fix="name the data they were made for with --data",
             )
-        return self
 
     def values_for(self, rows: EraFrame) -> npt.NDArray[np.float64]:
-        """Return the column `prediction` in the order of `rows`, NaN where there is none."""
+        """Return the column `prediction` in the order of `rows`, NaN where there is none.
+
+        Raises RunError without such a column, or where a row is in another era here.
+        """
         if "prediction" not in self.columns:
             raise RunError("has no column 'prediction'", where=self.source)
         positions = pc.index_in(rows.ids, value_set=self.ids)
         order = positions.fill_null(0).to_numpy()
+        absent = pc.is_null(positions).to_numpy(zero_copy_only=False)
+        if self.eras is not None:
+            self._check_eras(np.where(absent, rows.row_eras, self.eras[order]), rows)
         values: npt.NDArray[np.float64] = self.columns["prediction"][order]
-        values[pc.is_null(positions).to_numpy(zero_copy_only=False)] = np.nan
+        values[absent] = np.nan
         return values
 
 

@@ -1,0 +1,287 @@
+"""Members as experiments of their own, on the rows, folds and scoring of the run they are for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from numerai_lab.config import (
+    BlockedSplit,
+    Experiment,
+    ModelChoice,
+    Resolved,
+    Split,
+    load_experiment,
+    resolved_yaml,
+    validate_params,
+)
+from numerai_lab.data import Dataset, chosen_features, horizon_days
+from numerai_lab.errors import ConfigError, did_you_mean
+from numerai_lab.models import MemberChoice, get_model, info_of, members_of
+from numerai_lab.splits import Plan
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
+_OWN_OF_DATA = ("targets", "optional_targets", "feature_set", "features")
+_OWN_OF_SPLIT = ("train_step", "train_offset")
+
+
+def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
+    """Write out every member that an experiment takes from another config (`from: ridge.yaml`).
+
+    Of that file count its model, weights and early stopping, and what it says itself of targets,
+    features, seed, `train_step` and `train_offset`, each unless the member says it; all else is
+    the experiment's.
+
+    Parameters
+    ----------
+    before : the files whose members these are, to find a circle.
+
+    Raises
+    ------
+    ConfigError : no such file, a mistake in it, members in a circle.
+    """
+    chain = (*before, resolved.path.resolve())
+    model_class = get_model(resolved.experiment.model.type)
+    params = validate_params(model_class.Params, resolved)
+    notes: list[str] = []
+
+    def written_out(choice: MemberChoice, key: str) -> MemberChoice:
+        path = resolved.path.parent / str(choice.from_)
+        where = f"{resolved.places.get(key, resolved.path)} {key}"
+        if not path.is_file():
+            known = sorted(p.name for p in resolved.path.parent.glob("*.yaml"))
+            raise ConfigError(
+                f"no config '{choice.from_}' beside {resolved.path}"
+                + did_you_mean(str(choice.from_), known),
+                where=where,
+                fix="name a YAML file relative to this one's folder",
+            )
+        if path.resolve() in chain:
+            names = [one.name for one in (*chain[chain.index(path.resolve()) :], path)]
+            raise ConfigError(
+                f"members in a circle: {' -> '.join(names)}",
+                where=where,
+                fix="take the member out of one of these files",
+            )
+        other = load_experiment(path, params_of=lambda name: get_model(name).Params)
+        other = with_members(other, chain)
+        notes.extend(f"{path.name}: {note}" for note in other.notes)
+        notes.extend(_not_used(other, resolved, path.name))
+        return _as_choice(other, choice, where)
+
+    found = _replaced(params, written_out, "model.params")
+    if found is params:
+        return resolved
+    written = found.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    model = resolved.experiment.model.model_copy(update={"params": written})
+    experiment = resolved.experiment.model_copy(update={"model": model})
+    return replace(resolved, experiment=experiment, notes=(*resolved.notes, *notes))
+
+
+def _replaced(value: Any, fill: Callable[[MemberChoice, str], MemberChoice], key: str) -> Any:
+    """Return a value with all members within it filled in, itself where there are none."""
+    if isinstance(value, MemberChoice) and value.from_ is not None:
+        return fill(value, f"{key}.from")
+    if isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+        changed = {
+            name: new
+            for name, old in fields.items()
+            if (new := _replaced(old, fill, f"{key}.{name}")) is not old
+        }
+        return value.model_copy(update=changed) if changed else value
+    if isinstance(value, dict):
+        inside = {name: _replaced(old, fill, f"{key}.{name}") for name, old in value.items()}
+        return inside if any(inside[name] is not old for name, old in value.items()) else value
+    if isinstance(value, list | tuple):
+        items = [_replaced(old, fill, f"{key}[{i}]") for i, old in enumerate(value)]
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else type(value)(items)
+    return value
+
+
+def _as_choice(other: Resolved, choice: MemberChoice, where: str) -> MemberChoice:
+    theirs = other.experiment
+    if theirs.neutralize is not None:
+        raise ConfigError(
+            f"{other.path} has a section neutralize, which a member cannot have",
+            where=where,
+            fix="leave it out there (`neutralize: null` in a copy that extends it), and neutralise "
+            "what is made of the members",
+        )
+    sections = {"data": _OWN_OF_DATA, "split": _OWN_OF_SPLIT}
+    own: dict[str, Any] = {
+        key: getattr(getattr(theirs, section), key)
+        for section, keys in sections.items()
+        for key in keys
+        if _said(other, f"{section}.{key}")
+    }
+    if _said(other, "seed"):
+        own["seed"] = theirs.seed
+    here = {key: getattr(choice, key) for key in choice.model_fields_set if key != "from_"}
+    if "feature_set" in here:
+        own.pop("features", None)
+    if "targets" in here:
+        own.pop("optional_targets", None)
+    whole = {
+        "type": theirs.model.type,
+        "params": theirs.model.params,
+        "weights": theirs.weights,
+        "early_stopping": theirs.early_stopping,
+        "name": theirs.name,
+        **own,
+        **here,
+    }
+    return MemberChoice.model_validate({key: v for key, v in whole.items() if v is not None})
+
+
+def _said(other: Resolved, key: str) -> bool:
+    return any(place == key or place.startswith(f"{key}[") for place in other.places)
+
+
+def _not_used(other: Resolved, parent: Resolved, name: str) -> list[str]:
+    """Say which sections of a member's file give way to the experiment's."""
+
+    def rest(experiment: Experiment, section: str, own: tuple[str, ...]) -> dict[str, Any]:
+        written = getattr(experiment, section).model_dump(mode="json")
+        return {key: value for key, value in written.items() if key not in own}
+
+    sections = {"data": (*_OWN_OF_DATA, "store"), "split": _OWN_OF_SPLIT, "scoring": ()}
+    differ = [
+        section
+        for section, own in sections.items()
+        if rest(other.experiment, section, own) != rest(parent.experiment, section, own)
+    ]
+    if not differ:
+        return []
+    return [f"of {name} gives way to this experiment's: {', '.join(differ)}"]
+
+
+def member_experiments(resolved: Resolved, params: BaseModel) -> dict[str, Resolved]:
+    """Return a model's members by name, each as an experiment; none where it needs none.
+
+    Parameters
+    ----------
+    params : of the experiment's model.
+
+    Raises
+    ------
+    ConfigError : a name that can be no folder, a member that comes from a file that nobody has read
+        (`with_members`), `train_offset` that is not below `train_step`.
+    """
+    model_class = get_model(resolved.experiment.model.type)
+    found = {}
+    for name, choice in members_of(model_class, params).items():
+        where = f"{resolved.path} member '{name}'"
+        if _NAME.fullmatch(name) is None:
+            raise ConfigError(
+                f"'{name}' is no name for a member",
+                where=str(resolved.path),
+                fix="use letters, digits, _ and -",
+            )
+        try:
+            found[name] = _experiment(resolved, name, choice)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(said, where=where) from None
+    return found
+
+
+def _experiment(resolved: Resolved, name: str, choice: MemberChoice) -> Resolved:
+    mine = resolved.experiment
+    rows: dict[str, Any] = {}
+    if choice.targets is not None:
+        rows |= {"targets": choice.targets, "optional_targets": choice.optional_targets}
+    elif choice.optional_targets:
+        rows |= {"optional_targets": choice.optional_targets}
+    if choice.features is not None:
+        rows["features"] = choice.features
+    elif choice.feature_set is not None:
+        rows |= {"feature_set": choice.feature_set, "features": None}
+    split = mine.split.model_dump(by_alias=True, exclude_unset=True)
+    if choice.train_step is not None:
+        split |= {"train_step": choice.train_step, "train_offset": choice.train_offset or 0}
+    elif choice.train_offset is not None:
+        split["train_offset"] = choice.train_offset
+    written = choice.params.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    experiment = Experiment(
+        name=choice.name or f"{mine.name}.{name}",
+        seed=mine.seed if choice.seed is None else choice.seed,
+        device=mine.device,
+        threads=mine.threads,
+        data=mine.data.model_copy(update=rows),
+        split=_SPLIT.validate_python(split),
+        weights=choice.weights,
+        early_stopping=choice.early_stopping,
+        model=ModelChoice(type=choice.type, params=written),
+        scoring=mine.scoring,
+    )
+    return Resolved(experiment, resolved.path, resolved_yaml(experiment), {})
+
+
+def longest_horizon(resolved: Resolved) -> int:
+    """Return the longest horizon, in trading days, that a member or its members learn from."""
+    experiment = resolved.experiment
+    model_class = get_model(experiment.model.type)
+    params = validate_params(model_class.Params, resolved)
+    names = experiment.data.targets[:1]
+    if info_of(model_class, params).multi_target:
+        names = [*experiment.data.targets, *experiment.data.optional_targets]
+    own = [horizon_days(name, experiment.data.horizons) for name in names]
+    within = member_experiments(resolved, params).values()
+    return max([*own, *(longest_horizon(one) for one in within)])
+
+
+def targets_of(members: Mapping[str, Resolved]) -> list[str]:
+    """Return the targets that members train on, which are then read with the run's own rows."""
+    return list(dict.fromkeys(t for m in members.values() for t in m.experiment.data.targets))
+
+
+def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Plan) -> None:
+    """Refuse folds of which no earlier one tells anything about members.
+
+    Raises ConfigError.
+    """
+    if not members:
+        return
+    kind = resolved.experiment.model.type
+    place = resolved.places.get("split.type") or resolved.places.get("split") or resolved.path
+    where = f"{place} split.type"
+    if isinstance(resolved.experiment.split, BlockedSplit):
+        raise ConfigError(
+            f"model '{kind}' learns from what its members predicted in earlier folds, and in a "
+            "blocked split these members have learnt from the judged eras",
+            where=where,
+            fix="use walk_forward or official",
+        )
+    if len(plan.folds) == 1:
+        raise ConfigError(
+            f"model '{kind}' learns from what its members predicted in earlier folds, and this "
+            "split has one fold only",
+            where=where,
+            fix="use walk_forward with a smaller chunk_eras, or more eras",
+        )
+
+
+def check_features(resolved: Resolved, members: Mapping[str, Resolved], dataset: Dataset) -> None:
+    """Refuse a member with features that the run does not load: live rows come with the run's.
+
+    Raises ConfigError.
+    """
+    mine = set(chosen_features(resolved.experiment.data, dataset))
+    for name, member in members.items():
+        theirs = chosen_features(member.experiment.data, dataset)
+        absent = [one for one in theirs if one not in mine]
+        if absent:
+            raise ConfigError(
+                f"member '{name}' has {len(absent)} features that this experiment does not load, "
+                f"first '{absent[0]}'",
+                where=str(resolved.path),
+                fix="choose a data.feature_set that has those of every member",
+            )
