@@ -1,5 +1,7 @@
 """What many tests need: a small tournament on disk, a small config, the command line."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Two test workers on two cores: one thread each, or the libraries' threads wait for one another.
 # Set before the libraries are imported; processes started by tests inherit it.
@@ -21,9 +24,9 @@ from hypothesis import settings
 
 from forked import Forks
 from numerai_lab.cli import run
-from numerai_lab.data import generate_tournament
-from stand_in import StandIn
-from tiny import SMALL, TINY_CONFIG
+
+if TYPE_CHECKING:  # heavy libraries: imported by who runs tests, not by who hands them out
+    from stand_in import StandIn
 
 IN_MEMORY = Path("/dev/shm")
 
@@ -44,6 +47,9 @@ settings.load_profile("lab")
 @pytest.fixture(scope="session")
 def tournament(tmp_path_factory) -> Path:
     """A small synthetic tournament; read it, never write to it."""
+    from numerai_lab.data import generate_tournament
+    from tiny import SMALL
+
     folder = tmp_path_factory.mktemp("tournament") / "data"
     generate_tournament(folder, SMALL)
     return folder
@@ -60,6 +66,8 @@ def final_runs(tmp_path_factory, tournament) -> Path:
 @pytest.fixture(scope="session")
 def stand_in_process(tournament, forks) -> Iterator[StandIn]:
     """One stand-in tournament server for the whole session; use `stand_in`."""
+    from stand_in import StandIn
+
     server = StandIn.start(tournament, forks)
     yield server
     server.stop()
@@ -83,6 +91,8 @@ def pointed(stand_in, monkeypatch, tmp_path):
 @pytest.fixture
 def tiny_config(tmp_path, tournament) -> Path:
     """An experiment that trains in well under a second."""
+    from tiny import TINY_CONFIG
+
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY_CONFIG.format(folder=tournament))
     return path
@@ -91,6 +101,8 @@ def tiny_config(tmp_path, tournament) -> Path:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory, tournament) -> tuple[Path, str]:
     """A folder with `tiny.yaml` trained once into `runs`, and what --json said; see `trained`."""
+    from tiny import TINY_CONFIG
+
     folder = tmp_path_factory.mktemp("trained")
     config = folder / "tiny.yaml"
     config.write_text(TINY_CONFIG.format(folder=tournament))

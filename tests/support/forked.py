@@ -79,9 +79,12 @@ class Forked:
 
         pipes = [(i, p) for i, p in enumerate((self.stdout, self.stderr)) if not p.closed]
         threads = [threading.Thread(target=drain, args=one, daemon=True) for one in pipes]
+        end = time.monotonic() + timeout
         for thread in threads:
             thread.start()
-        self.wait(timeout)
+        for thread in threads:  # pipes close when it ends: no need to ask for that all the time
+            thread.join(timeout)
+        self.wait(end - time.monotonic())
         for thread in threads:
             thread.join(timeout)
         return read[0], read[1]

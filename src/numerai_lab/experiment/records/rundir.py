@@ -186,8 +186,11 @@ class RunDir:
 
     def owner(self) -> Owner:
         """Return what the run's records call it. Raises RunError."""
+        return self._owner_in(self.manifest())
+
+    def _owner_in(self, manifest: Mapping[str, Any]) -> Owner:
         try:
-            return owner_of(self.manifest())
+            return owner_of(manifest)
         except NotAsWritten as error:
             raise Damaged(
                 str(error), where=str(self.manifest_path), fix="train this experiment again"
@@ -287,9 +290,10 @@ class RunDir:
         return f"numerai-lab train {shlex.quote(str(self.path / 'resolved.yaml'))}"
 
     def _record(self, path: Path, part: str) -> dict[str, Any] | None:
-        kept = "format" in self.manifest()
+        manifest = self.manifest()
+        kept = "format" in manifest
         try:
-            record = read_record(path, self.owner(), part)
+            record = read_record(path, self._owner_in(manifest), part)
             if record is None and kept:
                 raise NotAsWritten("is empty")
         except FileNotFoundError:
@@ -307,7 +311,8 @@ class RunDir:
 
     def _scores(self) -> tuple[dict[str, Any], Mapping[str, FileMark] | None]:
         """Read scores.json, and the marks of the tables that were written with it."""
-        path, kept = self.scores_path, "format" in self.manifest()
+        path, manifest = self.scores_path, self.manifest()
+        kept = "format" in manifest
         try:
             try:
                 value = read_sealed(path)
@@ -318,7 +323,7 @@ class RunDir:
             record = value.pop(RECORD, None)
             if record is None:
                 return value, None
-            check_owner(record, self.owner(), SCORES)
+            check_owner(record, self._owner_in(manifest), SCORES)
             return value, record["files"]
         except FileNotFoundError:
             raise Damaged(
