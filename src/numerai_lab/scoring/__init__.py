@@ -1,6 +1,6 @@
 """How predictions are judged: scores per era, summaries with error bars, payouts."""
 
-from numerai_lab.scoring.bootstrap import block_length, overlap_eras
+from numerai_lab.scoring.bootstrap import block_length, interval_of_mean, overlap_eras
 from numerai_lab.scoring.correlation import (
     contribution_per_era,
     corr_per_era,
@@ -49,6 +49,7 @@ __all__ = [
     "exposure_per_era",
     "fnc_per_era",
     "gaussian_rank_per_era",
+    "interval_of_mean",
     "is_ranks",
     "level_change",
     "long_run_std",

@@ -117,7 +117,7 @@ def test_one_training_era_is_too_few_to_adapt(world, kind, strength):
 def test_the_time_limit_leaves_an_era_unadapted_and_says_so(world):
     model, _ = fitted("code_leaves", world.between(1, 60), seconds_per_era=5.0)
     ticks = iter(range(0, 10_000, 10))
-    model._adaptation.clock = lambda: float(next(ticks))
+    model.guarded.adaptation.clock = lambda: float(next(ticks))
     detail = model.predict_in_detail(world.between(63, 65))
     assert np.array_equal(detail.predictions, detail.variants["frozen"])
     assert detail.notes == (

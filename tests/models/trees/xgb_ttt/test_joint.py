@@ -186,18 +186,20 @@ def test_auto_tries_no_joint_training_first_and_says_what_it_took():
     assert np.array_equal(model.predict(frame), again.predict(frame))
 
 
-def test_auto_without_a_gain_is_exactly_the_frozen_trees():
+@pytest.mark.parametrize("strength", ["auto", "online"])
+def test_auto_without_a_gain_is_exactly_the_frozen_trees(strength):
     frame = regime_frame(1, n_eras=110, n_rows=60, link=0, moves=0)
     model, report = fitted(
         frame,
         {**HELD, "weight": "auto"},
         num_boost_round=10,
-        adapt={"method": "leaf_refresh"},
+        adapt={"method": "leaf_refresh", "strength": strength},
     )
     assert report.details["weight"] == report.details["strength"] == 0
     assert "joint training and adaptation off" in report.notes[-1]
     tried = {(gain["weight"], gain["strength"]) for gain in _first_block(report)["gains"]}
-    # leaf_refresh has nothing to work on without joint trees
+    # leaf_refresh has nothing to work on without joint trees, now or later
+    assert not model.online
     assert {pair for pair in tried if pair[0] == 0} == set()
     detail = model.predict_in_detail(frame)
     assert np.array_equal(detail.predictions, detail.variants[FROZEN])

@@ -95,7 +95,7 @@ def test_leaf_refresh_against_loops(world, judged, steps):
     trees, _ = xgboost_trees(trunk.booster)
     leaves = leaves_of(trees, era.features)
     outputs = trunk.outputs(era.features)
-    reader = model._adaptation.reader
+    reader = model.guarded.adaptation.reader
     targets = reader.read(63, era.features, outputs[:, 0], trunk.unit).auxiliary
     slopes = slopes_on_auxiliary(trees, 0.1)
     movements = np.column_stack(
@@ -143,8 +143,8 @@ def test_slopes_on_auxiliary_are_a_weighted_ridge():
 
 def test_a_leaf_moves_no_further_than_the_clip(world):
     train = world.between(1, 60)
-    free = fitted(params_of("leaf_refresh", clip=1e6), train)._adaptation
-    bound = fitted(params_of("leaf_refresh", clip=0.5), train)._adaptation
+    free = fitted(params_of("leaf_refresh", clip=1e6), train).guarded.adaptation
+    bound = fitted(params_of("leaf_refresh", clip=0.5), train).guarded.adaptation
     rows = world.between(64, 64)
     far = [a.adapt(64, rows.features, a.trunk.predict(rows)).state for a in (free, bound)]
     usual = np.abs(far[1]).max()
@@ -187,21 +187,21 @@ def test_the_own_loss_reads_the_regime_from_the_features():
         "adapt": {"strength": 1.0, "code": "own_loss"},
     }
     model = fitted(params, frame.between(1, 100))
-    adaptation = model._adaptation
+    adaptation = model.guarded.adaptation
     own, task = [], []
     for number, rows in frame.between(103, 130).iter_eras():
         features = frame.between(103, 130).features[rows]
         era = adaptation.adapt(number, features, np.zeros(len(features), np.float32))
         own.append(era.state[0])
-        task.append(era.code[0])
+        task.append(era.facts["code_1"])
     assert np.corrcoef(own, task)[0, 1] > 0.7
 
 
 def test_held_out_features_stay_hidden_from_all_trees_that_learn_them(world):
     model = fitted(params_of("own_loss"), world.between(1, 60))
-    hidden = set(model._adaptation.reader.hidden().tolist())
+    hidden = set(model.guarded.adaptation.reader.hidden().tolist())
     assert len(hidden) == 3
-    for booster in (model._joint.booster, model._adaptation.method._booster):
+    for booster in (model._joint.booster, model.guarded.adaptation.method._booster):
         trees, _ = xgboost_trees(booster)
         assert not hidden & set(trees.feature[~trees.is_leaf].tolist())
 
@@ -229,7 +229,7 @@ def test_bags_without_weight_teach_nothing(world):
     train = world.between(1, 60)
     weights = np.repeat(np.arange(60) % 2, np.diff(train.offsets)).astype(np.float32)
     model = fitted(params_of("code_leaves"), train, context(weights=weights))
-    assert model._adaptation.method.n_trees == ADAPTER["num_boost_round"]
+    assert model.guarded.adaptation.method.n_trees == ADAPTER["num_boost_round"]
     assert np.isfinite(model.predict(world.between(63, 64))).all()
 
 
@@ -335,7 +335,7 @@ def test_the_time_limit_keeps_the_steps_that_were_reached(world, judged):
     two = fitted(params_of("leaf_refresh", steps=2, clip=1e6), train)
     # the clock is looked at when an era begins, twice before the first step and after each
     limited = fitted(params_of("leaf_refresh", steps=50, clip=1e6, seconds_per_era=3.5), train)
-    limited._adaptation.clock = Clock(1.0)
+    limited.guarded.adaptation.clock = Clock(1.0)
     detail = limited.predict_in_detail(judged)
     assert detail.predictions.tobytes() == two.predict(judged).tobytes()
     assert detail.notes == ("6 of 6 eras adapted in 2 steps, when the time limit was over",)
@@ -345,7 +345,7 @@ def test_the_time_limit_keeps_the_steps_that_were_reached(world, judged):
 @pytest.mark.parametrize("name", ["own_loss", "leaf_refresh"])
 def test_no_step_within_the_time_limit_leaves_an_era_unadapted(name, limit, world, judged):
     limited = fitted(params_of(name, seconds_per_era=limit), world.between(1, 60))
-    limited._adaptation.clock = Clock(1.0)
+    limited.guarded.adaptation.clock = Clock(1.0)
     detail = limited.predict_in_detail(judged)
     unadapted = detail.variants.get("joint", detail.variants[FROZEN])
     assert detail.predictions.tobytes() == unadapted.tobytes()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.models.adapting import Adapted, State
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.trees.xgb_ttt.leaf_refresh import LeafRefresh
-from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, State, Trunk
+from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, Trunk
 from numerai_lab.models.trees.xgb_ttt.online_linear import OnlineLinear
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
@@ -29,24 +29,6 @@ METHODS: dict[str, type[Method]] = {
     "leaf_refresh": LeafRefresh,
     "online_linear": OnlineLinear,
 }
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """One era that was adapted to.
-
-    Attributes
-    ----------
-    change : float32 [n_rows], what strength 1 adds. state : what the method read.
-    code : float64 [n_codes], what the task read. seconds : what all of it took.
-    remark : what happened meanwhile, None for nothing.
-    """
-
-    change: Float32
-    state: State
-    code: Float64
-    seconds: float
-    remark: str | None
 
 
 class Adaptation:
@@ -134,7 +116,8 @@ class Adaptation:
         change = self.method.change(era, state)
         if not np.isfinite(change).all():
             return "the adaptation is not finite"
-        return Adapted(change, state, era.code, self.clock() - start, self.method.remark)
+        facts = {f"code_{m + 1}": float(s) for m, s in enumerate(era.code)}
+        return Adapted(change, state, self.clock() - start, facts, self.method.remark)
 
     def change(
         self, number: int, features: FeatureArray, predictions: Float32, state: State

@@ -14,11 +14,12 @@ import xgboost
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32, load_facts, save_facts
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.xgb.binning import bin_training_rows, library_talk, missing_marker
 from numerai_lab.models.trees.xgb_ttt.booster_json import merged
-from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
+from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.own_loss import OwnLoss
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
 from numerai_lab.seeds import child_seed

@@ -9,10 +9,11 @@ from typing import Self
 import numpy as np
 
 from numerai_lab.arrays import Float64
+from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.arrays import Trees
 from numerai_lab.models.trees.xgb_ttt.leaf_locator import LeafLocator
-from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, State, Trunk
+from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
 
 GAIN = 4.0

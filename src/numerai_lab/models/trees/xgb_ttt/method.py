@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.xgb import XGB
 from numerai_lab.models.trees.xgb.binning import missing_marker
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics
 
-State = npt.NDArray[Any]
-"""What the self-supervised loss of one era leads to: a code, or the movements of leaves."""
 TOO_LATE = "the time limit was over before the first step"
 
 
@@ -159,7 +158,10 @@ class Method(Protocol):
         """Learn from labelled rows; `ctx.weights` belong to them. `grown` counts trees."""
 
     def read(self, era: Era) -> State | str:
-        """Minimise the self-supervised loss on an era; a text says why it stays unadapted."""
+        """Minimise the self-supervised loss on an era; a text says why it stays unadapted.
+
+        The state is where that leads to: a code, or the movements of leaves.
+        """
         ...
 
     def change(self, era: Era, state: State) -> Float32:

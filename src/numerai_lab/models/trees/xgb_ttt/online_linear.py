@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 
 from numerai_lab.arrays import Float64
+from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
-from numerai_lab.models.trees.xgb_ttt.method import Era, Lesson, State, Trunk
+from numerai_lab.models.trees.xgb_ttt.method import Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics, era_statistics
 

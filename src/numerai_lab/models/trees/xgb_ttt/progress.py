@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from numerai_lab.models.adapting import Choices
 from numerai_lab.models.contract import FitContext
-from numerai_lab.models.trees.xgb_ttt.guard import Choices
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 
 

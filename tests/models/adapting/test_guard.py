@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from numerai_lab.models.trees.xgb_ttt.deciding import decide
-from numerai_lab.models.trees.xgb_ttt.guard import Block, Choices
+from numerai_lab.models.adapting import Choices, Trial, decide
 
 PURGE = 8
 STRENGTHS = Choices((0.0,), (0.0, 0.25), (0.0, 0.0))
@@ -18,7 +17,7 @@ def trial(first, mean, pair, spread=0.03, n=100, seed=0):
     gain = mean + spread * (noise - noise.mean()) / noise.std()
     eras = np.arange(first, first + n, dtype=np.int32)
     gains = {(0.0, 0.0): np.zeros(n), pair: gain}
-    return Block((1, first - PURGE - 1), (first, first + n - 1), eras, gains)
+    return Trial((1, first - PURGE - 1), (first, first + n - 1), eras, gains)
 
 
 def both(choices, first, second, pair, **more):
@@ -64,13 +63,17 @@ def test_a_strength_must_surely_gain_on_the_one_below(means, reached):
         for a, mean, noise in zip((0.25, 0.5, 1.0), means, np.cumsum(steps, axis=0), strict=True):
             gains[0.0, a] = mean / 1000 + noise
         eras = np.arange(first, first + 100, dtype=np.int32)
-        blocks.append(Block((1, first - 9), (first, first + 99), eras, gains))
+        blocks.append(Trial((1, first - 9), (first, first + 99), eras, gains))
     assert decide(blocks, LADDER, PURGE, seed=3).strength == reached
 
 
 def test_where_weights_only_read_eras_each_has_its_strengths_tried():
     choices = Choices(
-        (0.0, 0.1, 0.5), (0.0, 0.25), (0.0, 0.0), only_joint_adapts=True, joint_reads=True
+        (0.0, 0.1, 0.5),
+        (0.0, 0.25),
+        (0.0, 0.0),
+        adapts_without_weight=False,
+        weight_changes_f=False,
     )
     assert choices.pairs() == [(0.1, 0.25), (0.5, 0.25)]
     blocks = []
@@ -94,3 +97,35 @@ def test_eras_without_a_score_do_not_count():
     kept = np.concatenate([blocks[0].gains[pair][30:], blocks[1].gains[pair]])
     decision = decide(blocks, STRENGTHS, PURGE, seed=3)
     assert decision.together[0]["mean"] == pytest.approx(kept.mean())
+
+
+@pytest.mark.parametrize("control", [0.006, 0.0])
+def test_a_gain_that_the_control_has_too_is_none(control):
+    pair = (0.0, 0.25)
+    blocks = [trial(200, 0.006, pair, seed=1), trial(300, 0.006, pair, seed=2)]
+    for block, seed in zip(blocks, (3, 4), strict=True):
+        other = trial(200, control, pair, spread=0.01, seed=seed)
+        block.controls[pair] = other.gains[pair]
+    decision = decide(blocks, STRENGTHS, PURGE, seed=3)
+    over = decision.together[0]["over_control"]
+    assert over["mean"] == pytest.approx(0.006 - control)
+    if control:
+        assert over["low"] <= 0 < decision.together[0]["low"]
+        assert decision.strength == 0
+        said = "adaptation off: no strength gains more than its control for sure; 0.25 on eras"
+        assert decision.reason.startswith(said)
+    else:
+        assert decision.strength == 0.25
+    assert "over its control)" in decision.reason
+
+
+def test_a_weight_whose_control_gains_as_much_is_not_taken():
+    choices = Choices((0.0, 0.1), (0.0, 0.25), (0.0, 0.0))
+    blocks = [trial(200, 0.009, (0.1, 0.25), seed=1), trial(300, 0.009, (0.1, 0.25), seed=2)]
+    for block in blocks:
+        block.gains.update(dict.fromkeys([(0.1, 0.0), (0.0, 0.25)], np.zeros(100)))
+    assert decide(blocks, choices, PURGE, seed=3).weight == 0.1
+    for block in blocks:
+        block.controls[0.1, 0.25] = block.gains[0.1, 0.25]
+    decision = decide(blocks, choices, PURGE, seed=3)
+    assert (decision.weight, decision.strength) == (0, 0)

@@ -1,0 +1,49 @@
+"""Adaptation to eras for any model: a prediction is f + a change(era), a the strength.
+
+A guard leaves a change on only where held-out training eras surely gain from it. Nothing here
+knows what f is or how an era is read: a model says how both are fitted (`FitTrial`), and what
+changes an era (`Adaptation`).
+
+    choices = Choices.left_open(weight=0.0, strength="auto")
+    trials = run_trials(train, ctx, choices, fit) if choices.open else []
+    decision = decide(trials, choices, ctx.purge_eras, child_seed(ctx.seed, NAME, "guard"))
+    guarded = Guarded(NAME, "trees", ctx.seed, ctx.target, ctx.purge_eras)
+    if decision.strength > 0:
+        guarded.begin(adaptation, decision, trials)  # fitted on all training eras
+    guarded.predict(frame, f.predict(frame))
+"""
+
+from numerai_lab.models.adapting.choices import STRENGTHS, WEIGHTS, Choices, Decision
+from numerai_lab.models.adapting.guard import decide
+from numerai_lab.models.adapting.guarded import Guarded
+from numerai_lab.models.adapting.history import GainHistory
+from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
+from numerai_lab.models.adapting.trials import (
+    MIN_ERAS,
+    Candidate,
+    Fitted,
+    FitTrial,
+    Trial,
+    run_trials,
+    trial_parts,
+)
+
+__all__ = [
+    "MIN_ERAS",
+    "STRENGTHS",
+    "WEIGHTS",
+    "Adaptation",
+    "Adapted",
+    "Candidate",
+    "Choices",
+    "Decision",
+    "FitTrial",
+    "Fitted",
+    "GainHistory",
+    "Guarded",
+    "State",
+    "Trial",
+    "decide",
+    "run_trials",
+    "trial_parts",
+]

@@ -1,0 +1,70 @@
+"""What changes an era's predictions, as the trials and a guarded model see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from numerai_lab.arrays import Float32
+from numerai_lab.eraframe import FeatureArray
+
+State = npt.NDArray[Any]
+"""What an adaptation has read from one era and changes its predictions by."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """One era that was adapted to.
+
+    Attributes
+    ----------
+    change : float32 [n_rows], what strength 1 adds.
+    state : what was read from the era. seconds : what reading and changing took.
+    facts : numbers to keep beside the era's prediction, by name.
+    remark : what happened meanwhile, None for nothing; said after "3 of 20 eras".
+    control : float32 [n_rows], what strength 1 adds with the state of another era. In a trial the
+        guard then wants more than this control gains; None: a gain is welcome wherever it is from.
+    """
+
+    change: Float32
+    state: State
+    seconds: float
+    facts: Mapping[str, float] = field(default_factory=dict)
+    remark: str | None = None
+    control: Float32 | None = None
+
+
+class Adaptation(Protocol):
+    """A fitted adaptation. `predictions` are float32 [n_rows], those of f on the same rows."""
+
+    @property
+    def online(self) -> bool:
+        """Whether eras whose labels become known change later predictions (`observe`)."""
+        ...
+
+    @property
+    def states(self) -> Sequence[State]:
+        """States of some training eras, for the control of an era that is predicted alone."""
+        ...
+
+    def adapt(self, number: int, features: FeatureArray, predictions: Float32) -> Adapted | str:
+        """Adapt to era `number` without labels; a text is the reason why it stays unadapted."""
+        ...
+
+    def change(
+        self, number: int, features: FeatureArray, predictions: Float32, state: State
+    ) -> Float32:
+        """Return what strength 1 adds to an era with the state of another, float32 [n_rows]."""
+        ...
+
+    def observe(
+        self, number: int, features: FeatureArray, predictions: Float32, labels: Float32
+    ) -> None:
+        """Learn from one era whose labels, float32 [n_rows], have become known."""
+
+    def save(self, folder: Path) -> None:
+        """Write into an existing empty folder, without f."""
