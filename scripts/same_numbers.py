@@ -33,7 +33,11 @@ SMALL = [
     "threads=1",
     "compare_to=[]",
 ]
-FEW_TREES = {"lgbm_ensemble": ["model.params.n_estimators=20"]}
+FEW_TREES = {
+    "lgbm_ensemble": ["model.params.n_estimators=20"],
+    "ridge": [],
+    "max_sharpe": [],
+}
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS_DATA = {"xgb_legacy_2018": "the 2018 tournament's sample"}
 

@@ -96,6 +96,7 @@ WITHIN = {
         "describe": {"contract", "registry"},
         "adapting": {"contract"},
         "combined": {"contract"},
+        "simple": {"contract", "exports"},
         "trees": {"contract", "adapting", "combined", "exports"},
     },
     "tournament": {

@@ -22,6 +22,7 @@ model:
   type: {model}
 """
 XGB = "xgb\n  params: {num_boost_round: 12, max_depth: 2, eta: 0.1}\n"
+RIDGE = "ridge\n  params: {alpha: 1.0}\n"
 ENSEMBLE = (
     "lgbm_ensemble\n  params: {weights: equal, era_step: 1, era_offsets: [0], "
     "lightgbm: {num_iterations: 12}}\n"
@@ -97,12 +98,15 @@ def test_exactly_so_many_rounds_are_added_and_the_lineage_is_kept(weekly, lab, t
     assert len(pd.read_csv(out)) == 60
 
 
-def test_the_default_is_as_many_rounds_an_era_as_before(weekly, lab, tmp_path):
-    parent = weekly(XGB)
+@pytest.mark.parametrize(
+    ("model", "amount"),
+    [(XGB, 5), (RIDGE, 16)],  # 12 rounds on 40 eras, so 4.8 on 16; ridge counts eras
+)
+def test_the_default_is_as_many_steps_an_era_as_before(weekly, lab, tmp_path, model, amount):
+    parent = weekly(model)
     result = lab("train", "--continue", parent, "--runs-dir", tmp_path / "runs", "--json")
     manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
-    # 12 rounds on 40 eras, so 4.8 on 16
-    assert manifest["continued"]["amount"] == 5
+    assert manifest["continued"]["amount"] == amount
 
 
 def test_a_refreshed_run_names_all_it_comes_from(weekly, lab, tournament, tmp_path):

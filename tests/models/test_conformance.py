@@ -300,7 +300,7 @@ class GoesOnTooFar(GoesOn):
 
 def test_a_model_that_goes_on_takes_exactly_the_steps_it_is_told():
     check_model(GoesOn)
-    with pytest.raises(ModelError, match="goes on from its fit: 2 steps more than 1 make 4"):
+    with pytest.raises(ModelError, match="goes on from its fit: 4 steps more than 1 make 6"):
         check_model(GoesOnTooFar)
 
 

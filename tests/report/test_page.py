@@ -337,7 +337,7 @@ def test_one_fold_has_no_range_over_folds(tmp_path):
     for path in (run / "folds").glob("0[2-9]"):
         shutil.rmtree(path)
     words = report(run).words
-    assert "features by share of total gain" in words
+    assert "features by share of importance" in words
     assert "lowest and highest fold" not in words
     assert "mean over folds" not in words
 

@@ -1,4 +1,4 @@
-"""Which features the model leans on: by gain inside the trees, by exposure of its predictions."""
+"""Which features the model leans on: by their importance in it, by exposure of predictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOP = 20
 
 
 def importance_shares(record: Record) -> dict[str, list[float]]:
-    """Return each feature's share of the total gain, by fold, the highest mean share first.
+    """Return each feature's share of the importance, by fold, the highest mean share first.
 
     A feature that a fold's trees never used has the share 0 there; folds whose model reports
     no gain are left out.
@@ -50,7 +50,7 @@ def _by_importance(record: Record) -> Html:
         for name, by_fold in top
     ]
     shown = min(TOP, len(shares))
-    caption = f"Top {shown} of {len(shares)} features by share of total gain"
+    caption = f"Top {shown} of {len(shares)} features by share of importance"
     head = ["feature", "", "share"]
     if several:
         caption, head = (

@@ -133,7 +133,7 @@ class Manifest(Shown):
 
 
 class Fit(Shown):
-    """fit.json of one fold; `importance` is the total gain by feature.
+    """fit.json of one fold; `importance` by feature, as `FitReport`.
 
     `per_era` is what a model that adapts to each era tells: `era`, and lists as long as it.
     """

@@ -43,6 +43,10 @@ RUNS = {
         "era_step: 2, era_offsets: all, weights: [0.7, 0.3]}}",
         "missing": "{policy: median_per_era, all_twos_is_missing: true}",
     },
+    "linear": {
+        "model": "{type: ridge, params: {alpha: 0.5}}",
+        "missing": "{policy: keep, all_twos_is_missing: true}",
+    },
     "code_leaves": {"model": TTT.format("codes: 1", TREES)},
     "code_vectors": {"model": TTT.format("codes: 2", f"{TREES}, steps: 3")},
     "prediction_code": {"model": TTT.format("task: feature_prediction, held_out: 3", TREES)},

@@ -408,11 +408,12 @@ def _goes_on(trial: _Trial) -> None:
         return
     before = model.n_steps
     new = trial.frame(3, rows_per_era=JUDGED_ROWS, first_era=33)
-    report = model.fit_more(new, trial.context(), 2)
+    amount = new.n_eras  # for a model whose steps are eras the only right one
+    report = model.fit_more(new, trial.context(), amount)
     if not isinstance(report, FitReport):
         raise _Broken(f"fit_more returns {type(report).__name__}, not a FitReport")
-    if model.n_steps != before + 2:
-        raise _Broken(f"2 steps more than {before} make {model.n_steps}")
+    if model.n_steps != before + amount:
+        raise _Broken(f"{amount} steps more than {before} make {model.n_steps}")
     trial.predict(model, trial.judged)
 
 

@@ -262,7 +262,8 @@ class ContinuableModel(Model, Protocol):
         transform of the features, the weights of members) stays. The report's size is what was
         added.
 
-        Raises ModelError when the features are not those of the fit.
+        Raises ModelError when the features are not those of the fit, or when its steps are eras,
+        each learnt once, and `amount` is not their number.
         """
         ...
 

@@ -19,7 +19,9 @@ class FitReport:
     size : how much was learnt and kept, over all members, counted in `unit`.
     unit : the plural word for what `size` counts: "trees", "parameters".
     library_seconds : wall time spent inside the library's own training calls.
-    importance : total gain by feature name (not normalised), empty if the model has none.
+    importance : how much the model leans on each feature, by name, not normalised: the total gain
+        of trees, the standard deviation of what a feature adds to a linear prediction; empty if
+        the model has none.
     notes : sentences about what happened (dropped constant features, fall-backs).
     details : whatever else the model wants to record; must be JSON-serialisable.
     """
