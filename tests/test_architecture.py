@@ -54,7 +54,7 @@ WITHIN = {
         "reporter": set(),
         "predicting": set(),
         "member_configs": set(),
-        "plan": {"member_configs", "records", "reporter"},
+        "plan": {"member_configs", "predicting", "records", "reporter"},
         "member_runs": {"plan", "records"},
         "planned_fit": {"plan"},
         "records": {"reporter"},
@@ -62,15 +62,18 @@ WITHIN = {
         "executor": {"plan", "planned_fit", "predicting", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
         "memory_check": {"executor", "plan", "planned_fit"},
-        "final": {"records", "judging", "member_runs", "predicting"},
+        "history": {"plan"},
+        "final": {"records", "judging", "history", "member_runs", "predicting"},
+        "live": {"judging", "final", "history", "predicting"},
         "needed_runs": {"records", "judging", "plan", "reporter"},
-        "fitting": {"records", "judging", "executor", "member_runs", "plan", "reporter"},
+        "fitting": {"records", "judging", "executor", "history", "member_runs", "plan"}
+        | {"reporter"},
         "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
         "stopped": {"records", "reporter"},
         "train": {"records", "judging", "executor"}
         | {"completing", "fitting", "member_runs", "memory_check", "needed_runs"}
         | {"plan", "reporter"},
-        "continuing": {"records", "judging", "final", "train"}
+        "continuing": {"records", "judging", "final", "history", "train"}
         | {"plan", "planned_fit", "predicting", "reporter"},
     },
     "data": {
@@ -84,6 +87,7 @@ WITHIN = {
         "load": {"dataset", "download_lock", "reading", "source", "store", "synthetic"},
         "references": {"dataset", "reading"},
         "unlabelled": {"dataset", "reading"},
+        "earlier": {"reading", "source", "unlabelled"},
     },
     "models": {
         "contract": set(),

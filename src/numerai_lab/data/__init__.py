@@ -1,7 +1,14 @@
 """Where rows come from: Numerai's files, any parquet, the synthetic tournament."""
 
 from numerai_lab.data.dataset import Dataset, SourceFile, chosen_features, horizon_days
-from numerai_lab.data.download_lock import LOCK_NAME, LockedFile, read_lock, write_lock
+from numerai_lab.data.download_lock import (
+    LOCK_NAME,
+    LockedFile,
+    locked_file,
+    read_lock,
+    write_lock,
+)
+from numerai_lab.data.earlier import EarlierRows
 from numerai_lab.data.load import load_data
 from numerai_lab.data.reading import (
     Beside,
@@ -22,6 +29,7 @@ __all__ = [
     "META_MODEL",
     "Beside",
     "Dataset",
+    "EarlierRows",
     "LockedFile",
     "References",
     "SourceFile",
@@ -39,6 +47,7 @@ __all__ = [
     "load_data",
     "load_references",
     "load_unlabelled",
+    "locked_file",
     "read_id_table",
     "read_lock",
     "remove_store",

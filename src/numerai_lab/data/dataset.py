@@ -66,7 +66,8 @@ class Dataset:
     train_targets : the targets to train on, the main one first.
     horizons : horizon in trading days of every loaded target.
     store : the store that the features are read from, None when they are in memory.
-    known : every row that was read, labelled or not, without targets; None unless asked for.
+    known : every row that was read, labelled or not, NaN where it has no target; None unless asked
+        for.
     era_dates : the date of each era by its number, where eras are dates; else empty.
     """
 

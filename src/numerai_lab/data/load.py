@@ -136,7 +136,7 @@ def load_data(
         dates = by_number(rows.plan.eras, rows.plan.dates)
     all_rows: EraFrame | None = None
     if keep_unlabelled:
-        all_rows = frame.without_targets()
+        all_rows = frame
         frame = _labelled(frame, frame.target(train_targets[0]))
         if frame.n_rows < all_rows.n_rows:
             counts["rows_without_target_kept"] = all_rows.n_rows - frame.n_rows

@@ -49,12 +49,12 @@ class Unlabelled:
     """Rows to predict, sorted by era, and the files they come from.
 
     `frame` numbers the eras 1, 2, ... in their order: what the files call them does not matter.
-    `era_numbers` are those of its eras that have one, as in the rows a model is trained on.
+    `era_numbers` has the number of each, as in the rows a model is trained on, None if it has none.
     """
 
     frame: EraFrame
     files: tuple[SourceFile, ...]
-    era_numbers: frozenset[int]
+    era_numbers: tuple[int | None, ...]
 
     @property
     def sha256(self) -> str:
@@ -109,7 +109,7 @@ def load_unlabelled(
         say(f"{name} has no column '{column}': its {n_rows:,} rows are taken as one era")
     plan, ids, numbers = _plan(files, columns, era, where)
     matrix, encoding = read_features(files, plan, features)
-    matrix = _as_trained(matrix, encoding, dtype, files, features, where)
+    matrix = as_trained(matrix, encoding, dtype, files, features, where)
     more = read_beside(files, plan, beside)
     check_entities(more.entity, plan.eras, plan.offsets, where)
     frame = EraFrame(
@@ -201,7 +201,7 @@ def _check_features(features: Sequence[str], head: Head) -> None:
 
 def _plan(
     files: Sequence[RowGroups], columns: Columns, era: str | None, where: str
-) -> tuple[RowPlan, pa.Array, frozenset[int]]:
+) -> tuple[RowPlan, pa.Array, tuple[int | None, ...]]:
     """Plan where every row goes: sorted by era, inside an era in the order of the files.
 
     The ids come with it, in the final order, and the numbers of the eras.
@@ -214,7 +214,8 @@ def _plan(
     ids = pa.concat_arrays([ids for file in files for ids in file_ids(file, columns.id)])
     check_unique(slices(ids), n, where)
     if era is None:
-        row_eras, numbers = np.ones(n, dtype=np.int32), set[int]()
+        row_eras = np.ones(n, dtype=np.int32)
+        numbers: tuple[int | None, ...] = (None,)
     else:
         parts = (files[i].read(group, [era])[era] for i, group in groups)
         row_eras, numbers = order_eras(parts, columns.era_column, f"{where} column '{era}'")
@@ -235,10 +236,10 @@ def _plan(
         training=None,
         counts=Counter(rows=n),
     )
-    return plan, ids.take(pa.array(order)), frozenset(numbers)
+    return plan, ids.take(pa.array(order)), numbers
 
 
-def _as_trained(
+def as_trained(
     matrix: FeatureArray,
     encoding: Encoding,
     dtype: str,
@@ -246,7 +247,12 @@ def _as_trained(
     features: Sequence[str],
     where: str,
 ) -> FeatureArray:
-    """Bring the features to the kind trained on; refuse what would mean something else."""
+    """Bring features to the kind trained on. Raises DataError for what would mean something else.
+
+    Parameters
+    ----------
+    matrix, encoding : what `read_features` read of these files. dtype : as in `load_unlabelled`.
+    """
     floats = any(
         number_kind(file.schema.field(name).type) == "real" for file in files for name in features
     )

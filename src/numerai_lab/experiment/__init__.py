@@ -23,6 +23,7 @@ from numerai_lab.experiment.judging import (
     told_of_test,
     variants_of,
 )
+from numerai_lab.experiment.live import with_earlier_eras
 from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
 from numerai_lab.experiment.records import (
     RunDir,
@@ -71,4 +72,5 @@ __all__ = [
     "train",
     "trust",
     "variants_of",
+    "with_earlier_eras",
 ]

@@ -16,10 +16,11 @@ from numerai_lab.data import load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
+from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import baselines_of
 from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
 from numerai_lab.experiment.planned_fit import fit_context
-from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.predicting import predict_with_past
 from numerai_lab.experiment.records import (
     FINAL,
     JUDGED,
@@ -35,7 +36,7 @@ from numerai_lab.experiment.records import (
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json
-from numerai_lab.models import ContinuableModel, size_and_unit
+from numerai_lab.models import ContinuableModel, RememberingModel, size_and_unit
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import final_eras
 
@@ -134,6 +135,7 @@ def continue_run(
             grown = asdict(report) | {
                 "size": (size or 0) + report.size,
                 "notes": [*facts["notes"], *report.notes, note],
+                **keep_history(folder, prepared, lineage.last_era),
                 "fit_seconds": watch.seconds,
                 "last_era": lineage.last_era,
                 "train": {
@@ -184,7 +186,9 @@ def _lineage(
     unseen = new.between(last + purge_eras(prepared) + 1, stop)
     judged: dict[str, Any] | None = None
     if unseen.n_eras:
-        values = predict_blind(final.model, unseen).predictions
+        remembers = isinstance(final.model, RememberingModel)
+        past = prepared.past.after(last) if remembers else prepared.past
+        values = predict_with_past(final.model, unseen, past).predictions
         scores = corr_per_era(values, unseen.target(prepared.target), unseen.offsets)[:, 0]
         judged = {
             "first_era": int(unseen.eras[0]),

@@ -163,6 +163,7 @@ def _fit_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> FittedFold:
             trained_to=fitted.facts["train"]["last"],
             purge_eras=purge_eras(prepared),
             members=None if members is None else members.predictions_of(rows),
+            past=prepared.past,
         )
         return detail, {
             "predict_seconds": watch.seconds,

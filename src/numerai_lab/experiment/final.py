@@ -16,12 +16,16 @@ from numerai_lab.config import Experiment, Neutralize
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
+from numerai_lab.experiment.history import KeptHistory, load_history
 from numerai_lab.experiment.judging import without
 from numerai_lab.experiment.member_runs import FOLDER
-from numerai_lab.experiment.predicting import predict_blind
+from numerai_lab.experiment.predicting import Past, predict_with_past
 from numerai_lab.experiment.records import Damaged, RunDir, find_run, iter_runs
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
+
+PastOf = Callable[[KeptHistory, tuple[str, ...]], Past]
+"""Of what a final model keeps of the past and its features: where it is shown earlier eras from."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class FinalMember:
     Attributes
     ----------
     feature_names : in the order of training. members : its own, if it is made of members itself.
+    history : what it looks back on; None where it does not.
     """
 
     model: Model
     feature_names: tuple[str, ...]
     members: Mapping[str, FinalMember]
+    history: KeptHistory | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class FinalModel:
     feature_names, feature_dtype : the features in the order of training; `int8` or `float32`.
     neutralizers : names of the features, or the one benchmark, that the run takes out.
     members : the final models that it is made of, by name.
+    history : what the model looks back on; None where it does not.
     """
 
     run: RunDir
@@ -60,6 +67,7 @@ class FinalModel:
     feature_dtype: str
     neutralizers: tuple[str, ...]
     members: Mapping[str, FinalMember] = field(default_factory=dict)
+    history: KeptHistory | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -129,6 +137,7 @@ def load_final(run: RunDir) -> FinalModel:
         neutralizers = tuple(facts["neutralizers"])
         trained = int(facts["first_era"]), int(facts["last_era"])
         members = _load_members(run.final_dir, facts)
+        history = load_history(run.final_dir, facts, names)
     except FileNotFoundError:
         raise RunError(
             "has no final model",
@@ -143,7 +152,7 @@ def load_final(run: RunDir) -> FinalModel:
         ) from None
     model = get_model(experiment.model.type).load(run.final_dir / "model")
     return FinalModel(
-        run, experiment, manifest, model, trained, names, dtype, neutralizers, members
+        run, experiment, manifest, model, trained, names, dtype, neutralizers, members, history
     )
 
 
@@ -157,12 +166,16 @@ def _load_members(folder: Path, facts: Mapping[str, Any]) -> dict[str, FinalMemb
             get_model(told["type"]).load(inside / "model"),
             tuple(theirs["feature_names"]),
             _load_members(inside, theirs),
+            load_history(inside, theirs, theirs["feature_names"]),
         )
     return found
 
 
 def predict_members(
-    members: Mapping[str, FinalMember], rows: EraFrame, say: Callable[[str], None]
+    members: Mapping[str, FinalMember],
+    rows: EraFrame,
+    say: Callable[[str], None],
+    past_of: PastOf | None = None,
 ) -> dict[str, Float32] | None:
     """Predict rows with members' final models, each with its own features; None without members.
 
@@ -171,11 +184,18 @@ def predict_members(
     found = {}
     for name, member in members.items():
         mine = rows.with_features(member.feature_names)
-        detail = predict_blind(member.model, mine, predict_members(member.members, mine, say))
+        theirs = predict_members(member.members, mine, say, past_of)
+        detail = predict_with_past(member.model, mine, _past(member, past_of), theirs)
         for note in detail.notes:
             say(f"member {name}: {note}")
         found[name] = detail.predictions
     return found or None
+
+
+def _past(model: FinalModel | FinalMember, past_of: PastOf | None) -> Past | None:
+    if model.history is None or past_of is None:
+        return None
+    return past_of(model.history, model.feature_names)
 
 
 def predict_final(
@@ -185,16 +205,18 @@ def predict_final(
     neutralize: Neutralize | None,
     benchmarks: References,
     say: Callable[[str], None],
+    past_of: PastOf | None = None,
 ) -> npt.NDArray[np.float64]:
     """Predict unlabelled rows as the run would, ranked per era.
 
     Parameters
     ----------
     rows : whole eras with the features of `final.feature_names`, in order. Eras are predicted
-        each on its own, so their numbers do not matter.
+        each on its own: their numbers matter only where the model looks back.
     neutralize : what to take out of the predictions; the run's own section, another, or None.
     benchmarks : where a benchmark that is to be taken out is found.
     say : called with what the model has to tell.
+    past_of : says where a model that looks back is shown earlier eras from (`with_earlier_eras`).
 
     Returns
     -------
@@ -205,7 +227,8 @@ def predict_final(
     ModelError : NaN or infinite predictions, or features that are not those trained on.
     DataError : a benchmark that is not there or does not cover the rows.
     """
-    detail = predict_blind(final.model, rows, predict_members(final.members, rows, say))
+    members = predict_members(final.members, rows, say, past_of)
+    detail = predict_with_past(final.model, rows, _past(final, past_of), members)
     for note in detail.notes:
         say(note)
     return neutralize_and_rank(

@@ -10,6 +10,7 @@ import numpy as np
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.executor import Executor, Fitted, FittedFold
+from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import judged_columns, neutralizer_names
 from numerai_lab.experiment.member_runs import keep_final_members
 from numerai_lab.experiment.plan import Prepared, final_test_eras
@@ -95,6 +96,7 @@ def run_final(
         if prepared.member_runs:
             kept = keep_final_members(folder, prepared.member_runs, frame.feature_names)
             facts["members"] = kept
+        facts |= keep_history(folder, prepared, int(eras[-1]))
         facts["notes"] = [*facts["notes"], *about_test]
         # live rows come without the data they were chosen from: what is taken out is kept by name
         facts["neutralizers"] = neutralizer_names(prepared, references)

@@ -22,6 +22,7 @@ from numerai_lab.experiment.member_configs import (
     targets_of,
     with_members,
 )
+from numerai_lab.experiment.predicting import Past
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import (
@@ -29,6 +30,7 @@ from numerai_lab.models import (
     Model,
     ModelInfo,
     get_model,
+    history_eras_of,
     info_of,
     libraries_of,
     models_within,
@@ -71,6 +73,17 @@ class Prepared:
         """Optional libraries that the model, and models within its parameters, bring."""
         names = [self.experiment.model.type, *(one.type for one in models_within(self.params))]
         return tuple(dict.fromkeys(lib for name in names for lib in libraries_of(name)))
+
+    @property
+    def history_eras(self) -> int:
+        """How many era numbers before the one it predicts the model looks back; 0: none."""
+        return history_eras_of(self.model_class(self.params))
+
+    @property
+    def past(self) -> Past:
+        """Where a model that looks back is shown earlier eras from."""
+        rows = self.dataset.frame if self.dataset.known is None else self.dataset.known
+        return Past(rows, self.trained, purge_eras(self))
 
     @property
     def target(self) -> str:
@@ -125,7 +138,7 @@ def prepare(
             say=reporter.say,
             features="checked" if plan_only and not rows_by_features else "configured",
             targets=[*experiment.scoring.targets, *targets_of(members)],
-            keep_unlabelled=info_of(model_class, params).unlabelled,
+            keep_unlabelled=looks_at_unlabelled(model_class, params),
             progress=reporter.converted,
         )
         # arrow keeps what reading needed for the next reading; training needs it now
@@ -146,6 +159,12 @@ def prepare(
     for note in plan.notes:
         reporter.warn(note)
     return Prepared(experiment, model_class, params, dataset, trained, horizon, plan, members)
+
+
+def looks_at_unlabelled(model_class: type[Model], params: BaseModel) -> bool:
+    """Tell whether rows without a label are wanted, too: to learn from, or as earlier eras."""
+    looks_back = history_eras_of(model_class(params)) > 0
+    return info_of(model_class, params).unlabelled or looks_back
 
 
 def _check_no_entity_needed(name: str, info: ModelInfo, params: BaseModel) -> None:

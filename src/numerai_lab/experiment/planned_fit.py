@@ -92,6 +92,8 @@ def fit_context(
     """
     experiment = prepared.experiment
     known = prepared.dataset.known if prepared.info.unlabelled else None
+    if known is not None:
+        known = known.select_eras(known_before(known.eras, judged)).without_targets()
     members = prepared.members
     if members is not None:
         eras = labelled_before(members.rows.eras, judged, members.purge_eras)
@@ -104,7 +106,7 @@ def fit_context(
         purge_eras=purge_eras(prepared),
         weights=sample_weights(experiment.weights, train),
         stop=stop,
-        unlabelled=None if known is None else known.select_eras(known_before(known.eras, judged)),
+        unlabelled=known,
         members=members,
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,33 @@ from numerai_lab.models import (
     DetailedModel,
     Model,
     OnlineModel,
+    history_before,
+    history_eras_of,
 )
+
+
+@dataclass(frozen=True)
+class Past:
+    """Where a model that looks back is shown earlier eras from.
+
+    Attributes
+    ----------
+    rows : eras of any time, all rows of each, labelled or not.
+    targets : those the model learns from. purge_eras : eras whose labels are not known yet.
+    """
+
+    rows: EraFrame
+    targets: tuple[str, ...]
+    purge_eras: int
+
+    def before(self, era: int, history_eras: int) -> EraFrame:
+        """Return what may be known when `era` is predicted; see `history_before`."""
+        return history_before(self.rows, era, history_eras, self.purge_eras, self.targets)
+
+    def after(self, era: int) -> Past:
+        """Leave out eras up to this one, which the model remembers by itself."""
+        last = int(self.rows.eras[-1]) if self.rows.n_eras else era
+        return replace(self, rows=self.rows.between(era + 1, last))
 
 
 def predict_eras(
@@ -28,6 +54,7 @@ def predict_eras(
     purge_eras: int,
     since: int | None = None,
     members: Mapping[str, Float32] | None = None,
+    past: Past | None = None,
 ) -> Detailed:
     """Predict whole eras without showing their targets.
 
@@ -40,13 +67,14 @@ def predict_eras(
     since : an earlier era than those of `rows`: an `OnlineModel` is led through every labelled era
         from it on, and so has learnt era by era, as it would have live.
     members : what members predict of the judged eras, for a model that needs them.
+    past : where a model that looks back is shown earlier eras from; None: nowhere.
 
     Raises
     ------
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
     if not (isinstance(model, OnlineModel) and model.online):
-        return predict_blind(model, rows, members)
+        return predict_with_past(model, rows, past, members)
     parts = []
     asked = set(rows.eras.tolist())
     passed = rows if since is None else labelled.between(since, int(rows.eras[-1]))
@@ -54,7 +82,31 @@ def predict_eras(
         if known.n_eras:
             model.observe(known)
         if int(era.eras[0]) in asked:
-            parts.append(predict_blind(model, era))
+            parts.append(predict_with_past(model, era, past))
+    return joined(parts, [1] * len(parts))
+
+
+def predict_with_past(
+    model: Model,
+    rows: EraFrame,
+    past: Past | None,
+    members: Mapping[str, Float32] | None = None,
+) -> Detailed:
+    """Predict whole eras as `predict_blind` does; one by one where the model looks back.
+
+    Raises
+    ------
+    ModelError : a prediction of the wrong shape, NaN or infinite; or there is no past, and the
+        model asks for one.
+    """
+    n_back = history_eras_of(model)
+    if not n_back or past is None:
+        return predict_blind(model, rows, members)
+    parts = []
+    for era, own in rows.iter_eras():
+        theirs = None if members is None else {name: all_[own] for name, all_ in members.items()}
+        history = past.before(era, n_back)
+        parts.append(predict_blind(model, rows.between(era, era), theirs, history))
     return joined(parts, [1] * len(parts))
 
 
@@ -70,13 +122,17 @@ def resolved_before_each(
 
 
 def predict_blind(
-    model: Model, rows: EraFrame, members: Mapping[str, Float32] | None = None
+    model: Model,
+    rows: EraFrame,
+    members: Mapping[str, Float32] | None = None,
+    history: EraFrame | None = None,
 ) -> Detailed:
     """Predict whole eras without their targets, and check what comes back.
 
     Parameters
     ----------
     members : what members predict of these rows, for a model that needs them.
+    history : earlier eras, for a model that looks back; `rows` is then one era.
 
     Raises
     ------
@@ -84,6 +140,8 @@ def predict_blind(
     """
     blind = rows.without_targets()
     given: dict[str, Any] = {} if members is None else {"members": members}
+    if history is not None:
+        given["history"] = history
     if isinstance(model, DetailedModel):
         detail = model.predict_in_detail(blind, **given)
     else:

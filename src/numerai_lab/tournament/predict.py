@@ -23,7 +23,7 @@ from numerai_lab.data import (
     table_path,
 )
 from numerai_lab.errors import DataError, UserError
-from numerai_lab.experiment import FinalModel, predict_final
+from numerai_lab.experiment import FinalModel, predict_final, with_earlier_eras
 from numerai_lab.files import write_aside
 
 LIVE = "live.parquet"
@@ -167,18 +167,22 @@ def predict(
     how = neutralize
     if how == "as_run":
         how = final.experiment.neutralize or "none"
+    live = with_earlier_eras(final, rows, say)
     values = predict_final(
         final,
-        rows.frame,
+        live.frame,
         neutralize=None if how == "none" else how,
         benchmarks=_benchmarks(features, how, say),
         say=say,
+        past_of=live.past_of,
     )
     return LivePredictions(
         ids=rows.frame.ids,
         values=values,
         n_eras=rows.frame.n_eras,
-        n_in_sample=sum(first <= number <= last for number in rows.era_numbers),
+        n_in_sample=sum(
+            number is not None and first <= number <= last for number in rows.era_numbers
+        ),
         features=features,
         sha256=rows.sha256,
     )

@@ -209,14 +209,14 @@ def test_eras_of_a_store_that_were_changed_are_read_from_the_files_again(tmp_pat
 @pytest.mark.parametrize(
     ("values", "form", "order", "numbers"),
     [
-        (["X"], "auto", [1], set()),
-        ([20130104], "auto", [1], {20130104}),
-        ([dt.date(2013, 1, 11), FIRST], "auto", [2, 1], {WEEK, WEEK + 1}),
+        (["X"], "auto", [1], (None,)),
+        ([20130104], "auto", [1], (20130104,)),
+        ([dt.date(2013, 1, 11), FIRST], "auto", [2, 1], (WEEK, WEEK + 1)),
         # Two days of one week: to be predicted each by itself.
-        ([dt.date(2013, 1, 3), FIRST], "auto", [1, 2], {WEEK}),
-        ([20130111, 20130104], "date", [2, 1], {WEEK, WEEK + 1}),
-        (["0010", "9", "X", "9.0"], "auto", [2, 1, 3, 1], {9, 10}),
-        ([b"era12", b"era3"], "auto", [2, 1], {3, 12}),
+        ([dt.date(2013, 1, 3), FIRST], "auto", [1, 2], (WEEK, WEEK)),
+        ([20130111, 20130104], "date", [2, 1], (WEEK, WEEK + 1)),
+        (["0010", "9", "X", "9.0"], "auto", [2, 1, 3, 1], (9, 10, None)),
+        ([b"era12", b"era3"], "auto", [2, 1], (3, 12)),
     ],
 )
 def test_eras_of_rows_to_predict(tmp_path, values, form, order, numbers):

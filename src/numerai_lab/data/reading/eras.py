@@ -131,7 +131,7 @@ def eras_of_predictions(values: pa.ChunkedArray, form: EraFormat, where: str) ->
 
 def order_eras(
     columns: Iterable[pa.ChunkedArray], column: EraColumn, where: str
-) -> tuple[Int32, set[int]]:
+) -> tuple[Int32, tuple[int | None, ...]]:
     """Number the eras of rows to predict 1, 2, ...; a label may be anything, such as "X".
 
     Parameters
@@ -141,31 +141,34 @@ def order_eras(
     Returns
     -------
     For each row the place of its era: numbers and dates in their order, then other labels as they
-    first appear; and the numbers of those eras that have one, as `EraReader` counts them.
+    first appear; and the number of each era, as `EraReader` counts them, None where it has none.
     """
     place: dict[object, int] = {}
     keys: list[tuple[bool, float, int]] = []
-    numbers: set[int] = set()
+    numbers: list[int | None] = []
     rows = []
     for listed, index in (found for part in columns for found in distinct(part, where)):
         codes = np.empty(len(listed), dtype=np.int32)
         for code in _in_order(index):
             value = "" if listed[code] is None else listed[code]
             key: object = value.strip() if isinstance(value, str) else value
-            order = None
+            order = number = None
             with suppress(NoEra):
                 key = found = read_era(value, column)
-                numbers.add(week_number(found))
+                number = week_number(found)
                 order = (
                     (found - EPOCH).total_seconds() if isinstance(found, datetime) else float(found)
                 )
             if key not in place:
                 keys.append((order is None, order or 0.0, len(keys)))
+                numbers.append(number)
             codes[code] = place.setdefault(key, len(place))
         rows.append(codes[index])
     rank = np.empty(len(keys), dtype=np.int32)
-    rank[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(1, len(keys) + 1)
-    return rank[np.concatenate(rows)] if rows else np.empty(0, dtype=np.int32), numbers
+    ordered = sorted(range(len(keys)), key=keys.__getitem__)
+    rank[ordered] = np.arange(1, len(keys) + 1)
+    places = rank[np.concatenate(rows)] if rows else np.empty(0, dtype=np.int32)
+    return places, tuple(numbers[i] for i in ordered)
 
 
 def _in_order(index: npt.NDArray[np.intp]) -> Sequence[int]:

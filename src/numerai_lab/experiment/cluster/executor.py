@@ -61,6 +61,13 @@ class ClusterExecutor:
                 where=cluster.spec,
                 fix="train without --cluster",
             )
+        if prepared.history_eras:
+            raise UserError(
+                f"model '{prepared.experiment.model.type}' looks back on earlier eras, which "
+                "workers do not read",
+                where=cluster.spec,
+                fix="train without --cluster",
+            )
         cluster.go_on_without_lost(reporter.warn)
         files = [(file.path.resolve(), file.bytes) for file in prepared.dataset.files]
         for worker, problem in cluster.on_all(missing_file, files).items():

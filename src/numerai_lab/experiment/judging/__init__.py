@@ -12,6 +12,7 @@ from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
     EvaluateOptions,
     baselines_of,
+    data_as_read,
     evaluate,
     judge_run,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "brief_of_test",
     "check_judging",
     "compare",
+    "data_as_read",
     "dataset_for",
     "differs_from_variant",
     "era_bound",

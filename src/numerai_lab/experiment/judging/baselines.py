@@ -7,8 +7,8 @@ from dataclasses import replace
 from numerai_lab.config import Resolved, validate_params
 from numerai_lab.data import Dataset, chosen_features
 from numerai_lab.errors import ConfigError, did_you_mean
-from numerai_lab.experiment.plan import Prepared, read_experiment
-from numerai_lab.models import DetailedModel, get_model, info_of
+from numerai_lab.experiment.plan import Prepared, looks_at_unlabelled, read_experiment
+from numerai_lab.models import DetailedModel, get_model
 
 
 def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
@@ -102,7 +102,7 @@ def dataset_for(other: Resolved, loaded: Dataset) -> Dataset | None:
     if targets[0] != loaded.train_targets[0]:
         return None  # rows without the one main target may have the other
     kind = get_model(other.experiment.model.type)
-    unlabelled = info_of(kind, validate_params(kind.Params, other)).unlabelled
+    unlabelled = looks_at_unlabelled(kind, validate_params(kind.Params, other))
     if unlabelled and loaded.known is None:
         return None
     features = features_for(other, loaded)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from numerai_lab.arrays import Eras, Float64
 from numerai_lab.checksums import marks_of, write_sealed
-from numerai_lab.config import Scoring
+from numerai_lab.config import Scoring, validate_params
 from numerai_lab.data import Dataset, References, load_data, load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
@@ -40,7 +40,14 @@ from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, judge
 from numerai_lab.experiment.judging.looks import Looks, count_look, has_test, read_looks
 from numerai_lab.experiment.judging.postprocess import judged_columns
 from numerai_lab.experiment.judging.summaries import MAIN
-from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, purge_eras, read_experiment
+from numerai_lab.experiment.plan import (
+    Prepared,
+    fold_facts,
+    looks_at_unlabelled,
+    prepare,
+    purge_eras,
+    read_experiment,
+)
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
     RECORD,
@@ -58,6 +65,7 @@ from numerai_lab.experiment.records import (
 )
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import write_aside
+from numerai_lab.models import get_model
 
 
 def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
@@ -156,7 +164,14 @@ def _prepared(
     dataset = None if loaded is None else dataset_for(resolved, loaded)
     if dataset is None:
         wanted = [*experiment.scoring.targets, *targets]
-        dataset = load_data(section, say=reporter.say, targets=wanted)
+        kind = get_model(experiment.model.type)
+        params = validate_params(kind.Params, resolved)
+        dataset = load_data(
+            section,
+            say=reporter.say,
+            targets=wanted,
+            keep_unlabelled=looks_at_unlabelled(kind, params),
+        )
     references = load_references(dataset, reporter.say)
     check_same_data(run, dataset, references, "bring the files back that it was trained on")
     prepared = prepare(resolved, reporter, dataset)
@@ -193,6 +208,7 @@ def _predicted(
         trained_to=facts["train"]["last"],
         purge_eras=purge_eras(prepared),
         since=int(fold.judged[0]),
+        past=prepared.past,
     )
     for note in detail.notes:
         reporter.warn(note)

@@ -23,7 +23,13 @@ import numpy.typing as npt
 from numerai_lab.errors import ModelError
 from numerai_lab.experiment import FinalModel
 from numerai_lab.files import write_aside
-from numerai_lab.models import ExportableModel, Runtimes, assemble_exported
+from numerai_lab.models import (
+    ExportableModel,
+    RememberingModel,
+    Runtimes,
+    assemble_exported,
+    history_eras_of,
+)
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python that a bundle made here runs in, as in `Python 3.11`."""
@@ -42,6 +48,13 @@ def build_bundle(final: FinalModel) -> bytes:
     ModelError : the model, or its parameters, have no form that runs without this package.
     """
     model = final.model
+    if history_eras_of(model) and not isinstance(model, RememberingModel):
+        raise ModelError(
+            f"model '{final.experiment.model.type}' looks back on earlier eras, and where Numerai "
+            "runs a bundle there are live rows alone",
+            where=str(final.run.path),
+            fix="submit its predictions with `numerai-lab submit`",
+        )
     if not isinstance(model, ExportableModel):
         raise ModelError(
             f"model '{final.experiment.model.type}' cannot be bundled for model upload",

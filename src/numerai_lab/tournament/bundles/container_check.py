@@ -30,7 +30,7 @@ from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
 from numerai_lab.experiment import FinalModel, neutralize_and_rank
 from numerai_lab.files import exclusive_lock, folder_aside
-from numerai_lab.models import EXPORT_TOLERANCE
+from numerai_lab.models import EXPORT_TOLERANCE, history_eras_of
 from numerai_lab.seeds import child_seed
 from numerai_lab.tournament.bundles.bundle import PYTHON
 
@@ -181,7 +181,8 @@ def check_bundle(
             missing=final.experiment.data.missing,
             say=say,
         ).frame
-        ours = final.model.predict(rows)
+        alone = {"history": rows.between(0, -1)} if history_eras_of(final.model) else {}
+        ours = final.model.predict(rows, **alone)
 
         def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
             return neutralize_and_rank(

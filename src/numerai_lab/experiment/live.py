@@ -1,0 +1,181 @@
+"""Earlier eras for rows to predict, where a final model looks back: kept ones, and those since."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from numerai_lab.data import EarlierRows, LockedFile, Unlabelled, locked_file
+from numerai_lab.eraframe import EraFrame, end_to_end
+from numerai_lab.errors import DataError, RunError
+from numerai_lab.experiment.final import FinalMember, FinalModel, PastOf
+from numerai_lab.experiment.history import KeptHistory
+from numerai_lab.experiment.judging import data_as_read
+from numerai_lab.experiment.predicting import Past
+from numerai_lab.models import history_eras_of
+
+_SECONDS_A_WEEK = 7 * 24 * 3600
+_MOST_NAMED = 5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LiveRows:
+    """Rows to predict, and where the eras before them are.
+
+    Attributes
+    ----------
+    frame : the rows, by their own era numbers where a model looks back.
+    past_of : as in `predict_final`; None where none does.
+    """
+
+    frame: EraFrame
+    past_of: PastOf | None
+
+
+def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows:
+    """Find the eras that a final model, or one it is made of, looks back on before each to predict.
+
+    Those up to the last one of its fit are kept with it. Later ones are read from the files of its
+    run as they are now (`validation.parquet` grows every week), or are among the rows to predict.
+    What is missing is counted and said.
+
+    Raises
+    ------
+    RunError : the final model was made when nothing was kept for it.
+    DataError : eras to predict of which nobody can tell when they are; files that are damaged.
+    """
+    lookers = [one for one in _with_members(final) if history_eras_of(one.model)]
+    if not lookers:
+        return LiveRows(rows.frame, None)
+    if any(one.history is None for one in lookers):
+        raise RunError(
+            "its final model looks back on earlier eras, and comes from a version that kept none",
+            where=str(final.run.path),
+            fix="train it again with --final",
+        )
+    source = _source(final, say)
+    newest = final.trained_eras[1]
+    if source is not None and len(source.eras):
+        newest = max(newest, int(source.eras[-1]))
+    numbers = _numbered(rows, newest, source, say)
+    frame = replace(rows.frame, eras=np.array(numbers, dtype=np.int32))
+
+    def past_of(kept: KeptHistory, features: tuple[str, ...]) -> Past:
+        own = frame.with_features(features)
+        earlier = _rows(final, kept, own, source, say)
+        return Past(earlier, kept.targets, kept.purge_eras)
+
+    return LiveRows(frame, past_of)
+
+
+def _with_members(one: FinalModel | FinalMember) -> Iterator[FinalModel | FinalMember]:
+    yield one
+    for member in one.members.values():
+        yield from _with_members(member)
+
+
+def _source(final: FinalModel, say: Say) -> EarlierRows | None:
+    config = data_as_read(final.experiment.data, final.manifest["data"])
+    try:
+        return EarlierRows.find(config)
+    except DataError as error:
+        say(
+            f"the data of the run cannot be read ({error}): what happened since era "
+            f"{final.trained_eras[1]}, the last one of the final model, is not known to it"
+        )
+        return None
+
+
+def _numbered(rows: Unlabelled, newest: int, source: EarlierRows | None, say: Say) -> list[int]:
+    """Return the number of each era to predict; one without a number follows the newest one."""
+    where = str(rows.files[0].path)
+    unknown = sum(number is None for number in rows.era_numbers)
+    if unknown > 1:
+        raise DataError(
+            f"{unknown} eras have no number, and the model looks back on the eras before each",
+            where=where,
+            fix="number the eras",
+        )
+    numbers = [number for number in rows.era_numbers if number is not None]
+    if unknown:
+        weeks = _weeks_between(source, rows)
+        numbers.append(max([newest, *numbers]) + 1 + weeks)
+        later = f", {weeks} weeks before these rows" if weeks else ""
+        say(
+            f"{where}: its era has no number, and is taken as era {numbers[-1]}: era {newest} is "
+            f"the newest in the data of the run{later}"
+        )
+    if any(a >= b for a, b in itertools.pairwise(numbers)):
+        raise DataError("two eras lie in one week", where=where, fix="keep one of them")
+    return numbers
+
+
+def _weeks_between(source: EarlierRows | None, rows: Unlabelled) -> int:
+    """Return the whole weeks between the run's newest file and the rows, as their downloads tell.
+
+    0 where nothing tells.
+    """
+    theirs = rows.files[-1].downloaded
+    ours = None if source is None else locked_file(source.files[-1])
+    if theirs is None or ours is None:
+        return 0
+    return max(0, int((_written(theirs) - _written(ours)).total_seconds() // _SECONDS_A_WEEK))
+
+
+def _written(file: LockedFile) -> datetime:
+    return datetime.fromisoformat(file.modified or file.downloaded)
+
+
+def _rows(
+    final: FinalModel, kept: KeptHistory, frame: EraFrame, source: EarlierRows | None, say: Say
+) -> EraFrame:
+    """Lay the eras that are looked back on end to end, as far as they are anywhere."""
+    chosen = final.experiment.data.eras
+    wanted = {
+        number
+        for era in frame.eras.tolist()
+        for number in range(era - kept.eras, era)
+        if number > 0 and (number - 1) % chosen.step == chosen.offset
+    }
+    if kept.rows is None:  # what the model remembers is no longer asked for
+        wanted = {number for number in wanted if number > kept.last_era}
+    own = replace(
+        frame,
+        targets=np.full((frame.n_rows, len(kept.targets)), np.nan, dtype=np.float32),
+        target_names=kept.targets,
+    )
+    found = {} if kept.rows is None else _by_era(kept.rows, wanted)
+    absent = sorted(wanted - set(found))
+    there = [] if source is None else np.intersect1d(absent, source.eras).tolist()
+    if source is not None and there:
+        read = source.read(
+            there,
+            features=frame.feature_names,
+            dtype=final.feature_dtype,
+            targets=kept.targets,
+            say=say,
+        )
+        found |= _by_era(read, wanted)
+    found |= _by_era(own, wanted - set(found))
+    missing = sorted(wanted - set(found))
+    if missing:
+        say(
+            f"{len(missing)} of {len(wanted)} earlier eras that the model looks back on are in no "
+            f"file: {_named(missing)}; it predicts without them"
+        )
+    return end_to_end([own.between(0, -1), *(found[era] for era in sorted(found))])
+
+
+def _by_era(frame: EraFrame, wanted: set[int]) -> dict[int, EraFrame]:
+    return {era: frame.between(era, era) for era in frame.eras.tolist() if era in wanted}
+
+
+def _named(eras: Sequence[int]) -> str:
+    more = f" and {len(eras) - _MOST_NAMED} more" if len(eras) > _MOST_NAMED else ""
+    return ", ".join(map(str, eras[:_MOST_NAMED])) + more
