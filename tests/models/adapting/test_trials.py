@@ -1,103 +1,22 @@
-"""Trials and the guarded model with a small made-up adaptation, which is no tree and no code."""
+"""Trials of a small made-up adaptation: what it gains, and which labels it never sees."""
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from numerai_lab.eraframe import EraFrame
-from numerai_lab.models import FitContext
+from adapting_model import CTX, PURGE, Slope, f, world
 from numerai_lab.models.adapting import (
-    STRENGTHS,
-    Adapted,
     Candidate,
     Choices,
     Fitted,
-    GainHistory,
     Guarded,
     decide,
     run_trials,
 )
 from numerai_lab.scoring import corr_per_era
 
-ROWS, PURGE = 50, 6
 OPEN = Choices.left_open(0.0, "auto")
-CTX = FitContext(seed=5, target="target", targets=("target",), purge_eras=PURGE)
-
-
-def world(link=0.0, tilt=0.0, n_eras=120, seed=0, first=1):
-    """Eras whose third feature tells the state s; labels follow x0 + link s x1 + tilt x1."""
-    rng = np.random.default_rng(seed)
-    states = np.repeat(rng.normal(size=n_eras), ROWS)
-    x = rng.normal(size=(n_eras * ROWS, 3))
-    x[:, 2] += states
-    labels = x[:, 0] + (link * states + tilt) * x[:, 1] + 2 * rng.normal(size=len(x))
-    return EraFrame(
-        features=x.astype(np.float32),
-        eras=np.arange(first, first + n_eras, dtype=np.int32),
-        offsets=np.arange(n_eras + 1, dtype=np.int64) * ROWS,
-        ids=pa.array([f"r{i}" for i in range(len(x))]),
-        targets=labels.astype(np.float32)[:, None],
-        feature_names=("x0", "x1", "x2"),
-        target_names=("target",),
-    )
-
-
-def f(frame):
-    return frame.features[:, 0].copy()
-
-
-@dataclass
-class Slope:
-    """Adds slope * state * x1; with `blind` the state of an era is not asked for."""
-
-    slope: float
-    blind: bool = False
-    online: bool = False
-    controlled: bool = False
-    states: list = field(default_factory=lambda: [np.array([s]) for s in (-1.0, 0.5)])
-    heard: list = field(default_factory=list)
-
-    @classmethod
-    def fit(cls, past, **more):
-        new = cls(0.0, **more)
-        x1, labels = past.features[:, 1], past.target("target")
-        pulled = [new.state(past.features[rows]) * x1[rows] for _, rows in past.iter_eras()]
-        pulled = np.concatenate(pulled)
-        new.slope = float(pulled @ labels / (pulled @ pulled))
-        return new
-
-    def state(self, features):
-        return np.ones(1) if self.blind else features[:, 2:].mean(axis=0)
-
-    def change(self, number, features, predictions, state):
-        factor = 1.0 if self.blind else state[0]
-        return (self.slope * factor * features[:, 1]).astype(np.float32)
-
-    def adapt(self, number, features, predictions):
-        self.heard.append(("predicts", number))
-        if number == 100:
-            return "era 100 is never read"
-        state = self.state(features)
-        control = None
-        if self.controlled:
-            control = self.change(number, features, predictions, self.states[number % 2])
-        change = self.change(number, features, predictions, state)
-        return Adapted(change, state, 0.1, {"mean": float(state[0])}, control=control)
-
-    def observe(self, number, features, predictions, labels):
-        self.heard.append(("observes", number))
-        self.slope += float(labels.mean()) if self.online else 0.0
-
-    def save(self, folder):
-        (folder / "slope.json").write_text(json.dumps([self.slope, self.online]))
-
-    @classmethod
-    def load(cls, folder):
-        slope, online = json.loads((folder / "slope.json").read_text())
-        return cls(slope, online=online)
 
 
 def fit_with(made=None, **more):
@@ -205,79 +124,3 @@ def test_too_few_eras_and_eras_that_cannot_be_read_leave_it_off():
     assert decision.reason == "adaptation off: nothing moves, in eras up to 54"
     written = Choices.left_open(0.0, 0.25)
     assert decide([], written, PURGE, seed=1).reason == "strength 0.25 as written"
-
-
-# --- the guarded model
-
-
-def guarded(adaptation, strength=0.5, window=None, trials=()):
-    model = Guarded("slope", "slope", 5, "target", PURGE, window)
-    decision = replace(decide([], OPEN, PURGE, 0), strength=strength)
-    return model, model.begin(adaptation, decision, trials)
-
-
-def test_the_strength_scales_the_change_and_0_is_f():
-    era = world(link=2.0).between(99, 101)
-    model, _ = guarded(Slope(1.0))
-    expected = f(era)
-    for _, rows in [*era.iter_eras()][::2]:
-        features = era.features[rows]
-        expected[rows] += np.float32(0.5) * features[:, 1] * features[:, 2].mean()
-    assert np.allclose(model.predict(era, f(era)), expected, atol=1e-6)
-    detail, states = model.predict_apart(era, f(era))
-    assert np.array_equal(detail.predictions, model.predict(era, f(era)))
-    assert detail.per_era["strength"] == [0.5, 0.0, 0.5]
-    assert detail.notes == ("1 of 3 eras predicted by the unadapted slope: era 100 is never read",)
-    assert [state is None for state in states] == [False, True, False]
-    for off in (guarded(Slope(1.0), 0.0)[0], Guarded("slope", "slope", 5, "target", PURGE)):
-        assert np.array_equal(off.predict(era, f(era)), f(era))
-        assert not off.online
-
-
-def test_the_control_has_the_states_of_other_eras():
-    frame = world(link=2.0).between(1, 40)
-    model, _ = guarded(Slope(1.0))
-    _, states = model.predict_apart(frame, f(frame))
-    others = model.draw_others(1, states)
-    assert sorted(s[0] for s in others) == sorted(s[0] for s in states)
-    assert any(s[0] != o[0] for s, o in zip(states, others, strict=True))
-    control = model.predict_control(frame, f(frame), others)
-    assert not np.array_equal(control, model.predict(frame, f(frame)))
-    assert np.array_equal(
-        model.predict_control(frame, f(frame), states), model.predict(frame, f(frame))
-    )
-    (alone,) = model.draw_others(1, states[:1])
-    assert alone in model.adaptation.states
-    assert model.draw_others(1, [None, None]) == [None, None]
-
-
-def test_a_strength_online_follows_the_gains_of_known_eras_and_is_saved(tmp_path):
-    frame = world(link=2.0)
-    trials = run_trials(frame, CTX, OPEN, fit_with())
-    model, decision = guarded(Slope(2.0), 0.25, window=40, trials=trials)
-    assert model.online
-    assert decision.strength == model.strength == 1
-    assert "at first 1" in decision.reason
-    turned = world(link=-2.0, n_eras=40, seed=3, first=127)
-    model.observe(turned, f(turned))
-    assert model.strength == 0
-    facts = json.loads(json.dumps(model.save(tmp_path)))
-    again = Guarded("slope", "slope", 5, "target", PURGE, 40)
-    again.restore(tmp_path, facts, Slope.load)
-    assert (again.strength, again.online) == (0, True)
-    _, states = again.predict_apart(frame.between(1, 1), f(frame.between(1, 1)))
-    assert again.draw_others(1, states) == model.draw_others(1, states)
-    back = world(link=2.0, n_eras=60, seed=4, first=167)
-    again.observe(back, f(back))
-    assert again.strength == 1
-
-
-def test_a_history_without_sure_gains_says_0():
-    rng = np.random.default_rng(0)
-    eras = [*range(1, 61)]
-    noise = GainHistory(eras, (0.02 * rng.normal(size=(60, len(STRENGTHS)))).tolist())
-    assert noise.strength(60, PURGE) == 0
-    short = GainHistory(eras[:19], [[0.0, 0.01, 0.02, 0.03 + 0.001 * e] for e in eras[:19]])
-    assert short.strength(60, PURGE) == 0
-    one_more = GainHistory(eras[:20], [[0.0, 0.01, 0.02, 0.03 + 0.001 * e] for e in eras[:20]])
-    assert one_more.strength(60, PURGE) == 1

@@ -19,7 +19,6 @@ from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
 from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
 from numerai_lab.models.adapting.trials import (
-    MIN_ERAS,
     Candidate,
     Fitted,
     FitTrial,
@@ -29,7 +28,6 @@ from numerai_lab.models.adapting.trials import (
 )
 
 __all__ = [
-    "MIN_ERAS",
     "STRENGTHS",
     "WEIGHTS",
     "Adaptation",
