@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from container_fork import ContainerForks
 from forked import Forks
 from numerai_lab.cli import run
 
@@ -180,6 +181,14 @@ def forks() -> Iterator[Forks]:
     """Processes of their own for commands, without importing anew."""
     forks = Forks()
     yield forks
+    forks.stop()
+
+
+@pytest.fixture(scope="session")
+def container(tmp_path_factory) -> Iterator[Path]:
+    """An interpreter like the container's for `export --check`, without importing anew."""
+    forks = ContainerForks(tmp_path_factory.mktemp("container"))
+    yield forks.python
     forks.stop()
 
 

@@ -3,64 +3,18 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from blends import Blend, Member, columns_of
 from honest_model import Honest
 from numerai_lab.errors import ModelError
 from numerai_lab.models import Exported, ModelInfo, assemble_exported, check_model, get_model
-from numerai_lab.models.combined import blend
 from numerai_lab.models.exports import KINDS
 from numerai_lab.scoring.runtime import gaussian_ranks, unit_ranks
 from ttt_world import context, regime_frame
-
-NAMES = tuple(f"f{i}" for i in range(12))
-
-
-def columns_of(frame, names):
-    place = [frame.feature_names.index(name) for name in names]
-    taken = np.ascontiguousarray(frame.features[:, place])
-    return replace(frame, features=taken, feature_names=tuple(names))
-
-
-@dataclass
-class Member:
-    """A model fitted on features of its own, some of those there, in an order of its own."""
-
-    model: object
-    names: tuple[str, ...]
-
-    def predict(self, frame):
-        return self.model.predict(columns_of(frame, self.names))
-
-    def export(self):
-        return self.model.export()
-
-
-@dataclass
-class Blend:
-    """Members of any kind, blends among them."""
-
-    members: list
-    weights: list[float]
-    names: tuple[str, ...]
-    dtype: str = "int8"
-
-    def predict(self, frame):
-        mine = columns_of(frame, self.names)
-        each = np.column_stack([member.predict(mine) for member in self.members])
-        return np.concatenate(
-            [
-                blend(each[rows].astype(float), np.array(self.weights))
-                for _, rows in mine.iter_eras()
-            ]
-        )
-
-    def export(self):
-        parts = tuple(member.export() for member in self.members)
-        return Exported("blend", {"weights": self.weights}, {}, self.names, self.dtype, parts)
 
 
 def fitted(train, kind, names, **params):

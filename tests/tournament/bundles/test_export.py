@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blends import Blend, Member
 from numerai_lab.errors import MachineError, ModelError, UserError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.models import get_model
@@ -110,12 +111,10 @@ def live_frame(final):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_bundle_alone_in_a_process_predicts_as_the_run(name, finals, tmp_path):
+def test_a_bundle_alone_in_a_process_predicts_as_the_run(name, finals, container, tmp_path):
     final = finals(name)
     bundle = export(final, tmp_path / "b.pkl", say=silent)
-    check = check_bundle(
-        final, bundle.path, 20, python=Path(sys.executable), n_rows=300, say=silent
-    )
+    check = check_bundle(final, bundle.path, 20, python=container, n_rows=300, say=silent)
     assert check.difference <= 1e-6
     assert check.rank_difference <= 1e-6
     assert check.moved_rows == 0
@@ -174,6 +173,33 @@ def test_what_is_in_a_pickle(finals):
     assert named == {"<numerai_lab_bundle>", "numerai_lab_bundle"}
     assert os.sep + "numerai_lab" + os.sep not in data.decode("latin-1")
     assert str(Path(container_check.__file__).parent) not in data.decode("latin-1")
+
+
+def test_a_bundle_has_the_code_of_its_kinds_only(finals):
+    def named(name):
+        data = build_bundle(finals(name))
+        return {value for _, value, _ in pickletools.genops(data) if isinstance(value, str)}
+
+    assert {"tree_leaves", "trees"} <= named("plain")
+    assert not {"code_leaves", "adaptive", "blend"} & named("plain")
+    assert {"tree_leaves", "trees", "blend"} <= named("ensemble")
+    assert "code_leaves" not in named("ensemble")
+    assert {"tree_leaves", "code_leaves", "adaptive"} <= named("code_leaves")
+
+
+def test_a_blend_within_a_blend_is_bundled(finals, container, tmp_path):
+    """With features in another order at each level, and neutralised to some of them."""
+    final = finals("set_out")
+    members = [Member(finals(name).model, final.feature_names) for name in ("plain", "ensemble")]
+    adapted = Member(finals("code_leaves").model, final.feature_names)
+    backwards = final.feature_names[::-1]
+    inside = Blend([members[1], adapted], [0.4, 0.6], backwards, "int8")
+    around = (*backwards[5:], *backwards[:5])
+    final = replace(final, model=Blend([inside, members[0]], [0.7, 0.3], around, "int8"))
+    bundle = export(final, tmp_path / "b.pkl", say=silent)
+    check = check_bundle(final, bundle.path, 20, python=container, n_rows=300, say=silent)
+    assert check.difference <= 1e-6
+    assert check.moved_rows == 0
 
 
 def test_columns_are_taken_by_name_and_eras_stand_alone(finals):
@@ -236,16 +262,15 @@ def float_final(tmp_path_factory, tournament):
     return load_final(find_final(str(run), parent / "runs"))
 
 
-def test_features_that_are_not_binned(float_final, tmp_path):
+def test_features_that_are_not_binned(float_final, container, tmp_path):
     assert float_final.feature_dtype == "float32"
-    here = Path(sys.executable)
     done = export(
         float_final,
         tmp_path / "b.pkl",
         check=True,
         live_features=(20,),
         live_rows=200,
-        python=here,
+        python=container,
         say=silent,
     )
     assert done.checks[0].difference == 0
@@ -275,34 +300,31 @@ def test_constant_predictions_are_refused(finals):
         unpickled(final)(live)
 
 
-def test_another_model_s_bundle_is_found_out(finals, tmp_path):
+def test_another_model_s_bundle_is_found_out(finals, container, tmp_path):
     export(finals("plain"), tmp_path / "b.pkl", say=silent)
     other = replace(finals("plain"), model=finals("code_leaves").model)
     with pytest.raises(BundleError, match="predicts something else than its run") as caught:
-        check_bundle(
-            other, tmp_path / "b.pkl", 20, python=Path(sys.executable), n_rows=60, say=silent
-        )
+        check_bundle(other, tmp_path / "b.pkl", 20, python=container, n_rows=60, say=silent)
     assert caught.value.exit_code == 1
 
 
-def test_failures_of_the_checked_process_are_one_sentence(finals, tmp_path, monkeypatch):
+def test_failures_of_the_checked_process_are_one_sentence(finals, container, tmp_path, monkeypatch):
     final = finals("plain")
-    here = Path(sys.executable)
     (tmp_path / "b.pkl").write_bytes(b"no pickle")
     with pytest.raises(BundleError, match=r"environment: .*Unpickling"):
-        check_bundle(final, tmp_path / "b.pkl", 20, python=here, n_rows=60, say=silent)
+        check_bundle(final, tmp_path / "b.pkl", 20, python=container, n_rows=60, say=silent)
     imports_us = b"cnumerai_lab.errors\nLabError\n."
     (tmp_path / "b.pkl").write_bytes(imports_us)
     with pytest.raises(BundleError, match="numerai_lab is not in the container"):
-        check_bundle(final, tmp_path / "b.pkl", 20, python=here, n_rows=60, say=silent)
+        check_bundle(final, tmp_path / "b.pkl", 20, python=container, n_rows=60, say=silent)
     export(final, tmp_path / "b.pkl", say=silent)
     monkeypatch.setattr(container_check, "MEMORY_BYTES", 48 << 20)
     with pytest.raises(BundleError, match="fails in the container's environment"):
-        check_bundle(final, tmp_path / "b.pkl", 20, python=here, n_rows=60, say=silent)
+        check_bundle(final, tmp_path / "b.pkl", 20, python=container, n_rows=60, say=silent)
     monkeypatch.setattr(container_check, "MEMORY_BYTES", 4 << 30)
     monkeypatch.setattr(container_check, "TIMEOUT_SECONDS", 0.05)
     with pytest.raises(BundleError, match="takes longer than"):
-        check_bundle(final, tmp_path / "b.pkl", 20, python=here, n_rows=60, say=silent)
+        check_bundle(final, tmp_path / "b.pkl", 20, python=container, n_rows=60, say=silent)
 
 
 def test_without_an_index_the_check_says_so_and_leaves_nothing(tmp_path, monkeypatch):
