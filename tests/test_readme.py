@@ -93,8 +93,9 @@ def test_the_model_of_the_contributing_guide_keeps_the_promises(tmp_path, monkey
     from numerai_lab.models import check_model
 
     guide = re.sub(r"^   ", "", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
-    (code,) = blocks("python", guide)
+    code, runtime = blocks("python", guide)
     (tmp_path / "guide_model.py").write_text(code)
+    (tmp_path / "my_package_runtime.py").write_text(runtime)
     monkeypatch.syspath_prepend(tmp_path)
     import guide_model
 

@@ -115,7 +115,7 @@ LEAF = Exported(
     ("change", "said"),
     [
         ({"kind": "tree"}, "there is no kind 'tree', did you mean 'trees'"),
-        ({"runtime": "my_runtime"}, "the kind 'trees' has its runtime, numerai_lab.models.trees"),
+        ({"runtime": "my_runtime"}, "kind 'trees' is .*: an own kind needs another name"),
         ({"feature_names": ("f0", "g", "h")}, "takes 2 features that it is not given: g, h"),
         ({"feature_names": ("f0", "f0")}, "names a feature twice"),
         ({"dtype": "float32"}, "takes float32 features, it is given int8"),
@@ -234,7 +234,7 @@ class Exports(Honest):
 
     def export(self):
         arrays = {"beta": self.beta}
-        return Exported("linear", {}, arrays, self.names, self.dtype.name, (), "their_models.line")
+        return Exported("line", {}, arrays, self.names, self.dtype.name, (), "their_models.line")
 
 
 LINE = """\

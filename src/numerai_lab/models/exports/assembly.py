@@ -94,7 +94,9 @@ def _runtime_of(exported: Exported) -> str:
         hint = did_you_mean(exported.kind, KINDS)
         raise _wrong(f"there is no kind '{exported.kind}'{hint} (kinds: {', '.join(KINDS)})")
     if exported.runtime not in ("", KINDS[exported.kind]):
-        raise _wrong(f"the kind '{exported.kind}' has its runtime, {KINDS[exported.kind]}")
+        raise _wrong(
+            f"kind '{exported.kind}' is {KINDS[exported.kind]}: an own kind needs another name"
+        )
     return KINDS[exported.kind]
 
 
