@@ -147,7 +147,7 @@ def test_a_limit_of_addresses_that_binds_is_among_the_ways_out(forks, tiny_confi
 def test_another_limit_that_binds_is_not_told_as_one_of_addresses(
     lab, tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("numerai_lab.experiment.memory_check.available_bytes", lambda: 100 << 20)
+    monkeypatch.setattr("numerai_lab.experiment.executor.available_bytes", lambda: 100 << 20)
     extra = ("--set", "model.params.memory=in_core")
     result = lab("train", tiny_config, "--runs-dir", tmp_path, *extra)
     assert result.code == 2

@@ -255,7 +255,7 @@ def test_train_from_the_store_gives_the_same_scores(lab, tiny_config, tmp_path):
 def test_an_experiment_that_cannot_fit_says_so_before_it_begins(
     lab, tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("numerai_lab.experiment.memory_check.available_bytes", lambda: 100 << 20)
+    monkeypatch.setattr("numerai_lab.experiment.executor.available_bytes", lambda: 100 << 20)
     extra = ["--set", "model.params.memory=in_core"]
     result = lab("train", tiny_config, "--runs-dir", tmp_path / "runs", *extra)
     assert result.code == 2
