@@ -56,7 +56,7 @@ WITHIN = {
         "member_configs": set(),
         "plan": {"member_configs", "predicting", "records", "reporter"},
         "member_runs": {"plan", "records"},
-        "planned_fit": {"plan"},
+        "planned_fit": {"plan", "records"},
         "records": {"reporter"},
         "judging": {"records", "plan", "predicting", "reporter"},
         "executor": {"plan", "planned_fit", "predicting", "reporter"},

@@ -7,6 +7,8 @@ features is what the libraries read, and it stays int8 from disk to tree.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +22,8 @@ from numerai_lab.errors import DataError, did_you_mean
 
 MISSING_INT8 = -1
 """How a missing value is written in int8 features; float32 features use NaN."""
+
+_ROWS_HASHED = 1 << 16
 
 FeatureArray = npt.NDArray[np.int8] | npt.NDArray[np.float32]
 
@@ -210,6 +214,27 @@ class EraFrame:
         """Return the features as one array: what is there, or all of them read from disk."""
         features = self.features
         return features if isinstance(features, np.ndarray) else features[:]
+
+    def identity(self) -> str:
+        """Return the SHA-256 of all that is in the frame, as 64 hex digits.
+
+        Features on disk count by their store's identity, which is known; those in memory are read.
+        """
+        digest = hashlib.sha256()
+        stored = None if isinstance(self.features, np.ndarray) else self.features.identity
+        names = [self.feature_names, self.target_names, str(self.features.dtype), stored]
+        digest.update(json.dumps(names).encode())
+        for array in (self.eras, self.offsets, self.targets):
+            digest.update(np.ascontiguousarray(array).data)
+        texts = {"id": self.ids, "entity": self.entity, **self.side}
+        columns = {name: column for name, column in texts.items() if column is not None}
+        for start in range(0, self.n_rows, _ROWS_HASHED):
+            some = {name: column.slice(start, _ROWS_HASHED) for name, column in columns.items()}
+            digest.update(pa.RecordBatch.from_pydict(some).serialize())
+            if stored is None:
+                rows = self.features[start : start + _ROWS_HASHED]
+                digest.update(np.ascontiguousarray(rows).data)
+        return digest.hexdigest()
 
     def iter_eras(self) -> Iterator[tuple[int, slice]]:
         """Yield (era number, slice of its rows) in order."""

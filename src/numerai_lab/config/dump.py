@@ -16,8 +16,8 @@ from numerai_lab.config.schema import Experiment
 from numerai_lab.config.spaces import Space, put
 from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
-NOT_HASHED = {"question", "tune"}
-"""Words for people, and what is for `tune` alone: they change nothing that a run computes."""
+NOT_HASHED = {"question", "tune", "artefacts_dir"}
+"""Words for people, what is for `tune` alone, and a place: nothing that a run computes changes."""
 ADDED = {"tuned"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
 ADDED_TO_DATA = {"version", "entity", "side"}

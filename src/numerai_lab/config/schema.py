@@ -384,6 +384,9 @@ class Experiment(Section):
     seed: NonNegative = 0
     device: Literal["cpu", "cuda"] = "cpu"
     threads: NonNegative = Field(0, description="0: all cores")
+    artefacts_dir: LocalPath = Field(
+        Path("data/artefacts"), description="folder of what models make once and use again"
+    )
     data: Data = Field(default_factory=Data)
     split: Split
     weights: Weights = Field(default_factory=Weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -83,6 +84,12 @@ class Dataset:
     store: Path | None = None
     known: EraFrame | None = None
     era_dates: dict[int, date] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Hash of the bytes of all files read, and of the features chosen from them."""
+        facts = [sorted(file.identity for file in self.files), self.frame.feature_names]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def chosen_features(config: Data, dataset: Dataset) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from numerai_lab.experiment.records import (
     Damaged,
     RunDir,
     changed_data,
+    changed_files,
     iter_runs,
     other_versions,
     remove_leftovers,
@@ -87,6 +88,7 @@ def _why_not(run: RunDir, prepared: Prepared, references: References) -> str | N
         else:
             return "has its final model already"
     changed = changed_data(run, prepared.dataset, references)
+    changed = changed or changed_files(run, prepared.made_with)
     changed = changed or changed_member(run, prepared.member_runs)
     if changed is not None:
         return changed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from numerai_lab.config import Resolved, config_hash
+from numerai_lab.config import Resolved, config_hash, validate_params
 from numerai_lab.data import Dataset, References, load_data
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging import dataset_for, differs_from_variant, features_for
@@ -14,11 +14,13 @@ from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.records import (
     Damaged,
     RunDir,
+    changed_files,
     iter_runs,
     same_data,
     say_if_unverifiable,
 )
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.models import file_identities, files_within, get_model
 
 
 class TrainOther(Protocol):
@@ -137,12 +139,17 @@ def _found(
         own = load_data(experiment.data, say=reporter.say, targets=experiment.scoring.targets)
         features = own.frame.feature_names
     digest = config_hash(other.experiment)
+    params = validate_params(get_model(other.experiment.model.type).Params, other)
+    made_with = file_identities(files_within(params))
     finished: RunDir | None = None
     stopped: RunDir | None = None
     damaged = _left_out(label, reporter)
     for run in iter_runs(runs_dir, other.experiment.name, damaged):
         manifest = run.manifest()
         if manifest["config_hash"] != digest or not same_data(run, loaded, references, features):
+            continue
+        if changed := changed_files(run, made_with):
+            reporter.say(f"{run.path} is no run for {label}: it {changed}")
             continue
         if run.finished:
             try:

@@ -29,6 +29,9 @@ from numerai_lab.models import (
     Members,
     Model,
     ModelInfo,
+    check_seen,
+    file_identities,
+    files_within,
     get_model,
     history_eras_of,
     info_of,
@@ -48,6 +51,7 @@ class Prepared:
     horizon_days : the longest horizon among them and among members' targets, in trading days; the
         purge follows it.
     member_configs : the members of the model, by name, each as an experiment on these rows.
+    made_with : what each file is that the parameters name, by their keys; see `file_identities`.
     member_runs, members : their runs, once they are there, and what these predicted of every
         judged row.
     """
@@ -60,6 +64,7 @@ class Prepared:
     horizon_days: int
     plan: Plan
     member_configs: Mapping[str, Resolved] = field(default_factory=dict)
+    made_with: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     member_runs: Mapping[str, RunDir] = field(default_factory=dict)
     members: Members | None = None
 
@@ -158,7 +163,14 @@ def prepare(
         check_dates(fold, dataset.era_dates)
     for note in plan.notes:
         reporter.warn(note)
-    return Prepared(experiment, model_class, params, dataset, trained, horizon, plan, members)
+    made_with = file_identities(files_within(params))
+    for key, facts in made_with.items():
+        for fold in plan.folds if "features_to" in facts else ():
+            what = f"{key}: {facts['path']}"
+            check_seen(what, facts, int(fold.judged.min()), int(fold.train.max()))
+    return Prepared(
+        experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
+    )
 
 
 def looks_at_unlabelled(model_class: type[Model], params: BaseModel) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.plan import Prepared, purge_eras
+from numerai_lab.experiment.records import versions
 from numerai_lab.machine import usable_cores
-from numerai_lab.models import FitContext, FitReport, Shape
+from numerai_lab.models import Artefacts, FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import inner_slice, known_before, labelled_before, sample_weights
 
@@ -47,6 +48,7 @@ class PlannedFit:
             if stop is None
             else {"first": int(stop.eras[0]), "last": int(stop.eras[-1]), "n_eras": stop.n_eras},
             "fit_seconds": seconds,
+            **({"artefacts": self.ctx.artefacts.used} if self.ctx.artefacts else {}),
             **asdict(report),
         }
 
@@ -108,10 +110,36 @@ def fit_context(
         stop=stop,
         unlabelled=known,
         members=members,
+        artefacts=_artefacts(train, stop, prepared, say, judged)
+        if prepared.info.artefacts
+        else None,
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,
         n_threads=experiment.threads or usable_cores(),
         progress=progress,
+        say=say,
+    )
+
+
+def _artefacts(
+    train: EraFrame,
+    stop: EraFrame | None,
+    prepared: Prepared,
+    say: Callable[[str], None],
+    judged: Eras | None,
+) -> Artefacts | None:
+    """Return where a fit makes or finds artefacts, bounded by what they may have seen."""
+    if not prepared.info.artefacts:
+        return None
+    experiment, libraries = prepared.experiment, prepared.libraries
+    installed = versions(libraries)
+    return Artefacts(
+        folder=experiment.artefacts_dir,
+        data=prepared.dataset.identity,
+        seed=child_seed(experiment.seed, "model"),
+        libraries={name: installed[name] for name in libraries},
+        first_judged=None if judged is None else int(judged.min()),
+        last_trained=max(int(rows.eras[-1]) for rows in (train, stop) if rows is not None),
         say=say,
     )
 

@@ -36,6 +36,7 @@ from numerai_lab.experiment.records import (
     check_not_continued,
     check_same_config,
     check_same_data,
+    check_same_files,
     fingerprint,
     git_state,
     iter_runs,
@@ -167,6 +168,7 @@ def train(
         reporter.run = run.path
         if run.manifest_path.exists():
             check_same_data(run, prepared.dataset, references, "begin a new run")
+            check_same_files(run, prepared.made_with)
             check_same_members(run, prepared.member_runs)
             warn_other_versions(run, reporter.warn)
             remove_leftovers(run)
@@ -325,6 +327,8 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
+    if prepared.made_with:
+        manifest["made_with"] = dict(prepared.made_with)
     if prepared.member_runs:
         manifest["members"] = member_facts(run, prepared.member_runs)
     manifest |= changes or {}

@@ -3,6 +3,8 @@
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.contract import (
     PREDICTION,
+    Artefact,
+    Artefacts,
     Collective,
     ContinuableModel,
     ControlledModel,
@@ -29,24 +31,29 @@ from numerai_lab.models.contract import (
     VaryingModel,
     World,
     check_features,
+    check_seen,
+    file_identities,
     history_before,
     history_eras_of,
     info_of,
     load_meta,
     members_of,
     save_meta,
+    seal_artefact,
     shipped_spaces,
     size_and_unit,
 )
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
 from numerai_lab.models.member_choice import MemberChoice
-from numerai_lab.models.nested import ModelChoice, models_within
+from numerai_lab.models.nested import ModelChoice, files_within, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
 __all__ = [
     "EXPORT_TOLERANCE",
     "PREDICTION",
+    "Artefact",
+    "Artefacts",
     "Collective",
     "ContinuableModel",
     "ControlledModel",
@@ -80,7 +87,10 @@ __all__ = [
     "assemble_exported",
     "check_features",
     "check_model",
+    "check_seen",
     "describe_params",
+    "file_identities",
+    "files_within",
     "get_model",
     "history_before",
     "history_eras_of",
@@ -91,6 +101,7 @@ __all__ = [
     "members_of",
     "models_within",
     "save_meta",
+    "seal_artefact",
     "shipped_spaces",
     "size_and_unit",
 ]

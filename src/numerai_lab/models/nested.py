@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
@@ -75,6 +76,26 @@ class ModelChoice(Params):
     def new(self) -> Model:
         """Make the chosen model, not fitted."""
         return get_model(self.type)(self.params)
+
+
+def files_within(value: Any, key: str = "model.params") -> Iterator[tuple[str, Path]]:
+    """Yield (key, path) of every file that parameters name, at any depth: fields that are a `Path`.
+
+    Parameters
+    ----------
+    key : under which the value stands.
+    """
+    if isinstance(value, Path):
+        yield key, value
+    elif isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            yield from files_within(getattr(value, name), f"{key}.{field.alias or name}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from files_within(item, f"{key}[{i}]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from files_within(item, f"{key}.{name}")
 
 
 def models_within(params: BaseModel) -> Iterator[ModelChoice]:

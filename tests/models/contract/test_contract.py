@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.judging.variants import variant_facts, variant_pairs, variants_of
 from numerai_lab.experiment.predicting import predict_blind
 from numerai_lab.experiment.records.rundir import continued_by
-from numerai_lab.models import FitContext, ModelInfo, Variant, size_and_unit
-from numerai_lab.models.conformance.toy import toy_frame
+from numerai_lab.models import Artefacts, FitContext, ModelInfo, Variant, size_and_unit
+from numerai_lab.models.conformance.toy import toy_frame, toy_out_of_fold
 from numerai_lab.report.run_shapes import Fit
 
 
@@ -88,7 +89,8 @@ def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
 
 def test_a_context_travels_whole_but_for_what_a_worker_adds():
     """A field that is added to the context is not dropped on its way to a worker."""
-    added = {"weights", "stop", "unlabelled", "progress", "say", "world", "peers", "n_threads"}
+    stays = {"weights", "stop", "unlabelled", "members", "artefacts"}
+    added = {*stays, "progress", "say", "world", "peers", "n_threads"}
     others = {field.name for field in fields(FitContext)} - added
     given = FitContext(
         seed=3,
@@ -100,6 +102,8 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         weights=np.ones(4, dtype=np.float32),
         stop=toy_frame(0),
         unlabelled=toy_frame(1),
+        members=toy_out_of_fold(["a"], toy_frame(2)),
+        artefacts=Artefacts(Path(), "", 3, {}, None, 30, print),
         n_threads=16,
         progress=lambda *_: None,
     )
@@ -109,5 +113,6 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
     assert {name: getattr(arrived, name) for name in others} == {
         name: getattr(given, name) for name in others
     }
-    assert (arrived.weights, arrived.stop, arrived.unlabelled) == (None, None, None)
+    assert [name for name in stays if getattr(arrived, name) is not None] == []
+    assert [name for name in stays if getattr(given, name) is None] == []
     assert arrived.n_threads == 2

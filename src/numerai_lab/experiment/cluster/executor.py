@@ -54,17 +54,14 @@ class ClusterExecutor:
         MachineError : no worker is left.
         """
         cluster = self.cluster
-        if prepared.info.unlabelled:
+        lacking = {
+            "learns from rows without labels, which workers do not read": prepared.info.unlabelled,
+            "looks back on earlier eras, which workers do not read": prepared.history_eras,
+            "makes artefacts, which are kept on one machine": prepared.info.artefacts,
+        }
+        for why in (reason for reason, needed in lacking.items() if needed):
             raise UserError(
-                f"model '{prepared.experiment.model.type}' learns from rows without labels, which "
-                "workers do not read",
-                where=cluster.spec,
-                fix="train without --cluster",
-            )
-        if prepared.history_eras:
-            raise UserError(
-                f"model '{prepared.experiment.model.type}' looks back on earlier eras, which "
-                "workers do not read",
+                f"model '{prepared.experiment.model.type}' {why}",
                 where=cluster.spec,
                 fix="train without --cluster",
             )

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from numerai_lab.data import Dataset, References
 from numerai_lab.errors import RunError
@@ -89,6 +90,27 @@ def check_same_data(run: RunDir, dataset: Dataset, references: References, fix: 
     changed = changed_data(run, dataset, references)
     if changed is not None:
         raise RunError(changed, where=str(run.path), fix=fix)
+
+
+def changed_files(run: RunDir, made_with: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Say which file that the model's parameters name is not what a run was made with.
+
+    Parameters
+    ----------
+    made_with : by parameter, as `file_identities` tells now. None when all are the same.
+    """
+    before = run.manifest().get("made_with", {})
+    for key, facts in made_with.items():
+        if before.get(key, {}).get("sha256") != facts["sha256"]:
+            return f"was made with another file than {facts['path']} is now ({key})"
+    return None
+
+
+def check_same_files(run: RunDir, made_with: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to go on with a run when a file that its model is made with has changed."""
+    changed = changed_files(run, made_with)
+    if changed is not None:
+        raise RunError(changed, where=str(run.path), fix="bring it back, or begin a new run")
 
 
 def other_versions(run: RunDir) -> dict[str, tuple[str | None, str]]:

@@ -41,6 +41,7 @@ from numerai_lab.models.conformance.toy import (
     toy_out_of_fold,
 )
 from numerai_lab.models.contract import (
+    Artefacts,
     ContinuableModel,
     ControlledModel,
     DetailedModel,
@@ -60,6 +61,8 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.exports import EXPORT_TOLERANCE, assemble_exported
 
+_LAST_TOY_ERA = 59
+"""No frame that a model is fitted on has a later one."""
 _TINY_ERAS = np.array([40, 1, 40, 2, 40, 1] * 8, dtype=np.int64)
 
 
@@ -92,7 +95,16 @@ def check_model(
     ModelError
         Lists all broken promises, one a line.
     """
-    trial = _Trial(model_type, dict(params or {}), seed)
+    with tempfile.TemporaryDirectory() as folder:
+        broken = _broken(_Trial(model_type, dict(params or {}), seed, Path(folder)), fresh_process)
+    if broken:
+        raise ModelError(
+            f"{model_type.__name__} breaks {len(broken)} of the promises of a model:\n- "
+            + "\n- ".join(broken)
+        )
+
+
+def _broken(trial: _Trial, fresh_process: bool) -> list[str]:
     broken: list[str] = []
     with _collected(broken, "params are accepted"):
         trial.new_model()
@@ -106,11 +118,11 @@ def check_model(
         for promise, check in promises:
             with _collected(broken, promise):
                 check(trial)
-    if broken:
-        raise ModelError(
-            f"{model_type.__name__} breaks {len(broken)} of the promises of a model:\n- "
-            + "\n- ".join(broken)
-        )
+    return broken
+
+
+def _silent(_: str) -> None:
+    return None
 
 
 @dataclass
@@ -118,6 +130,7 @@ class _Trial:
     model_type: type[Model]
     params: dict[str, Any]
     seed: int
+    folder: Path
 
     def new_model(self) -> Model:
         return self.model_type(self.model_type.Params.model_validate(self.params))
@@ -154,6 +167,10 @@ class _Trial:
             # the training eras and some after them, as in a fold with a purge
             later = self.frame(rows_per_era=np.full(34, 44, dtype=np.int64))
             context = replace(context, unlabelled=later.without_targets())
+        if self.info.artefacts:
+            last = _LAST_TOY_ERA
+            place = Artefacts(self.folder, "toy", self.seed, {}, last + 1, last, say=_silent)
+            context = replace(context, artefacts=place)
         if self.members:
             context = replace(context, members=toy_out_of_fold(self.members, self.frame()))
         return replace(context, **changes)

@@ -4,6 +4,13 @@
 """
 
 from numerai_lab.arrays import Float32
+from numerai_lab.models.contract.artefacts import (
+    Artefact,
+    Artefacts,
+    check_seen,
+    file_identities,
+    seal_artefact,
+)
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import check_features
@@ -36,6 +43,8 @@ from numerai_lab.models.contract.world import Collective, World
 __all__ = [
     "LEFT_OUT",
     "PREDICTION",
+    "Artefact",
+    "Artefacts",
     "Collective",
     "ContinuableModel",
     "ControlledModel",
@@ -62,6 +71,8 @@ __all__ = [
     "VaryingModel",
     "World",
     "check_features",
+    "check_seen",
+    "file_identities",
     "history_before",
     "history_eras_of",
     "info_of",
@@ -70,6 +81,7 @@ __all__ = [
     "members_of",
     "save_facts",
     "save_meta",
+    "seal_artefact",
     "shipped_spaces",
     "size_and_unit",
 ]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.contract.artefacts import Artefacts
 from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.world import World
 
@@ -37,6 +38,8 @@ class FitContext:
     members : what the members predicted of earlier folds' judged eras, as far as the labels of
         these were known before the first judged era; no rows in the first fold. For the final
         model that of all folds. None unless `info.needs_members`.
+    artefacts : where what is expensive is made once and found again (pretrained weights), unless
+        it saw more than this fit may. None unless `info.artefacts`.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     say : call with a sentence the user must see (a fall-back, a dropped column).
@@ -54,6 +57,7 @@ class FitContext:
     stop_patience: int = 0
     unlabelled: EraFrame | None = None
     members: Members | None = None
+    artefacts: Artefacts | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent
@@ -64,8 +68,9 @@ class FitContext:
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.
 
-        Rows without labels stay here (`info.unlabelled` is refused with workers), and so do
-        members' predictions (what is made of them is fitted here). The worker adds its own rows'
+        Rows without labels and artefacts stay here (`info.unlabelled` and `info.artefacts` are
+        refused with workers), and so do members' predictions (what is made of them is fitted
+        here). The worker adds its own rows'
         weights, the early-stopping rows that it reads by itself, whom it tells, and with whom it
         fits.
         """
@@ -75,6 +80,7 @@ class FitContext:
             stop=None,
             unlabelled=None,
             members=None,
+            artefacts=None,
             progress=_silent,
             say=_silent,
             world=World(),

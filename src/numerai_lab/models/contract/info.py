@@ -48,6 +48,7 @@ class ModelInfo:
     stateful : a prediction may depend on eras predicted before it.
     exportable : can be bundled for Numerai's model upload.
     unlabelled : asks for `ctx.unlabelled`, the rows that may be seen without labels.
+    artefacts : asks for `ctx.artefacts`, where what is expensive is made once.
     needs_members : is made of what other runs predict (`StackingModel`): asks for `ctx.members`,
         and for the members' predictions of the rows that it predicts.
     needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
@@ -74,6 +75,7 @@ class ModelInfo:
     stateful: bool = False
     exportable: bool = False
     unlabelled: bool = False
+    artefacts: bool = False
     needs_members: bool = False
     needs_entity: bool = False
     in_parts: bool = False
