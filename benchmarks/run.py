@@ -16,6 +16,7 @@ from pathlib import Path
 
 QUICK = (
     "bench_reading.py",
+    "bench_ridge.py 1",
     "bench_scoring.py",
     "bench_store.py 1",
     "bench_training.py 1",

@@ -138,8 +138,8 @@ def test_too_few_eras_to_choose_on_are_said():
     said = []
     _, report = fitted("ridge", toy_frame(0).between(1, 6), {}, say=said.append, purge_eras=8)
     assert said == list(report.notes)
-    assert said[0].startswith("alpha: 1 is taken, since cutting the 6 training eras into 4 parts")
-    assert report.details == {"alpha": 1.0}
+    assert said[0].startswith("alpha: 0.1 is taken, since cutting the 6 training eras into 4 parts")
+    assert report.details == {"alpha": 0.1}
 
 
 def test_what_does_not_apply_is_said():

@@ -33,7 +33,7 @@ class Ridge(LinearModel):
     penalties: ClassVar[Float64] = 10.0 ** np.arange(-3, 3.1, 0.5)
     name: ClassVar[str] = "ridge"
     penalty_name: ClassVar[str] = "alpha"
-    default_penalty: ClassVar[float] = 1.0
+    default_penalty: ClassVar[float] = 0.1
     needs: ClassVar[str] = "a training era in which features and labels vary"
 
     params: RidgeParams
