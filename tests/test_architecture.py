@@ -73,6 +73,7 @@ WITHIN = {
         "train": {"records", "judging", "executor"}
         | {"completing", "fitting", "member_runs", "memory_check", "needed_runs"}
         | {"plan", "reporter"},
+        "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
         "continuing": {"records", "judging", "final", "history", "train"}
         | {"plan", "planned_fit", "predicting", "reporter"},
     },

@@ -55,6 +55,14 @@ def train(
             "an era as before",
         ),
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            metavar="N",
+            help="train with N seeds, the config's own first, and tell what the seed changes",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -72,20 +80,30 @@ def train(
         prepare,
         read_experiment,
         told_how_to_go_on,
+        told_of_seeds,
         told_of_test,
+        train_seeds,
     )
     from numerai_lab.experiment import train as run_training
-    from numerai_lab.report import render_plan, render_test, write_report
+    from numerai_lab.report import render_plan, render_seeds, render_test, write_report
 
     if parent is None and amount is not None:
         raise UserError("only goes with --continue", where="--amount")
     if (config is None) == (parent is None):
         raise UserError("give a CONFIG, or --continue RUN (which has its own)")
-    if parent is not None and (overrides or run_dir or resume or final or plan or cluster):
+    own_config = overrides or run_dir or resume or final or plan or cluster or seeds is not None
+    if parent is not None and own_config:
         raise UserError(
-            "makes a new run of a run's own config: --set, --run-dir, --resume, --final, --plan "
-            "and --cluster do not go with it",
+            "makes a new run of a run's own config: --set, --run-dir, --resume, --final, --seeds, "
+            "--plan and --cluster do not go with it",
             where="--continue",
+        )
+    if seeds is not None and (run_dir or plan):
+        raise UserError(
+            "makes a run for each seed: --run-dir and --plan, which are of one run, do not go with "
+            "it",
+            where="--seeds",
+            fix="say with --runs-dir where runs go",
         )
     for folder in (runs_dir, run_dir, data):
         check_name(folder)
@@ -112,13 +130,18 @@ def train(
             if cluster
             else Here(),
         )
-        if resolved is not None:
-            run = run_training(resolved, options, reporter)
-        else:
+        if resolved is None:
             run = continue_run(str(parent), amount, options, reporter)
+        elif seeds is not None:
+            run, *others = train_seeds(resolved, seeds, options, reporter)
+            for other in others:
+                write_report(other.path)
+        else:
+            run = run_training(resolved, options, reporter)
         report = write_report(run.path)
         kept(f"the run is {run.path}")
         scores, manifest, test = run.scores(), run.manifest(), told_of_test(run)
+        noise = told_of_seeds(run)
         if as_json:
             emit(
                 {
@@ -130,10 +153,13 @@ def train(
                     "folds": manifest["folds"],
                     **scores,
                     **({} if test is None else {"test": brief_of_test(test)}),
+                    **({} if noise is None else {"seeds": noise}),
                 }
             )
             return
         show_scores(scores, manifest["experiment"])
+        if noise is not None:
+            show(render_seeds(noise))
         if test is not None:
             show(render_test(test))
         sys.stdout.write(f"run     {run.path}\nreport  {report}\n")
@@ -178,9 +204,15 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Judge predictions again: of runs, or of any parquet or CSV file with ids and numbers."""
-    from numerai_lab.experiment import EvaluateOptions, Reporter, era_bound, evaluate_test
+    from numerai_lab.experiment import (
+        EvaluateOptions,
+        Reporter,
+        era_bound,
+        evaluate_test,
+        told_of_seeds,
+    )
     from numerai_lab.experiment import evaluate as judge_again
-    from numerai_lab.report import render_test, write_report
+    from numerai_lab.report import render_seeds, render_test, write_report
 
     options = EvaluateOptions(
         runs_dir,
@@ -204,21 +236,29 @@ def evaluate(
     scores_paths = [item.scores_path for item in found]
     if None not in scores_paths:
         kept(f"the scores are in {', '.join(map(str, scores_paths))}")
+    # they are of the run as it was trained: not of other targets, eras or the test
+    noises = [
+        told_of_seeds(item.run) if item.run and options.as_trained and not test else None
+        for item in found
+    ]
     results = [
         {
             "run_dir": str(item.path),
             "folds": item.run.manifest()["folds"] if item.run else [],
             "notes": item.run.manifest()["notes"] if item.run else [],
             **item.judged.summary,
+            **({} if noise is None else {"seeds": noise}),
         }
-        for item in found
+        for item, noise in zip(found, noises, strict=True)
     ]
     if as_json:
         emit(results[0] if len(results) == 1 else {"results": results})
         return
-    for item in found:
+    for item, noise in zip(found, noises, strict=True):
         sys.stdout.write(f"{item.path}\n")
         show_scores(item.judged.summary, item.name)
+        if noise is not None:
+            show(render_seeds(noise))
         if test:
             show(render_test(item.judged.summary["test"]))
 

@@ -20,6 +20,7 @@ from numerai_lab.experiment.judging import (
     evaluate_test,
     list_runs,
     suspected,
+    told_of_seeds,
     told_of_test,
     variants_of,
 )
@@ -33,6 +34,7 @@ from numerai_lab.experiment.records import (
     trust,
 )
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.train import TrainOptions, train
 
@@ -68,8 +70,10 @@ __all__ = [
     "say_if_unverifiable",
     "suspected",
     "told_how_to_go_on",
+    "told_of_seeds",
     "told_of_test",
     "train",
+    "train_seeds",
     "trust",
     "variants_of",
     "with_earlier_eras",

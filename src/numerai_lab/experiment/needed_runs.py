@@ -93,26 +93,55 @@ def ensure_members(
     ------
     RunError : another process works in a member's run.
     """
-    found: dict[str, RunDir] = {}
-    for name, member in prepared.member_configs.items():
-        label = f"member {name}"
-        run, stopped, own = _found(
-            label, member, prepared.dataset, references, runs_dir, reporter, to_resume=True
+    return {
+        name: ensure_run(
+            f"member {name}",
+            member,
+            prepared.dataset,
+            references,
+            runs_dir,
+            train,
+            reporter,
+            final=final,
         )
-        if run is not None and (not final or _final_is_whole(run)):
-            reporter.say(f"{label} from {run.path}")
-            say_if_unverifiable(run, reporter.warn)
-            found[name] = run
-            continue
-        if run is not None:
-            reporter.say(f"{label} from {run.path}, whose final model is fitted now")
-        elif stopped is not None:
-            reporter.say(f"{label}: going on with {stopped.path}, which is not finished")
-        else:
-            reporter.say(f"{label} has no run on these rows and folds yet, training it")
-        rows = own or dataset_for(member, prepared.dataset)
-        found[name] = train(member, rows, run or stopped, final=final)
-    return found
+        for name, member in prepared.member_configs.items()
+    }
+
+
+def ensure_run(
+    label: str,
+    other: Resolved,
+    loaded: Dataset,
+    references: References,
+    runs_dir: Path,
+    train: TrainOther,
+    reporter: Reporter,
+    *,
+    final: bool,
+) -> RunDir:
+    """Find, or train, another experiment on the loaded rows; go on with a stopped run of it.
+
+    Parameters
+    ----------
+    label : what it is called: a kind and a name, "member ridge". final : as of `ensure_members`.
+
+    Raises
+    ------
+    RunError : another process works in its run.
+    """
+    run, stopped, own = _found(label, other, loaded, references, runs_dir, reporter, to_resume=True)
+    if run is not None and (not final or _final_is_whole(run)):
+        reporter.say(f"{label} from {run.path}")
+        say_if_unverifiable(run, reporter.warn)
+        return run
+    if run is not None:
+        reporter.say(f"{label} from {run.path}, whose final model is fitted now")
+    elif stopped is not None:
+        reporter.say(f"{label}: going on with {stopped.path}, which is not finished")
+    else:
+        reporter.say(f"{label} has no run on these rows and folds yet, training it")
+    rows = own or dataset_for(other, loaded)
+    return train(other, rows, run or stopped, final=final)
 
 
 def _found(

@@ -137,17 +137,7 @@ def prepare(
         _check_no_entity_needed(experiment.model.type, info_of(model_class, params), params)
     members = member_experiments(resolved, params)
     if dataset is None:
-        rows_by_features = experiment.data.missing.max_row_missing is not None
-        dataset = load_data(
-            experiment.data,
-            say=reporter.say,
-            features="checked" if plan_only and not rows_by_features else "configured",
-            targets=[*experiment.scoring.targets, *targets_of(members)],
-            keep_unlabelled=looks_at_unlabelled(model_class, params),
-            progress=reporter.converted,
-        )
-        # arrow keeps what reading needed for the next reading; training needs it now
-        pa.default_memory_pool().release_unused()
+        dataset = load_rows(resolved, reporter, members, plan_only=plan_only)
     multi_target = info_of(model_class, params).multi_target
     trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
     horizon = max(
@@ -177,6 +167,36 @@ def looks_at_unlabelled(model_class: type[Model], params: BaseModel) -> bool:
     """Tell whether rows without a label are wanted, too: to learn from, or as earlier eras."""
     looks_back = history_eras_of(model_class(params)) > 0
     return info_of(model_class, params).unlabelled or looks_back
+
+
+def load_rows(
+    resolved: Resolved,
+    reporter: Reporter,
+    members: Mapping[str, Resolved] | None = None,
+    *,
+    plan_only: bool = False,
+) -> Dataset:
+    """Load the data that an experiment asks for; `plan_only` as in `prepare`.
+
+    `members` are its model's, where they are known already.
+    """
+    experiment = resolved.experiment
+    model_class = get_model(experiment.model.type)
+    params = validate_params(model_class.Params, resolved)
+    if members is None:
+        members = member_experiments(resolved, params)
+    rows_by_features = experiment.data.missing.max_row_missing is not None
+    dataset = load_data(
+        experiment.data,
+        say=reporter.say,
+        features="checked" if plan_only and not rows_by_features else "configured",
+        targets=[*experiment.scoring.targets, *targets_of(members)],
+        keep_unlabelled=looks_at_unlabelled(model_class, params),
+        progress=reporter.converted,
+    )
+    # arrow keeps what reading needed for the next reading; training needs it now
+    pa.default_memory_pool().release_unused()
+    return dataset
 
 
 def _check_no_entity_needed(name: str, info: ModelInfo, params: BaseModel) -> None:

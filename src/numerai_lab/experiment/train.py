@@ -73,6 +73,8 @@ class TrainOptions:
     data : the --data the config was read with, for the experiments it is compared to.
     command : the command line, for the manifest.
     executor : what fits and predicts.
+    reseeded_from : the seed of the config, where this run has another one (`--seeds`); an
+        experiment's name is then not taken to mean this run.
     """
 
     runs_dir: Path
@@ -82,6 +84,7 @@ class TrainOptions:
     data: str | None = None
     command: str = ""
     executor: Executor = field(default_factory=Here)
+    reseeded_from: int | None = None
 
 
 def train(
@@ -136,7 +139,7 @@ def train(
         ) -> RunDir:
             resume = run is not None
             path = None if run is None else run.path
-            theirs = replace(options, run_dir=path, resume=resume, final=final)
+            theirs = replace(options, run_dir=path, resume=resume, final=final, reseeded_from=None)
             return train(other, theirs, reporter.child(), dataset)
 
         # before the run begins: one that is stopped here is made by the same command again
@@ -331,6 +334,8 @@ def begin(
         manifest["made_with"] = dict(prepared.made_with)
     if prepared.member_runs:
         manifest["members"] = member_facts(run, prepared.member_runs)
+    if options.reseeded_from is not None:
+        manifest["reseeded_from"] = options.reseeded_from
     manifest |= changes or {}
     if has_test(manifest):
         # before the manifest, so that a run with a manifest and no count has lost it

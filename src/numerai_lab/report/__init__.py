@@ -11,6 +11,7 @@ from numerai_lab.report.terminal import (
     render_extra,
     render_plan,
     render_scores,
+    render_seeds,
     render_test,
     to_text,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "render_plan",
     "render_runs",
     "render_scores",
+    "render_seeds",
     "render_status",
     "render_test",
     "to_text",

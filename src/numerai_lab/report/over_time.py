@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from numerai_lab.report.figures import count, eras, interval, number, percent
-from numerai_lab.report.score_shapes import Comparison, LevelTest, PeriodMean
+from numerai_lab.report.score_shapes import Comparison, LevelTest, PeriodMean, SeedBound
 
 _LEVEL = 0.05
 
@@ -39,6 +39,8 @@ def over_time(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:
                 "(80 % power, 5 % level)"
             ],
         )
+    if c.seed_noise is not None:
+        yield "seed noise", [_seeds(c.seed_noise)]
     if c.p_among is not None:
         yield (
             f"among {c.n_compared} compared",
@@ -53,6 +55,17 @@ def _periods(periods: Sequence[PeriodMean]) -> list[str]:
         f"{interval(period.ci_low, period.ci_high)}"
         for period in periods
     ]
+
+
+def _seeds(noise: SeedBound) -> str:
+    measured = " and ".join(
+        f"{label} ({n} seeds)" for label, n in zip(noise.of, noise.n_seeds, strict=False)
+    )
+    where = "within" if noise.within else "more than"
+    return (
+        f"{where} what another seed of {measured} changes: up to {number(noise.bound)} in 95 % of "
+        "pairs of runs"
+    )
 
 
 def _level(test: LevelTest) -> str:

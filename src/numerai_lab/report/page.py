@@ -21,6 +21,7 @@ from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
 from numerai_lab.report.scores_section import scores_section
+from numerai_lab.report.several_seeds import seeds_section
 
 # The browser itself refuses every request, whatever a file of the run may have put in the page.
 POLICY = (
@@ -127,7 +128,8 @@ def render_page(record: Record) -> Html:
     drawn = [*charts.draw(record), *draw_adaptation(record)]
     specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
     test = ("test",) if record.test is not None else ()
-    sections = ("scores", *test, "eras", "features", "folds", "facts")
+    seeds = ("seeds",) if record.seeds is not None else ()
+    sections = ("scores", *seeds, *test, "eras", "features", "folds", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
     body = (
         _header(record),
@@ -138,6 +140,7 @@ def render_page(record: Record) -> Html:
         h(
             "main",
             scores_section(record),
+            seeds_section(record),
             kept_section(record),
             _charts_section(record, drawn),
             features_section(record),

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir, told_of_test, variants_of
-from numerai_lab.report.run_shapes import Exposure, Fit, KeptForTest, Manifest
+from numerai_lab.experiment import RunDir, told_of_seeds, told_of_test, variants_of
+from numerai_lab.report.run_shapes import Exposure, Fit, KeptForTest, Manifest, Seeds
 from numerai_lab.report.score_shapes import MODEL, Scores, ShownVariant
 from numerai_lab.report.shapes import Number, Shown
 
@@ -32,6 +32,7 @@ class Record:
         there is none.
     fits : by fold number; a fold whose fit.json is absent is not in it.
     test : the eras kept for a test, looks at them and their scores; None where there are none.
+    seeds : what other seeds scored; None where the experiment was trained with one.
     config, resolved : the YAML as written and as resolved, empty when absent.
     """
 
@@ -42,6 +43,7 @@ class Record:
     fits: dict[int, Fit]
     exposure: dict[str, Number]
     test: KeptForTest | None
+    seeds: Seeds | None
     config: str
     resolved: str
 
@@ -137,6 +139,11 @@ def _test(run: RunDir) -> KeptForTest | None:
     return None if told is None else KeptForTest.model_validate({**told, "final": run.has_final})
 
 
+def _seeds(run: RunDir) -> Seeds | None:
+    told = told_of_seeds(run)
+    return None if told is None else Seeds.model_validate(told)
+
+
 def read_record(run_dir: Path) -> Record:
     """Read and check a finished run directory.
 
@@ -167,6 +174,7 @@ def read_record(run_dir: Path) -> Record:
         fits=fits,
         exposure=_parse(Exposure, _checked(run, run_dir / "exposure.json"), optional=True).features,
         test=_test(run),
+        seeds=_seeds(run),
         config=without_signatures(_read(config)) if config.exists() else "",
         resolved=without_signatures(_read(resolved)) if resolved.exists() else "",
     )

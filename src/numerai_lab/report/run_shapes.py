@@ -90,6 +90,35 @@ class KeptForTest(EraWindow):
     scores: Scores | None = None
 
 
+class SeedRun(Shown):
+    """A run of the same experiment with one seed; the difference is to the first one."""
+
+    seed: int | None = None
+    run: str = "?"
+    mean: Number = None
+    difference: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+
+
+class Seeds(Shown):
+    """What the seed alone changes of an experiment's scores."""
+
+    metric: str = "corr"
+    target: str = "?"
+    n_seeds: int = 0
+    n_eras: int | None = None
+    first_era: int | None = None
+    last_era: int | None = None
+    mean: Number = None
+    ci_low: Number = None
+    ci_high: Number = None
+    std: Number = None
+    another_seed: Number = None
+    runs: list[SeedRun] = Field(default_factory=list)
+    damage: str | None = None
+
+
 class Fold(Shown):
     """One fold; runs of eras hold both ends."""
 

@@ -79,6 +79,15 @@ class LevelTest(Shown):
     mean_after: Number = None
 
 
+class SeedBound(Shown):
+    """What another seed changes of a difference."""
+
+    of: list[str] = Field(default_factory=list)
+    n_seeds: list[int] = Field(default_factory=list)
+    bound: Number = None
+    within: bool = False
+
+
 class Comparison(Shown):
     """Paired per-era difference of two predictions, one minus the other.
 
@@ -102,6 +111,7 @@ class Comparison(Shown):
     level_change: LevelTest | None = None
     n_compared: int = 1
     p_among: Number = None
+    seed_noise: SeedBound | None = None
     control: bool = False
 
     @property
@@ -113,7 +123,8 @@ class Comparison(Shown):
     def way(self) -> str:
         """Which way it goes; a control is not better or worse, it is only above or below."""
         parts = None if self.thirds is None else [period.mean or 0.0 for period in self.thirds]
-        found = verdict(self.ci_low, self.ci_high, parts, self.p_among)
+        within = self.seed_noise is not None and self.seed_noise.within
+        found = verdict(self.ci_low, self.ci_high, parts, self.p_among, within_seed_noise=within)
         if self.control:
             found = found.replace("better", "above").replace("worse", "below")
         return found.replace("_", " ")

@@ -10,8 +10,9 @@ from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.kept_for_test import planned, sentences
 from numerai_lab.report.over_time import over_time
-from numerai_lab.report.run_shapes import EraWindow, Fold, KeptForTest
+from numerai_lab.report.run_shapes import EraWindow, Fold, KeptForTest, Seeds
 from numerai_lab.report.score_shapes import MODEL, Block, Comparison, Scores, Stats
+from numerai_lab.report.several_seeds import HEAD, seed_rows, seed_sentences
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -292,3 +293,19 @@ def render_test(test: Mapping[str, Any]) -> RenderableType:
     from rich.text import Text
 
     return Text("\n".join(sentences(KeptForTest.model_validate(dict(test)))))
+
+
+def render_seeds(seeds: Mapping[str, Any]) -> RenderableType:
+    """Render what other seeds of the same experiment scored; `seeds` is of `told_of_seeds`."""
+    from rich.console import Group
+    from rich.text import Text
+
+    shown = Seeds.model_validate(dict(seeds))
+    parts: list[RenderableType] = [Text("\n".join(seed_sentences(shown)))]
+    if shown.runs:
+        title = f"mean {shown.metric} by seed"
+        table = new_table([(name, True) for name in HEAD], title)
+        for row in seed_rows(shown):
+            add_row(table, row)
+        parts.append(table)
+    return Group(*parts)

@@ -23,12 +23,19 @@ from numerai_lab.scoring.payout import (
 )
 from numerai_lab.scoring.periods import Period, Rolling, rolling, thirds, years
 from numerai_lab.scoring.ranks import gaussian_rank_per_era, rank_per_era
+from numerai_lab.scoring.seed_noise import (
+    FEWEST_SEEDS,
+    SeedNoise,
+    noise_of_difference,
+    seed_noise,
+)
 from numerai_lab.scoring.summary import Summary, long_run_std, sharpe, summarize
 from numerai_lab.scoring.suspicion import Suspicion, accusation, suspect
 from numerai_lab.scoring.table import Scored, score_predictions
 from numerai_lab.scoring.verdict import smallest_detectable, verdict
 
 __all__ = [
+    "FEWEST_SEEDS",
     "METRICS",
     "ON_SCALE",
     "Exposure",
@@ -40,6 +47,7 @@ __all__ = [
     "Period",
     "Rolling",
     "Scored",
+    "SeedNoise",
     "Summary",
     "Suspicion",
     "accusation",
@@ -54,6 +62,7 @@ __all__ = [
     "level_change",
     "long_run_std",
     "neutralize_per_era",
+    "noise_of_difference",
     "on_scale_per_era",
     "overlap_eras",
     "paired",
@@ -63,6 +72,7 @@ __all__ = [
     "rank_per_era",
     "rolling",
     "score_predictions",
+    "seed_noise",
     "sharpe",
     "simulate_payout",
     "smallest_detectable",

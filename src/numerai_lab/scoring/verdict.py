@@ -22,6 +22,8 @@ def verdict(
     high: float | None,
     periods: Sequence[float] | None = None,
     p_among: float | None = None,
+    *,
+    within_seed_noise: bool = False,
 ) -> str:
     """Say which way a difference goes.
 
@@ -31,13 +33,15 @@ def verdict(
     periods : mean difference in each period of time; None where they are not known, and the
         interval alone decides.
     p_among : its p-value among several comparisons with one baseline (`stepdown_p_values`).
+    within_seed_noise : another seed alone may make as much of a difference (`noise_of_difference`).
 
     Returns
     -------
     `better` or `worse` when the interval is clear of 0, so are several comparisons taken together,
     and the difference goes that way in more than `MOST` of the periods; `better_so_far` or
     `worse_so_far` when only the last is not so. `identical` when the interval is 0 from end to end
-    (two predictions of one ranking), else `unclear`; `unknown` without an interval.
+    (two predictions of one ranking), else `unclear`, as within seed noise; `unknown` without an
+    interval.
 
     Examples
     --------
@@ -48,7 +52,8 @@ def verdict(
         return "unknown"
     if low == high == 0:
         return "identical"
-    if low <= 0 <= high or (p_among is not None and p_among > LEVEL):
+    among_chance = p_among is not None and p_among > LEVEL
+    if low <= 0 <= high or among_chance or within_seed_noise:
         return "unclear"
     found, sign = ("better", 1) if low > 0 else ("worse", -1)
     if periods is None:

@@ -25,6 +25,7 @@ from numerai_lab.experiment.judging.postprocess import (
     neutralizer_names,
     without,
 )
+from numerai_lab.experiment.judging.seeds import measure_seeds, told_of_seeds
 from numerai_lab.experiment.judging.tested import evaluate_test
 from numerai_lab.experiment.judging.variants import variant_facts, variants_of
 
@@ -48,8 +49,10 @@ __all__ = [
     "judge_run",
     "judged_columns",
     "list_runs",
+    "measure_seeds",
     "neutralizer_names",
     "suspected",
+    "told_of_seeds",
     "told_of_test",
     "variant_facts",
     "variants_of",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,11 @@ import pandas as pd
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.judge import suspected
-from numerai_lab.experiment.judging.summaries import MAIN
-from numerai_lab.experiment.records import (
-    DataIdentity,
-    RunDir,
-    find_run,
-    judged_on,
-    say_if_unverifiable,
-)
+from numerai_lab.experiment.judging.seeds import seeds_between
+from numerai_lab.experiment.judging.series import Series, read_series
+from numerai_lab.experiment.records import find_run, say_if_unverifiable
 from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
 from numerai_lab.seeds import child_seed
-
-
-@dataclass(frozen=True)
-class Series:
-    """A run's per-era scores of its own predictions, one metric, indexed by era."""
-
-    label: str
-    run: RunDir
-    data: DataIdentity
-    target: str
-    benchmark: str | None
-    horizon_days: int
-    era_dates: dict[int, date]
-    scores: pd.Series[float]
 
 
 def compare(
@@ -53,7 +33,9 @@ def compare(
 
     Only eras judged in both count. Each row holds both means, the data of both runs, and what
     `Paired` tells of the difference. With several later runs, `p_among` is each difference's
-    p-value among all of them, and the verdict follows it.
+    p-value among all of them, and the verdict follows it. Where an experiment was trained with
+    several seeds, `seed_noise` tells what another seed changes, and a difference within that is
+    called unclear.
 
     Parameters
     ----------
@@ -66,7 +48,7 @@ def compare(
     """
     if len(specs) < 2:
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
-    base, *others = [read_series(spec, runs_dir, metric) for spec in specs]
+    base, *others = [read_series(find_run(spec, runs_dir), metric) for spec in specs]
     for one in (base, *others):
         say_if_unverifiable(one.run, say)
         accused = suspected(one.run.scores())
@@ -104,6 +86,9 @@ def compare(
             child_seed(0, "paired"),
             base.era_dates,
         )
+        difference = float(a.mean() - b.mean())
+        bound = seeds_between((base, other), both.index, difference, say)
+        within = bound is not None and bound.within
         rows.append(
             {
                 "run": str(other.run.path),
@@ -117,8 +102,10 @@ def compare(
                 "mean": float(a.mean()),
                 "baseline_mean": float(b.mean()),
                 **found.as_dict(),
+                "verdict": _verdict(found.as_dict(), None, within=within),
                 "n_compared": len(others),
                 "p_among": None,
+                "seed_noise": None if bound is None else asdict(bound),
             }
         )
     if len(others) > 1:
@@ -151,9 +138,14 @@ def judge_together(
     values = np.ascontiguousarray(together.to_numpy(dtype=np.float64).T)
     p_values = stepdown_p_values(values, block, how.samples, child_seed(0, "paired"))
     for row, p in zip(rows, p_values.tolist(), strict=True):
-        thirds = [period["mean"] for period in row["thirds"]]
-        row["verdict"] = verdict(row["ci_low"], row["ci_high"], thirds, p)
+        noise = row["seed_noise"]
+        row["verdict"] = _verdict(row, p, within=noise is not None and noise["within"])
         row |= {"p_among": p, "n_eras_together": len(together)}
+
+
+def _verdict(row: Mapping[str, Any], p_among: float | None, *, within: bool) -> str:
+    thirds = [period["mean"] for period in row["thirds"]]
+    return verdict(row["ci_low"], row["ci_high"], thirds, p_among, within_seed_noise=within)
 
 
 _NEEDS_REFERENCES = ("bmc", "mmc", "benchmark_corr", "payout")
@@ -180,36 +172,3 @@ def data_differences(base: Series, other: Series, metric: str) -> list[str]:
             f"{base.label} of {base.benchmark}"
         )
     return found
-
-
-def read_series(spec: str, runs_dir: Path, metric: str) -> Series:
-    """Read one metric of a run's own predictions."""
-    run = find_run(spec, runs_dir)
-    summary = run.scores()
-    try:
-        table = pd.read_parquet(run.checked(run.per_era_path))
-    except OSError as error:
-        raise RunError(
-            f"cannot be read ({error})",
-            where=str(run.per_era_path),
-            fix=f"`numerai-lab evaluate {run.path}` makes it anew",
-        ) from None
-    mine = table[(table["prediction"] == MAIN) & (table["target"] == summary["target"])]
-    if metric not in mine.columns or not mine[metric].notna().any():
-        there = [name for name in mine.columns if mine[name].dtype.kind == "f"]
-        raise RunError(
-            f"no scores of metric '{metric}' (metrics: {', '.join(there)})", where=str(run.path)
-        )
-    label = f"{run.path.parent.name}/{run.path.name}"
-    scores = mine.set_index("era")[metric]
-    dates = run.manifest()["data"].get("era_dates", {})
-    return Series(
-        label,
-        run,
-        judged_on(run),
-        summary["target"],
-        summary.get("benchmark"),
-        summary["horizon_days"],
-        {int(era): date.fromisoformat(day) for era, day in dates.items()},
-        scores,
-    )

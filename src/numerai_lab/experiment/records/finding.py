@@ -66,8 +66,8 @@ def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir
 
     Parameters
     ----------
-    spec : a run directory; an experiment's name or `latest:NAME` for its last finished run;
-        None for the last finished run of all.
+    spec : a run directory; an experiment's name or `latest:NAME` for its last finished run, one
+        with its own seed rather than another of `train --seeds`; None for the last of all.
     final : whether the way out of an unfinished run is to end with a final model.
 
     Raises
@@ -88,7 +88,8 @@ def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir
     there = list(iter_runs(runs_dir, name))
     finished = [run for run in there if run.finished]
     if finished:
-        return finished[-1]
+        own = [run for run in finished if "reseeded_from" not in run.manifest()]
+        return (own or finished)[-1]
     if there:
         raise there[-1].not_finished(final=final)
     names = sorted({r.manifest()["experiment"] for r in iter_runs(runs_dir) if r.finished})

@@ -7,6 +7,7 @@
     DONE                 the run is finished: predictions.parquet, and the manifest once more
     test_looks.json      every look at the test eras of its split, each before it was taken
     test_scores.json     the last look: test_scores_per_era.parquet
+    seeds.json           what runs of the same experiment with other seeds scored
 
 Each carries its own checksum, those of the files it speaks of, and whose it is, so that a file of
 another run or fold is noticed as well as one that was changed. log.jsonl and report.html stand in
@@ -39,6 +40,7 @@ RECORD = "record"
 """Key of scores.json under which its record stands, beside the scores."""
 RUN, FINAL, SCORES = "run", "final model", "scores"
 LOOKS, TEST_SCORES = "looks at the test", "test scores"
+SEEDS = "seeds"
 Owner = dict[str, str]
 """Which run a record is of: when it began, to the microsecond, and the hash of its config."""
 

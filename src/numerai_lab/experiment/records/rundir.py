@@ -95,6 +95,11 @@ class RunDir:
         return self.path / "test_scores_per_era.parquet"
 
     @property
+    def seeds_path(self) -> Path:
+        """Runs of the same experiment with other seeds, and what they scored; of `--seeds`."""
+        return self.path / "seeds.json"
+
+    @property
     def final_dir(self) -> Path:
         """The model fitted on all labelled eras."""
         return self.path / "final"
