@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,10 @@ import pytest
 
 from numerai_lab.checksums import read_sealed, write_sealed
 from numerai_lab.cli import run
+from numerai_lab.errors import ModelError
+from numerai_lab.experiment import RunDir, load_final
+from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
+from numerai_lab.tournament.bundles.bundle import build_bundle
 from stacked_model import ENTRY_POINT
 from tiny import TINY_CONFIG
 
@@ -112,8 +118,6 @@ def test_a_fold_learns_from_earlier_ones_as_far_as_their_labels_are_known(mine):
 
 def test_what_it_predicts_is_made_of_what_members_predicted_out_of_fold(mine):
     """Equal weights in the first fold, where no member is known by anything."""
-    from numerai_lab.scoring import gaussian_rank_per_era
-
     stacked = pd.read_parquet(only("stack") / "predictions.parquet").set_index("id")
     stacked = stacked[stacked["fold"] == 1]
     offsets = np.append(0, np.cumsum(stacked.groupby("era").size().to_numpy()))
@@ -121,8 +125,8 @@ def test_what_it_predicts_is_made_of_what_members_predicted_out_of_fold(mine):
     for name in ("stack.shallow", "other", "stack.sixty"):
         theirs = pd.read_parquet(only(name) / "predictions.parquet").set_index("id")
         values = theirs["prediction"].reindex(stacked.index).to_numpy()
-        total += gaussian_rank_per_era(values, offsets) / 3
-    assert np.allclose(total, stacked["prediction"], atol=1e-6)
+        total += 1 / 3 * gaussian_rank_per_era(values, offsets)
+    assert np.allclose(rank_per_era(total, offsets), stacked["prediction"], atol=1e-6)
 
 
 def test_a_second_run_finds_its_members(mine, lab):
@@ -155,6 +159,35 @@ def test_the_final_model_needs_no_other_run(mine, lab, tournament, tmp_path):
     damaged = lab("predict", moved, "--features", live)
     assert damaged.code == 2
     assert f"members/other/model/{member.name}" in damaged.err
+
+
+def test_a_stack_of_stacks_is_kept_predicted_and_bundled_to_its_depth(mine, lab, tournament):
+    """The outer one finds the inner one's run, which is finished, and so are its members'."""
+    Path("outer.yaml").write_text(
+        "extends: tiny.yaml\nname: outer\nmodel: {type: weighted, params: {members: "
+        "{inner: {from: stack.yaml}, plain: {type: xgb, params: {num_boost_round: 2}}}}}\n"
+    )
+    result = lab("train", "outer.yaml", "--final", "--json")
+    assert result.code == 0, result.err
+    assert f"member inner from {only('stack')}" in result.err
+    kept = only("outer") / "final/members"
+    assert (kept / "inner/members/sixty/model").is_dir()
+    live = tournament / "live.parquet"
+    told = lab("predict", only("outer"), "--features", live, "--out", "ours.csv")
+    assert told.code == 0, told.err
+    ours = pd.read_csv("ours.csv").set_index("id")["prediction"]
+    rows = pd.read_parquet(live)
+    rows = rows if rows.index.name == "id" else rows.set_index("id")
+    bundled = pickle.loads(build_bundle(load_final(RunDir(only("outer")))))(rows)
+    assert np.allclose(bundled["prediction"].loc[ours.index], ours, atol=1e-6)
+
+
+def test_a_member_that_cannot_be_bundled_is_named(mine):
+    final = load_final(RunDir(only("stack")))
+    member = replace(final.members["other"], model=object())
+    final = replace(final, members={**final.members, "other": member})
+    with pytest.raises(ModelError, match="member 'other' cannot be bundled"):
+        build_bundle(final)
 
 
 def stop_after_first_fold(run: Path) -> bytes:

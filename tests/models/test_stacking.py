@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,17 @@ class Forgets(Weighted):
 def test_members_that_lack_a_row_are_tried():
     with pytest.raises(ModelError, match="row order does not matter"):
         check_model(Forgets, TWO)
+
+
+class ExportsOthers(Weighted):
+    def export(self, parts):
+        own = super().export(parts)
+        return replace(own, parts=own.parts[::-1], settings={"weights": [0.9, 0.1]})
+
+
+def test_what_it_exports_is_tried_with_members_that_are_exported():
+    with pytest.raises(ModelError, match="exported it predicts otherwise"):
+        check_model(ExportsOthers, TWO)
 
 
 class Nameless(Weighted):

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models import (
+    Exported,
     FitContext,
     FitReport,
     Float32,
@@ -21,7 +22,7 @@ from numerai_lab.models import (
     load_meta,
     save_meta,
 )
-from numerai_lab.scoring import gaussian_rank_per_era
+from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
 ENTRY_POINT = "[numerai_lab.models]\nweighted = stacked_model:Weighted\n"
 
@@ -39,7 +40,11 @@ def ranks_of(predictions: Mapping[str, Float32], offsets) -> np.ndarray:
 
 class Weighted:
     info: ClassVar[ModelInfo] = ModelInfo(
-        summary="weighted mean of members", unit="fits", transductive=True, needs_members=True
+        summary="weighted mean of members",
+        unit="fits",
+        transductive=True,
+        exportable=True,
+        needs_members=True,
     )
     Params: ClassVar[type[Params]] = WeightedParams
 
@@ -80,7 +85,18 @@ class Weighted:
         x = ranks_of(members, frame.offsets)
         # column by column: a row's sum does not depend on the rows beside it
         columns = zip(self.weights.values(), x.T, strict=True)
-        return sum(weight * column for weight, column in columns).astype(np.float32)
+        total = sum(weight * column for weight, column in columns)
+        return rank_per_era(total, frame.offsets).astype(np.float32)
+
+    def export(self, parts: Mapping[str, Exported]) -> Exported:
+        return Exported(
+            kind="blend",
+            settings={"weights": list(self.weights.values())},
+            arrays={},
+            feature_names=self.names,
+            dtype=self.dtype.name,
+            parts=tuple(parts[name] for name in self.weights),
+        )
 
     def save(self, folder: Path) -> None:
         state = {"weights": self.weights, "names": self.names, "dtype": self.dtype.name}

@@ -4,11 +4,13 @@ from numerai_lab.experiment.cluster import Cluster, ClusterExecutor, open_cluste
 from numerai_lab.experiment.continuing import continue_run
 from numerai_lab.experiment.executor import Executor, Here
 from numerai_lab.experiment.final import (
+    FinalMember,
     FinalModel,
     find_final,
     load_final,
     neutralize_and_rank,
     predict_final,
+    predict_members,
 )
 from numerai_lab.experiment.judging import (
     Evaluated,
@@ -44,6 +46,7 @@ __all__ = [
     "EvaluateOptions",
     "Evaluated",
     "Executor",
+    "FinalMember",
     "FinalModel",
     "Here",
     "Prepared",
@@ -65,6 +68,7 @@ __all__ = [
     "neutralize_and_rank",
     "open_cluster",
     "predict_final",
+    "predict_members",
     "prepare",
     "read_experiment",
     "say_if_unverifiable",

@@ -37,6 +37,7 @@ from numerai_lab.models.conformance.toy import (
     judged_frame,
     known_frame,
     shuffled_rows,
+    toy_exports,
     toy_frame,
     toy_out_of_fold,
 )
@@ -406,15 +407,24 @@ def _is_exported(trial: _Trial) -> None:
         return
     if not isinstance(model, ExportableModel):
         raise _Broken("info.exportable is set, there is no method export")
-    try:
-        exported = model.export()
-    except ModelError:  # these parameters have no such form
-        return
     judged = trial.judged
     features = judged.features_in_memory()
+    parts = toy_exports(trial.members, judged)
+    try:
+        exported = model.export(**({"parts": parts} if parts else {}))
+    except ModelError:  # these parameters have no such form
+        return
     assembled = assemble_exported(exported, judged.feature_names, features.dtype.name)
-    for _, rows in judged.iter_eras():
-        apart = np.abs(assembled.predict(features[rows]) - trial.predictions[rows]).max()
+    for era, rows in judged.iter_eras():
+        expected = trial.predictions[rows]
+        if parts:  # made of members that have a form without this package
+            told = {
+                name: features[rows, part.settings["column"]].astype(np.float32)
+                for name, part in parts.items()
+            }
+            given: dict[str, Any] = {"members": told}
+            expected = model.predict(judged.between(era, era), **given)
+        apart = np.abs(assembled.predict(features[rows]) - expected).max()
         if not apart <= EXPORT_TOLERANCE:
             raise _Broken(f"exported it predicts otherwise, {apart:.1e} apart")
 

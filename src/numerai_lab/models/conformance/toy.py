@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, end_to_end
-from numerai_lab.models.contract import Members
+from numerai_lab.models.conformance import toy_runtime
+from numerai_lab.models.contract import Exported, Members
 
 TARGETS = ("target", "target_other")
 JUDGED_ROWS = np.array([35, 1, 50, 41], dtype=np.int64)
@@ -122,6 +123,21 @@ def toy_members(names: Sequence[str], frame: EraFrame) -> dict[str, Float32]:
     }
     made[names[0]][noise % 11 == 0] = np.nan
     return made
+
+
+def toy_exports(names: Sequence[str], frame: EraFrame) -> dict[str, Exported]:
+    """Export made-up members, each of which predicts a feature: `settings["column"]`."""
+    return {
+        name: Exported(
+            kind="toy",
+            settings={"column": i % frame.n_features},
+            arrays={},
+            feature_names=frame.feature_names,
+            dtype=frame.features.dtype.name,
+            runtime=toy_runtime.__name__,
+        )
+        for i, name in enumerate(names)
+    }
 
 
 def toy_out_of_fold(names: Sequence[str], train: EraFrame) -> Members:

@@ -44,6 +44,8 @@ class ExportableModel(Protocol):
     def export(self) -> Exported:
         """Return the fitted model as plain values.
 
+        A `StackingModel` is given its members' by name: `export(parts)`.
+
         Raises ModelError when these parameters have no such form.
         """
         ...

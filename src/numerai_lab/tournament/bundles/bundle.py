@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.errors import ModelError
-from numerai_lab.experiment import FinalModel
+from numerai_lab.experiment import FinalMember, FinalModel
 from numerai_lab.files import write_aside
 from numerai_lab.models import (
     ExportableModel,
+    Exported,
     RememberingModel,
     Runtimes,
     assemble_exported,
@@ -47,24 +48,10 @@ def build_bundle(final: FinalModel) -> bytes:
     ------
     ModelError : the model, or its parameters, have no form that runs without this package.
     """
-    model = final.model
-    if history_eras_of(model) and not isinstance(model, RememberingModel):
-        raise ModelError(
-            f"model '{final.experiment.model.type}' looks back on earlier eras, and where Numerai "
-            "runs a bundle there are live rows alone",
-            where=str(final.run.path),
-            fix="submit its predictions with `numerai-lab submit`",
-        )
-    if not isinstance(model, ExportableModel):
-        raise ModelError(
-            f"model '{final.experiment.model.type}' cannot be bundled for model upload",
-            where=str(final.run.path),
-            fix="submit its predictions with `numerai-lab submit`",
-        )
+    kind = f"model '{final.experiment.model.type}'"
+    exported = _exported(kind, final, str(final.run.path))
     runtimes = Runtimes()
-    assembled = assemble_exported(
-        model.export(), final.feature_names, final.feature_dtype, runtimes
-    )
+    assembled = assemble_exported(exported, final.feature_names, final.feature_dtype, runtimes)
     missing = final.experiment.data.missing
     settings: dict[str, Any] = {
         "model": assembled.node,
@@ -78,6 +65,25 @@ def build_bundle(final: FinalModel) -> bytes:
     make = runtimes[_RUNTIME]["make"]
     packed: bytes = cloudpickle.dumps(make(settings, _packed(assembled.arrays), assembled.kinds))
     return packed
+
+
+def _exported(kind: str, final: FinalModel | FinalMember, where: str) -> Exported:
+    """Return a model as plain values, and within it the models that it is made of."""
+    model, fix = final.model, "submit its predictions with `numerai-lab submit`"
+    if history_eras_of(model) and not isinstance(model, RememberingModel):
+        raise ModelError(
+            f"{kind} looks back on earlier eras, and where Numerai runs a bundle there are live "
+            "rows alone",
+            where=where,
+            fix=fix,
+        )
+    if not isinstance(model, ExportableModel):
+        raise ModelError(f"{kind} cannot be bundled for model upload", where=where, fix=fix)
+    parts = {
+        name: _exported(f"member '{name}'", member, where) for name, member in final.members.items()
+    }
+    exported: Exported = model.export(**({"parts": parts} if parts else {}))
+    return exported
 
 
 def _neutralize(final: FinalModel) -> dict[str, Any] | None:

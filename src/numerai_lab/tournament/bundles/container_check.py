@@ -28,7 +28,7 @@ from numerai_lab.config import Columns
 from numerai_lab.data import load_benchmarks, load_unlabelled
 from numerai_lab.disclosure import child_environment
 from numerai_lab.errors import LabError, MachineError
-from numerai_lab.experiment import FinalModel, neutralize_and_rank
+from numerai_lab.experiment import FinalModel, neutralize_and_rank, predict_members
 from numerai_lab.files import exclusive_lock, folder_aside
 from numerai_lab.models import EXPORT_TOLERANCE, history_eras_of
 from numerai_lab.seeds import child_seed
@@ -181,8 +181,12 @@ def check_bundle(
             missing=final.experiment.data.missing,
             say=say,
         ).frame
-        alone = {"history": rows.between(0, -1)} if history_eras_of(final.model) else {}
-        ours = final.model.predict(rows, **alone)
+        given: dict[str, Any] = {}
+        if history_eras_of(final.model):
+            given["history"] = rows.between(0, -1)
+        if final.members:
+            given["members"] = predict_members(final.members, rows, say)
+        ours = final.model.predict(rows, **given)
 
         def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
             return neutralize_and_rank(
