@@ -26,9 +26,14 @@ from numerai_lab.experiment import (
     prepare,
     read_experiment,
 )
-from numerai_lab.experiment.predicting import predict_eras, predict_with_past
+from numerai_lab.experiment.predicting import (
+    predict_eras,
+    predict_with_past,
+    resolved_before_each,
+)
 from numerai_lab.files import sha256_of
 from numerai_lab.models import history_before
+from numerai_lab.models.conformance.toy import known_frame
 from numerai_lab.scoring import corr_per_era, rank_per_era
 from numerai_lab.tournament.submitting import child_process
 
@@ -139,6 +144,17 @@ def test_labels_that_are_not_known_change_no_byte(trained):
     before = predicted(1000).predictions.tobytes()
     assert predicted(era - 3).predictions.tobytes() == before
     assert predicted(era - 4).predictions.tobytes() != before
+
+
+@pytest.mark.parametrize("purge", [0, 3, 8])
+def test_labels_are_shown_when_they_are_told_to_a_model_that_learns_on(purge):
+    """What history shows is what `observe` is given by then, and never more."""
+    frame, told = known_frame(1), []
+    for resolved, era in resolved_before_each(frame, frame, 0, purge):
+        told += resolved.eras.tolist()
+        history = history_before(frame, int(era.eras[0]), 1000, purge)
+        labelled = ~np.isnan(history.target("target"))
+        assert sorted(set(history.row_eras[labelled].tolist())) == told
 
 
 def test_a_test_is_judged_with_what_was_known(trained, lab):

@@ -153,6 +153,9 @@ class HistoryModel(Model, Protocol):
     With `history_eras` above 0 a run predicts the eras one at a time and hands each its history
     (`history_before`): the features of the eras before, and targets only of those whose labels are
     known by then. A `DetailedModel` is given it likewise.
+
+    At fit the training eras are each other's history; the eras that are none (purged, or skipped
+    by `train_step`) are in `ctx.unlabelled` for a model that asks for it.
     """
 
     @property

@@ -32,6 +32,11 @@ def fitted(kind, frame, **adapt):
     return model, model.fit(frame, context())
 
 
+def alone(model, frame):
+    """What a model that looks back is given where no earlier era is known."""
+    return {"history": frame.between(0, -1)} if model.history_eras else {}
+
+
 def odd_eras(frame):
     """Six eras: as it was, all missing, all constant, one feature varies, 19 rows, some missing."""
     features = frame.features.copy()
@@ -61,7 +66,7 @@ def test_eras_that_say_nothing_stay_unadapted_and_are_counted(world, kind):
     model, report = fitted(kind, world.between(1, 60))
     assert report.details["strength"] == 1
     judged = odd_eras(world.between(63, 68))
-    detail = model.predict_in_detail(judged)
+    detail = model.predict_in_detail(judged, **alone(model, judged))
     base = detail.variants.get("joint", detail.variants["frozen"])
     changed = [not np.array_equal(detail.predictions[r], base[r]) for _, r in judged.iter_eras()]
     assert changed == [True, False, False, False, False, True]
@@ -82,11 +87,12 @@ def test_float_features_far_outside_the_training_range_stay_finite(floats, kind)
     rows = slice(int(judged.offsets[1]), int(judged.offsets[2]))
     features[rows] = (features[rows] - 0.3) * np.float32(1e30)
     features[rows, 3], features[rows, 4] = np.inf, np.nan
-    detail = model.predict_in_detail(replace(judged, features=features))
+    detail = model.predict_in_detail(replace(judged, features=features), **alone(model, judged))
     for values in (detail.predictions, *detail.variants.values()):
         assert np.isfinite(values).all()
     same = judged.offsets[2]
-    assert np.array_equal(detail.predictions[same:], model.predict(judged)[same:])
+    before = model.predict(judged, **alone(model, judged))
+    assert np.array_equal(detail.predictions[same:], before[same:])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +104,7 @@ def test_training_rows_may_miss_features(world, kind):
     frame = replace(world, features=features)
     model, report = fitted(kind, frame.between(1, 60))
     assert any("1 training eras have no code" in note for note in report.notes)
-    assert np.isfinite(model.predict(frame.between(63, 70))).all()
+    assert np.isfinite(model.predict(frame.between(63, 70), **alone(model, frame))).all()
 
 
 @pytest.mark.parametrize("strength", [1.0, "auto"])
@@ -107,7 +113,7 @@ def test_one_training_era_is_too_few_to_adapt(world, kind, strength):
     model, report = fitted(kind, world.between(5, 5), strength=strength)
     assert "adaptation off: 1 training eras can be read, a code needs 20" in report.notes[-1]
     judged = world.between(63, 64)
-    detail = model.predict_in_detail(judged)
+    detail = model.predict_in_detail(judged, **alone(model, judged))
     xgb = get_model("xgb")(get_model("xgb").Params.model_validate(TREES))
     xgb.fit(world.between(5, 5), context())
     assert np.array_equal(detail.predictions, xgb.predict(judged))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models import check_model, get_model
+from numerai_lab.models import check_model, get_model, history_before, history_eras_of
 from numerai_lab.models.trees.xgb_ttt import FROZEN, tasks
 from numerai_lab.models.trees.xgb_ttt.principal import minimise
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
@@ -168,27 +168,35 @@ def test_a_forecast_pulls_the_code_towards_past_eras(world):
     strong = {"ridge": 1e6, "clip": 100.0}
     reader, codes = read("era_forecast", train, judged, adapt=strong)
     task = reader.task
-    # purge 2: the last era that counts for era 63 is 60
+    # nothing is known of 61 and 62
     forecast = task.phi ** (63 - 60) * task.history[-1]
     assert np.allclose(codes[0] * task.scale, forecast, rtol=1e-3)
     own = task.free_code(era_statistics(judged.features))
     assert abs(own[0] - forecast[0]) > 0.1 * abs(forecast[0])
+    reader.past = world
+    before = task.free_code(era_statistics(world.between(62, 62).features))
+    assert np.allclose(codes_of(reader, judged)[0] * task.scale, task.phi * before, rtol=1e-3)
 
 
-def test_a_forecast_learns_from_history_and_not_from_neighbours(world):
+def test_a_forecast_looks_back_and_not_aside(world):
+    """Each era is read alike alone and among others, and from the last one before it."""
     train, judged = world.between(1, 60), world.between(63, 80)
     reader, codes = read("era_forecast", train, judged, adapt={"ridge": 10.0, "clip": 100.0})
     alone = [codes_of(reader, judged.between(e, e))[0] for e in judged.eras.tolist()]
     assert np.array_equal(codes, alone)
-    for number, rows in world.between(61, 70).iter_eras():
-        reader.task.observe(number, era_statistics(world.between(61, 70).features[rows]))
+    reader.past = world.between(61, 70)
     later = codes_of(reader, judged)
-    changed = np.flatnonzero((later != codes).any(axis=1)) + 63
-    # era 64 is the first for which era 61 is history, with a purge of 2
-    assert changed.tolist() == [*range(64, 81)]
+    assert (later != codes).any(axis=1).all()
+    reader.past = world.between(61, 62)
+    assert np.array_equal(codes_of(reader, judged)[0], later[0])
+    # the codes of eras that it was told of stand for the eras
+    reader.past = None
+    for number, rows in world.between(61, 70).iter_eras():
+        reader.note(number, era_statistics(world.between(61, 70).features[rows]))
+    assert np.array_equal(codes_of(reader, judged), later)
 
 
-def test_a_run_hands_history_to_a_forecast(world):
+def forecasting(world):
     written = {"task": "era_forecast", "noise_ratio": 0}
     model = XGBTTT(
         XGBTTT.Params.model_validate(
@@ -196,11 +204,35 @@ def test_a_run_hands_history_to_a_forecast(world):
         )
     )
     model.fit(world.between(1, 60), context())
-    assert model.online
+    return model
+
+
+def test_a_run_hands_history_to_a_forecast(world):
+    model = forecasting(world)
+    assert not model.online
+    assert history_eras_of(model) == 26
     judged = world.between(70, 70)
-    before = model.predict(judged)
-    model.observe(world.between(61, 67))
-    assert not np.array_equal(model.predict(judged), before)
+    with pytest.raises(ModelError, match="looks back on 26 eras, and no history was given"):
+        model.predict(judged)
+    history = history_before(world, 70, 26, 8)
+    told = model.predict(judged, history)
+    assert not np.array_equal(told, model.predict(judged, history.between(0, 66)))
+    without = replace(history, targets=np.full_like(history.targets, np.nan))
+    assert np.array_equal(told, model.predict(judged, without))
+    detail = model.predict_in_detail(judged, history)
+    assert np.array_equal(detail.predictions, told)
+    assert not np.array_equal(detail.variants["shuffled"], told)
+
+
+def test_a_final_model_remembers_codes_and_no_rows(world, tmp_path):
+    model, judged = forecasting(world), world.between(70, 70)
+    told = model.predict(judged, history_before(world, 70, 26, 8))
+    model.remember(history_before(world, 67, 26, 0))
+    model.save(tmp_path)
+    again = XGBTTT.load(tmp_path)
+    assert np.array_equal(again.predict(judged, world.between(67, 69)), told)
+    kept = again.guarded.adaptation.reader.task.numbers
+    assert kept[-6:].tolist() == list(range(61, 67))
 
 
 FOURTH = '''
@@ -265,6 +297,7 @@ def test_frozen_variant_is_there_with_every_task(world):
         raw = {"num_boost_round": 5, "auxiliary": written, "adapt": {"strength": 0.5}}
         model = XGBTTT(XGBTTT.Params.model_validate(raw))
         model.fit(world.between(1, 60), context())
-        detail = model.predict_in_detail(world.between(63, 66))
+        given = {"history": world.between(0, -1)} if model.history_eras else {}
+        detail = model.predict_in_detail(world.between(63, 66), **given)
         assert not np.array_equal(detail.predictions, detail.variants[FROZEN])
         assert detail.per_era["code_1"]

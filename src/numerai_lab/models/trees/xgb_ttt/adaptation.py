@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Metho
 from numerai_lab.models.trees.xgb_ttt.online_linear import OnlineLinear
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
+from numerai_lab.models.trees.xgb_ttt.task import readable_eras
 from numerai_lab.seeds import child_seed
 
 _KEPT_STATES = 16
@@ -95,7 +97,19 @@ class Adaptation:
     @property
     def online(self) -> bool:
         """Whether eras that become known change later predictions."""
-        return self.method.online or self.reader.task.online
+        return self.method.online
+
+    def with_past(self, past: EraFrame) -> Adaptation:
+        """Return the adaptation that looks back on eras of `past` before each that it adapts to."""
+        other = copy(self)
+        other.reader = copy(self.reader)
+        other.reader.past = past
+        return other
+
+    def remember(self, history: EraFrame) -> None:
+        """Keep what the task needs of eras that are over, in order of time."""
+        for number, _, statistics in readable_eras(history, self.reader.columns):
+            self.reader.note(number, statistics)
 
     def adapt(self, number: int, features: FeatureArray, predictions: Float32) -> Adapted | str:
         """Adapt to one era without labels; a text is the reason why it stays unadapted."""
@@ -136,7 +150,7 @@ class Adaptation:
         era = self.reader.read(number, features, predictions, self.trunk.unit)
         if not isinstance(era, str):
             self.method.observe(era, labels)
-            self.reader.task.observe(number, era.statistics)
+            self.reader.note(number, era.statistics)
 
     def save(self, folder: Path) -> None:
         """Write task, method and the sample of states, without the trees they adapt."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
 from numerai_lab.models.adapting import (
     Guarded,
     State,
@@ -35,6 +37,7 @@ from numerai_lab.models.trees.xgb_ttt.method import Trunk
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.progress import TreeCount
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
+from numerai_lab.models.trees.xgb_ttt.task import task_class
 from numerai_lab.models.trees.xgb_ttt.trials import TrialFit, choices_of
 from numerai_lab.seeds import child_seed
 
@@ -83,6 +86,11 @@ class XGBTTT:
     def online(self) -> bool:
         """Whether labels that become known while predicting change later predictions."""
         return self.guarded.online
+
+    @property
+    def history_eras(self) -> int:
+        """How many era numbers before the one predicted the task looks back; 0: none."""
+        return task_class(self.params.auxiliary.task).history_eras
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Grow the frozen trees, let the guard decide, and fit what it leaves on."""
@@ -133,23 +141,29 @@ class XGBTTT:
         }
         return replace(report, notes=tuple(notes), details=details)
 
-    def predict(self, frame: EraFrame) -> Float32:
-        """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`)."""
-        self._base.check(frame)
-        return self.guarded.predict(frame, self._adapted_trees().predict(frame))
+    def predict(self, frame: EraFrame, history: EraFrame | None = None) -> Float32:
+        """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`).
 
-    def predict_in_detail(self, frame: EraFrame) -> Detailed:
+        A task that looks back depends on `history` as well, which it must be given.
+        """
+        self._base.check(frame)
+        guarded = self._guarded_after(history)
+        return guarded.predict(frame, self._adapted_trees().predict(frame))
+
+    def predict_in_detail(self, frame: EraFrame, history: EraFrame | None = None) -> Detailed:
         """Predict, beside the frozen trees and the control with the states of other eras.
 
         The control gives each era the state of another one of `frame`, or, where it is alone,
         of one of the last eras whose labels are known, or of a training era.
         """
-        apart, states = self.predict_apart(frame)
+        apart, states = self.predict_apart(frame, history)
         others = self.draw_others(int(frame.eras[0]), states)
-        control = self.predict_control(frame, apart, others)
+        control = self.predict_control(frame, apart, others, history)
         return replace(apart, variants={**apart.variants, SHUFFLED: control})
 
-    def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[State | None]]:
+    def predict_apart(
+        self, frame: EraFrame, history: EraFrame | None = None
+    ) -> tuple[Detailed, list[State | None]]:
         """Predict with the adapted and with the frozen trees, without the control `SHUFFLED`.
 
         Returns
@@ -161,7 +175,7 @@ class XGBTTT:
         frozen = self._base.predict(frame)
         trees = self._adapted_trees()
         unadapted = frozen if trees.frozen is not None else trees.predict(frame)
-        detail, states = self.guarded.predict_apart(frame, unadapted)
+        detail, states = self._guarded_after(history).predict_apart(frame, unadapted)
         joint = {JOINT: unadapted} if self.params.predicts_with_joint_trees else {}
         return replace(detail, variants={FROZEN: frozen, **joint}), states
 
@@ -170,11 +184,15 @@ class XGBTTT:
         return self.guarded.draw_others(first_era, states)
 
     def predict_control(
-        self, frame: EraFrame, apart: Detailed, others: Sequence[State | None]
+        self,
+        frame: EraFrame,
+        apart: Detailed,
+        others: Sequence[State | None],
+        history: EraFrame | None = None,
     ) -> Float32:
         """Predict with the states of other eras; where there is none by the unadapted trees."""
         unadapted = apart.variants.get(JOINT, apart.variants[FROZEN])
-        return self.guarded.predict_control(frame, unadapted, others)
+        return self._guarded_after(history).predict_control(frame, unadapted, others)
 
     @classmethod
     def twin_of_variant(cls, params: XGBTTTParams) -> tuple[str, str, XGBParams]:
@@ -185,6 +203,11 @@ class XGBTTT:
         """Take note of eras whose labels have become known, in order of time."""
         if self.online:
             self.guarded.observe(resolved, self._adapted_trees().predict(resolved))
+
+    def remember(self, history: EraFrame) -> None:
+        """Keep the codes of these eras, which a task that looks back needs of them."""
+        if self.guarded.adaptation is not None:
+            self.guarded.adaptation.remember(history)
 
     def save(self, folder: Path) -> None:
         """Write the frozen trees as model `xgb` does in `frozen`, and the rest beside."""
@@ -226,6 +249,21 @@ class XGBTTT:
         online = self.params.adapt.strength == "online"
         window = self.params.adapt.window_eras if online else None
         return Guarded("xgb_ttt", "trees", seed, target, purge_eras, window)
+
+    def _guarded_after(self, history: EraFrame | None) -> Guarded[Adaptation]:
+        """Return the guarded adaptation as it is after these eras."""
+        if not self.history_eras:
+            return self.guarded
+        if history is None:
+            raise ModelError(
+                f"task '{self.params.auxiliary.task}' looks back on {self.history_eras} eras, and "
+                "no history was given"
+            )
+        if self.guarded.adaptation is None:
+            return self.guarded
+        guarded = copy(self.guarded)
+        guarded.adaptation = self.guarded.adaptation.with_past(history)
+        return guarded
 
     def _reading_trees(self) -> Trunk:
         """Return the trees whose outputs the method works with."""

@@ -14,7 +14,7 @@ from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.xgb_ttt.method import Era
 from numerai_lab.models.trees.xgb_ttt.params import Auxiliary, XGBTTTParams
-from numerai_lab.models.trees.xgb_ttt.statistics import era_statistics
+from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics, era_statistics
 from numerai_lab.models.trees.xgb_ttt.task import AuxiliaryTask, task_class
 from numerai_lab.seeds import child_seed
 
@@ -22,10 +22,17 @@ NO_CODE = "no code can be read from the features that vary"
 
 
 class Reader:
-    """A fitted task and the features it reads."""
+    """A fitted task and the features it reads.
+
+    Attributes
+    ----------
+    past : eras that the task may look back on from each era that is read, beside those it knows
+        already; None: none.
+    """
 
     def __init__(self, task: AuxiliaryTask, columns: npt.NDArray[np.int64]) -> None:
         self.task, self.columns = task, columns
+        self.past: EraFrame | None = None
 
     @classmethod
     def fit(
@@ -34,7 +41,7 @@ class Reader:
         """Fit the task on features; the reader, or why there is none, and facts to record."""
         columns = _columns(train.feature_names, params.auxiliary, ctx.seed)
         task, record = task_class(params.auxiliary.task).fit(
-            train, columns, params, ctx.purge_eras + 1, child_seed(ctx.seed, "xgb_ttt", "task")
+            train, columns, params, child_seed(ctx.seed, "xgb_ttt", "task")
         )
         return task if isinstance(task, str) else cls(task, columns), record
 
@@ -60,7 +67,7 @@ class Reader:
         statistics = era_statistics(features[:, self.columns])
         if isinstance(statistics, str):
             return statistics
-        code = self.task.code(number, statistics)
+        code = self._task_before(number).code(number, statistics)
         if code is None:
             return NO_CODE
         return Era(
@@ -72,6 +79,24 @@ class Reader:
             lambda era: self.task.targets(era) * np.float32(unit),
             out_of_time,
         )
+
+    def note(self, number: int, statistics: EraStatistics) -> None:
+        """Let the task know an era that is over, if that tells it anything."""
+        later = self.task.after(number, statistics)
+        self.task = self.task if later is None else later
+
+    def _task_before(self, number: int) -> AuxiliaryTask:
+        """Return the task as it is before an era, by the last one before it that can be read."""
+        if self.past is None or not self.task.history_eras:
+            return self.task
+        past = self.past.between(number - self.task.history_eras, number - 1)
+        for era in past.eras[::-1].tolist():
+            features = past.between(era, era).features_in_memory()[:, self.columns]
+            statistics = era_statistics(features)
+            later = None if isinstance(statistics, str) else self.task.after(era, statistics)
+            if later is not None:
+                return later
+        return self.task
 
     def save(self, folder: Path) -> None:
         """Write the task."""

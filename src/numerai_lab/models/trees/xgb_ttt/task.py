@@ -41,7 +41,6 @@ class AuxiliaryTask(ABC):
     ----------
     params : of the model.
     n_features : how many features are read.
-    lead : eras between the last one that is known and the one that is read, for forecasts.
 
     Attributes
     ----------
@@ -51,11 +50,11 @@ class AuxiliaryTask(ABC):
     training_codes : era number -> code, right after `fit`; not kept in a file.
     """
 
-    online = False
-    """Whether it wants the features of eras that have become history (`observe`)."""
+    history_eras = 0
+    """How many era numbers before the one it reads it looks back; 0: none."""
 
-    def __init__(self, params: XGBTTTParams, n_features: int, lead: int) -> None:
-        self.params, self.n_features, self.lead = params, n_features, lead
+    def __init__(self, params: XGBTTTParams, n_features: int) -> None:
+        self.params, self.n_features = params, n_features
         self.mean = np.zeros(0, dtype=np.float32)
         self.directions = np.zeros((0, 0), dtype=np.float32)
         self.scale: Float64 = np.ones(0)
@@ -91,8 +90,9 @@ class AuxiliaryTask(ABC):
     def learn_codes(self, numbers: list[int], raw: Float64) -> None:
         """Learn from the free codes of training eras, float64 [n_eras, n_codes]."""
 
-    def observe(self, number: int, era: EraStatistics) -> None:
-        """Take note of an era that has become history."""
+    def after(self, number: int, era: EraStatistics) -> Self | None:
+        """Return the task as it is once era `number` has been; None if that tells it nothing."""
+        return None
 
     def more_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return what else was fitted, by name, for a file; `restore` takes it back."""
@@ -107,7 +107,6 @@ class AuxiliaryTask(ABC):
         train: EraFrame,
         columns: npt.NDArray[np.int64],
         params: XGBTTTParams,
-        lead: int,
         seed: int,
     ) -> tuple[Self | str, dict[str, Any]]:
         """Find the directions in which the statistics of training eras move, if they do.
@@ -124,7 +123,7 @@ class AuxiliaryTask(ABC):
         -------
         The task, or the reason why there is none; and the variances compared, for the record.
         """
-        task = cls(params, len(columns), lead)
+        task = cls(params, len(columns))
         if train.n_eras < MIN_ERAS:
             return _too_few(train.n_eras)
         task.prepare(train, columns, child_seed(seed, "prepare"))
@@ -212,14 +211,14 @@ class AuxiliaryTask(ABC):
             "scale": self.scale,
             "target_mean": self.target_mean,
             "target_scale": self.target_scale,
-            "sizes": np.array([self.n_features, self.lead]),
+            "sizes": np.array([self.n_features]),
         }
         return own | self.more_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]], params: XGBTTTParams) -> Self:
         """Make it again from `arrays`."""
-        task = cls(params, *(int(size) for size in arrays["sizes"]))
+        task = cls(params, int(arrays["sizes"][0]))
         task.mean, task.directions, task.scale = (
             arrays["mean"],
             arrays["directions"],

@@ -83,6 +83,9 @@ class TrialFit:
                     # the next weight
                     own = deepcopy(reader)
                     adaptation, _ = Adaptation.fit(past, quiet, self.params, own, trunk, self.grown)
+                    # of the eras in between, whose labels are not known, no frame is here: the
+                    # first judged era is forecast from the last past one
+                    adaptation = adaptation.with_past(judged)
                 yield Candidate(weight, f.predict(judged), adaptation)
 
         return Fitted(base.predict(judged), candidates())

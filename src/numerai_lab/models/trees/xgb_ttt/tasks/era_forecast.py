@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,12 @@ class EraForecast(FeatureReconstruction):
     """Forecast the code of an era from past eras, and use it as the prior of the code.
 
     Each number of the code follows an autoregression of order 1, fitted on training eras:
-    the forecast for era e is phi^(e - l) s_l, l the last known era up to e - purge - 1. It
-    never looks at eras beside e in the same frame, so an era is read alike alone and among
-    others; a run hands over eras as they become history.
+    the forecast for era e is phi^(e - l) s_l, l the last era before e that is known, which needs
+    no label. Known are the training eras and those of its history (`after`).
     """
 
-    online = True
+    history_eras = 26
+    """phi^26 leaves little of a code; the last era is all that counts where it can be read."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -40,17 +41,23 @@ class EraForecast(FeatureReconstruction):
 
     def prior(self, number: int) -> Float64:
         """Return the forecast of the code of era `number`; 0 where nothing earlier is known."""
-        last = int(np.searchsorted(self.numbers, number - self.lead, side="right")) - 1
+        last = int(np.searchsorted(self.numbers, number, side="left")) - 1
         if last < 0:
             return np.zeros(len(self.phi))
         return np.asarray(self.phi ** (number - self.numbers[last]) * self.history[last])
 
-    def observe(self, number: int, era: EraStatistics) -> None:
-        """Add an era to the past, if its code can be read."""
+    def after(self, number: int, era: EraStatistics) -> Self | None:
+        """Return the task with this era in its past; None if its code cannot be read."""
         code = self.free_code(era)
-        if code is not None and (not len(self.numbers) or number > self.numbers[-1]):
-            self.numbers = np.append(self.numbers, number)
-            self.history = np.vstack([self.history, code])
+        if code is None:
+            return None
+        if number in self.numbers:
+            return self
+        place = int(np.searchsorted(self.numbers, number))
+        later = copy(self)
+        later.numbers = np.insert(self.numbers, place, number)
+        later.history = np.insert(self.history, place, code, axis=0)
+        return later
 
     def more_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the past and the autoregression."""
