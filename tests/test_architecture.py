@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "experiment": BASE | {"config", "data", "splits", "scoring", "models"},
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }
-MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report"} | BASE
+MAY_IMPORT["tuning"] = MAY_IMPORT["experiment"] | {"experiment"}
+MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning"} | BASE
 MAY_IMPORT["stand_in"] = BASE | {"scoring"}
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
 
@@ -54,7 +55,8 @@ WITHIN = {
         "reporter": set(),
         "predicting": set(),
         "member_configs": set(),
-        "plan": {"member_configs", "predicting", "records", "reporter"},
+        "tuned_eras": set(),
+        "plan": {"member_configs", "predicting", "records", "reporter", "tuned_eras"},
         "member_runs": {"plan", "records"},
         "planned_fit": {"plan", "records"},
         "records": {"reporter"},

@@ -78,14 +78,17 @@ def test_train_refuses_them_in_one_sentence(lab, config):
         ("{tune: int, low: 0, high: 8, log: true}", "log: true needs a low above 0, got 0"),
         ("{tune: int, low: 1, high: 8, step: 2}", "steps of 2 do not lead from low 1 to high 8"),
         ("{tune: int, low: 1, high: 8, step: 7, log: true}", "step and log: true do not go"),
-        ("{tune: int, low: 1, high: 8, default: 9}", "default 9 is not a number from 1 to 8"),
-        ("{tune: int, low: 1, high: 9, step: 2, default: 2}", "default 2 is not on a step of 2"),
+        (
+            "{tune: int, low: 1, high: 8, default: 9}",
+            "default 9 is none of the values of the space",
+        ),
+        ("{tune: int, low: 1, high: 9, step: 2, default: 2}", "default 2 is none of the values"),
         ("{tune: int, low: 1, high: 8, hi: 9}", "unknown key"),
         ("{tune: int, low: 1}", "max_depth.high: missing, expected a whole number"),
         ("{tune: choice, choice: [3]}", "max_depth.choice: expected a list (at least 2)"),
         ("{tune: choice, choice: [3, 3]}", "a value stands twice in choice"),
         ("{tune: choice, choice: [3, deep]}", "with the value deep: expected a whole number"),
-        ("{tune: choice, choice: [3, 4], default: 5}", "default 5 is not in choice"),
+        ("{tune: choice, choice: [3, 4], default: 5}", "default 5 is none of the values"),
     ],
 )
 def test_a_bad_space_is_named_with_its_key(config, override, said):

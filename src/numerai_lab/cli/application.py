@@ -20,6 +20,7 @@ from numerai_lab.cli import (
     experiments,
     models,
     tournament,
+    tuning,
 )
 from numerai_lab.cli.output import INTERRUPTED, ended, fail
 from numerai_lab.errors import LabError, MachineError, check_name
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.compare,
     experiments.runs,
     experiments.report,
+    tuning.tune,
     models.models,
     tournament.predict,
     tournament.submit,

@@ -51,8 +51,9 @@ def resolved_yaml(
 
 
 def written_yaml(experiment: Experiment) -> str:
-    """Write what an experiment's file, parents and options said, without the defaults."""
+    """Write what an experiment's file, parents and options said, without defaults."""
     said = experiment.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    said = {name: value for name, value in said.items() if value not in (None, [], {}, "")}
     return "\n".join(_lines(said, (), None)) + "\n"
 
 

@@ -11,7 +11,7 @@ import copy
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -34,9 +34,23 @@ class _Space(Section):
         """What stands here in the config that is not tuned; `LEFT_OUT` where it is not written."""
         return self.default if "default" in self.model_fields_set else LEFT_OUT
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one that may be found."""
+        raise NotImplementedError
+
+    def _with_default_inside(self) -> Self:
+        default = self.default_value
+        if default is not LEFT_OUT and not self.holds(default):
+            raise ValueError(f"default {_text(default)} is none of the values of the space")
+        return self
+
 
 class _Range(_Space):
     log: bool = Field(False, description="even in the logarithm")
+
+    def _within(self, value: Any, low: float, high: float, step: float | None) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and low <= value <= high and (step is None or _whole((value - low) / step))
 
     def _check_range(self, low: float, high: float, step: float | None) -> None:
         if low >= high:
@@ -48,14 +62,6 @@ class _Range(_Space):
                 raise ValueError("step and log: true do not go together")
             if not _whole((high - low) / step):
                 raise ValueError(f"steps of {step} do not lead from low {low} to high {high}")
-        default = self.default_value
-        if default is LEFT_OUT:
-            return
-        number = isinstance(default, int | float) and not isinstance(default, bool)
-        if not number or not low <= default <= high:
-            raise ValueError(f"default {_short(default)} is not a number from {low} to {high}")
-        if step is not None and not _whole((default - low) / step):
-            raise ValueError(f"default {default} is not on a step of {step} from {low}")
 
 
 class IntSpace(_Range):
@@ -67,11 +73,13 @@ class IntSpace(_Range):
     step: Positive = 1
 
     @model_validator(mode="after")
-    def _in_order(self) -> IntSpace:
+    def _in_order(self) -> Self:
         self._check_range(self.low, self.high, None if self.step == 1 else self.step)
-        if isinstance(self.default, float):
-            raise ValueError(f"default {self.default} is not a whole number")
-        return self
+        return self._with_default_inside()
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one that may be found."""
+        return isinstance(value, int) and self._within(value, self.low, self.high, self.step)
 
     @property
     def ends(self) -> tuple[Any, ...]:
@@ -88,9 +96,13 @@ class FloatSpace(_Range):
     step: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> FloatSpace:
+    def _in_order(self) -> Self:
         self._check_range(self.low, self.high, self.step)
-        return self
+        return self._with_default_inside()
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one that may be found."""
+        return self._within(value, self.low, self.high, self.step)
 
     @property
     def ends(self) -> tuple[Any, ...]:
@@ -105,14 +117,14 @@ class ChoiceSpace(_Space):
     choice: Annotated[list[Any], Field(min_length=2)]
 
     @model_validator(mode="after")
-    def _each_once(self) -> ChoiceSpace:
-        written = [json.dumps(value, sort_keys=True) for value in self.choice]
-        if len(set(written)) < len(written):
+    def _each_once(self) -> Self:
+        if len({_text(value) for value in self.choice}) < len(self.choice):
             raise ValueError("a value stands twice in choice")
-        default = self.default_value
-        if default is not LEFT_OUT and json.dumps(default, sort_keys=True) not in written:
-            raise ValueError(f"default {_short(default)} is not in choice")
-        return self
+        return self._with_default_inside()
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value is one that may be found."""
+        return _text(value) in map(_text, self.choice)
 
     @property
     def ends(self) -> tuple[Any, ...]:
@@ -241,5 +253,5 @@ def _whole(number: float) -> bool:
     return math.isclose(number, round(number), abs_tol=1e-9)
 
 
-def _short(value: Any) -> str:
-    return json.dumps(value)
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -20,6 +20,7 @@ from numerai_lab.experiment.judging import (
     era_bound,
     evaluate,
     evaluate_test,
+    judged_columns,
     list_runs,
     suspected,
     told_of_seeds,
@@ -27,15 +28,29 @@ from numerai_lab.experiment.judging import (
     variants_of,
 )
 from numerai_lab.experiment.live import with_earlier_eras
-from numerai_lab.experiment.plan import Prepared, fold_facts, prepare, read_experiment
+from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.plan import (
+    Prepared,
+    files_made_with,
+    fold_facts,
+    prepare,
+    purge_eras,
+    read_experiment,
+)
+from numerai_lab.experiment.planned_fit import plan_fit
+from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
     RunDir,
     check_verifiable,
     find_run,
+    fingerprint,
+    git_state,
+    machine,
     say_if_unverifiable,
     trust,
+    versions,
 )
-from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.train import TrainOptions, train
@@ -52,24 +67,34 @@ __all__ = [
     "Prepared",
     "Reporter",
     "RunDir",
+    "Stopwatch",
     "TrainOptions",
     "brief_of_test",
+    "check_memory",
     "check_verifiable",
     "compare",
     "continue_run",
     "era_bound",
     "evaluate",
     "evaluate_test",
+    "files_made_with",
     "find_final",
     "find_run",
+    "fingerprint",
     "fold_facts",
+    "git_state",
+    "judged_columns",
     "list_runs",
     "load_final",
+    "machine",
     "neutralize_and_rank",
     "open_cluster",
+    "plan_fit",
+    "predict_eras",
     "predict_final",
     "predict_members",
     "prepare",
+    "purge_eras",
     "read_experiment",
     "say_if_unverifiable",
     "suspected",
@@ -80,5 +105,6 @@ __all__ = [
     "train_seeds",
     "trust",
     "variants_of",
+    "versions",
     "with_earlier_eras",
 ]

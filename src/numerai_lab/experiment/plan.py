@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from numerai_lab.experiment.member_configs import (
 from numerai_lab.experiment.predicting import Past
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.tuned_eras import n_seen, said_of_tuning
 from numerai_lab.models import (
     Members,
     Model,
@@ -151,16 +152,29 @@ def prepare(
     check_features(resolved, members, dataset)
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
+    told = said_of_tuning(plan.folds, experiment.tuned)
+    plan = replace(plan, notes=(*plan.notes, *told))
     for note in plan.notes:
         reporter.warn(note)
+    made_with = files_made_with(params, plan)
+    return Prepared(
+        experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
+    )
+
+
+def files_made_with(params: BaseModel, plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+    """Return what is known of the files that parameters name, by key.
+
+    Raises
+    ------
+    ModelError : one was learnt from eras that a fold of the plan must not know.
+    """
     made_with = file_identities(files_within(params))
     for key, facts in made_with.items():
         for fold in plan.folds if "features_to" in facts else ():
             what = f"{key}: {facts['path']}"
             check_seen(what, facts, int(fold.judged.min()), int(fold.train.max()))
-    return Prepared(
-        experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
-    )
+    return made_with
 
 
 def looks_at_unlabelled(model_class: type[Model], params: BaseModel) -> bool:
@@ -242,6 +256,8 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
         "judged_eras": era_runs(fold.judged, frame.eras),
         "dropped_eras": era_runs(fold.dropped, frame.eras),
     }
+    if prepared.experiment.tuned is not None:
+        facts["seen_in_tuning"] = n_seen(fold.judged, prepared.experiment.tuned, fold.purge_eras)
     if len(fold.test):
         facts |= {
             "test": {**span(fold.test), "n_in_final": len(final_test_eras(fold, prepared))},

@@ -1,4 +1,4 @@
-"""What a person looks at: tables in the terminal, and `report.html` of a run, `monitor.html`.
+"""What a person looks at: tables in the terminal, and `report.html`, `tune.html`, `monitor.html`.
 
 Both read what a run directory holds and compute nothing that a score depends on.
 """
@@ -16,6 +16,7 @@ from numerai_lab.report.terminal import (
     to_text,
 )
 from numerai_lab.report.tournament_tables import render_diagnostics, render_status
+from numerai_lab.report.tuning_page import render_tuning, write_tuning
 
 __all__ = [
     "render_comparison",
@@ -27,7 +28,9 @@ __all__ = [
     "render_seeds",
     "render_status",
     "render_test",
+    "render_tuning",
     "to_text",
     "write_monitor",
     "write_report",
+    "write_tuning",
 ]

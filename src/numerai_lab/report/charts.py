@@ -95,9 +95,13 @@ def _date_ticks(record: Record, eras: npt.NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
-    """Return the layout that all charts over eras share."""
-    starts, own = curves.fold_starts(record), curves.per_era(record, MODEL).eras
+def bare_layout(x: str, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
+    """Return the layout that all charts share.
+
+    Parameters
+    ----------
+    x : what the horizontal axis counts.
+    """
     axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "automargin": True}
     return {
         "height": height,
@@ -105,12 +109,22 @@ def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[st
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 12},
-        "hovermode": "x unified",
         "showlegend": legend,
         "legend": {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom"},
+        "xaxis": {**axis, "title": {"text": x, "standoff": 6}},
+        "yaxis": {**axis, "fixedrange": True},
+    }
+
+
+def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[str, Any]:
+    """Return the layout that all charts over eras share."""
+    starts, own = curves.fold_starts(record), curves.per_era(record, MODEL).eras
+    shared = bare_layout("era", height=height, legend=legend)
+    return {
+        **shared,
+        "hovermode": "x unified",
         "xaxis": {
-            **axis,
-            "title": {"text": "era", "standoff": 6},
+            **shared["xaxis"],
             "tickformat": "d",
             **_date_ticks(record, own),
             "spikecolor": GRID,
@@ -119,7 +133,7 @@ def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[st
             "range": [int(own.min()) - 0.5, int(own.max()) + 0.5],
         },
         # A drag chooses eras only, the same ones in every chart.
-        "yaxis": {**axis, "zeroline": True, "zerolinecolor": GRID, "fixedrange": True},
+        "yaxis": {**shared["yaxis"], "zeroline": True, "zerolinecolor": GRID},
         "shapes": [
             {
                 "type": "line",

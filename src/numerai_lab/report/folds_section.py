@@ -94,12 +94,13 @@ def _axis(folds: list[Fold]) -> Html:
     return h("div", h("ul", *key, class_="key"), *rows, class_="folds")
 
 
-def _window(window: EraWindow) -> Html:
-    """Write which eras, and below how many eras and rows."""
+def _window(window: EraWindow, mark: str = "") -> Html:
+    """Write which eras, and below how many eras and rows, and a mark."""
     which = figures.eras(window.first, window.last)
     dates = figures.dates(window.first_date, window.last_date)
     size = f"{count(window.n_eras)} eras, {count(window.n_rows)} rows"
-    return join([which, h("small", f"{size}{dates}")], " ")
+    marked = [h("small", h("strong", mark))] if mark else []
+    return join([which, h("small", f"{size}{dates}"), *marked], " ")
 
 
 def _row(fold: Fold, fit: Fit) -> list[object]:
@@ -108,7 +109,7 @@ def _row(fold: Fold, fit: Fit) -> list[object]:
         _window(fold.train),
         fold.purge_eras,
         fold.embargo_eras,
-        _window(fold.judged),
+        _window(fold.judged, fold.seen),
         count(fit.size),
         figures.seconds(fit.fit_seconds),
         figures.seconds(fit.library_seconds),

@@ -29,18 +29,19 @@
     return { "yaxis.range": [low - margin, high + margin] };
   };
 
-  // All charts share the eras: zooming one zooms the others.
+  // Charts over eras share them, but for those that say they stand alone: zooming one zooms the others.
+  const shared = charts.filter((chart) => specs[chart.id].layout.meta !== "alone");
   let following = false;
   const follow = (source) => (change) => {
     if (following || !Object.keys(change).some((key) => key.startsWith("xaxis."))) return;
     following = true;
     const range = [...source.layout.xaxis.range];
     const zoom = (chart) => Plotly.relayout(chart, { "xaxis.range": range, ...fit(chart, range) });
-    Promise.all(charts.map(zoom)).finally(() => {
+    Promise.all(shared.map(zoom)).finally(() => {
       following = false;
     });
   };
-  for (const chart of charts) chart.on("plotly_relayout", follow(chart));
+  for (const chart of shared) chart.on("plotly_relayout", follow(chart));
 
   // Paper is narrower than most windows, and a chart does not notice by itself.
   addEventListener("beforeprint", () => {

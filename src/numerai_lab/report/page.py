@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
 from pathlib import Path
 
 from numerai_lab.files import write_text
@@ -18,19 +15,11 @@ from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.kept_for_test import kept_section
 from numerai_lab.report.markup import Html, breakable, document, h
 from numerai_lab.report.messages import messages, notes
+from numerai_lab.report.plots import NO_SCRIPT, POLICY, asset, figure, scripts
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
 from numerai_lab.report.scores_section import scores_section
 from numerai_lab.report.several_seeds import seeds_section
-
-# The browser itself refuses every request, whatever a file of the run may have put in the page.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-)
-
-
-def _asset(name: str) -> Html:
-    return Html(resources.files("numerai_lab.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _header(record: Record) -> Html:
@@ -57,31 +46,9 @@ def _header(record: Record) -> Html:
     )
 
 
-def _figure(chart: Chart, wide: bool) -> Html:
-    plot = h(
-        "div",
-        id=f"chart-{chart.key}",
-        class_="chart",
-        # The place is kept before it is drawn, and where it is not drawn: nothing jumps.
-        style=f"--height:{chart.figure['layout']['height']}px",
-        role="img",
-        aria_label=chart.words,
-    )
-    return h(
-        "figure",
-        h("h3", chart.title),
-        plot,
-        h("figcaption", chart.words),
-        class_="wide" if wide else None,
-    )
-
-
-NO_SCRIPT = h("noscript", h("p", "The charts need JavaScript; the sentences below them do not."))
-
-
 def _overview(record: Record, drawn: list[Chart]) -> Html:
     """Build the first screen: the numbers to look at first, and the first chart."""
-    first = [NO_SCRIPT, _figure(drawn[0], wide=True)] if drawn else []
+    first = [NO_SCRIPT, figure(drawn[0], wide=True)] if drawn else []
     return h("div", cards(record), *first, class_="overview")
 
 
@@ -94,7 +61,7 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
     further = drawn[1:]
     narrow = [chart for chart in further if not chart.wide]
     unpaired = narrow[-1] if len(narrow) % 2 == 1 else None
-    plots = [_figure(chart, chart.wide or chart is unpaired) for chart in further]
+    plots = [figure(chart, chart.wide or chart is unpaired) for chart in further]
     zoom = "Drag across a chart to zoom all of them to those eras, double-click to go back. "
     return h(
         "section",
@@ -110,23 +77,9 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
     )
 
 
-def _script_json(value: object) -> Html:
-    """Write JSON so that nothing in it can end the script element it stands in."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return Html(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-@cache
-def _charts_library() -> Html:
-    from plotly.offline import get_plotlyjs
-
-    return h("script", Html(get_plotlyjs()), id="plotly")
-
-
 def render_page(record: Record) -> Html:
     """Render the whole page of a run."""
     drawn = [*charts.draw(record), *draw_adaptation(record)]
-    specs = {f"chart-{chart.key}": chart.figure for chart in drawn}
     test = ("test",) if record.test is not None else ()
     seeds = ("seeds",) if record.seeds is not None else ()
     sections = ("scores", *seeds, *test, "eras", "features", "folds", "facts")
@@ -147,12 +100,10 @@ def render_page(record: Record) -> Html:
             folds_section(record),
             facts_section(record),
         ),
-        h("script", _script_json(specs), type="application/json", id="charts"),
-        _charts_library() if drawn else "",
-        h("script", _asset("page.js")) if drawn else "",
+        *scripts(drawn),
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
-    return document(f"{record.label(MODEL)}: corr {corr}", _asset("page.css"), POLICY, *body)
+    return document(f"{record.label(MODEL)}: corr {corr}", asset("page.css"), POLICY, *body)
 
 
 def write_report(run_dir: Path) -> Path:

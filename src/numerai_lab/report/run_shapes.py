@@ -120,7 +120,7 @@ class Seeds(Shown):
 
 
 class Fold(Shown):
-    """One fold; runs of eras hold both ends."""
+    """One fold; runs of eras hold both ends. Of its judged eras, tuning has seen some labels."""
 
     fold: int = 0
     train: EraWindow = Field(default_factory=EraWindow)
@@ -130,9 +130,22 @@ class Fold(Shown):
     train_eras: list[Eras] = Field(default_factory=list)
     judged_eras: list[Eras] = Field(default_factory=list)
     dropped_eras: list[Eras] = Field(default_factory=list)
+    seen_in_tuning: int = 0
     test: KeptForTest | None = None
     test_purge_eras: int = 0
     test_eras: list[Eras] = Field(default_factory=list)
+
+    @property
+    def seen(self) -> str:
+        """Say that tuning has seen judged eras, and how many; empty where it has not."""
+        n = self.judged.n_eras or 0
+        if not self.seen_in_tuning:
+            return ""
+        return (
+            "seen in tuning"
+            if self.seen_in_tuning == n
+            else (f"seen in tuning: {self.seen_in_tuning} of {n} eras")
+        )
 
 
 class Choice(Shown):

@@ -279,8 +279,9 @@ def render_plan(folds: Sequence[Mapping[str, Any]]) -> RenderableType:
         cells += [str(fold.purge_eras)] + ([str(fold.embargo_eras)] if embargo else [])
         cells += [_eras(judged), count(judged.n_eras)]
         add_row(table, [*cells, count(judged.n_rows)])
-    tests = [line for fold in shown if fold.test is not None for line in planned(fold)]
-    return Group(table, *(Text(line) for line in tests)) if tests else table
+    said = [f"fold {fold.fold} was {fold.seen}" for fold in shown if fold.seen]
+    said += [line for fold in shown if fold.test is not None for line in planned(fold)]
+    return Group(table, *(Text(line) for line in said)) if said else table
 
 
 def render_test(test: Mapping[str, Any]) -> RenderableType:

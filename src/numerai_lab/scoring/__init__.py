@@ -9,6 +9,7 @@ from numerai_lab.scoring.correlation import (
 )
 from numerai_lab.scoring.exposure import Exposure, exposure_per_era
 from numerai_lab.scoring.level_change import LevelChange, level_change
+from numerai_lab.scoring.luck import best_of_equals, deflated_sharpe, expected_best, moments
 from numerai_lab.scoring.many import stepdown_p_values
 from numerai_lab.scoring.metrics import METRICS, Metric
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
@@ -51,9 +52,12 @@ __all__ = [
     "Summary",
     "Suspicion",
     "accusation",
+    "best_of_equals",
     "block_length",
     "contribution_per_era",
     "corr_per_era",
+    "deflated_sharpe",
+    "expected_best",
     "exposure_per_era",
     "fnc_per_era",
     "gaussian_rank_per_era",
@@ -61,6 +65,7 @@ __all__ = [
     "is_ranks",
     "level_change",
     "long_run_std",
+    "moments",
     "neutralize_per_era",
     "noise_of_difference",
     "on_scale_per_era",

@@ -1,7 +1,14 @@
 """Which eras train and which are judged; everything is counted in era numbers, which are weeks."""
 
 from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
-from numerai_lab.splits.inner import InnerPart, inner_parts, inner_slice, inner_trials
+from numerai_lab.splits.inner import (
+    InnerPart,
+    fold_after,
+    inner_folds,
+    inner_parts,
+    inner_slice,
+    inner_trials,
+)
 from numerai_lab.splits.plan import final_eras, known_before, labelled_before, plan_folds
 from numerai_lab.splits.weights import sample_weights
 
@@ -12,6 +19,8 @@ __all__ = [
     "check_dates",
     "check_fold",
     "final_eras",
+    "fold_after",
+    "inner_folds",
     "inner_parts",
     "inner_slice",
     "inner_trials",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from numerai_lab.arrays import Eras
-from numerai_lab.config import EarlyStopping
+from numerai_lab.config import EarlyStopping, Split
 from numerai_lab.errors import SplitError
-from numerai_lab.splits.folds import in_gap, purge_for
+from numerai_lab.splits.folds import Fold, check_fold, in_gap, make_fold, purge_for
+from numerai_lab.splits.plan import final_eras
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,52 @@ def inner_trials(eras: Eras, purge_eras: int, least: int) -> list[InnerPart]:
 def _part(judged: Eras, purge_eras: int) -> InnerPart:
     first = int(judged[0])
     return InnerPart(first, int(judged[-1]), first - purge_eras - 1)
+
+
+def inner_folds(split: Split, eras: Eras, purge_eras: int, folds: int) -> tuple[Fold, ...]:
+    """Cut eras as `inner_parts` does, into folds that train as a split's own: thinned, rolling.
+
+    Parameters
+    ----------
+    eras : int32, sorted; none but these is trained on or judged.
+    purge_eras : era numbers left out before each judged part.
+
+    Raises
+    ------
+    SplitError : the eras are too few, or a fold would train on none.
+    """
+    made = []
+    for index, part in enumerate(inner_parts(eras, folds, purge_eras), start=1):
+        judged = eras[(eras >= part.first) & (eras <= part.last)]
+        made.append(_trained_as(split, index, eras, eras[eras < part.first], judged, purge_eras))
+    return tuple(made)
+
+
+def fold_after(split: Split, eras: Eras, last: int, purge_eras: int) -> Fold | None:
+    """Return the fold that trains on all eras up to `last` and is judged on those after a purge.
+
+    Returns
+    -------
+    None where there is no era after the purge.
+
+    Raises
+    ------
+    SplitError : it would train on none.
+    """
+    judged = eras[eras > last + purge_eras]
+    if len(judged) == 0:
+        return None
+    return _trained_as(split, 1, eras, eras[eras <= last], judged, purge_eras)
+
+
+def _trained_as(
+    split: Split, index: int, eras: Eras, window: Eras, judged: Eras, purge_eras: int
+) -> Fold:
+    fold = make_fold(index, eras, window, judged, purge_eras)
+    if len(fold.train):
+        fold = replace(fold, train=final_eras(split, fold.train))
+    check_fold(fold)
+    return fold
 
 
 def inner_slice(eras: Eras, stopping: EarlyStopping, horizon_days: int) -> tuple[Eras, Eras]:

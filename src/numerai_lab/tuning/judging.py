@@ -1,0 +1,74 @@
+"""An experiment with other values, and one fold of it: fitted, and judged era by era."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from numerai_lab.arrays import Float64
+from numerai_lab.config import Key, with_values
+from numerai_lab.data import References
+from numerai_lab.errors import ConfigError
+from numerai_lab.experiment import (
+    Prepared,
+    files_made_with,
+    judged_columns,
+    plan_fit,
+    predict_eras,
+    purge_eras,
+)
+from numerai_lab.models import PREDICTION
+from numerai_lab.scoring import corr_per_era
+from numerai_lab.splits import Fold
+
+Progress = Callable[[int, int], None]
+
+
+def with_tuned(prepared: Prepared, values: Mapping[Key, Any]) -> Prepared:
+    """Return a run with other values at the keys of its spaces.
+
+    Raises
+    ------
+    ConfigError : the values do not go together. ModelError : a file among them knows too much.
+    """
+    experiment = with_values(prepared.experiment, values)
+    try:
+        params = prepared.model_class.Params.model_validate(experiment.model.params)
+    except ValidationError as error:
+        said = error.errors()[0]
+        place = ".".join(map(str, said["loc"]))
+        raise ConfigError(f"values that do not go together: {place} {said['msg']}") from None
+    made_with = files_made_with(params, prepared.plan)
+    return replace(prepared, experiment=experiment, params=params, made_with=made_with)
+
+
+def judged_fold(
+    prepared: Prepared,
+    fold: Fold,
+    references: References,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> Float64:
+    """Fit on a fold's training eras and return corr of each judged era.
+
+    Returns
+    -------
+    float64 [n judged eras]; NaN where an era has no score, as one with constant predictions.
+
+    Raises
+    ------
+    UserError : as fitting and predicting.
+    """
+    frame = prepared.dataset.frame
+    fit = plan_fit(fold.train, fold.judged, prepared, progress, say)
+    model = prepared.model_class(prepared.params)
+    model.fit(fit.train, fit.ctx)
+    rows = frame.select_eras(fold.judged)
+    detail = predict_eras(
+        model, rows, frame, fit.last_era, purge_eras(prepared), past=prepared.past
+    )
+    columns = judged_columns(detail, rows, prepared, references)
+    return corr_per_era(columns[PREDICTION], rows.target(prepared.target), rows.offsets)[:, 0]
