@@ -197,6 +197,12 @@ def test_rows_on_disk_teach_the_same(name, tmp_path):
     np.testing.assert_array_equal(one.predict(memory), two.predict(disk))
 
 
+def test_the_number_of_threads_changes_nothing():
+    frame = toy_frame(0, missing=0.1)
+    one, three = (fitted("ridge", frame, {}, n_threads=n)[0] for n in (1, 3))
+    np.testing.assert_array_equal(one.coefficients, three.coefficients)
+
+
 @pytest.mark.parametrize("params", [("ridge", {"alpha": 0.3}), ("max_sharpe", {"shrinkage": 0.3})])
 def test_going_on_is_a_fit_on_all_eras(params, tmp_path):
     frame = toy_frame(4, missing=0.05)
