@@ -29,7 +29,7 @@ from numerai_lab.models.simple.labels import Labels
 from numerai_lab.models.simple.params import LinearParams
 from numerai_lab.models.simple.runtime import predict as predict_rows
 from numerai_lab.models.simple.sums import EraSums
-from numerai_lab.models.simple.threads import in_order
+from numerai_lab.models.simple.threads import in_order, one_blas_thread
 from numerai_lab.splits import InnerPart, inner_parts
 
 _FILE = "linear.npz"
@@ -280,7 +280,8 @@ class LinearModel(ABC):
         }
 
     def _solved(self, size: int, said: _Said, details: dict[str, Any], start: float) -> FitReport:
-        self._coefficients = self._sums.coefficients([self._penalty])[:, 0]
+        with one_blas_thread():
+            self._coefficients = self._sums.coefficients([self._penalty])[:, 0]
         variances = self._sums.variances
         constant = np.count_nonzero(variances == 0)
         if constant:
