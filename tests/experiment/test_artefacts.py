@@ -16,17 +16,14 @@ from numerai_lab.errors import UserError
 from numerai_lab.experiment import Reporter, read_experiment
 from numerai_lab.experiment.cluster import ClusterExecutor
 from numerai_lab.models import ModelInfo, seal_artefact
-from pretrained_model import ENTRY_POINT
+from plugins import install_model
 
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch, tiny_config):
     """A folder with the model installed, its config and an empty list of pretrainings."""
-    info = tmp_path / "installed" / "pretrained-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pretrained\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINT)
-    monkeypatch.syspath_prepend(tmp_path / "installed")
+    target = "pretrained_model:Pretrained"
+    monkeypatch.syspath_prepend(install_model(tmp_path / "installed", "pretrained", target))
     monkeypatch.chdir(tmp_path)
     Path("pre.yaml").write_text(
         "extends: tiny.yaml\nname: pre\nartefacts_dir: kept\nmodel: {type: pretrained}\n"

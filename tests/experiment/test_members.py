@@ -18,7 +18,7 @@ from numerai_lab.errors import ModelError
 from numerai_lab.experiment import RunDir, load_final
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 from numerai_lab.tournament.bundles.bundle import build_bundle
-from stacked_model import ENTRY_POINT
+from plugins import install_model
 from tiny import TINY_CONFIG
 
 STACK = """\
@@ -42,15 +42,6 @@ data: {feature_set: small}
 MEMBERS = ("shallow", "other", "sixty")
 
 
-def install(folder: Path) -> Path:
-    """Write the metadata that makes the model known under its name."""
-    info = folder / "installed" / "weighted-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weighted\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINT)
-    return folder / "installed"
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, tournament):
     """A folder with a finished stack that has a final model, and its members: copy it."""
@@ -58,7 +49,7 @@ def made(tmp_path_factory, tournament):
     (folder / "tiny.yaml").write_text(TINY_CONFIG.format(folder=tournament))
     (folder / "stack.yaml").write_text(STACK)
     (folder / "other.yaml").write_text(OTHER)
-    installed = install(folder)
+    installed = install_model(folder / "installed", "weighted", "stacked_model:Weighted")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(installed)
@@ -284,6 +275,17 @@ def test_what_cannot_be_is_refused_in_one_sentence(mine, lab, setting, said):
     assert result.code == 2
     assert said in result.err, result.err
     assert "Traceback" not in result.err
+
+
+def test_within_another_model_it_is_given_no_members(mine, lab):
+    install_model(mine / "installed", "mean_of", "member_model:MeanOf")
+    inner = "{type: weighted, params: {members: {a: {type: xgb}}}}"
+    Path("mean.yaml").write_text(
+        f"extends: tiny.yaml\nmodel: {{type: mean_of, params: {{members: [{inner}]}}}}\n"
+    )
+    result = lab("train", "mean.yaml", "--plan")
+    assert result.code == 2
+    assert "model 'weighted' is made of members, and is given none within another" in result.err
 
 
 def test_sections_of_a_members_file_that_give_way_are_told(mine, lab):

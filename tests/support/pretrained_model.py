@@ -13,7 +13,6 @@ from pydantic import Field
 from honest_model import Honest
 from numerai_lab.models import ModelInfo, Params
 
-ENTRY_POINT = "[numerai_lab.models]\npretrained = pretrained_model:Pretrained\n"
 BUILT: list[str] = []
 """A line for each pretraining in this process."""
 

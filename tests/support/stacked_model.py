@@ -24,8 +24,6 @@ from numerai_lab.models import (
 )
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
-ENTRY_POINT = "[numerai_lab.models]\nweighted = stacked_model:Weighted\n"
-
 
 class WeightedParams(Params):
     members: Annotated[dict[str, MemberChoice], Field(min_length=1)]

@@ -22,7 +22,7 @@ from numerai_lab.config import (
 )
 from numerai_lab.data import Dataset, chosen_features, horizon_days
 from numerai_lab.errors import ConfigError, did_you_mean
-from numerai_lab.models import MemberChoice, get_model, info_of, members_of
+from numerai_lab.models import MemberChoice, get_model, info_of, members_of, models_within
 from numerai_lab.splits import Plan
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -173,9 +173,17 @@ def member_experiments(resolved: Resolved, params: BaseModel) -> dict[str, Resol
     Raises
     ------
     ConfigError : a name that can be no folder, a member that comes from a file that nobody has read
-        (`with_members`), `train_offset` that is not below `train_step`.
+        (`with_members`), `train_offset` that is not below `train_step`, a model that needs members
+        where it is given none.
     """
     model_class = get_model(resolved.experiment.model.type)
+    for choice in models_within(params):
+        if choice.info.needs_members and not isinstance(choice, MemberChoice):
+            raise ConfigError(
+                f"model '{choice.type}' is made of members, and is given none within another model",
+                where=str(resolved.path),
+                fix="make it the experiment's model, or a member",
+            )
     found = {}
     for name, choice in members_of(model_class, params).items():
         where = f"{resolved.path} member '{name}'"

@@ -37,6 +37,25 @@ def test_members_go_out_to_workers(train, cluster, settings):
     assert predictions(there).equals(predictions(here))
 
 
+STACK = """model={type: weighted, params: {members: {
+    a: {type: xgb, params: {num_boost_round: 3}}, b: {type: xgb, params: {num_boost_round: 2}}}}}"""
+
+
+def test_members_that_are_runs_go_out_and_what_is_made_of_them_is_fitted_here(
+    train, cluster, tmp_path, monkeypatch
+):
+    folder = install_model(tmp_path / "installed", "weighted", "stacked_model:Weighted")
+    monkeypatch.syspath_prepend(folder)
+    here = train("here", STACK, "name=made")
+    there = train("there", STACK, "name=made", cluster=cluster)
+    assert files(there) == files(here)
+    assert predictions(there).equals(predictions(here))
+    assert "cluster" not in said(there)
+    for name in ("made.a", "made.b"):
+        (member,) = (tmp_path / "there" / name).iterdir()
+        assert "3 folds go out to 2 workers" in (member / "log.jsonl").read_text()
+
+
 def test_folds_go_out_to_workers(train, cluster):
     here = train("here", final=True)
     there = train("there", final=True, cluster=cluster)
