@@ -8,7 +8,6 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,15 +16,16 @@ import pytest
 from numerai_lab.cli import run as command
 from numerai_lab.config import Columns, Missing
 from numerai_lab.data import LOCK_NAME, LockedFile, load_unlabelled, write_lock
-from numerai_lab.errors import RunError, UserError
+from numerai_lab.errors import RunError
 from numerai_lab.experiment import (
-    ClusterExecutor,
     Reporter,
     RunDir,
     load_final,
     prepare,
     read_experiment,
 )
+from numerai_lab.experiment.cluster.predictions import FoldToPredict, SharedPrediction
+from numerai_lab.experiment.cluster.work import read_files
 from numerai_lab.experiment.predicting import (
     predict_eras,
     predict_with_past,
@@ -326,10 +326,21 @@ def test_kept_rows_that_are_damaged_are_not_believed(trained, tmp_path):
         load_final(RunDir(run))
 
 
-def test_workers_do_not_read_earlier_eras(trained):
-    executor = ClusterExecutor(SimpleNamespace(spec="local:2"))
-    with pytest.raises(UserError, match="looks back on earlier eras, which workers do not read"):
-        executor.check(prepared(trained), Reporter(quiet=True))
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_workers_are_shown_the_same_past(trained, n_parts):
+    """What goes out to workers, done here."""
+    plan = prepared(trained)
+    fold = plan.plan.folds[0]
+    folder = trained / "looks_back" / "folds" / "01"
+    files = read_files(folder / "model")
+    judged = FoldToPredict(files, fold.judged, int(fold.train[-1]))
+    shared = SharedPrediction(judged, plan, n_parts)
+    assert shared.n_parts == n_parts
+    for (step, part), (function, *arguments) in shared.begin():
+        assert not shared.take(step, part, *function(*arguments))
+    told = pd.read_parquet(folder / "predictions.parquet").set_index("id")["prediction"]
+    ids = plan.dataset.frame.select_eras(fold.judged).ids.to_pylist()
+    assert np.array_equal(told[ids], shared.whole.predictions)
 
 
 def test_a_bundle_has_no_past(trained, lab, tmp_path):

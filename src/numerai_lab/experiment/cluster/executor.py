@@ -56,7 +56,6 @@ class ClusterExecutor:
         cluster = self.cluster
         lacking = {
             "learns from rows without labels, which workers do not read": prepared.info.unlabelled,
-            "looks back on earlier eras, which workers do not read": prepared.history_eras,
             "makes artefacts, which are kept on one machine": prepared.info.artefacts,
         }
         for why in (reason for reason, needed in lacking.items() if needed):

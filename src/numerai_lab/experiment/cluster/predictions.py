@@ -10,7 +10,7 @@ import numpy as np
 
 from numerai_lab.arrays import Eras
 from numerai_lab.experiment.cluster import work
-from numerai_lab.experiment.cluster.rows import RowsToRead, known_rows, rows_to_read
+from numerai_lab.experiment.cluster.rows import RowsToRead, earlier_rows, known_rows, rows_to_read
 from numerai_lab.experiment.cluster.workers import Call
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.predicting import joined
@@ -39,7 +39,8 @@ class SharedPrediction:
 
     Eras are shared out only where a prediction depends on nothing but its own era; a control
     that needs other eras (`ControlledModel`) is drawn here, and goes out as a second step. A
-    model that learns from labels as they become known has one part: era follows era.
+    model that learns from labels as they become known has one part: era follows era. One that looks
+    back reads the eras before with each part.
 
     Attributes
     ----------
@@ -59,7 +60,8 @@ class SharedPrediction:
         )
         n = 1 if depends else max(1, min(most_parts, len(judged.eras)))
         self._parts = [part.astype(np.int32) for part in np.array_split(judged.eras, n)]
-        self._in_steps = controlled and n > 1
+        # with a history eras are predicted one at a time, and so is the control
+        self._in_steps = controlled and n > 1 and not prepared.history_eras
         self._done: dict[int, Any] = {}
         self.whole: Detailed | None = None
         self.seconds = 0.0
@@ -77,7 +79,9 @@ class SharedPrediction:
             known = self._rows(part)
             if self.n_parts == 1:
                 known = known_rows(self._prepared, trained_to, part)
-            calls.append((work.predict, known, part, trained_to, purge))
+            earlier = earlier_rows(self._prepared, part)
+            more = earlier, self._prepared.trained
+            calls.append((work.predict, known, part, trained_to, purge, *more))
         return self._calls("predict", calls)
 
     def take(self, step: Step, part: int, result: Any, seconds: float) -> Todo:

@@ -30,6 +30,7 @@ class RowsToRead:
     n_rows : of the eras.
     dtype : of the features.
     store : the store they are in, which this worker may see or not; None: in none.
+    labelled : whether rows without the main target are left out.
     """
 
     data: Data
@@ -40,6 +41,7 @@ class RowsToRead:
     n_rows: int
     dtype: str
     store: Path | None
+    labelled: bool = True
 
 
 def rows_by_era(frame: EraFrame) -> dict[int, int]:
@@ -47,7 +49,9 @@ def rows_by_era(frame: EraFrame) -> dict[int, int]:
     return dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
 
 
-def rows_to_read(prepared: Prepared, frame: EraFrame, eras: Eras | None = None) -> RowsToRead:
+def rows_to_read(
+    prepared: Prepared, frame: EraFrame, eras: Eras | None = None, *, labelled: bool = True
+) -> RowsToRead:
     """Describe eras of a frame to a worker that reads them by itself."""
     chosen = frame.eras if eras is None else eras
     rows = rows_by_era(frame)
@@ -61,6 +65,7 @@ def rows_to_read(prepared: Prepared, frame: EraFrame, eras: Eras | None = None) 
         n_rows=sum(rows[era] for era in chosen.tolist()),
         dtype=frame.features.dtype.name,
         store=None if store is None else store.resolve(),
+        labelled=labelled,
     )
 
 
@@ -86,6 +91,15 @@ def known_rows(prepared: Prepared, trained_to: int, judged: Eras) -> RowsToRead:
     return rows_to_read(prepared, frame, np.union1d(eras, judged).astype(np.int32))
 
 
+def earlier_rows(prepared: Prepared, judged: Eras) -> RowsToRead | None:
+    """Describe the eras that a model looks back on from judged ones; None where it does not."""
+    if not prepared.history_eras:
+        return None
+    rows = prepared.past.rows
+    first, last = int(judged[0]) - prepared.history_eras, int(judged[-1])
+    return rows_to_read(prepared, rows, rows.between(first, last).eras, labelled=False)
+
+
 def read_rows(wanted: RowsToRead) -> EraFrame:
     """Read eras from the store or the parquet files that this worker sees.
 
@@ -103,6 +117,7 @@ def read_rows(wanted: RowsToRead) -> EraFrame:
         eras=wanted.eras.tolist(),
         features=list(wanted.features),
         targets=wanted.targets,
+        require_label=wanted.labelled,
     )
     frame = dataset.frame
     theirs = tuple(file.sha256 for file in dataset.files)

@@ -151,14 +151,22 @@ def predict(
     judged: npt.NDArray[np.int32],
     trained_to: int,
     purge_eras: int,
+    earlier: RowsToRead | None,
+    targets: tuple[str, ...],
 ) -> tuple[Detailed, float]:
     """Predict judged eras, which are among `known`; also the seconds.
 
-    A model that learns from labels wants all eras after training up to the last judged one.
+    A model that learns from labels wants all eras after training up to the last judged one. One
+    that looks back is shown `earlier` eras, with labels of `targets`.
     """
     watch = Stopwatch()
     rows, loaded = read_rows(known), load_model(model, files)
-    detail = predicting.predict_eras(loaded, rows.select_eras(judged), rows, trained_to, purge_eras)
+    past = None
+    if earlier is not None:
+        past = predicting.Past(read_rows(earlier), targets, purge_eras)
+    detail = predicting.predict_eras(
+        loaded, rows.select_eras(judged), rows, trained_to, purge_eras, past=past
+    )
     return detail, watch.seconds
 
 
