@@ -2,14 +2,17 @@
 
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.contract import (
+    CONTRIBUTION_TOLERANCE,
     PREDICTION,
     Artefact,
     Artefacts,
     Collective,
     ContinuableModel,
+    Contributions,
     ControlledModel,
     Detailed,
     DetailedModel,
+    ExplainedModel,
     ExportableModel,
     Exported,
     FitContext,
@@ -50,15 +53,18 @@ from numerai_lab.models.nested import ModelChoice, files_within, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
 __all__ = [
+    "CONTRIBUTION_TOLERANCE",
     "EXPORT_TOLERANCE",
     "PREDICTION",
     "Artefact",
     "Artefacts",
     "Collective",
     "ContinuableModel",
+    "Contributions",
     "ControlledModel",
     "Detailed",
     "DetailedModel",
+    "ExplainedModel",
     "ExportableModel",
     "Exported",
     "FitContext",

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from numerai_lab.eraframe import EraFrame, end_to_end
 from numerai_lab.errors import LabError, ModelError
+from numerai_lab.models.conformance.contributions import problem_of_contributions
 from numerai_lab.models.conformance.details import problem_of_details, problem_of_parts
 from numerai_lab.models.conformance.past import (
     PURGE_ERAS,
@@ -46,6 +47,7 @@ from numerai_lab.models.contract import (
     ContinuableModel,
     ControlledModel,
     DetailedModel,
+    ExplainedModel,
     ExportableModel,
     FitContext,
     FitReport,
@@ -429,6 +431,17 @@ def _is_exported(trial: _Trial) -> None:
             raise _Broken(f"exported it predicts otherwise, {apart:.1e} apart")
 
 
+def _is_explained(trial: _Trial) -> None:
+    model = trial.ready_model()
+    if not isinstance(model, ExplainedModel) or trial.members:
+        return
+    gaps = trial.frame(1, rows_per_era=JUDGED_ROWS, first_era=60, missing=0.2).without_targets()
+    for frame in (trial.judged, gaps):
+        problem = problem_of_contributions(model, frame, trial.predict(trial.ready_model(), frame))
+        if problem:
+            raise _Broken(problem)
+
+
 def _goes_on(trial: _Trial) -> None:
     model = trial.reloaded()
     if not isinstance(model, ContinuableModel):
@@ -465,6 +478,7 @@ _PROMISES: tuple[tuple[str, Callable[[_Trial], None]], ...] = (
     ("rows stay as they are", _leaves_rows_alone),
     ("survives saving", _survives_saving),
     ("predicts the same when exported", _is_exported),
+    ("contributions sum to the output", _is_explained),
     ("survives constant features", _survives(constant=3)),
     ("survives tiny eras", _survives(rows_per_era=_TINY_ERAS)),
     ("survives missing values", _survives(missing=0.2)),

@@ -12,6 +12,11 @@ from numerai_lab.models.contract.artefacts import (
     seal_artefact,
 )
 from numerai_lab.models.contract.context import FitContext
+from numerai_lab.models.contract.explained import (
+    CONTRIBUTION_TOLERANCE,
+    Contributions,
+    ExplainedModel,
+)
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import check_features
 from numerai_lab.models.contract.history import history_before
@@ -41,15 +46,18 @@ from numerai_lab.models.contract.space import shipped_spaces
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
+    "CONTRIBUTION_TOLERANCE",
     "LEFT_OUT",
     "PREDICTION",
     "Artefact",
     "Artefacts",
     "Collective",
     "ContinuableModel",
+    "Contributions",
     "ControlledModel",
     "Detailed",
     "DetailedModel",
+    "ExplainedModel",
     "ExportableModel",
     "Exported",
     "FitContext",

@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from numerai_lab.arrays import Float32, Float64
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import MISSING_INT8, EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.contract import (
+    Contributions,
     Exported,
     FitContext,
     FitReport,
@@ -173,6 +174,24 @@ class LinearModel(ABC):
             feature_names=self._feature_names,
             dtype=self._dtype.name,
         )
+
+    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+        """Return how far each feature lies from its mean, times its coefficient.
+
+        That is its Shapley value where features do not depend on each other.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        features = frame.features_in_memory()
+        away = features - self._sums.means
+        gaps = features == MISSING_INT8 if features.dtype == np.int8 else np.isnan(features)
+        away[gaps] = 0
+        raw = predict_rows(features, {}, self._linear(), [])
+        return (Contributions(away * self._coefficients, 0.0, raw),)
 
     def save(self, folder: Path) -> None:
         """Write `linear.npz`, with all that going on needs, and `meta.json`."""

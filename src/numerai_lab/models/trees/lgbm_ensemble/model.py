@@ -16,6 +16,7 @@ from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined import blend, fit_weights
 from numerai_lab.models.contract import (
+    Contributions,
     Exported,
     FitContext,
     FitReport,
@@ -28,6 +29,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
+from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
@@ -60,6 +62,7 @@ class LGBMEnsemble:
         self.params = params
         self._boosters: list[lightgbm.Booster] = []
         self._weights: Float64 = np.empty(0)
+        self._names: tuple[str, ...] = ()
         self._feature_names: tuple[str, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.int8)
 
@@ -125,6 +128,7 @@ class LGBMEnsemble:
             note("nnls finds no member of any use: equal weights are taken")
             weights = np.full(len(members), 1 / len(members))
         self._boosters, self._weights = boosters, weights
+        self._names = tuple(map(str, members))
         self._feature_names, self._dtype = train.feature_names, train.features.dtype
         return FitReport(
             size=sum(n_trees),
@@ -220,6 +224,7 @@ class LGBMEnsemble:
             booster.save_model(_member_file(folder, i))
         facts = {
             "weights": self._weights.tolist(),
+            "members": self._names,
             "feature_names": self._feature_names,
             "dtype": self._dtype.name,
         }
@@ -231,6 +236,8 @@ class LGBMEnsemble:
         params, meta = load_meta(folder, cls.Params)
         model = cls(params)
         model._weights = np.array(meta["weights"])
+        # models that were saved before members had names there number them
+        model._names = tuple(meta.get("members", map(str, range(1, len(model._weights) + 1))))
         model._boosters = [
             lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))
         ]
@@ -249,6 +256,21 @@ class LGBMEnsemble:
             members.append(Exported("trees", {"link": IDENTITY}, trees, names, dtype))
         weights = self._weights[kept].tolist()
         return Exported("blend", {"weights": weights}, {}, names, dtype, tuple(members))
+
+    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+        """Return what features add to each member's raw score, without members of weight 0.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        rows = as_float(frame.features_in_memory())
+        return tuple(
+            lightgbm_contributions(self._boosters[i], rows, self._names[i], float(self._weights[i]))
+            for i in np.flatnonzero(self._weights)
+        )
 
     def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:
         """Cut the training eras of all workers into the parts that weights are found on."""

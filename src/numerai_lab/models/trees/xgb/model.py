@@ -13,6 +13,7 @@ import xgboost
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import (
+    Contributions,
     Exported,
     FitContext,
     FitReport,
@@ -25,6 +26,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import xgboost_trees
+from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.values import pieces
 from numerai_lab.models.trees.xgb.binning import missing_marker, takes_quantile_matrix
@@ -220,6 +222,18 @@ class XGB:
             feature_names=self._feature_names,
             dtype=self._dtype.name,
         )
+
+    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+        """Return what features add to the margin; a linear booster's count missing values as 0.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on.
+        """
+        self.check(frame)
+        marker = missing_marker(self._dtype)
+        return (xgboost_contributions(self._booster, frame.features_in_memory(), marker),)
 
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""

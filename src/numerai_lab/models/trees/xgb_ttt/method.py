@@ -14,7 +14,8 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.adapting import State
-from numerai_lab.models.contract import FitContext, Float32
+from numerai_lab.models.contract import Contributions, FitContext, Float32
+from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.xgb import XGB
 from numerai_lab.models.trees.xgb.binning import missing_marker
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
@@ -68,6 +69,14 @@ class Trunk:
             predictions[rows] = self.main.inplace_predict(frame.features[rows], missing=marker)
         predictions += np.float32(self.intercept)
         return predictions
+
+    def contributions(self, frame: EraFrame) -> Contributions:
+        """Return what features add to the main prediction."""
+        if self.frozen is not None:
+            return self.frozen.contributions(frame)[0]
+        features = frame.features_in_memory()
+        marker = missing_marker(features.dtype)
+        return xgboost_contributions(self.main, features, marker, self.intercept)
 
 
 class Era:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
+import numpy as np
+
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.adapting import (
@@ -19,6 +21,7 @@ from numerai_lab.models.adapting import (
     trial_parts,
 )
 from numerai_lab.models.contract import (
+    Contributions,
     Detailed,
     Exported,
     FitContext,
@@ -43,6 +46,8 @@ from numerai_lab.seeds import child_seed
 
 FROZEN, JOINT, SHUFFLED = "frozen", "joint", "shuffled"
 """Names of the variants."""
+ADAPTATION = "adaptation"
+"""What adapting to an era adds, beside the contributions of features."""
 
 
 class XGBTTT:
@@ -198,6 +203,20 @@ class XGBTTT:
     def twin_of_variant(cls, params: XGBTTTParams) -> tuple[str, str, XGBParams]:
         """Name model `xgb` with the frozen trees' parameters."""
         return FROZEN, "xgb", params.frozen()
+
+    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+        """Return what features add to the unadapted trees, and beside them what adapting adds.
+
+        What adapting adds depends on all of an era's rows, so it is one column, not shared out
+        among features.
+        """
+        self._base.check(frame)
+        trees = self._adapted_trees()
+        own, unadapted = trees.contributions(frame), trees.predict(frame)
+        if self.guarded.strength == 0:
+            return (own,)
+        change = self.guarded.predict(frame, unadapted).astype(np.float64) - unadapted
+        return (replace(own, raw=own.raw + change, beside={ADAPTATION: change}),)
 
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""

@@ -1,0 +1,75 @@
+"""What each feature adds to what a model predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.arrays import Float64
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.contract.protocols import Model
+
+CONTRIBUTION_TOLERANCE = 1e-5
+"""How far contributions may sum to something else than the output, relative to 1 or its size."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each feature adds to one raw output: base + values + beside is that output.
+
+    The raw output is the one before a link (the margin of a logistic objective), and before a
+    blend has ranked it.
+
+    Attributes
+    ----------
+    values : float32 or float64 [n_rows, n_features].
+    base : what is predicted where no feature says anything.
+    raw : float64 [n_rows], the output, computed without the contributions.
+    name : of the member whose output it is; empty for a model of one output.
+    weight : of the member in the model's prediction.
+    beside : name -> float64 [n_rows], what is added by something else than a single feature.
+    """
+
+    values: npt.NDArray[np.floating[Any]]
+    base: float
+    raw: Float64
+    name: str = ""
+    weight: float = 1.0
+    beside: Mapping[str, Float64] = field(default_factory=dict)
+
+    def gap(self) -> float:
+        """Return by how much they sum to something else than the output, relative to its size."""
+        total = self.base + self.values.sum(axis=1, dtype=np.float64)
+        for more in self.beside.values():
+            total = total + more
+        size = max(1.0, float(np.abs(self.raw).max(initial=0.0)))
+        return float(np.abs(total - self.raw).max(initial=0.0)) / size
+
+
+@runtime_checkable
+class ExplainedModel(Model, Protocol):
+    """A model that can say what each feature adds to its prediction. Optional.
+
+    Others are explained by shuffling features.
+    """
+
+    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+        """Return the contributions to the raw output, or to that of each member that counts.
+
+        Contributions are Shapley values, or equal to them (Lundberg & Lee 2017). With several
+        members the prediction is a blend of their outputs, which itself is no sum.
+
+        Parameters
+        ----------
+        frame : whole eras for a transductive model, any rows for others; targets are not there.
+
+        Raises
+        ------
+        ModelError : the features are not those trained on, or with these parameters there are no
+            contributions.
+        """
+        ...
