@@ -14,6 +14,7 @@ from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.kept_for_test import kept_section
 from numerai_lab.report.markup import Html, breakable, document, h
+from numerai_lab.report.members_section import members_section
 from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.plots import NO_SCRIPT, POLICY, asset, figure, scripts
 from numerai_lab.report.record import Record, read_record
@@ -95,6 +96,7 @@ def render_page(record: Record) -> Html:
             scores_section(record),
             seeds_section(record),
             kept_section(record),
+            members_section(record),
             _charts_section(record, drawn),
             features_section(record),
             folds_section(record),

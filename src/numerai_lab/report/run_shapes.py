@@ -174,6 +174,29 @@ class Manifest(Shown):
     folds: list[Fold] = Field(default_factory=list)
 
 
+class Member(Shown):
+    """One member of a model made of several, as fit.json tells of it under `details.members`."""
+
+    member: str = "?"
+    weight: Number = None
+    oof_corr: Number = None
+    correlations: dict[str, Number] = Field(default_factory=dict)
+
+
+class FitDetails(Shown):
+    """What a model tells of its fit, of which the report shows its members."""
+
+    members: list[Member] = Field(default_factory=list)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_this_form(cls, value: Any) -> Any:
+        """Leave out what a model of somebody else's calls members and is of another form."""
+        told = value.get("members") if type(value) is dict else None
+        mine = type(told) is list and all(type(m) is dict and "member" in m for m in told)
+        return {"members": told} if mine else {}
+
+
 class Fit(Shown):
     """fit.json of one fold; `importance` by feature, as `FitReport`.
 
@@ -189,6 +212,7 @@ class Fit(Shown):
     importance: dict[str, Number] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     per_era: dict[str, list[Number]] = Field(default_factory=dict)
+    details: FitDetails = Field(default_factory=FitDetails)
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from scipy.stats import norm, rankdata
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models import FitContext, check_model, get_model
-from numerai_lab.models.combined import NonNegativeFit, blend
+from numerai_lab.models.combined import WeightFit, blend
 from numerai_lab.models.conformance.toy import TARGETS, toy_frame
 from numerai_lab.models.trees.lgbm_ensemble.params import PRESETS, by_first_name
 from numerai_lab.scoring import corr_per_era
@@ -256,7 +256,7 @@ def test_non_negative_fit_equals_scipy_on_all_rows(seed, members):
     offsets = np.array([0, 30, 70, 100])
     y = rng.normal(size=100).astype(np.float32)
     x = rng.normal(size=(100, members)) + rng.normal(size=members) * y[:, None]
-    fit = NonNegativeFit(members)
+    fit = WeightFit(members)
     fit.add(x[:30], y[:30], offsets[:2])
     fit.add(x[30:], y[30:], offsets[1:] - 30)
     design, aim = [], []
@@ -277,7 +277,7 @@ def test_non_negative_fit_takes_equal_columns_and_constant_eras():
     rng = np.random.default_rng(0)
     y = np.concatenate([rng.normal(size=40), np.ones(10)]).astype(np.float32)
     column = y + rng.normal(size=50)
-    fit = NonNegativeFit(3)
+    fit = WeightFit(3)
     fit.add(np.column_stack([column, column, -column]), y, np.array([0, 40, 50]))
     weights = fit.solve()
     assert weights.sum() == pytest.approx(1)

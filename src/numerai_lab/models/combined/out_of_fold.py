@@ -8,7 +8,7 @@ import numpy as np
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.combined.blend import NonNegativeFit
+from numerai_lab.models.combined.blend import WeightFit
 from numerai_lab.models.contract import World
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import InnerPart
@@ -40,7 +40,7 @@ def fit_weights(
     corr : mean per-era corr of each member's out-of-fold predictions with the target.
     """
     world = world or World()
-    fit = NonNegativeFit(n_members)
+    fit = WeightFit(n_members)
     scores = [np.empty((0, n_members))]
     for part in parts:
         judged = train.between(part.first, part.last)

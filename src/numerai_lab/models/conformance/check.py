@@ -299,7 +299,7 @@ def _details_agree(trial: _Trial) -> None:
         for part, given in trial.questions(model, trial.judged):
             own = expected[start : start + part.n_rows]
             start += part.n_rows
-            problem = problem_of_details(model, part, own, given)
+            problem = problem_of_details(model, trial.info, part, own, given)
             if problem:
                 raise _Broken(problem)
 
@@ -459,7 +459,7 @@ def _goes_on(trial: _Trial) -> None:
 
 def _ships_a_space(trial: _Trial) -> None:
     try:
-        shipped_spaces(trial.model_type.Params)
+        shipped_spaces(trial.model_type.Params, trial.params)
     except ModelError as error:
         raise _Broken(str(error)) from None
 

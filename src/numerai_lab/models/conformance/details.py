@@ -8,23 +8,28 @@ from typing import Any
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.contract import ControlledModel, DetailedModel, Float32
+from numerai_lab.models.contract import ControlledModel, DetailedModel, Float32, ModelInfo
 
 
 def problem_of_details(
-    model: DetailedModel, frame: EraFrame, expected: Float32, given: Mapping[str, Any]
+    model: DetailedModel,
+    info: ModelInfo,
+    frame: EraFrame,
+    expected: Float32,
+    given: Mapping[str, Any],
 ) -> str:
     """Say what is wrong with the details; nothing if all is well.
 
     Parameters
     ----------
+    info : what the model declares with its parameters.
     frame : eras without targets. expected : what `predict` predicts for them. given : what the
         model is given besides.
     """
     detail = model.predict_in_detail(frame, **given)
     if not np.array_equal(detail.predictions, expected):
         return "predict_in_detail predicts otherwise than predict"
-    declared = [variant.name for variant in model.info.variants]
+    declared = [variant.name for variant in info.variants]
     for name, values in detail.variants.items():
         if name not in declared:
             return f"variant '{name}' is not declared in info.variants"

@@ -1,0 +1,142 @@
+"""A stack whose members are trained within its own fit, and judged inside the training eras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from numerai_lab.arrays import Float32
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError, SplitError
+from numerai_lab.models.combined.stack.params import StackParams
+from numerai_lab.models.contract import FitContext, FitReport, Members, Model
+from numerai_lab.models.member_choice import MemberChoice
+from numerai_lab.seeds import child_seed
+from numerai_lab.splits import InnerPart, inner_parts, sample_weights
+
+Models = dict[str, Model]
+
+
+def fit_members(
+    train: EraFrame, ctx: FitContext, params: StackParams
+) -> tuple[Models, list[FitReport], Members, list[str]]:
+    """Train every member on all training eras, and on those before each inner part.
+
+    Returns
+    -------
+    The members; their reports; what they predicted of the inner parts, out of fold; sentences
+    about labels that are not there.
+
+    Raises
+    ------
+    ModelError : a target that is not loaded, or too few training eras.
+    """
+    try:
+        parts = inner_parts(train.eras, params.inner_folds, ctx.purge_eras)
+    except SplitError as error:
+        raise ModelError(
+            f"weights_from: inner needs out-of-fold predictions, and {error.what}",
+            where="model.params.inner_folds",
+            fix="give more training eras, or weights_from: earlier_folds",
+        ) from None
+    total, done = len(params.members) * (1 + len(parts)), 0
+    notes: list[str] = []
+
+    def fitted(name: str, rows: EraFrame) -> tuple[Model, FitReport]:
+        nonlocal done
+        found = _fit(name, params.members[name], rows, ctx, notes)
+        done += 1
+        ctx.progress(done, total)
+        return found
+
+    whole = {name: fitted(name, train) for name in params.members}
+    said, notes = notes, []  # of parts of the same rows nothing is said again
+    judged = train.between(parts[0].first, parts[-1].last)
+    predictions = {
+        name: np.concatenate([_predict_part(name, part, train, params, fitted) for part in parts])
+        for name in params.members
+    }
+    folds = np.concatenate(
+        [np.full(train.between(p.first, p.last).n_eras, i + 1) for i, p in enumerate(parts)]
+    )
+    given = Members(judged, folds.astype(np.int32), predictions, ctx.purge_eras)
+    models = {name: model for name, (model, _) in whole.items()}
+    return models, [report for _, report in whole.values()], given, said
+
+
+def predict_members(
+    models: Mapping[str, Model], params: StackParams, frame: EraFrame
+) -> dict[str, Float32]:
+    """Predict rows with each member, by name."""
+    return {
+        name: model.predict(_features(params.members[name], frame).without_targets())
+        for name, model in models.items()
+    }
+
+
+def _predict_part(
+    name: str,
+    part: InnerPart,
+    train: EraFrame,
+    params: StackParams,
+    fitted: Callable[[str, EraFrame], tuple[Model, FitReport]],
+) -> Float32:
+    past = train.between(int(train.eras[0]), part.last_train_era)
+    model, _ = fitted(name, past)
+    judged = train.between(part.first, part.last)
+    return predict_members({name: model}, params, judged)[name]
+
+
+def _features(member: MemberChoice, frame: EraFrame) -> EraFrame:
+    return frame if member.features is None else frame.with_features(member.features)
+
+
+def _fit(
+    name: str, member: MemberChoice, rows: EraFrame, ctx: FitContext, notes: list[str]
+) -> tuple[Model, FitReport]:
+    """Train one member on its own share of rows, features and targets."""
+    targets = tuple(member.targets or (ctx.target,))
+    absent = [target for target in targets if target not in rows.target_names]
+    if absent:
+        raise ModelError(
+            f"member '{name}' trains on '{absent[0]}', which is not loaded",
+            where=f"model.params.members.{name}.targets",
+            fix="name it under data.targets, too",
+        )
+    if member.train_step is not None:
+        numbers = rows.eras.astype(np.int64)
+        mine = (numbers - 1) % member.train_step == (member.train_offset or 0)
+        rows = rows.select_eras(rows.eras[mine])
+    if rows.n_eras == 0:
+        raise ModelError(
+            f"no training era is left to member '{name}'",
+            where=f"model.params.members.{name}.train_step",
+            fix="choose a smaller train_step or another train_offset",
+        )
+    known = np.flatnonzero(~np.isnan(rows.target(targets[0])))
+    if len(known) < rows.n_rows:
+        notes.append(
+            f"member {name}: {rows.n_rows - len(known):,} of {rows.n_rows:,} training rows have no "
+            f"{targets[0]} and are left out"
+        )
+        rows = rows.take(known)
+    rows = _features(member, rows)
+    multi = member.info.multi_target
+    seed = child_seed(ctx.seed, "member", name) if member.seed is None else member.seed
+    inside = replace(
+        ctx,
+        seed=seed,
+        target=targets[0],
+        targets=targets if multi else targets[:1],
+        weights=sample_weights(member.weights, rows),
+        stop=None,
+        progress=_nothing,
+    )
+    model = member.new()
+    return model, model.fit(rows, inside)
+
+
+def _nothing(*_: object) -> None:
+    return None

@@ -1,0 +1,235 @@
+"""`stack`: named members of any kind under weights that follow what they were worth so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from numerai_lab.arrays import Float64
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
+from numerai_lab.models.combined.blend import blend
+from numerai_lab.models.combined.stack.inner import Models, fit_members, predict_members
+from numerai_lab.models.combined.stack.params import EQUAL, WITHOUT, StackParams
+from numerai_lab.models.combined.stack.weighing import columns, missing_in, weigh
+from numerai_lab.models.contract import (
+    Detailed,
+    ExportableModel,
+    Exported,
+    FitContext,
+    FitReport,
+    Float32,
+    ModelInfo,
+    Variant,
+    check_features,
+    load_meta,
+    save_meta,
+)
+from numerai_lab.models.member_choice import MemberChoice
+from numerai_lab.models.registry import get_model
+
+_MIDDLE = 0.5
+"""Shown for a member in an era that it does not predict: a constant, which has no corr."""
+
+
+class Stack:
+    """The rank of a weighted sum of members' gaussian ranks, era by era.
+
+    With `weights_from: earlier_folds` each member is a run of its own, and the weights of a fold
+    are found on what members predicted in the folds before it, as far as labels were known: a stack
+    of finished runs trains nothing. With `inner` members are trained within the fit, once on all
+    training eras and once before each inner part, on which the weights are found.
+    """
+
+    info: ClassVar[ModelInfo] = ModelInfo(
+        summary="members of any kind, weighted by what they were worth in earlier folds",
+        unit="members",
+        transductive=True,
+        needs_members=True,
+        exportable=True,
+    )
+    Params: ClassVar[type[StackParams]] = StackParams
+
+    def __init__(self, params: StackParams) -> None:
+        self.params = params
+        self._weights: Float64 = np.full(len(params.members), 1 / len(params.members))
+        self._models: Models = {}
+        self._feature_names: tuple[str, ...] = ()
+        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+
+    @classmethod
+    def info_for(cls, params: StackParams) -> ModelInfo:
+        """Add the members' own predictions, equal weights, and the stack without each member."""
+        inner = params.weights_from == "inner"
+        names = list(params.members)
+        variants = [
+            Variant(EQUAL, "same members, equal weights"),
+            *(Variant(name, f"member {name} alone") for name in names),
+        ]
+        if len(names) > 2:
+            variants += [Variant(WITHOUT + name, f"stack without {name}") for name in names]
+        others = [one for one in params.members.values() if one.targets or one.info.multi_target]
+        return replace(
+            cls.info,
+            needs_members=not inner,
+            multi_target=inner and bool(others),
+            variants=tuple(variants),
+        )
+
+    @classmethod
+    def members(cls, params: StackParams) -> Mapping[str, MemberChoice]:
+        """Return the members that a run finds or trains."""
+        return params.members
+
+    def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
+        """Find the weights, and with `weights_from: inner` train the members.
+
+        Raises
+        ------
+        ModelError : the training eras are too few, or a member cannot be trained.
+        """
+        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        notes: list[str] = []
+        seconds = 0.0
+        given = ctx.members
+        if self.params.weights_from == "inner":
+            self._models, reports, given, notes = fit_members(train, ctx, self.params)
+            seconds = sum(report.library_seconds for report in reports)
+            notes += [note for report in reports for note in report.notes]
+        if given is None:
+            raise ModelError("the run hands no members over")
+        found = weigh(given, ctx.target, self.params)
+        self._weights = found.weights
+        return FitReport(
+            size=int(np.count_nonzero(found.weights)),
+            unit="members",
+            library_seconds=seconds,
+            notes=(*notes, *found.notes),
+            details=found.details,
+        )
+
+    def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
+        """Predict float32 [n_rows], ranks in (0, 1) within each era.
+
+        A member that lacks a row of an era does not count in it: the other weights take its share.
+
+        Raises
+        ------
+        ModelError : an era that no member predicts, or features that are not those of the fit.
+        """
+        given = self._given(frame, members)
+        predictions, _ = self._blended(frame, given, self._weights)
+        return predictions
+
+    def predict_in_detail(
+        self, frame: EraFrame, members: Mapping[str, Float32] | None = None
+    ) -> Detailed:
+        """Predict, beside members alone, equal weights and the stack without each member."""
+        given = self._given(frame, members)
+        names = list(given)
+        predictions, remarks = self._blended(frame, given, self._weights)
+        equal, _ = self._blended(frame, given, np.full(len(names), 1 / len(names)))
+        variants = {EQUAL: equal}
+        for name, values in given.items():
+            variants[name] = np.where(np.isnan(values), np.float32(_MIDDLE), values)
+        if len(names) > 2:
+            for i, name in enumerate(names):
+                rest = np.delete(self._weights, i)
+                others = {other: given[other] for other in names if other != name}
+                # the only member of any weight has no others: then these weigh the same
+                rest = rest if np.any(rest) else np.full(len(rest), 1 / len(rest))
+                variants[WITHOUT + name], _ = self._blended(frame, others, rest)
+        return Detailed(predictions, variants, remarks=remarks if any(remarks) else [])
+
+    @classmethod
+    def twin_of_variant(cls, _: StackParams) -> None:
+        """No variant is another experiment's prediction with the same seed: members are runs."""
+        return
+
+    def save(self, folder: Path) -> None:
+        """Write `meta.json` with the weights, and `members/NAME/` where they are its own."""
+        for name, model in self._models.items():
+            inside = folder / "members" / name
+            inside.mkdir(parents=True)
+            model.save(inside)
+        facts = {
+            "weights": self._weights.tolist(),
+            "feature_names": self._feature_names,
+            "dtype": self._dtype.name,
+        }
+        save_meta(folder, self.params, facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        params, meta = load_meta(folder, cls.Params)
+        model = cls(params)
+        model._weights = np.array(meta["weights"])
+        if params.weights_from == "inner":
+            for name, member in params.members.items():
+                model._models[name] = get_model(member.type).load(folder / "members" / name)
+        model._feature_names = tuple(meta["feature_names"])
+        model._dtype = np.dtype(meta["dtype"])
+        return model
+
+    def export(self, parts: Mapping[str, Exported] | None = None) -> Exported:
+        """Return a blend of the members, without those of weight 0.
+
+        Parameters
+        ----------
+        parts : the members of the final model, exported, by name; None where they are its own.
+
+        Raises
+        ------
+        ModelError : a member has no form that runs without this package.
+        """
+        made_of = dict(parts or {})
+        for name, model in self._models.items():
+            if not isinstance(model, ExportableModel):
+                raise ModelError(
+                    f"member '{name}' ({self.params.members[name].type}) cannot be bundled for "
+                    "model upload",
+                    fix="submit its predictions with `numerai-lab submit`",
+                )
+            made_of[name] = model.export()
+        kept = [(name, w) for name, w in zip(self.params.members, self._weights, strict=True) if w]
+        return Exported(
+            "blend",
+            {"weights": [float(weight) for _, weight in kept]},
+            {},
+            self._feature_names,
+            self._dtype.name,
+            tuple(made_of[name] for name, _ in kept),
+        )
+
+    def _given(
+        self, frame: EraFrame, members: Mapping[str, Float32] | None
+    ) -> Mapping[str, Float32]:
+        check_features(self._feature_names, self._dtype, frame)
+        if self._models:
+            return predict_members(self._models, self.params, frame)
+        if members is None:
+            raise ModelError("a stack predicts from what its members predict, and none was given")
+        return {name: members[name] for name in self.params.members}
+
+    def _blended(
+        self, frame: EraFrame, given: Mapping[str, Float32], weights: Float64
+    ) -> tuple[Float32, list[str | None]]:
+        predictions = np.empty(frame.n_rows, dtype=np.float32)
+        remarks: list[str | None] = []
+        for era, rows in frame.iter_eras():
+            values = columns(given, rows)
+            there = ~missing_in(values)
+            if not there.any():
+                raise ModelError(f"no member predicts every row of era {era}")
+            mine = weights[there]
+            if not np.any(mine):
+                mine = np.full(len(mine), 1 / len(mine))
+            predictions[rows] = blend(values[:, there], mine)
+            absent = [name for name, here in zip(given, there.tolist(), strict=True) if not here]
+            remarks.append(f"predicted without {', '.join(absent)}" if absent else None)
+        return predictions, remarks

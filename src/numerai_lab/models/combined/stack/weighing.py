@@ -1,0 +1,169 @@
+"""Weights of a stack's members, from what they predicted out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.arrays import Float32, Float64
+from numerai_lab.models.combined.blend import WeightFit
+from numerai_lab.models.combined.stack.params import EQUAL, StackParams
+from numerai_lab.models.contract import Members
+from numerai_lab.scoring import corr_per_era
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """The weights, and what they were found on.
+
+    Attributes
+    ----------
+    weights : float64 [n_members], absolute values sum to 1.
+    details : for fit.json: each member's weight and own mean corr, members' correlations, eras.
+    notes : sentences about what happened.
+    """
+
+    weights: Float64
+    details: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def weigh(given: Members, target: str, params: StackParams) -> Weighing:
+    """Find the weights that a stack's parameters ask for.
+
+    Parameters
+    ----------
+    given : out-of-fold predictions of eras whose labels are known. Those in which a member lacks
+        a prediction teach nothing, and are counted.
+    target : that the weights are fitted to.
+    """
+    names = list(given.predictions)
+    n = len(names)
+    fit = WeightFit(n)
+    scores, used, lacking = [], [], dict.fromkeys(names, 0)
+    last = int(given.rows.eras[-1]) if given.rows.n_eras else 0
+    for era, rows in given.rows.iter_eras():
+        values = columns(given.predictions, rows)
+        here = np.array([0, len(values)])
+        labels = given.rows.target(target)[rows]
+        scores.append(corr_per_era(values, labels, here)[0])
+        lacks = missing_in(values)
+        for name, absent in zip(names, lacks.tolist(), strict=True):
+            lacking[name] += int(absent)
+        known = ~np.isnan(labels)
+        if lacks.any() or not known.any():
+            continue
+        used.append(era)
+        age = 0.0 if params.half_life_eras is None else (last - era) / params.half_life_eras
+        n_known = np.array([0, int(known.sum())])
+        fit.add(values[known], labels[known], n_known, 0.5**age)
+    weights, notes = _weights(fit, names, len(used), params)
+    notes += [
+        f"member {name} lacks {count} of {given.rows.n_eras} eras: these teach no weights"
+        for name, count in lacking.items()
+        if count
+    ]
+    return Weighing(weights, _details(given, names, weights, scores, used, fit), tuple(notes))
+
+
+def columns(predictions: Mapping[str, Float32], rows: slice) -> Float64:
+    """Return members' predictions of some rows, float64 [n_rows, n_members]."""
+    return np.column_stack([values[rows] for values in predictions.values()]).astype(np.float64)
+
+
+def missing_in(values: Float64) -> npt.NDArray[np.bool_]:
+    """Tell which members lack a prediction of any row, bool [n_members]."""
+    return np.asarray(np.isnan(values).any(axis=0))
+
+
+def _weights(
+    fit: WeightFit, names: list[str], n_eras: int, params: StackParams
+) -> tuple[Float64, list[str]]:
+    n = len(names)
+    equal = np.full(n, 1 / n)
+    if isinstance(params.weights, dict):
+        given = np.array([params.weights[name] for name in names])
+        return given / given.sum(), []
+    if params.weights == EQUAL:
+        return equal, []
+    if n_eras == 0:
+        return equal, ["no label is known that weights could be fitted on: equal weights"]
+    solved = fit.solve(prior_eras=params.prior_eras, signed=params.weights == "ridge")
+    notes = []
+    constant = [name for name, spread in zip(names, np.diag(fit.gram), strict=True) if spread == 0]
+    if constant:
+        notes.append(f"constant predictions, without weight: {', '.join(constant)}")
+    if solved is None:
+        return equal, [*notes, f"{params.weights} finds no member of any use: equal weights"]
+    if params.max_weight is None:
+        return solved, notes
+    capped, held = cap(solved, params.max_weight)
+    if not held:
+        notes.append(
+            f"max_weight {params.max_weight:g} cannot hold, too few members are of any use: these "
+            "weigh the same"
+        )
+    return capped, notes
+
+
+def cap(weights: Float64, largest: float) -> tuple[Float64, bool]:
+    """Bring weights below a largest share; what is cut goes to the others in proportion.
+
+    Returns
+    -------
+    Weights whose absolute values sum to 1, and whether the largest share holds: members with
+    weight 0 get none, so too few others share it equally instead.
+    """
+    signs, shares = np.sign(weights), np.abs(weights)
+    some = shares > 0
+    if largest * some.sum() < 1:
+        return signs * some / some.sum(), False
+    full = np.zeros(len(shares), dtype=bool)
+    while (shares[~full] > largest).any():
+        full |= shares > largest
+        shares[full] = largest
+        rest = some & ~full
+        shares[rest] *= (1 - largest * full.sum()) / shares[rest].sum()
+    found: Float64 = signs * shares
+    return found, True
+
+
+def _details(
+    given: Members,
+    names: list[str],
+    weights: Float64,
+    scores: list[Float64],
+    used: list[int],
+    fit: WeightFit,
+) -> dict[str, Any]:
+    table = np.array(scores).reshape(-1, len(names))
+    known = ~np.isnan(table)
+    sums = np.where(known, table, 0.0).sum(axis=0)
+    counts = known.sum(axis=0)
+    together = fit.correlations()
+    return {
+        "members": [
+            {
+                "member": name,
+                "weight": float(weights[i]),
+                "oof_corr": float(sums[i] / counts[i]) if counts[i] else None,
+                "correlations": {
+                    other: float(together[i, j])
+                    for j, other in enumerate(names)
+                    if j != i and np.isfinite(together[i, j])
+                },
+            }
+            for i, name in enumerate(names)
+        ],
+        "weights_on": {
+            "n_eras": len(used),
+            "first": used[0] if used else None,
+            "last": used[-1] if used else None,
+            "folds": sorted({int(fold) for fold in given.folds}),
+            "purge_eras": given.purge_eras,
+        },
+    }
