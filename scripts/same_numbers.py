@@ -37,6 +37,7 @@ FEW_TREES = {
     "lgbm_ensemble": ["model.params.n_estimators=20"],
     "ridge": [],
     "max_sharpe": [],
+    "residual": ["model.params.second.params.num_boost_round=20"],
 }
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS_DATA = {"xgb_legacy_2018": "the 2018 tournament's sample"}

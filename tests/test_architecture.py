@@ -102,7 +102,7 @@ WITHIN = {
         "member_choice": {"contract", "nested"},
         "describe": {"contract", "registry"},
         "adapting": {"contract"},
-        "combined": {"contract", "member_choice", "registry"},
+        "combined": {"contract", "member_choice", "nested", "registry"},
         "simple": {"contract", "exports"},
         "trees": {"contract", "adapting", "combined", "exports"},
     },

@@ -309,6 +309,11 @@ class EraFrame:
         chosen = np.array([place[name] for name in names], dtype=np.int64)
         return replace(self, features=_columns(self.features, chosen), feature_names=tuple(names))
 
+    def with_target(self, name: str, values: npt.NDArray[Any]) -> EraFrame:
+        """Return the same rows with one target, of the given values [n_rows], as float32."""
+        column = np.asarray(values, dtype=np.float32)[:, None]
+        return replace(self, targets=column, target_names=(name,))
+
     def without_targets(self) -> EraFrame:
         """Return the same rows with no target columns: all that a model may see at prediction."""
         return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())

@@ -47,6 +47,7 @@ BUILT_IN = {
     "xgb_ttt": BuiltIn("numerai_lab.models.trees.xgb_ttt:XGBTTT"),
     "lgbm_ensemble": BuiltIn("numerai_lab.models.trees.lgbm_ensemble:LGBMEnsemble"),
     "stack": BuiltIn("numerai_lab.models.combined.stack:Stack"),
+    "residual": BuiltIn("numerai_lab.models.combined.residual:Residual"),
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
 }

@@ -2,8 +2,10 @@
 
 from numerai_lab.splits.folds import Fold, Plan, check_dates, check_fold, overlap_eras, purge_for
 from numerai_lab.splits.inner import (
+    InnerBlock,
     InnerPart,
     fold_after,
+    inner_blocks,
     inner_folds,
     inner_parts,
     inner_slice,
@@ -14,12 +16,14 @@ from numerai_lab.splits.weights import sample_weights
 
 __all__ = [
     "Fold",
+    "InnerBlock",
     "InnerPart",
     "Plan",
     "check_dates",
     "check_fold",
     "final_eras",
     "fold_after",
+    "inner_blocks",
     "inner_folds",
     "inner_parts",
     "inner_slice",

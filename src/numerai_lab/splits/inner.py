@@ -46,6 +46,44 @@ def inner_parts(eras: Eras, folds: int, purge_eras: int) -> list[InnerPart]:
     return [_part(part, purge_eras) for part in parts[1:]]
 
 
+@dataclass(frozen=True, eq=False)
+class InnerBlock:
+    """Training eras `judged`, predicted by what was trained on `train`: eras on either side."""
+
+    train: Eras
+    judged: Eras
+
+
+def inner_blocks(eras: Eras, folds: int, purge_eras: int) -> list[InnerBlock]:
+    """Cut eras into blocks, each predicted from all others but those near to it on both sides.
+
+    For predictions of every training era that another model is to learn from: labels of eras on
+    either side overlap with a block's own. A walk forward (`inner_parts`) has none of the first.
+
+    Parameters
+    ----------
+    eras : int32, sorted training eras.
+    folds : number of blocks, of which each era is in one.
+    purge_eras : era numbers left out before and after each block.
+
+    Raises
+    ------
+    SplitError
+        The eras are too few for that.
+    """
+    blocks = []
+    for judged in np.array_split(eras, folds):
+        train = eras[~in_gap(eras, judged, purge_eras, purge_eras)]
+        if len(judged) == 0 or len(train) == 0:
+            raise SplitError(
+                f"cutting the {len(eras)} training eras into {folds} blocks, with a purge of "
+                f"{purge_eras} eras on both sides of each, leaves one without eras to train on",
+                fix="give more training eras, or another number of blocks",
+            )
+        blocks.append(InnerBlock(train, judged))
+    return blocks
+
+
 def inner_trials(eras: Eras, purge_eras: int, least: int) -> list[InnerPart]:
     """Cut eras into two trials: the third quarter after the first half, the last after the rest.
 

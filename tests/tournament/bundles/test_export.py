@@ -48,6 +48,11 @@ RUNS = {
         "model": "{type: ridge, params: {alpha: 0.5}}",
         "missing": "{policy: keep, all_twos_is_missing: true}",
     },
+    "residual": {
+        "model": "{type: residual, params: {folds: 2, first: {type: ridge, params: {alpha: 0.5}}, "
+        "second: {type: xgb, params: {num_boost_round: 12, max_depth: 3}}}}",
+        "missing": "{policy: keep, all_twos_is_missing: true}",
+    },
     "code_leaves": {"model": TTT.format("codes: 1", TREES)},
     "code_vectors": {"model": TTT.format("codes: 2", f"{TREES}, steps: 3")},
     "prediction_code": {"model": TTT.format("task: feature_prediction, held_out: 3", TREES)},

@@ -3,6 +3,7 @@
 KINDS = {
     "trees": "numerai_lab.models.trees.runtime",
     "blend": "numerai_lab.models.combined.runtime",
+    "residual": "numerai_lab.models.combined.residual.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }
