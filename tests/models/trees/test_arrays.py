@@ -113,10 +113,6 @@ def test_what_has_no_such_form_is_refused():
     )
     with pytest.raises(ModelError, match="objective 'binary:hinge' cannot be bundled"):
         xgboost_trees(hinge)
-    both = np.column_stack([LABELS, 1 - LABELS**2])
-    apart = xgboost.train({}, xgboost.DMatrix(BINS, label=both, missing=-1), 2)
-    with pytest.raises(ModelError, match=r"each output .* multi_output_tree"):
-        xgboost_trees(apart)
     kinds = xgboost.DMatrix(
         BINS + 1, label=LABELS, feature_types=["c"] * 12, enable_categorical=True
     )
@@ -126,3 +122,21 @@ def test_what_has_no_such_form_is_refused():
     zero = lightgbm.train({"verbose": -1, "zero_as_missing": True}, data, 2)
     with pytest.raises(ModelError, match="zero_as_missing cannot be bundled"):
         lightgbm_trees(zero)
+
+
+def test_several_outputs_to_the_last_bit_of_each_sum():
+    classes = np.searchsorted([0.1, 0.3, 0.6, 0.8], LABELS)
+    both = np.column_stack([LABELS, 1 - LABELS**2])
+    for label, params in (
+        (both, {}),
+        (both, {"multi_strategy": "multi_output_tree"}),
+        (classes, {"objective": "multi:softprob", "num_class": 5}),
+    ):
+        booster = xgboost.train(params, xgboost.DMatrix(BINS, label=label, missing=-1), 6)
+        sums = runtime.tree_sums(BINS, xgboost_trees(booster)[0].arrays("t"), "t")
+        theirs = booster.inplace_predict(BINS, missing=-1, predict_type="margin")
+        np.testing.assert_array_equal(sums, theirs)
+    params = {"objective": "multiclass", "num_class": 5, "verbosity": -1, "num_threads": 1}
+    booster = lightgbm.train(params, lightgbm.Dataset(as_float(BINS), label=classes), 6)
+    sums = runtime.tree_sums(BINS, lightgbm_trees(booster).arrays("t"), "t")
+    np.testing.assert_array_equal(sums, booster.predict(as_float(BINS), raw_score=True))

@@ -39,6 +39,10 @@ RUNS = {
         "model": "{type: xgb, params: {num_boost_round: 12, objective: reg:logistic}}",
         "missing": "{policy: keep, all_twos_is_missing: true}",
     },
+    "classes": {
+        "model": "{type: xgb, params: {num_boost_round: 6, head: classes}}",
+        "missing": "{policy: keep, all_twos_is_missing: true}",
+    },
     "ensemble": {
         "model": "{type: lgbm_ensemble, params: {lightgbm: {num_iterations: 8, num_leaves: 5}, "
         "era_step: 2, era_offsets: all, weights: [0.7, 0.3]}}",

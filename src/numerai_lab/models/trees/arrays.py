@@ -34,6 +34,7 @@ _XGB_LINKS = {
             "reg:pseudohubererror",
             "reg:quantileerror",
             "binary:logitraw",
+            "multi:softprob",
             "rank:pairwise",
             "rank:ndcg",
         ),
@@ -46,6 +47,8 @@ _LGBM_MONOTONE = (
     *("poisson", "gamma", "tweedie", "binary", "cross_entropy", "lambdarank", "rank_xendcg"),
 )
 """Objectives whose predictions are in the order of the sum of leaves."""
+_LGBM_CLASSES = "multiclass"
+"""Its predictions follow from the sums of all classes."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,8 @@ def xgboost_trees(booster: Any) -> tuple[Trees, str]:
 
     Raises
     ------
-    ModelError : a linear booster, an objective whose predictions are another function, splits on
-        categories, or trees of their own for each of several outputs.
+    ModelError : a linear booster, an objective whose predictions are another function, or splits on
+        categories.
     """
     whole, model = xgboost_json(booster)
     learner = whole["learner"]
@@ -140,8 +143,6 @@ def xgboost_trees(booster: Any) -> tuple[Trees, str]:
         raise _no_bundle("booster gblinear", "gbtree")
     if objective not in _XGB_LINKS:
         raise _no_bundle(f"objective '{objective}'", "reg:squarederror")
-    if max(model["tree_info"], default=0) > 0:
-        raise _no_bundle("a model with trees for each output", "multi_strategy multi_output_tree")
     if any(tree["categories"] for tree in model["trees"]):
         raise _no_bundle("a tree with categories", "ordinary trees")
     link = _XGB_LINKS[objective]
@@ -150,8 +151,8 @@ def xgboost_trees(booster: Any) -> tuple[Trees, str]:
     base = np.array(written if isinstance(written, list) else [written], dtype=np.float32)
     base = np.array([_margin(float(value), link) for value in base], dtype=np.float32)
     trees = [
-        _xgboost_tree(tree, np.float32(share))
-        for tree, share in zip(model["trees"], shares, strict=True)
+        _xgboost_tree(tree, np.float32(share), output, len(base))
+        for tree, share, output in zip(model["trees"], shares, model["tree_info"], strict=True)
     ]
     return _together(trees, base), link
 
@@ -162,19 +163,20 @@ def _margin(score: float, link: str) -> float:
     return math.log(score) if link == _LOGARITHMIC else score
 
 
-def _xgboost_tree(tree: dict[str, Any], share: np.float32) -> _Tree:
+def _xgboost_tree(tree: dict[str, Any], share: np.float32, output: int, n_outputs: int) -> _Tree:
+    """Read a tree, whose leaves say something of one output or of all."""
     left = np.array(tree["left_children"], dtype=np.int32)
     right = np.array(tree["right_children"], dtype=np.int32)
     leaf = left == -1
     threshold = np.array(tree["split_conditions"], dtype=np.float32)
     outputs = int(tree["tree_param"]["size_leaf_vector"])
-    value = np.zeros((len(left), max(1, outputs)), dtype=np.float32)
+    value = np.zeros((len(left), n_outputs), dtype=np.float32)
     if outputs > 1:
         # A leaf's right child is its row among the leaf vectors.
         vectors = np.array(tree["leaf_weights"], dtype=np.float32).reshape(-1, outputs)
         value[leaf] = vectors[right[leaf]]
     else:
-        value[leaf, 0] = threshold[leaf]
+        value[leaf, output] = threshold[leaf]
     return _Tree(
         feature=np.array(tree["split_indices"], dtype=np.int32),
         left=left,
@@ -196,11 +198,13 @@ def lightgbm_trees(booster: Any) -> Trees:
     """
     text = booster.model_to_string()
     head, *blocks = text.split("\nTree=")
-    objective = _fields(head).get("objective", "regression").split(" ")[0]
-    if objective not in _LGBM_MONOTONE:
+    fields = _fields(head)
+    objective = fields.get("objective", "regression").split(" ")[0]
+    if objective not in (*_LGBM_MONOTONE, _LGBM_CLASSES):
         raise _no_bundle(f"objective '{objective}'", "regression")
-    trees = [_lightgbm_tree(_fields(block)) for block in blocks]
-    return _together(trees, np.zeros(1))
+    outputs = int(fields.get("num_tree_per_iteration", "1"))
+    trees = [_lightgbm_tree(_fields(block), i % outputs, outputs) for i, block in enumerate(blocks)]
+    return _together(trees, np.zeros(outputs))
 
 
 def _fields(block: str) -> dict[str, str]:
@@ -208,7 +212,7 @@ def _fields(block: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def _lightgbm_tree(fields: dict[str, str]) -> _Tree:
+def _lightgbm_tree(fields: dict[str, str], output: int, n_outputs: int) -> _Tree:
     if fields["num_cat"] != "0" or fields.get("is_linear", "0") != "0":
         raise _no_bundle("a tree with categories or linear leaves", "ordinary trees")
     leaves = np.array(fields["leaf_value"].split(), dtype=np.float64)
@@ -237,7 +241,7 @@ def _lightgbm_tree(fields: dict[str, str]) -> _Tree:
         # `value <= t` is `value < the next number after t`
         threshold=np.concatenate([np.nextafter(thresholds, np.inf), np.zeros(len(leaves))]),
         missing_left=np.concatenate([to_left, none == 0]),
-        value=np.concatenate([np.zeros(n_splits), leaves])[:, None],
+        value=np.concatenate([np.zeros(n_splits), leaves])[:, None] * np.eye(n_outputs)[output],
         mass=np.full(n_splits + len(leaves), np.nan),
     )
 

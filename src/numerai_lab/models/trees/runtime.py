@@ -22,8 +22,14 @@ TREE_ARRAYS = (
 
 
 def predict(features: Array, settings: dict[str, Any], arrays: Arrays, _parts: list[Any]) -> Array:
-    """Predict with one set of trees, float32 or float64 [n_rows] as their values are."""
-    return link(tree_sums(features, arrays, "trees")[:, 0], settings["link"])
+    """Predict with one set of trees, float [n_rows].
+
+    With `settings["classes"]`, the values of classes, trees have an output for each.
+    """
+    sums = tree_sums(features, arrays, "trees")
+    if "classes" in settings:
+        return expected_value(sums, settings["classes"])
+    return link(sums[:, 0], settings["link"])
 
 
 def tree_sums(features: Array, arrays: Arrays, name: str) -> Array:
@@ -62,6 +68,18 @@ def tree_leaves(features: Array, arrays: Arrays, name: str) -> Iterator[Array]:
             node += goes_left
             node = children.take(node)
         yield node
+
+
+def expected_value(sums: Array, values: Any) -> Array:
+    """Weigh the values of classes by the softmax of their sums, float32 [n_rows]."""
+    top = sums.max(axis=1).astype(np.float64)
+    total, norm = np.zeros(len(sums)), np.zeros(len(sums))
+    # Class by class: a product of matrices may round a row otherwise beside other rows.
+    for output, value in zip(sums.T, values, strict=True):
+        share = np.exp(output.astype(np.float64) - top)
+        total += value * share
+        norm += share
+    return (total / norm).astype(np.float32)
 
 
 def link(total: Array, name: str) -> Array:

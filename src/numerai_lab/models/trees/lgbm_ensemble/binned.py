@@ -216,23 +216,33 @@ class BinnedRows:
             data, label=label, reference=reference, params=self.params
         ).construct()
 
-    def lend(self, label: Float32, rows: npt.NDArray[np.int32] | None) -> Any:
+    def lend(
+        self,
+        label: Float32,
+        rows: npt.NDArray[np.int32] | None,
+        weights: Float32 | None = None,
+    ) -> Any:
         """Return a Dataset with these labels, valid until the next call.
 
         Parameters
         ----------
         label : float32 [n_rows] of all training rows; only those of `rows` are used.
         rows : int32, increasing row numbers to train on, or None for all.
+        weights : float32, one for each row that is trained on; default: those given at first.
         """
         with library_errors():
             if rows is None:
+                if weights is not None:
+                    self._all.set_weight(weights)
                 return self._all.set_label(np.ascontiguousarray(label))
             part = self._all.subset([])
             part.used_indices = rows  # given to subset(), they would be sorted as Python integers
             part.construct()
             part.set_label(label[rows])
-            if self._weights is not None:
-                part.set_weight(self._weights[rows])
+            if weights is None and self._weights is not None:
+                weights = self._weights[rows]
+            if weights is not None:
+                part.set_weight(weights)
             return part
 
     def judged(self, frame: EraFrame, label: Float32) -> Any:

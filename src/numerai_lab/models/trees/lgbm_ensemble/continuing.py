@@ -7,6 +7,7 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import FitContext
+from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.lgbm_ensemble.binned import as_float
 from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
 from numerai_lab.models.trees.lgbm_ensemble.members import Member
@@ -22,6 +23,7 @@ def more_trees(
     new: EraFrame,
     ctx: FitContext,
     rounds: int,
+    classes: Classes | None = None,
 ) -> lightgbm.Booster | None:
     """Return the member's trees and exactly `rounds` more, or None if it sees no new row.
 
@@ -38,16 +40,22 @@ def more_trees(
     rows = np.flatnonzero(keep)
     if len(rows) == 0:
         return None
-    library = params.library_params(member.parameter_set)
+    n_classes = 0 if classes is None else len(classes.values)
+    library = params.library_params(member.parameter_set, n_classes)
     library.pop("num_iterations")
     # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
     names = (member.target, member.offset, member.parameter_set, member.seed, int(new.eras[-1]))
     library |= lightgbm_run_settings(ctx, child_seed(ctx.seed, "lgbm_ensemble", "more", *names))
+    label = new.target(member.target)[rows]
+    weights = None if ctx.weights is None else ctx.weights[rows]
+    if classes is not None:
+        label = classes.positions(label)
+        weights = classes.weights(label, params.class_weight_power, weights)
     with library_errors():
         data = lightgbm.Dataset(
             as_float(new.features[rows]),
-            label=new.target(member.target)[rows],
-            weight=None if ctx.weights is None else ctx.weights[rows],
+            label=label,
+            weight=weights,
             params=library,
             free_raw_data=False,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,23 @@ import numpy as np
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams, by_first_name
 
 _ONE_A_FEATURE = ("monotone_constraints", "feature_contri", "max_bin_by_feature")
 _TRIAL_ROWS = 64
 
 
-def check_with_library(params: LGBMEnsembleParams, train: EraFrame, targets: Iterable[str]) -> None:
+def check_with_library(
+    params: LGBMEnsembleParams,
+    train: EraFrame,
+    targets: Iterable[str],
+    classes: Mapping[str, Classes],
+) -> None:
     """Let LightGBM check every parameter set on a few made-up rows, before any work.
 
-    The rows have as many features as `train` and labels at both ends of each target's range.
+    The rows have as many features as `train` and labels at both ends of each target's range, or all
+    of its classes.
 
     Raises
     ------
@@ -33,9 +40,11 @@ def check_with_library(params: LGBMEnsembleParams, train: EraFrame, targets: Ite
     """
     features = np.indices((_TRIAL_ROWS, train.n_features))[0].astype(np.float32)
     labels = [y[~np.isnan(y)] for y in map(train.target, sorted(targets))]
-    ends = [(y.min(), y.max()) for y in labels if len(y)]
+    ends: list[tuple[Any, ...]] = [(y.min(), y.max()) for y in labels if len(y)]
+    n_classes = max((len(one.values) for one in classes.values()), default=0)
+    ends = [tuple(range(n_classes))] if classes else ends
     for i, own in enumerate(params.parameter_sets):
-        library = params.library_params(i)
+        library = params.library_params(i, n_classes)
         for name in _ONE_A_FEATURE:
             given = library.get(name)
             if isinstance(given, list) and given and len(given) != train.n_features:
@@ -45,8 +54,8 @@ def check_with_library(params: LGBMEnsembleParams, train: EraFrame, targets: Ite
                     fix="give one for each feature",
                 )
         library |= {"verbosity": -1, "num_threads": 1}
-        for low_high in ends:
-            label = np.resize(np.array(low_high, np.float32), _TRIAL_ROWS)
+        for some in ends:
+            label = np.resize(np.array(some, np.float32), _TRIAL_ROWS)
             try:
                 with _quiet():
                     lightgbm.Booster(library, lightgbm.Dataset(features, label, params=library))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import lightgbm
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext
+from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows
 from numerai_lab.models.trees.lgbm_ensemble.distributed import network_params
 from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
@@ -113,7 +115,8 @@ class Trainer:
     ----------
     params, ctx : of the ensemble and of the run.
     train : all training rows; `binned` holds the same rows.
-    n_trees : trees to train in all, for the progress.
+    n_trees : rounds to train in all, for the progress.
+    classes : of each target, where these are what is learnt.
     seconds : spent inside LightGBM's training so far.
     """
 
@@ -122,6 +125,7 @@ class Trainer:
     train: EraFrame
     binned: BinnedRows
     n_trees: int
+    classes: Mapping[str, Classes] = field(default_factory=dict)
     seconds: float = 0.0
     _done: int = 0
     _stop: Any = None
@@ -138,7 +142,7 @@ class Trainer:
         ----------
         members : grouped by target and offset, as `list_members` orders them.
         last_era : train on eras up to this one; default: all.
-        n_trees : trees of each member; default: the parameters', with early stopping on
+        n_trees : rounds of each member; default: the parameters', with early stopping on
             mean per-era corr of the run's main target if the run has eras for it.
         """
         peers = self.ctx.peers
@@ -161,11 +165,25 @@ class Trainer:
         for i, member in enumerate(members):
             if lent != (member.target, member.offset):
                 rows = None  # frees the rows lent before, ahead of the next
-                rows = self.binned.lend(
-                    self.train.target(member.target), self._member_rows(member, last_era)
-                )
+                rows = self._lend(member, last_era)
                 lent = (member.target, member.offset)
             yield self._fit_one(member, rows, n_trees[i] if n_trees else None)
+
+    def _lend(self, member: Member, last_era: int | None) -> Any:
+        """Return binned rows with what the member learns: the target, or which class it is."""
+        chosen = self._member_rows(member, last_era)
+        label = self.train.target(member.target)
+        classes = self.classes.get(member.target)
+        if classes is None:
+            return self.binned.lend(label, chosen)
+        positions = classes.positions(label)
+        some = positions if chosen is None else positions[chosen]
+        given = self.ctx.weights
+        if given is not None and chosen is not None:
+            given = given[chosen]
+        power = self.params.class_weight_power
+        weights = classes.weights(some, power, given, self.ctx.world)
+        return self.binned.lend(positions, chosen, weights)
 
     def _member_rows(self, member: Member, last_era: int | None) -> npt.NDArray[np.int32] | None:
         """Return the rows of a member here; all workers refuse it if one of them has none."""
@@ -179,7 +197,9 @@ class Trainer:
         return rows
 
     def _fit_one(self, member: Member, rows: Any, n_trees: int | None) -> lightgbm.Booster:
-        library = self.params.library_params(member.parameter_set)
+        classes = self.classes.get(member.target)
+        n_classes = 0 if classes is None else len(classes.values)
+        library = self.params.library_params(member.parameter_set, n_classes)
         rounds = library.pop("num_iterations")
         if not {"force_row_wise", "force_col_wise"} & library.keys():
             library["force_col_wise"] = True
@@ -196,7 +216,8 @@ class Trainer:
         callbacks: list[Callable[..., Any]] = [progress]
         judged: dict[str, Any] = {}
         if n_trees is None and self.ctx.stop is not None:
-            judged = {"valid_sets": [self._stop_rows(self.ctx.stop)], "feval": self._corr}
+            corr = partial(self._corr, classes)
+            judged = {"valid_sets": [self._stop_rows(self.ctx.stop)], "feval": corr}
             callbacks.append(lightgbm.early_stopping(self.ctx.stop_patience, verbose=False))
         start = time.perf_counter()
         with library_errors():
@@ -215,9 +236,11 @@ class Trainer:
             self._stop = self.binned.judged(stop, stop.target(self.ctx.target))
         return self._stop
 
-    def _corr(self, predictions: Any, _: Any) -> tuple[str, float, bool]:
+    def _corr(self, classes: Classes | None, predictions: Any, _: Any) -> tuple[str, float, bool]:
         stop = self.ctx.stop
         assert stop is not None
+        if classes is not None:  # probabilities
+            predictions = predictions @ np.array(classes.values)
         scores = corr_per_era(predictions, stop.target(self.ctx.target), stop.offsets)
         # A member without a single split has no score: worse than any that has one.
         mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else -1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -29,6 +29,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
+from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
@@ -62,6 +63,8 @@ class LGBMEnsemble:
         self.params = params
         self._boosters: list[lightgbm.Booster] = []
         self._weights: Float64 = np.empty(0)
+        self._classes: list[Classes | None] = []
+        """Of the target of each member."""
         self._names: tuple[str, ...] = ()
         self._feature_names: tuple[str, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.int8)
@@ -82,14 +85,18 @@ class LGBMEnsemble:
             ctx.say(sentence)
 
         members = list_members(self.params, ctx.targets)
-        check_with_library(self.params, train, {member.target for member in members})
+        targets = dict.fromkeys(member.target for member in members)
+        classes: dict[str, Classes] = {}
+        if self.params.head == "classes":
+            classes = {one: Classes.of(train.target(one), one, ctx.world) for one in targets}
+        check_with_library(self.params, train, targets, classes)
         weights = self._given_weights(members)
         parts: list[InnerPart] = []
         if weights is None:
             parts = self._inner_parts(train, ctx)
         if ctx.device == "cuda":
             note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
-        for target in dict.fromkeys(member.target for member in members):
+        for target in targets:
             labels = train.target(target)
             unlabelled, n_rows = ctx.world.total([np.count_nonzero(np.isnan(labels)), len(labels)])
             if unlabelled:
@@ -107,9 +114,11 @@ class LGBMEnsemble:
         once = sum(
             self.params.library_params(member.parameter_set)["num_iterations"] for member in members
         )
-        trainer = Trainer(self.params, ctx, train, binned, once * (1 + len(parts)))
+        trainer = Trainer(self.params, ctx, train, binned, once * (1 + len(parts)), classes)
         boosters = list(trainer.fit(members))
+        rounds = [_rounds_of(booster) for booster in boosters]
         n_trees = [booster.num_trees() for booster in boosters]
+        of_members = [classes.get(member.target) for member in members]
         for member, booster in zip(members, boosters, strict=True):
             if booster.feature_importance("split").sum() == 0:
                 note(f"member {member} has not a single split: is min_data_in_leaf too large?")
@@ -118,8 +127,8 @@ class LGBMEnsemble:
         if weights is None:
 
             def predict_part(part: InnerPart, judged: EraFrame) -> Float64:
-                boosters = trainer.fit(members, last_era=part.last_train_era, n_trees=n_trees)
-                return _predict_each(boosters, len(members), judged)
+                boosters = trainer.fit(members, last_era=part.last_train_era, n_trees=rounds)
+                return _predict_each(boosters, of_members, judged)
 
             weights, oof_corr = fit_weights(
                 train, ctx.target, parts, len(members), predict_part, ctx.world
@@ -128,6 +137,7 @@ class LGBMEnsemble:
             note("nnls finds no member of any use: equal weights are taken")
             weights = np.full(len(members), 1 / len(members))
         self._boosters, self._weights = boosters, weights
+        self._classes = of_members
         self._names = tuple(map(str, members))
         self._feature_names, self._dtype = train.feature_names, train.features.dtype
         return FitReport(
@@ -153,8 +163,8 @@ class LGBMEnsemble:
 
     @property
     def n_steps(self) -> int:
-        """Trees of the largest member."""
-        return max(int(booster.num_trees()) for booster in self._boosters)
+        """Rounds of the largest member."""
+        return max(map(_rounds_of, self._boosters))
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
         """Add `amount` trees to every member that has labelled rows among the new eras.
@@ -168,17 +178,19 @@ class LGBMEnsemble:
         """
         check_features(self._feature_names, self._dtype, new)
         members = list_members(self.params, ctx.targets)
-        notes, grown, start = [], 0, time.perf_counter()
+        notes, grown, size, start = [], 0, 0, time.perf_counter()
         for i, member in enumerate(members):
-            longer = more_trees(self._boosters[i], member, self.params, new, ctx, amount)
+            classes = self._classes[i]
+            longer = more_trees(self._boosters[i], member, self.params, new, ctx, amount, classes)
             if longer is None:
                 notes.append(f"member {member} sees none of the new eras: unchanged")
                 continue
             self._boosters[i] = longer
             grown += 1
+            size += amount * longer.num_model_per_iteration()
             ctx.progress(grown * amount, len(members) * amount)
         return FitReport(
-            size=grown * amount,
+            size=size,
             unit="trees",
             library_seconds=time.perf_counter() - start,
             importance=self._importance(),
@@ -213,7 +225,7 @@ class LGBMEnsemble:
         check_features(self._feature_names, self._dtype, frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         for _, rows in frame.iter_eras():
-            members = _predict_rows(self._boosters, frame.features[rows])
+            members = _predict_rows(self._boosters, self._classes, frame.features[rows])
             predictions[rows] = blend(members, self._weights)
         return predictions
 
@@ -222,12 +234,14 @@ class LGBMEnsemble:
         (folder / "members").mkdir()
         for i, booster in enumerate(self._boosters):
             booster.save_model(_member_file(folder, i))
-        facts = {
+        facts: dict[str, Any] = {
             "weights": self._weights.tolist(),
             "members": self._names,
             "feature_names": self._feature_names,
             "dtype": self._dtype.name,
         }
+        if any(self._classes):
+            facts["classes"] = [one and one.values for one in self._classes]
         save_meta(folder, self.params, facts)
 
     @classmethod
@@ -241,6 +255,8 @@ class LGBMEnsemble:
         model._boosters = [
             lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))
         ]
+        classes = meta.get("classes") or [None] * len(model._weights)
+        model._classes = [classes_from(values) for values in classes]
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
         return model
@@ -253,7 +269,9 @@ class LGBMEnsemble:
         for member in kept:
             trees = lightgbm_trees(self._boosters[member]).arrays("trees")
             # only the order of a member's predictions counts, and that is the order of the sums
-            members.append(Exported("trees", {"link": IDENTITY}, trees, names, dtype))
+            classes = self._classes[member]
+            settings = {"link": IDENTITY} if classes is None else classes.settings
+            members.append(Exported("trees", settings, trees, names, dtype))
         weights = self._weights[kept].tolist()
         return Exported("blend", {"weights": weights}, {}, names, dtype, tuple(members))
 
@@ -263,9 +281,11 @@ class LGBMEnsemble:
         Raises
         ------
         ModelError
-            The features are not those trained on.
+            The features are not those trained on, or classes were learnt.
         """
         check_features(self._feature_names, self._dtype, frame)
+        if any(self._classes):
+            raise no_contributions()
         rows = as_float(frame.features_in_memory())
         return tuple(
             lightgbm_contributions(self._boosters[i], rows, self._names[i], float(self._weights[i]))
@@ -322,18 +342,36 @@ class LGBMEnsemble:
         }
 
 
-def _predict_rows(boosters: list[lightgbm.Booster], features: FeatureArray) -> Float64:
+def _rounds_of(booster: lightgbm.Booster) -> int:
+    return int(booster.num_trees() // booster.num_model_per_iteration())
+
+
+def _predict_rows(
+    boosters: Sequence[lightgbm.Booster],
+    classes: Sequence[Classes | None],
+    features: FeatureArray,
+) -> Float64:
     """Predict rows with each booster, float64 [n_rows, n_boosters]."""
     rows = as_float(features)
-    return np.column_stack([booster.predict(rows) for booster in boosters])
+    return np.column_stack(
+        [
+            booster.predict(rows)
+            if own is None
+            else own.expected(booster.predict(rows, raw_score=True))
+            for booster, own in zip(boosters, classes, strict=True)
+        ]
+    ).astype(np.float64, copy=False)
 
 
-def _predict_each(boosters: Iterator[lightgbm.Booster], n: int, frame: EraFrame) -> Float64:
-    """Predict with one of n boosters after another as they are trained, era by era."""
-    predictions = np.empty((frame.n_rows, n))
+def _predict_each(
+    boosters: Iterator[lightgbm.Booster], classes: list[Classes | None], frame: EraFrame
+) -> Float64:
+    """Predict with one booster after another as they are trained, era by era."""
+    predictions = np.empty((frame.n_rows, len(classes)))
     for i, booster in enumerate(boosters):
         for _, rows in frame.iter_eras():
-            predictions[rows, i] = _predict_rows([booster], frame.features[rows])[:, 0]
+            one = _predict_rows([booster], classes[i : i + 1], frame.features[rows])
+            predictions[rows, i] = one[:, 0]
     return predictions
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from lightgbm.basic import _ConfigAliases
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from numerai_lab.errors import did_you_mean
-from numerai_lab.models.contract import Params
+from numerai_lab.models.trees.classes import HeadParams
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -77,7 +77,7 @@ _MORE_THAN_ROWS = {
     ),
     **dict.fromkeys(
         ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"),
-        "gives several values a row, a prediction is one",
+        "gives several values a row, a prediction is one (for that, write head: classes)",
     ),
     **dict.fromkeys(
         ("none", "null", "custom", "na"), "leaves LightGBM without anything to minimise"
@@ -130,7 +130,7 @@ def _known(written: dict[str, Any]) -> dict[str, Any]:
 LightGBMParams = Annotated[dict[str, Value], AfterValidator(_known)]
 
 
-class LGBMEnsembleParams(Params):
+class LGBMEnsembleParams(HeadParams):
     """Parameters of `lgbm_ensemble`.
 
     Members are made for every target x era offset x parameter set x seed, nested in that order.
@@ -214,8 +214,24 @@ class LGBMEnsembleParams(Params):
             raise ValueError("weights must hold at least one above 0")
         return weights
 
-    def library_params(self, parameter_set: int) -> dict[str, Any]:
-        """Return LightGBM's parameters of one parameter set, by their first names."""
+    @model_validator(mode="after")
+    def _classes_go_with_it(self) -> Self:
+        if self.head == "classes":
+            for written in (self.lightgbm, *self.parameter_sets):
+                for name in ("objective", "monotone_constraints"):
+                    if name in by_first_name(written):
+                        raise ValueError(
+                            f"head: classes learns a probability for each class: leave {name} out"
+                        )
+        return self
+
+    def library_params(self, parameter_set: int, n_classes: int = 0) -> dict[str, Any]:
+        """Return LightGBM's parameters of one parameter set, by their first names.
+
+        Parameters
+        ----------
+        n_classes : of the target that is learnt as classes; 0: as a number.
+        """
         params = dict(PRESETS[self.preset])
         if self.n_estimators is not None:
             params["num_iterations"] = self.n_estimators
@@ -225,4 +241,6 @@ class LGBMEnsembleParams(Params):
         params |= by_first_name(self.parameter_sets[parameter_set])
         params.setdefault("num_iterations", 100)
         params.setdefault("objective", "regression")
+        if n_classes:
+            params |= {"objective": "multiclass", "num_class": n_classes}
         return params

@@ -14,6 +14,7 @@ import xgboost
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import FitContext, Float32
+from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.xgb.binning import (
     bin_judged_rows,
     bin_training_rows,
@@ -63,6 +64,7 @@ def grow(
     rounds: int,
     era_boosting: EraBoosting | None,
     cache_prefix: str | None = None,
+    classes: Classes | None = None,
 ) -> Growth:
     """Grow `rounds` rounds of trees, cut back to the best if told to stop early, then era boost.
 
@@ -74,6 +76,7 @@ def grow(
     rounds : boosting rounds.
     era_boosting : more rounds on the worst eras, or None.
     cache_prefix : where binned rows go on disk; None: they stay in memory.
+    classes : of the target, if these are what is learnt.
 
     Raises
     ------
@@ -82,8 +85,9 @@ def grow(
     """
     start, cpu = time.perf_counter(), time.process_time()
     with library_talk(ctx.say):
+        learnt = _learnt(train, ctx.target, classes)
         rows, params = bin_training_rows(
-            train, ctx.target, ctx.weights, params, cache_prefix, ctx.world
+            learnt, ctx.target, ctx.weights, params, cache_prefix, ctx.world
         )
         stop = bin_judged_rows(ctx.stop, rows, params) if ctx.stop is not None else None
         booster = xgboost.Booster(params, [rows] if stop is None else [rows, stop])
@@ -98,7 +102,8 @@ def grow(
         growth.update(rows, iteration)
         ctx.progress(iteration + 1, total)
         if ctx.stop is not None:
-            growth.stop_corr.append(_mean_corr(growth.booster.predict(stop), ctx.stop, ctx.target))
+            judged = values_of(growth.booster, stop, classes)
+            growth.stop_corr.append(_mean_corr(judged, ctx.stop, ctx.target))
             if iteration - int(np.argmax(growth.stop_corr)) >= ctx.stop_patience:
                 break
     if growth.stop_corr:
@@ -106,12 +111,17 @@ def grow(
         growth.booster = growth.booster[:kept]
         growth.booster.set_param(params)
     if era_boosting is not None:
-        _boost_worst_eras(growth, rows, train, ctx, params, era_boosting)
+        _boost_worst_eras(growth, rows, train, ctx, params, era_boosting, classes)
     return growth
 
 
 def grow_more(
-    booster: Any, new: EraFrame, ctx: FitContext, params: dict[str, Any], rounds: int
+    booster: Any,
+    new: EraFrame,
+    ctx: FitContext,
+    params: dict[str, Any],
+    rounds: int,
+    classes: Classes | None = None,
 ) -> Growth:
     """Grow exactly `rounds` rounds on top of a booster, on other rows than it grew on.
 
@@ -122,7 +132,8 @@ def grow_more(
     """
     start = time.perf_counter()
     with library_talk(ctx.say):
-        rows, params = bin_training_rows(new, ctx.target, ctx.weights, params)
+        learnt = _learnt(new, ctx.target, classes)
+        rows, params = bin_training_rows(learnt, ctx.target, ctx.weights, params)
         booster.set_param(params)
     growth = Growth(booster, ctx.say, binning_seconds=time.perf_counter() - start)
     before = booster.num_boosted_rounds()
@@ -130,6 +141,21 @@ def grow_more(
         growth.update(rows, before + done)
         ctx.progress(done + 1, rounds)
     return growth
+
+
+def values_of(booster: Any, rows: Any, classes: Classes | None) -> Float32:
+    """Predict binned rows, one value each."""
+    if classes is None:
+        values: Float32 = booster.predict(rows)
+        return values
+    return classes.expected(booster.predict(rows, output_margin=True))
+
+
+def _learnt(train: EraFrame, target: str, classes: Classes | None) -> EraFrame:
+    """Return the rows with what the trees learn: the target, or which class it is."""
+    if classes is None:
+        return train
+    return train.with_target(target, classes.positions(train.target(target)))
 
 
 def _mean_corr(predictions: Float32, stop: EraFrame, target: str) -> float:
@@ -145,6 +171,7 @@ def _boost_worst_eras(
     ctx: FitContext,
     params: dict[str, Any],
     boosting: EraBoosting,
+    classes: Classes | None,
 ) -> None:
     # Rows of the other eras keep their bins and get weight 0, which gives the same trees as
     # binning the chosen rows anew without the memory of a second matrix.
@@ -152,9 +179,8 @@ def _boost_worst_eras(
     before = growth.booster.num_boosted_rounds()
     for done in range(boosting.rounds):
         if done % boosting.every == 0:
-            scores = corr_per_era(
-                growth.booster.predict(rows), train.target(ctx.target), train.offsets
-            )[:, 0]
+            predicted = values_of(growth.booster, rows, classes)
+            scores = corr_per_era(predicted, train.target(ctx.target), train.offsets)[:, 0]
             # An era of constant predictions has no score; it has been learnt worst of all.
             parts = ctx.world.from_all((train.eras, np.nan_to_num(scores, nan=-np.inf)))
             eras = np.concatenate([part for part, _ in parts])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -26,6 +27,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import xgboost_trees
+from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
 from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.values import pieces
@@ -61,6 +63,7 @@ class XGB:
         self._booster: Any = None
         self._feature_names: tuple[str, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._classes: Classes | None = None
 
     @property
     def booster(self) -> Any:
@@ -76,6 +79,9 @@ class XGB:
             XGBoost refuses the parameters or the rows, or a constraint names no feature.
         """
         notes: list[str] = []
+        if self.params.head == "classes":
+            self._classes = Classes.of(train.target(ctx.target), ctx.target, ctx.world)
+            ctx = self._weighing_classes(train, ctx)
         params = self._library_params(train.feature_names, ctx)
         if ctx.device == "cuda":
             problem = cuda_problem()
@@ -104,7 +110,7 @@ class XGB:
             from_disk = any(ctx.world.from_all(from_disk))
         rounds, boosting = self.params.num_boost_round, self.params.era_boosting
         with pages_on_disk(train) if from_disk else contextlib.nullcontext() as prefix:
-            growth = grow(train, ctx, params, rounds, boosting, prefix)
+            growth = grow(train, ctx, params, rounds, boosting, prefix, self._classes)
         # Predicting on the CPU takes int8 rows as they are, and is the same on every machine.
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
@@ -133,7 +139,7 @@ class XGB:
             details["era_boosting"] = {"worst_eras": growth.worst_eras}
         rounds = growth.booster.num_boosted_rounds()
         return FitReport(
-            size=rounds * (self.params.num_parallel_tree or 1),
+            size=rounds * self._trees_a_round,
             unit="trees",
             library_seconds=growth.train_seconds,
             importance=self._importance(),
@@ -155,14 +161,15 @@ class XGB:
             The features are not those trained on, or XGBoost refuses the rows.
         """
         check_features(self._feature_names, self._dtype, new)
+        ctx = self._weighing_classes(new, ctx)
         params = self._library_params(new.feature_names, ctx)
         # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
         params["seed"] = child_seed(ctx.seed, "xgb", "more", int(new.eras[-1]))
-        growth = grow_more(self._booster, new, ctx, params, amount)
+        growth = grow_more(self._booster, new, ctx, params, amount, self._classes)
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
         return FitReport(
-            size=amount * (self.params.num_parallel_tree or 1),
+            size=amount * self._trees_a_round,
             unit="trees",
             library_seconds=growth.train_seconds,
             importance=self._importance(),
@@ -199,7 +206,9 @@ class XGB:
     def save(self, folder: Path) -> None:
         """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
         self._booster.save_model(folder / "booster.ubj")
-        facts = {"feature_names": self._feature_names, "dtype": self._dtype.name}
+        facts: dict[str, Any] = {"feature_names": self._feature_names, "dtype": self._dtype.name}
+        if self._classes is not None:
+            facts["classes"] = self._classes.values
         save_meta(folder, self.params, facts)
 
     @classmethod
@@ -210,6 +219,7 @@ class XGB:
         model._booster = xgboost.Booster(model_file=folder / "booster.ubj")
         model._feature_names = tuple(meta["feature_names"])
         model._dtype = np.dtype(meta["dtype"])
+        model._classes = classes_from(meta.get("classes"))
         return model
 
     def export(self) -> Exported:
@@ -217,7 +227,7 @@ class XGB:
         trees, link = xgboost_trees(self._booster)
         return Exported(
             kind="trees",
-            settings={"link": link},
+            settings={"link": link} if self._classes is None else self._classes.settings,
             arrays=trees.arrays("trees"),
             feature_names=self._feature_names,
             dtype=self._dtype.name,
@@ -229,15 +239,20 @@ class XGB:
         Raises
         ------
         ModelError
-            The features are not those trained on.
+            The features are not those trained on, or classes were learnt.
         """
         self.check(frame)
+        if self._classes is not None:
+            raise no_contributions()
         marker = missing_marker(self._dtype)
         return (xgboost_contributions(self._booster, frame.features_in_memory(), marker),)
 
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""
         missing = missing_marker(self._dtype)
+        if self._classes is not None:
+            sums = self._booster.inplace_predict(features, missing=missing, predict_type="margin")
+            return self._classes.expected(sums)
         if self.params.booster == "gblinear":
             rows = xgboost.DMatrix(features, missing=missing)
             values: Float32 = self._booster.predict(rows)
@@ -251,6 +266,20 @@ class XGB:
             )
         return values
 
+    @property
+    def _trees_a_round(self) -> int:
+        several = self._classes is not None and self.params.multi_strategy != "multi_output_tree"
+        outputs = len(self._classes.values) if self._classes is not None and several else 1
+        return outputs * (self.params.num_parallel_tree or 1)
+
+    def _weighing_classes(self, rows: EraFrame, ctx: FitContext) -> FitContext:
+        """Weigh rows by the frequency of their class, if that is asked for."""
+        power = self.params.class_weight_power
+        if self._classes is None or power == 0:
+            return ctx
+        positions = self._classes.positions(rows.target(ctx.target))
+        return replace(ctx, weights=self._classes.weights(positions, power, ctx.weights, ctx.world))
+
     def _importance(self) -> dict[str, float]:
         if self.params.booster == "gblinear":
             return {}
@@ -262,6 +291,8 @@ class XGB:
             **self.params.library_params(),
             **xgboost_run_settings(ctx, child_seed(ctx.seed, "xgb")),
         }
+        if self._classes is not None:
+            params["num_class"] = len(self._classes.values)
         if params.get("booster") == "gblinear":
             params.setdefault("updater", "coord_descent")
 

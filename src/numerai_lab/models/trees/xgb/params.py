@@ -9,7 +9,7 @@ of XGBoost 3.2 tells them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,9 +18,11 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
-from numerai_lab.models.contract import LEFT_OUT, Params
+from numerai_lab.models.contract import LEFT_OUT
+from numerai_lab.models.trees.classes import HeadParams
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -79,7 +81,7 @@ class EraBoosting(BaseModel):
     every: Positive = Field(10, description="trees between two choices of the worst eras")
 
 
-class XGBParams(Params):
+class XGBParams(HeadParams):
     """Parameters of `xgb`; the booster's, the trees' and the objective's as XGBoost names them."""
 
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -256,8 +258,21 @@ class XGBParams(Params):
             raise ValueError(f"objective {objective} needs it, as {info.field_name}: {example}")
         return value
 
+    @model_validator(mode="after")
+    def _classes_go_with_it(self) -> Self:
+        if self.head == "classes":
+            for name in ("objective", "num_class", "monotone_constraints"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"head: classes learns a probability for each class: leave {name} out"
+                    )
+            if self.booster == "gblinear":
+                raise ValueError("head: classes is for trees: choose booster gbtree or dart")
+        return self
+
     def library_params(self) -> dict[str, Any]:
         """Return what was written for XGBoost itself, by XGBoost's names."""
-        own = {"num_boost_round", "era_boosting", "memory"}
+        own = {"num_boost_round", "era_boosting", "memory", "head", "class_weight_power"}
         own |= {"monotone_constraints", "interaction_constraints"}
-        return self.model_dump(by_alias=True, exclude_none=True, exclude=own)
+        written = self.model_dump(by_alias=True, exclude_none=True, exclude=own)
+        return written | ({"objective": "multi:softprob"} if self.head == "classes" else {})

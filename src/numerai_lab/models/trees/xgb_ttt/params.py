@@ -177,6 +177,15 @@ class XGBTTTParams(XGBParams):
         return self
 
     @model_validator(mode="after")
+    def _learns_a_number(self) -> XGBTTTParams:
+        self._refuse_unless(
+            self.head == "regression",
+            "an adaptation adds to a prediction that is a sum of trees: write head: regression, or "
+            "train model xgb",
+        )
+        return self
+
+    @model_validator(mode="after")
     def _trees_fit_the_method(self) -> XGBTTTParams:
         joint = self.auxiliary.weight != 0
         if self.adapt.needs_joint_trees and not joint:
