@@ -37,6 +37,7 @@ FEW_TREES = {
     "lgbm_ensemble": ["model.params.n_estimators=20"],
     "ridge": [],
     "max_sharpe": [],
+    "stack": [],
     "residual": ["model.params.second.params.num_boost_round=20"],
 }
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}

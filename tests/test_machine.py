@@ -59,11 +59,11 @@ def test_control_groups_limit_memory_and_cores(tmp_path, monkeypatch):
     assert machine.usable_cores() == 1
 
 
-def limited(*arguments, megabytes):
-    """Run a command in a process that may have so many addresses."""
+def limited(*arguments, megabytes, options=()):
+    """Run a command in a process that may have so many addresses; options are the interpreter's."""
     limit = megabytes * 1_000_000
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments],
+        [sys.executable, *options, "-c", COMMAND, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -84,7 +84,14 @@ def test_a_limit_below_what_the_libraries_take_is_told(megabytes):
 
 
 def test_help_needs_no_library():
-    assert limited("train", "--help", megabytes=200).returncode == 0
+    done = limited("train", "--help", megabytes=200, options=["-X", "importtime"])
+    assert done.returncode == 0
+    lines = [line.split("|") for line in done.stderr.splitlines()]
+    imported = {line[2].strip().partition(".")[0] for line in lines if len(line) == 3}
+    assert {"numerai_lab", "typer"} <= imported
+    slow = {"numpy", "pandas", "pyarrow", "scipy", "sklearn", "xgboost", "lightgbm", "plotly"}
+    slow |= {"yaml", "requests", "numerapi", "rich", "distributed", "optuna", "torch"}
+    assert imported & slow == set()
 
 
 SHORT = [

@@ -213,7 +213,7 @@ def test_a_damaged_member_is_left_out_and_trained_anew(mine, lab):
     booster.write_bytes(booster.read_bytes()[:-1])
     result = lab("train", "stack.yaml", "--final", "--json", "--run-dir", "again")
     assert result.code == 0, result.err
-    assert "member a run of shallow is left out, it is damaged" in result.err
+    assert "member shallow: a damaged run is left out: " in result.err
     assert len(list(Path("runs/stack.shallow").iterdir())) == 2
     assert f"member other from {only('other')}, whose final model is fitted now" in result.err
     assert "and fitted again" in result.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +59,8 @@ app.command("dev-server")(dev_server.dev_server)
 def print_version(asked: bool) -> None:
     """Print the version and stop, for --version."""
     if asked:
+        from importlib import metadata
+
         sys.stdout.write(f"numerai_lab {metadata.version('numerai_lab')}\n")
         raise typer.Exit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -172,7 +172,10 @@ def _found(
     made_with = file_identities(files_within(params))
     finished: RunDir | None = None
     stopped: RunDir | None = None
-    damaged = _left_out(label, reporter)
+
+    def damaged(_: RunDir, error: RunError) -> None:
+        reporter.warn(f"{label}: a damaged run is left out: {error}")
+
     for run in iter_runs(runs_dir, other.experiment.name, damaged):
         manifest = run.manifest()
         if manifest["config_hash"] != digest or not same_data(run, loaded, references, features):
@@ -200,12 +203,3 @@ def _final_is_whole(run: RunDir) -> bool:
     except Damaged:
         return False
     return True
-
-
-def _left_out(label: str, reporter: Reporter) -> Callable[[RunDir, RunError], None]:
-    kind, _, name = label.rpartition(" ")
-
-    def damaged(_: RunDir, error: RunError) -> None:
-        reporter.warn(f"{kind} a run of {name} is left out, it is damaged: {error}")
-
-    return damaged

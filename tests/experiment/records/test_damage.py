@@ -243,7 +243,7 @@ def test_a_damaged_baseline_is_told_and_trained_anew(lab, tiny_config, tmp_path)
     assert str(baseline) in told(judged.err.strip(), "predictions.parquet")
     again = lab("train", other, "--runs-dir", runs, "--json")
     assert again.code == 0, again.err
-    assert "a run of tiny is left out, it is damaged" in again.err
+    assert "compare_to: tiny: a damaged run is left out: " in again.err
     assert again.json["scores"] == first["scores"]
     carry_out(lab, judged.err, tiny_config)
     # scores that are damaged are written anew without being read, baselines and all

@@ -97,7 +97,7 @@ class ControlledModel(DetailedModel, Protocol):
     """
 
     def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[Any]]:
-        """Predict as `predict_in_detail`, without the variant `SHUFFLED`.
+        """Predict as `predict_in_detail`, without the control (`info.control`).
 
         Returns
         -------
