@@ -45,7 +45,8 @@ MAY_IMPORT = {
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }
 MAY_IMPORT["tuning"] = MAY_IMPORT["experiment"] | {"experiment"}
-MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning"} | BASE
+MAY_IMPORT["explain"] = MAY_IMPORT["experiment"] | {"experiment"}
+MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning", "explain"} | BASE
 MAY_IMPORT["stand_in"] = BASE | {"scoring"}
 MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
 
@@ -66,6 +67,7 @@ WITHIN = {
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
         "final": {"records", "judging", "history", "member_runs", "predicting"},
+        "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "predicting"},
         "needed_runs": {"records", "judging", "plan", "reporter"},
         "fitting": {"records", "judging", "executor", "history", "member_runs", "plan"}

@@ -29,6 +29,7 @@ from numerai_lab.experiment.judging import (
 )
 from numerai_lab.experiment.live import with_earlier_eras
 from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.opened import OpenedFold, open_fold
 from numerai_lab.experiment.plan import (
     Prepared,
     files_made_with,
@@ -45,10 +46,14 @@ from numerai_lab.experiment.records import (
     find_run,
     fingerprint,
     git_state,
+    locked,
     machine,
+    read_explanations,
+    read_predictions,
     say_if_unverifiable,
     trust,
     versions,
+    write_explanation,
 )
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
@@ -64,6 +69,7 @@ __all__ = [
     "FinalMember",
     "FinalModel",
     "Here",
+    "OpenedFold",
     "Prepared",
     "Reporter",
     "RunDir",
@@ -86,9 +92,11 @@ __all__ = [
     "judged_columns",
     "list_runs",
     "load_final",
+    "locked",
     "machine",
     "neutralize_and_rank",
     "open_cluster",
+    "open_fold",
     "plan_fit",
     "predict_eras",
     "predict_final",
@@ -96,6 +104,8 @@ __all__ = [
     "prepare",
     "purge_eras",
     "read_experiment",
+    "read_explanations",
+    "read_predictions",
     "say_if_unverifiable",
     "suspected",
     "told_how_to_go_on",
@@ -107,4 +117,5 @@ __all__ = [
     "variants_of",
     "versions",
     "with_earlier_eras",
+    "write_explanation",
 ]

@@ -3,6 +3,7 @@
 Both read what a run directory holds and compute nothing that a score depends on.
 """
 
+from numerai_lab.report.explain_page import render_explanation, write_explanation_page
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
 from numerai_lab.report.run_list import render_runs
@@ -21,6 +22,7 @@ from numerai_lab.report.tuning_page import render_tuning, write_tuning
 __all__ = [
     "render_comparison",
     "render_diagnostics",
+    "render_explanation",
     "render_extra",
     "render_plan",
     "render_runs",
@@ -30,6 +32,7 @@ __all__ = [
     "render_test",
     "render_tuning",
     "to_text",
+    "write_explanation_page",
     "write_monitor",
     "write_report",
     "write_tuning",

@@ -9,6 +9,7 @@ from numerai_lab.report import charts, figures
 from numerai_lab.report.adaptation import draw_adaptation
 from numerai_lab.report.cards import cards
 from numerai_lab.report.charts import Chart
+from numerai_lab.report.explained_section import explained_section
 from numerai_lab.report.facts_section import facts_section
 from numerai_lab.report.features_section import features_section
 from numerai_lab.report.folds_section import folds_section
@@ -83,7 +84,8 @@ def render_page(record: Record) -> Html:
     drawn = [*charts.draw(record), *draw_adaptation(record)]
     test = ("test",) if record.test is not None else ()
     seeds = ("seeds",) if record.seeds is not None else ()
-    sections = ("scores", *seeds, *test, "eras", "features", "folds", "facts")
+    told = ("explanation",) if record.explained or record.unexplained else ()
+    sections = ("scores", *seeds, *test, "eras", "features", *told, "folds", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
     body = (
         _header(record),
@@ -99,6 +101,7 @@ def render_page(record: Record) -> Html:
             members_section(record),
             _charts_section(record, drawn),
             features_section(record),
+            explained_section(record),
             folds_section(record),
             facts_section(record),
         ),

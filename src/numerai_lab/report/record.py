@@ -13,7 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from numerai_lab.disclosure import without_signatures
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import RunDir, told_of_seeds, told_of_test, variants_of
+from numerai_lab.experiment import (
+    RunDir,
+    read_explanations,
+    told_of_seeds,
+    told_of_test,
+    variants_of,
+)
 from numerai_lab.report.run_shapes import Exposure, Fit, KeptForTest, Manifest, Seeds
 from numerai_lab.report.score_shapes import MODEL, Scores, ShownVariant
 from numerai_lab.report.shapes import Number, Shown
@@ -33,6 +39,7 @@ class Record:
     fits : by fold number; a fold whose fit.json is absent is not in it.
     test : the eras kept for a test, looks at them and their scores; None where there are none.
     seeds : what other seeds scored; None where the experiment was trained with one.
+    explained : what was explained of its folds, by number. unexplained : what is damaged of it.
     config, resolved : the YAML as written and as resolved, empty when absent.
     """
 
@@ -44,6 +51,8 @@ class Record:
     exposure: dict[str, Number]
     test: KeptForTest | None
     seeds: Seeds | None
+    explained: dict[int, dict[str, Any]]
+    unexplained: tuple[str, ...]
     config: str
     resolved: str
 
@@ -164,6 +173,7 @@ def read_record(run_dir: Path) -> Record:
         if path.exists():
             fit = _parse(Fit, path)
             fits[fit.fold] = fit
+    damages: list[str] = []
     config = _checked(run, run_dir / "config.yaml")
     resolved = _checked(run, run_dir / "resolved.yaml")
     return Record(
@@ -175,6 +185,8 @@ def read_record(run_dir: Path) -> Record:
         exposure=_parse(Exposure, _checked(run, run_dir / "exposure.json"), optional=True).features,
         test=_test(run),
         seeds=_seeds(run),
+        explained=read_explanations(run, damages.append),
+        unexplained=tuple(damages),
         config=without_signatures(_read(config)) if config.exists() else "",
         resolved=without_signatures(_read(resolved)) if resolved.exists() else "",
     )

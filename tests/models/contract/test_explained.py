@@ -14,14 +14,15 @@ from numerai_lab.models.conformance.toy import TARGETS, judged_frame, toy_frame
 
 
 class Explained(Honest):
-    def contributions(self, frame):
-        values = self.design(frame) * self.beta
-        return (Contributions(values, 0.0, self.values(frame)),)
+    def contributions(self, frame, rows=None):
+        rows = np.arange(frame.n_rows) if rows is None else rows
+        values = (self.design(frame) * self.beta)[rows]
+        return (Contributions(values, 0.0, self.values(frame)[rows]),)
 
 
 class ForgetsAFeature(Explained):
-    def contributions(self, frame):
-        (own,) = super().contributions(frame)
+    def contributions(self, frame, rows=None):
+        (own,) = super().contributions(frame, rows)
         values = own.values.copy()
         values[:, 0] = 0
         return (replace(own, values=values),)
@@ -30,25 +31,31 @@ class ForgetsAFeature(Explained):
 class ExplainsAnother(Explained):
     """Its contributions add up, to something that is not the prediction."""
 
-    def contributions(self, frame):
-        (own,) = super().contributions(frame)
+    def contributions(self, frame, rows=None):
+        (own,) = super().contributions(frame, rows)
         return (replace(own, values=-own.values, raw=-own.raw),)
 
 
 class NamesMembersAlike(Explained):
-    def contributions(self, frame):
-        (own,) = super().contributions(frame)
+    def contributions(self, frame, rows=None):
+        (own,) = super().contributions(frame, rows)
         return (own, own)
 
 
 class LeavesRowsOut(Explained):
-    def contributions(self, frame):
-        (own,) = super().contributions(frame)
+    def contributions(self, frame, rows=None):
+        (own,) = super().contributions(frame, rows)
         return (replace(own, values=own.values[1:]),)
 
 
+class TakesOtherRows(Explained):
+    def contributions(self, frame, rows=None):
+        (own,) = super().contributions(frame, None if rows is None else rows[::-1])
+        return (own,)
+
+
 class HasNoneThisTime(Explained):
-    def contributions(self, frame):
+    def contributions(self, frame, rows=None):
         raise ModelError("none with these parameters")
 
 
@@ -64,6 +71,7 @@ def test_contributions_that_add_up_pass():
         (ExplainsAnother, "orders rows otherwise"),
         (NamesMembersAlike, "two members are named ''"),
         (LeavesRowsOut, "values have shape"),
+        (TakesOtherRows, "those of some rows differ"),
     ],
 )
 def test_contributions_that_do_not_are_found(broken, how):

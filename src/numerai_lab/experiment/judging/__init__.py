@@ -19,6 +19,7 @@ from numerai_lab.experiment.judging.evaluate import (
 from numerai_lab.experiment.judging.judge import suspected
 from numerai_lab.experiment.judging.listing import list_runs
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
+from numerai_lab.experiment.judging.planned_again import planned_again
 from numerai_lab.experiment.judging.postprocess import (
     check_judging,
     judged_columns,
@@ -51,6 +52,7 @@ __all__ = [
     "list_runs",
     "measure_seeds",
     "neutralizer_names",
+    "planned_again",
     "suspected",
     "told_of_seeds",
     "told_of_test",

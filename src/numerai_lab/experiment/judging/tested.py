@@ -22,31 +22,27 @@ import pyarrow.parquet as pq
 
 from numerai_lab.arrays import Eras, Float64
 from numerai_lab.checksums import marks_of, write_sealed
-from numerai_lab.config import Scoring, validate_params
-from numerai_lab.data import Dataset, References, load_data, load_references
+from numerai_lab.config import Scoring
+from numerai_lab.data import Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.judging.baselines import dataset_for
 from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
     EvaluateOptions,
     baselines_of,
     bounds_of,
-    data_as_read,
     era_range,
     with_options,
 )
 from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, judge
 from numerai_lab.experiment.judging.looks import Looks, count_look, has_test, read_looks
+from numerai_lab.experiment.judging.planned_again import planned_again
 from numerai_lab.experiment.judging.postprocess import judged_columns
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import (
     Prepared,
     fold_facts,
-    looks_at_unlabelled,
-    prepare,
     purge_eras,
-    read_experiment,
 )
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
@@ -54,7 +50,6 @@ from numerai_lab.experiment.records import (
     TEST_SCORES,
     Damaged,
     RunDir,
-    check_same_data,
     find_run,
     iter_runs,
     judged_on,
@@ -65,7 +60,6 @@ from numerai_lab.experiment.records import (
 )
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import write_aside
-from numerai_lab.models import get_model
 
 
 def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
@@ -157,24 +151,9 @@ def _prepared(
     run: RunDir, loaded: Dataset | None, targets: tuple[str, ...], reporter: Reporter
 ) -> tuple[Prepared, References]:
     """Plan a run again, on the rows it was made from; the test eras must be the same ones."""
-    resolved = read_experiment(str(run.checked(run.path / "resolved.yaml")), None, ())
-    experiment = resolved.experiment
-    section = data_as_read(experiment.data, run.manifest()["data"])
-    resolved = replace(resolved, experiment=experiment.model_copy(update={"data": section}))
-    dataset = None if loaded is None else dataset_for(resolved, loaded)
-    if dataset is None:
-        wanted = [*experiment.scoring.targets, *targets]
-        kind = get_model(experiment.model.type)
-        params = validate_params(kind.Params, resolved)
-        dataset = load_data(
-            section,
-            say=reporter.say,
-            targets=wanted,
-            keep_unlabelled=looks_at_unlabelled(kind, params),
-        )
-    references = load_references(dataset, reporter.say)
-    check_same_data(run, dataset, references, "bring the files back that it was trained on")
-    prepared = prepare(resolved, reporter, dataset)
+    prepared, references = planned_again(
+        run, loaded, targets, reporter, "bring the files back that it was trained on"
+    )
     mine = json.loads(json.dumps([fold_facts(f, prepared) for f in prepared.plan.folds]))
     told = run.manifest()["folds"]
     if [f.get("test_eras") for f in mine] != [f.get("test_eras") for f in told]:

@@ -1,6 +1,7 @@
 """What a run keeps: its directory, records with checksums, predictions, what made it."""
 
 from numerai_lab.experiment.records.data_identity import DataIdentity, judged_on
+from numerai_lab.experiment.records.explanations import read_explanations, write_explanation
 from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir
 from numerai_lab.experiment.records.guards import (
     BEFORE_MANIFEST,
@@ -96,6 +97,7 @@ __all__ = [
     "new_run_dir",
     "other_versions",
     "owner_of",
+    "read_explanations",
     "read_predictions",
     "record",
     "relative_paths",
@@ -110,6 +112,7 @@ __all__ = [
     "whole",
     "write_configs",
     "write_done",
+    "write_explanation",
     "write_manifest",
     "write_predictions",
     "write_scores",

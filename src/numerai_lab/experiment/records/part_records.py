@@ -7,6 +7,7 @@
     DONE                 the run is finished: predictions.parquet, and the manifest once more
     test_looks.json      every look at the test eras of its split, each before it was taken
     test_scores.json     the last look: test_scores_per_era.parquet
+    explain/fold_NN.json what features do in a fold's model: explain/fold_NN.parquet
     seeds.json           what runs of the same experiment with other seeds scored
 
 Each carries its own checksum, those of the files it speaks of, and whose it is, so that a file of

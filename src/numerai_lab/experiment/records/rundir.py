@@ -99,6 +99,10 @@ class RunDir:
         """Runs of the same experiment with other seeds, and what they scored; of `--seeds`."""
         return self.path / "seeds.json"
 
+    def explanation_path(self, fold: int) -> Path:
+        """What `explain` found out about a fold's model; absent until somebody asks."""
+        return self.path / "explain" / f"fold_{fold:02d}.json"
+
     @property
     def final_dir(self) -> Path:
         """The model fitted on all labelled eras."""

@@ -16,6 +16,7 @@ from numerai_lab.models.contract.explained import (
     CONTRIBUTION_TOLERANCE,
     Contributions,
     ExplainedModel,
+    explained_rows,
 )
 from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import check_features
@@ -80,6 +81,7 @@ __all__ = [
     "World",
     "check_features",
     "check_seen",
+    "explained_rows",
     "file_identities",
     "history_before",
     "history_eras_of",

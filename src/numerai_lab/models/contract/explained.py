@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
-from numerai_lab.eraframe import EraFrame
+from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract.protocols import Model
 
 CONTRIBUTION_TOLERANCE = 1e-5
@@ -50,6 +50,11 @@ class Contributions:
         return float(np.abs(total - self.raw).max(initial=0.0)) / size
 
 
+def explained_rows(frame: EraFrame, rows: npt.NDArray[np.int64] | None) -> FeatureArray:
+    """Return the features of the rows that are explained, in memory."""
+    return frame.features_in_memory() if rows is None else frame.features[rows]
+
+
 @runtime_checkable
 class ExplainedModel(Model, Protocol):
     """A model that can say what each feature adds to its prediction. Optional.
@@ -57,7 +62,9 @@ class ExplainedModel(Model, Protocol):
     Others are explained by shuffling features.
     """
 
-    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
         """Return the contributions to the raw output, or to that of each member that counts.
 
         Contributions are Shapley values, or equal to them (Lundberg & Lee 2017). With several
@@ -65,7 +72,9 @@ class ExplainedModel(Model, Protocol):
 
         Parameters
         ----------
-        frame : whole eras for a transductive model, any rows for others; targets are not there.
+        frame : whole eras, without targets.
+        rows : increasing row numbers of those that are explained; None: all. The others may count,
+            as they do for a transductive model's prediction.
 
         Raises
         ------

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
@@ -21,6 +22,7 @@ from numerai_lab.models.contract import (
     FitReport,
     ModelInfo,
     check_features,
+    explained_rows,
     load_meta,
     save_meta,
 )
@@ -175,7 +177,9 @@ class LinearModel(ABC):
             dtype=self._dtype.name,
         )
 
-    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
         """Return how far each feature lies from its mean, times its coefficient.
 
         That is its Shapley value where features do not depend on each other.
@@ -186,7 +190,7 @@ class LinearModel(ABC):
             The features are not those trained on.
         """
         check_features(self._feature_names, self._dtype, frame)
-        features = frame.features_in_memory()
+        features = explained_rows(frame, rows)
         away = features - self._sums.means
         gaps = features == MISSING_INT8 if features.dtype == np.int8 else np.isnan(features)
         away[gaps] = 0

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import lightgbm
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
@@ -25,6 +26,7 @@ from numerai_lab.models.contract import (
     Needs,
     Shape,
     check_features,
+    explained_rows,
     load_meta,
     save_meta,
 )
@@ -275,7 +277,9 @@ class LGBMEnsemble:
         weights = self._weights[kept].tolist()
         return Exported("blend", {"weights": weights}, {}, names, dtype, tuple(members))
 
-    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
         """Return what features add to each member's raw score, without members of weight 0.
 
         Raises
@@ -286,10 +290,12 @@ class LGBMEnsemble:
         check_features(self._feature_names, self._dtype, frame)
         if any(self._classes):
             raise no_contributions()
-        rows = as_float(frame.features_in_memory())
+        features = as_float(explained_rows(frame, rows))
+        members = zip(self._boosters, self._names, self._weights.tolist(), strict=True)
         return tuple(
-            lightgbm_contributions(self._boosters[i], rows, self._names[i], float(self._weights[i]))
-            for i in np.flatnonzero(self._weights)
+            lightgbm_contributions(booster, features, name, weight)
+            for booster, name, weight in members
+            if weight
         )
 
     def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:

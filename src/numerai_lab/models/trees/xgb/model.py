@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import xgboost
 
 from numerai_lab.eraframe import EraFrame, FeatureArray
@@ -23,6 +24,7 @@ from numerai_lab.models.contract import (
     Needs,
     Shape,
     check_features,
+    explained_rows,
     load_meta,
     save_meta,
 )
@@ -233,7 +235,9 @@ class XGB:
             dtype=self._dtype.name,
         )
 
-    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
         """Return what features add to the margin; a linear booster's count missing values as 0.
 
         Raises
@@ -245,7 +249,7 @@ class XGB:
         if self._classes is not None:
             raise no_contributions()
         marker = missing_marker(self._dtype)
-        return (xgboost_contributions(self._booster, frame.features_in_memory(), marker),)
+        return (xgboost_contributions(self._booster, explained_rows(frame, rows), marker),)
 
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""

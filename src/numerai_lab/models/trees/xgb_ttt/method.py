@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.adapting import State
-from numerai_lab.models.contract import Contributions, FitContext, Float32
+from numerai_lab.models.contract import Contributions, FitContext, Float32, explained_rows
 from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.xgb import XGB
 from numerai_lab.models.trees.xgb.binning import missing_marker
@@ -70,11 +70,11 @@ class Trunk:
         predictions += np.float32(self.intercept)
         return predictions
 
-    def contributions(self, frame: EraFrame) -> Contributions:
+    def contributions(self, frame: EraFrame, rows: npt.NDArray[np.int64] | None) -> Contributions:
         """Return what features add to the main prediction."""
         if self.frozen is not None:
-            return self.frozen.contributions(frame)[0]
-        features = frame.features_in_memory()
+            return self.frozen.contributions(frame, rows)[0]
+        features = explained_rows(frame, rows)
         marker = missing_marker(features.dtype)
         return xgboost_contributions(self.main, features, marker, self.intercept)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
@@ -204,7 +205,9 @@ class XGBTTT:
         """Name model `xgb` with the frozen trees' parameters."""
         return FROZEN, "xgb", params.frozen()
 
-    def contributions(self, frame: EraFrame) -> tuple[Contributions, ...]:
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
         """Return what features add to the unadapted trees, and beside them what adapting adds.
 
         What adapting adds depends on all of an era's rows, so it is one column, not shared out
@@ -212,10 +215,11 @@ class XGBTTT:
         """
         self._base.check(frame)
         trees = self._adapted_trees()
-        own, unadapted = trees.contributions(frame), trees.predict(frame)
+        own, unadapted = trees.contributions(frame, rows), trees.predict(frame)
         if self.guarded.strength == 0:
             return (own,)
         change = self.guarded.predict(frame, unadapted).astype(np.float64) - unadapted
+        change = change if rows is None else change[rows]
         return (replace(own, raw=own.raw + change, beside={ADAPTATION: change}),)
 
     def observe(self, resolved: EraFrame) -> None:

@@ -1,0 +1,72 @@
+"""What features add to a prediction: the model's own contributions, or sampled Shapley values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.arrays import Float64
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.models import CONTRIBUTION_TOLERANCE, Contributions
+
+Attribute = Callable[[EraFrame, npt.NDArray[np.int64]], tuple[Contributions, ...]]
+"""Explains rows of a frame of whole eras, without targets."""
+
+
+@dataclass(frozen=True)
+class Total:
+    """What features add to the prediction as a whole.
+
+    Attributes
+    ----------
+    values : float64 [n_rows, n_features]. raw : float64 [n_rows], up to a constant their sum with
+        all of `beside` (name -> float64 [n_rows]).
+    """
+
+    values: Float64
+    raw: Float64
+    beside: Mapping[str, Float64]
+
+
+def total_of(members: tuple[Contributions, ...]) -> Total:
+    """Add up members as their blend does: each output in its own standard deviation, by weight.
+
+    A blend ranks each member's output within the era before it weighs it. A sum is what that is
+    near to; a member whose output is constant adds nothing. One member is its own total.
+
+    Parameters
+    ----------
+    members : contributions to the same rows of one era.
+    """
+    if len(members) == 1:
+        only = members[0]
+        return Total(only.values.astype(np.float64), only.raw, dict(only.beside))
+    values = np.zeros(members[0].values.shape)
+    raw, beside = np.zeros(len(values)), dict[str, Float64]()
+    for member in members:
+        spread = float(member.raw.std())
+        factor = member.weight / spread if spread > 0 else 0.0
+        values += factor * member.values
+        raw += factor * member.raw
+        for name, more in member.beside.items():
+            beside[name] = beside.get(name, np.zeros(len(raw))) + factor * more
+    return Total(values, raw, beside)
+
+
+def gap_sentence(largest: float) -> str:
+    """Say how well contributions sum to the output."""
+    fine = largest <= CONTRIBUTION_TOLERANCE
+    holds = "within" if fine else "NOT within"
+    return (
+        f"contributions sum to the raw output {holds} {CONTRIBUTION_TOLERANCE:g} "
+        f"(furthest apart {largest:.1e})"
+    )
+
+
+def member_facts(members: tuple[Contributions, ...]) -> list[dict[str, Any]]:
+    """Return name and weight of each member."""
+    return [{"name": member.name, "weight": member.weight} for member in members]

@@ -1,0 +1,69 @@
+"""How a fold's model can be explained: by its own contributions, by sampling, or by shuffling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numerai_lab.errors import ModelError
+from numerai_lab.experiment import OpenedFold
+from numerai_lab.explain.attribution import Attribute
+from numerai_lab.explain.sample import draw
+from numerai_lab.explain.shapley import N_BACKGROUND, SampledShapley, predicts_row_by_row
+from numerai_lab.models import ExplainedModel, OnlineModel, history_eras_of
+from numerai_lab.seeds import child_seed
+
+CONTRIBUTIONS, SAMPLING, PERMUTATION = "contributions", "sampling", "permutation"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to explain.
+
+    Attributes
+    ----------
+    kind : `CONTRIBUTIONS`, `SAMPLING` or `PERMUTATION`, which has no attribution.
+    row_by_row : whether a row's prediction depends on nothing but its features.
+    notes : sentences that go with what is shown.
+    """
+
+    kind: str
+    attribute: Attribute | None
+    row_by_row: bool
+    notes: tuple[str, ...]
+
+
+def way_of(opened: OpenedFold, seed: int) -> Way:
+    """Choose the way for a model: what it says itself before what is found by trying."""
+    model, info, rows = opened.model, opened.prepared.info, opened.rows
+    first = rows.between(int(rows.eras[0]), int(rows.eras[0])).without_targets()
+    notes = []
+    if isinstance(model, OnlineModel) and model.online:
+        notes.append(
+            "the model is explained as it was before the first judged era, before it learnt from "
+            "labels of these eras"
+        )
+    company = info.transductive or info.stateful or info.needs_entity or history_eras_of(model) > 0
+    row_by_row = not company and predicts_row_by_row(opened.predict, first)
+    if isinstance(model, ExplainedModel):
+        try:
+            model.contributions(first, np.array([0]))
+        except ModelError as error:
+            notes.append(f"the model has no contributions of its own: {error}")
+        else:
+            return Way(CONTRIBUTIONS, model.contributions, row_by_row, tuple(notes))
+    if not row_by_row:
+        notes.append(
+            "a row's prediction depends on other rows, and the model has no contributions of its "
+            "own: features are shuffled within eras, and no row is explained alone"
+        )
+        return Way(PERMUTATION, None, False, tuple(notes))
+    sample = draw(rows, N_BACKGROUND, child_seed(seed, "background"))
+    background = np.concatenate([frame.features[drawn] for frame, drawn in sample.each()])
+    notes.append(
+        f"the model has no contributions of its own: these are sampled Shapley values, from "
+        f"{len(background)} background rows of the judged eras"
+    )
+    sampled = SampledShapley(opened.predict, background, seed)
+    return Way(SAMPLING, sampled, True, tuple(notes))
