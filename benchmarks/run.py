@@ -20,6 +20,7 @@ QUICK = (
     "bench_scoring.py",
     "bench_store.py 1",
     "bench_training.py 1",
+    "bench_tune.py 3",
     "bench_ttt.py 400 3",
     "bench_memory.py --eras 20,40 --repeats 1 --trees 50",
 )

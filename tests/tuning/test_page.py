@@ -60,7 +60,7 @@ def test_values_and_trials_are_in_tables(finished, page):
     trials = shown.tables["The best"]
     assert len(trials) == 1 + TRIALS
     assert trials[1][0].startswith(f"trial {found['best']['number']}")
-    assert "Too few trials for importance" in shown.words
+    assert "Too few trials, or too much alike, for importance" in shown.words
 
 
 def test_luck_is_said(finished, page):

@@ -159,7 +159,11 @@ def _parameters(found: Facts, drawn: Sequence[Chart]) -> Html:
     narrow = [chart for chart in shown if not chart.wide]
     unpaired = narrow[-1] if len(narrow) % 2 == 1 else None
     plots = [figure(chart, chart.wide or chart is unpaired) for chart in shown]
-    few = "" if any(c.key == "importance" for c in shown) else "Too few trials for importance. "
+    few = (
+        ""
+        if any(c.key == "importance" for c in shown)
+        else "Too few trials, or too much alike, for importance. "
+    )
     whose = "The model's own space, as the config names none." if found["own_space"] else ""
     return h(
         "section",

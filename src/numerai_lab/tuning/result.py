@@ -25,6 +25,8 @@ from numerai_lab.tuning.tuned_config import check_may_write, tuned_experiment, w
 
 LEAST_FOR_IMPORTANCE = 10
 """Trials; of fewer the shares tell little more than the order in which they were drawn."""
+ROUNDING = 1e-9
+"""Scores that differ by less are the same."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def write_result(
     tuned = Tuned(first_era=first, last_era=last, trials=n_judged, study=folder.as_posix())
     experiment = tuned_experiment(plan.experiment, values, tuned)
     check_may_write(out, before.get("written"))
-    importance = storage.importances() if len(complete) >= LEAST_FOR_IMPORTANCE else {}
+    differ = _score(best) - min(map(_score, complete)) > ROUNDING
+    enough = len(complete) >= LEAST_FOR_IMPORTANCE and differ
+    importance = storage.importances() if enough else {}
     facts: dict[str, Any] = {
         "experiment": plan.experiment.name,
         "question": plan.experiment.question,
@@ -136,7 +140,7 @@ def _check_scores(folder: Path, plan: StudyPlan, complete: Sequence[Trial]) -> N
     """Compute every score again from the corr by era that is kept beside it."""
     for trial in complete:
         corr = np.array([np.nan if one is None else one for one in trial.corr], dtype=float)
-        if len(corr) != len(plan.judged) or abs(score_of(plan, corr) - _score(trial)) > 1e-9:
+        if len(corr) != len(plan.judged) or abs(score_of(plan, corr) - _score(trial)) > ROUNDING:
             raise RunError(
                 f"trial {trial.number} is damaged: its score is not that of its eras",
                 where=str(folder / DATABASE),
