@@ -160,6 +160,29 @@ class Synthetic(Section):
     seed: int = 0
 
 
+class Rows(Section):
+    """A part of the training rows, for a machine that is too small for all; judged rows are whole.
+
+    Each era keeps its share, drawn with the experiment's seed.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="of the rows of each training era"
+    )
+    stratify: Literal["target"] | None = Field(
+        "target", description="draw from each value of the main target its share; null: from all"
+    )
+
+    @property
+    def said(self) -> str:
+        """How a reader of scores is told."""
+        where = "each era and each value of the main target" if self.stratify else "each era"
+        return (
+            f"trained on {100 * self.share:g} % of the training rows, drawn within {where} "
+            "(data.rows)"
+        )
+
+
 class Data(Section):
     """Where rows come from and which of them are used."""
 
@@ -204,6 +227,7 @@ class Data(Section):
         "sector, date (source: parquet)",
     )
     eras: EraSelection = Field(default_factory=EraSelection)
+    rows: Rows | None = Field(None, description="train on a part of the rows; all if left out")
     missing: Missing = Field(default_factory=Missing)
     store: Store = Field(default_factory=Store)
     synthetic: Synthetic = Field(default_factory=Synthetic)

@@ -19,7 +19,7 @@ from numerai_lab.experiment.final import FinalModel, find_final, load_final
 from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import baselines_of
 from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
-from numerai_lab.experiment.planned_fit import fit_context
+from numerai_lab.experiment.planned_fit import fit_context, rows_to_train_on
 from numerai_lab.experiment.predicting import predict_with_past
 from numerai_lab.experiment.records import (
     FINAL,
@@ -124,6 +124,7 @@ def continue_run(
                 said.append(sentence)
                 reporter.warn(sentence)
 
+            new = rows_to_train_on(new, prepared)
             context = fit_context(new, None, prepared, reporter.progress, say)
             report = model.fit_more(new, context, amount)
             for sentence in report.notes:

@@ -28,10 +28,12 @@ def check_memory(prepared: Prepared, executor: Executor) -> None:
     in_parts = prepared.info.in_parts
     if in_parts:
         n_rows = -(-n_rows // room.n_parts)
-    need = model.memory_needed(fit_shape(prepared, n_rows))
+    shape = fit_shape(prepared, n_rows)
+    need = model.memory_needed(shape)
     ways = [
         "fewer features (data.feature_set)",
         "every 4th era (split.train_step: 4)",
+        "a part of the rows (data.rows: {share: 0.25})",
         *model.ways_to_take_less(),
         *([room.more_parts] if in_parts and room.more_parts else []),
     ]
@@ -43,7 +45,7 @@ def check_memory(prepared: Prepared, executor: Executor) -> None:
     else:
         return
     raise UserError(
-        f"fold {largest.index} {room.who}trains on {n_rows:,} rows x {frame.n_features:,} "
+        f"fold {largest.index} {room.who}trains on {shape.n_rows:,} rows x {frame.n_features:,} "
         f"features, which takes {takes}",
         where=prepared.experiment.name,
         fix=f"choose {', '.join(ways[:-1])} or {ways[-1]}",

@@ -153,6 +153,8 @@ def prepare(
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
     told = said_of_tuning(plan.folds, experiment.tuned)
+    if experiment.data.rows is not None:
+        told.append(experiment.data.rows.said)
     plan = replace(plan, notes=(*plan.notes, *told))
     for note in plan.notes:
         reporter.warn(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,13 @@ from numerai_lab.experiment.records import versions
 from numerai_lab.machine import usable_cores
 from numerai_lab.models import Artefacts, FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
-from numerai_lab.splits import inner_slice, known_before, labelled_before, sample_weights
+from numerai_lab.splits import (
+    drawn_rows,
+    inner_slice,
+    known_before,
+    labelled_before,
+    sample_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -23,11 +30,13 @@ class PlannedFit:
     Attributes
     ----------
     train : labelled rows. stop : those of early stopping, or None; `ctx` has them too.
+    drawn_from : rows of the same eras, where `train` is only a part of them (`data.rows`).
     """
 
     train: EraFrame
     stop: EraFrame | None
     ctx: FitContext
+    drawn_from: int | None = None
 
     @property
     def last_era(self) -> int:
@@ -37,12 +46,14 @@ class PlannedFit:
     def facts(self, report: FitReport, seconds: float) -> dict[str, Any]:
         """Return what fit.json tells about the fit."""
         train, stop = self.train, self.stop
+        drawn = {} if self.drawn_from is None else {"drawn_from": self.drawn_from}
         return {
             "train": {
                 "first": int(train.eras[0]),
                 "last": self.last_era,
                 "n_eras": train.n_eras,
                 "n_rows": train.n_rows,
+                **drawn,
             },
             "stop": None
             if stop is None
@@ -75,9 +86,18 @@ def plan_fit(
     if experiment.early_stopping is not None:
         eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
         stop = frame.select_eras(stop_eras)
-    train = frame.select_eras(eras)
+    whole = frame.select_eras(eras)
+    train = rows_to_train_on(whole, prepared)
     ctx = fit_context(train, stop, prepared, progress, say, judged)
-    return PlannedFit(train, stop, ctx)
+    return PlannedFit(train, stop, ctx, None if train is whole else whole.n_rows)
+
+
+def rows_to_train_on(frame: EraFrame, prepared: Prepared) -> EraFrame:
+    """Return the part of some eras' rows that the config asks for (`data.rows`), or all."""
+    experiment = prepared.experiment
+    if experiment.data.rows is None:
+        return frame
+    return frame.take(drawn_rows(frame, experiment.data.rows, prepared.target, experiment.seed))
 
 
 def fit_context(
@@ -145,10 +165,10 @@ def _artefacts(
 
 
 def fit_shape(prepared: Prepared, n_rows: int) -> Shape:
-    """Return the size of a fit on so many rows of this run."""
-    frame = prepared.dataset.frame
+    """Return the size of a fit on eras of this run with so many rows."""
+    frame, part = prepared.dataset.frame, prepared.experiment.data.rows
     return Shape(
-        n_rows=n_rows,
+        n_rows=n_rows if part is None else math.ceil(part.share * n_rows),
         n_features=frame.n_features,
         n_targets=len(prepared.trained),
         feature_bytes=frame.features.itemsize,

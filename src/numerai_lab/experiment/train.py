@@ -292,7 +292,7 @@ def begin(
     """
     private = write_configs(run, resolved)
     experiment, dataset = prepared.experiment, prepared.dataset
-    frame = dataset.frame
+    frame, part = dataset.frame, experiment.data.rows
     manifest: dict[str, Any] = {
         "experiment": experiment.name,
         "question": experiment.question,
@@ -311,6 +311,7 @@ def begin(
             "references": [{**asdict(f), "path": str(f.path.resolve())} for f in references.files],
             "fingerprint": fingerprint(dataset, references),
             "counts": dataset.counts,
+            **({} if part is None else {"share": part.share}),
             "n_rows": frame.n_rows,
             "n_features": frame.n_features,
             "targets": list(prepared.trained),

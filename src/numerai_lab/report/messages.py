@@ -53,6 +53,8 @@ def messages(record: Record) -> Html:
             "they say nothing about the tournament."
         )
         parts.append(banner("Synthetic data" if synthetic else "About the data", text))
+    if record.scores.trained_on:
+        parts.append(banner("A part of the rows", f"The model was {record.scores.trained_on}."))
     if warnings:
         shown, folded = fold_warnings(warnings)
         count = f"{len(warnings)} warnings" if len(warnings) > 1 else "Warning"

@@ -12,6 +12,7 @@ from numerai_lab.splits.inner import (
     inner_trials,
 )
 from numerai_lab.splits.plan import final_eras, known_before, labelled_before, plan_folds
+from numerai_lab.splits.rows import drawn_rows
 from numerai_lab.splits.weights import sample_weights
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Plan",
     "check_dates",
     "check_fold",
+    "drawn_rows",
     "final_eras",
     "fold_after",
     "inner_blocks",

@@ -41,7 +41,10 @@ pytest.importorskip("distributed", reason="needs the extra [dask]")
 @pytest.mark.parametrize(
     "settings",
     [
-        (*FOREST, "early_stopping={eras: 8, rounds: 5}", "weights={type: era_equal}"),
+        (
+            *(*FOREST, "early_stopping={eras: 8, rounds: 5}", "weights={type: era_equal}"),
+            "data.rows={share: 0.8}",
+        ),
         (*FOREST, "model.params.era_boosting={rounds: 10, every: 5}"),
         (*FOREST, "model.params.memory=external"),
     ],

@@ -54,7 +54,7 @@ def folds_are_tasks(cluster: Cluster, prepared: Prepared, folds: Sequence[Fold])
 
 
 def _fits(cluster: Cluster, prepared: Prepared, n_rows: int) -> bool:
-    """Tell whether one worker can train on so many rows."""
+    """Tell whether one worker can train on eras with so many rows."""
     model = prepared.model_class(prepared.params)
     if cluster.memory is None or not isinstance(model, SizedModel):
         return True
@@ -78,7 +78,9 @@ def fit_one(
     n = len(cluster.workers) if prepared.info.in_parts else 1
     model = prepared.model_class(prepared.params)
     members = model.n_members(fit.ctx.targets) if isinstance(model, MemberModel) else 0
-    share_members = members >= n > 1 and _fits(cluster, prepared, fit.train.n_rows)
+    share_members = members >= n > 1 and _fits(
+        cluster, prepared, fit.drawn_from or fit.train.n_rows
+    )
     if share_members:
         parts = [fit.train.eras] * n
         reporter.say(f"cluster: {members} members go out to {n} workers")
@@ -88,7 +90,7 @@ def fit_one(
     stop = None if fit.stop is None else rows_to_read(prepared, fit.stop)
     # All workers have read their rows before the first one waits for another.
     trains = cluster.together(
-        [(read_rows, rows_to_read(prepared, fit.train, part)) for part in parts]
+        [(read_rows, rows_to_read(prepared, fit.train, part, drawn=True)) for part in parts]
     )
     stops: list[Any] = [None] * len(parts)
     if stop is not None:
@@ -151,7 +153,7 @@ def fit_whole_folds(
             (
                 work.fit_alone,
                 _task(cluster, fit, prepared),
-                rows_to_read(prepared, fit.train),
+                rows_to_read(prepared, fit.train, drawn=True),
                 None if fit.stop is None else rows_to_read(prepared, fit.stop),
                 fit.ctx.weights,
             ),

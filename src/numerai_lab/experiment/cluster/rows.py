@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.arrays import Eras
-from numerai_lab.config import Data, RemoteFile
+from numerai_lab.config import Data, RemoteFile, Rows
 from numerai_lab.data import load_data
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError
 from numerai_lab.experiment.plan import Prepared
+from numerai_lab.splits import drawn_rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class RowsToRead:
     dtype : of the features.
     store : the store they are in, which this worker may see or not; None: in none.
     labelled : whether rows without the main target are left out.
+    drawn : which part of the eras' rows is wanted; None: all. seed : that it is drawn with.
     """
 
     data: Data
@@ -42,6 +44,8 @@ class RowsToRead:
     dtype: str
     store: Path | None
     labelled: bool = True
+    drawn: Rows | None = None
+    seed: int = 0
 
 
 def rows_by_era(frame: EraFrame) -> dict[int, int]:
@@ -50,9 +54,19 @@ def rows_by_era(frame: EraFrame) -> dict[int, int]:
 
 
 def rows_to_read(
-    prepared: Prepared, frame: EraFrame, eras: Eras | None = None, *, labelled: bool = True
+    prepared: Prepared,
+    frame: EraFrame,
+    eras: Eras | None = None,
+    *,
+    labelled: bool = True,
+    drawn: bool = False,
 ) -> RowsToRead:
-    """Describe eras of a frame to a worker that reads them by itself."""
+    """Describe eras of a frame to a worker that reads them by itself.
+
+    Parameters
+    ----------
+    drawn : whether the frame has the part of its eras' rows that is trained on (`data.rows`).
+    """
     chosen = frame.eras if eras is None else eras
     rows = rows_by_era(frame)
     store = prepared.dataset.store
@@ -66,6 +80,8 @@ def rows_to_read(
         dtype=frame.features.dtype.name,
         store=None if store is None else store.resolve(),
         labelled=labelled,
+        drawn=prepared.experiment.data.rows if drawn else None,
+        seed=prepared.experiment.seed,
     )
 
 
@@ -132,6 +148,9 @@ def read_rows(wanted: RowsToRead) -> EraFrame:
             where=f"{_me()} {changed[0] if changed else wanted.data.dir}",
             fix="give every worker the same files",
         )
+    if wanted.drawn is not None:
+        target = dataset.train_targets[0]
+        frame = frame.take(drawn_rows(frame, wanted.drawn, target, wanted.seed))
     if frame.n_rows != wanted.n_rows or frame.features.dtype != wanted.dtype:
         raise DataError(
             f"the worker finds {frame.n_rows:,} rows of {frame.features.dtype}, "

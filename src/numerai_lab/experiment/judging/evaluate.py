@@ -105,6 +105,7 @@ def judge_run(
         references,
         say,
         variants=variants_of(run.manifest()),
+        trained_on=_trained_on(experiment),
     )
     summary = {
         **judged.summary,
@@ -132,6 +133,7 @@ def judge_predictions(
     last: int | None = None,
     variants: Sequence[Variant] = (),
     extra: Sequence[str] = (),
+    trained_on: str = "",
 ) -> Judged:
     """Align predictions and baselines with labelled rows, then score them."""
     frame = dataset.frame
@@ -171,10 +173,16 @@ def judge_predictions(
         seed=seed,
         say=say,
         extra=extra,
+        trained_on=trained_on,
     )
     era_folds = dict(zip(rows.row_eras.tolist(), mine.folds.tolist(), strict=True))
     judged.per_era.insert(1, "fold", judged.per_era["era"].map(era_folds).astype(np.int32))
     return judged
+
+
+def _trained_on(experiment: Experiment) -> str:
+    rows = experiment.data.rows
+    return "" if rows is None else rows.said
 
 
 def era_range(first: int | None, last: int | None) -> str:
@@ -231,6 +239,7 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             last,
             variants_of(run.manifest()),
             options.extra,
+            _trained_on(experiment),
         )
     if not options.as_trained:
         return Evaluated(experiment.name, run.path, judged, run)

@@ -52,6 +52,7 @@ def judge(
     seed: int,
     say: Callable[[str], None],
     extra: Sequence[str] = (),
+    trained_on: str = "",
 ) -> Judged:
     """Score prediction columns on judged rows, beside the benchmark, and summarise them.
 
@@ -61,6 +62,7 @@ def judge(
     columns : name -> float64 [n_rows]; `MAIN` is the model, `baselines` names the experiments
         it is compared with.
     extra : scores on demand (see `extra_scores`); the summary then has them as `extra`.
+    trained_on : a sentence about the training rows that stands beside the scores, or nothing.
     variants : what the model declares; those that are among the columns are compared, too.
     """
     warnings: list[str] = []
@@ -142,6 +144,7 @@ def judge(
         "horizon_days": dataset.horizons[target],
         "eras": {"first": int(rows.eras[0]), "last": int(rows.eras[-1]), "n": rows.n_eras},
         "warnings": warnings,
+        **({"trained_on": trained_on} if trained_on else {}),
         "scores": by_target[target],
         "scores_by_target": by_target,
         "suspicions": {

@@ -232,6 +232,7 @@ def _judged(
         seed=experiment.seed,
         say=reporter.warn,
         extra=options.extra,
+        trained_on="" if experiment.data.rows is None else experiment.data.rows.said,
     )
     judged.per_era.insert(1, "fold", np.int32(prepared.plan.folds[0].index))
     return judged

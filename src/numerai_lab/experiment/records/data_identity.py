@@ -25,6 +25,7 @@ class DataIdentity:
     name : the folder (`v5.3`) or the files, after `SYNTHETIC` where rows are made up.
     rows : SHA-256 over the files of rows. references : the same of benchmark and meta model files.
     fingerprint : of both, and of the features chosen.
+    share : of the training rows that a model was trained on (`data.rows`); None: all.
     """
 
     name: str
@@ -34,11 +35,13 @@ class DataIdentity:
     rows: str
     references: str
     fingerprint: str
+    share: float | None = None
 
     @property
     def label(self) -> str:
-        """The name and the first digits of the rows' hash: `v5.3 1a2b3c`."""
-        return f"{self.name} {self.rows[:_DIGITS]}"
+        """The name, the first digits of the rows' hash, `v5.3 1a2b3c`, and the share trained on."""
+        part = "" if self.share is None else f", trained on {100 * self.share:g} % of the rows"
+        return f"{self.name} {self.rows[:_DIGITS]}{part}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields and the label, ready for JSON."""
@@ -64,6 +67,7 @@ def data_identity(facts: Mapping[str, Any]) -> DataIdentity:
         rows=_hash(files),
         references=_hash(facts.get("references", ())),
         fingerprint=str(facts.get("fingerprint", "")),
+        share=facts.get("share"),
     )
 
 
