@@ -9,13 +9,13 @@ name: canary
 data:
   source: synthetic
   dir: "{folder}"
-  synthetic: {{n_eras: 200, rows_per_era: 150, n_features: 20, signal: 0, seed: 4}}
-split: {{type: walk_forward, first_train_eras: 60, chunk_eras: 4}}
+  synthetic: {{n_eras: 140, rows_per_era: 100, n_features: 12, signal: 0, seed: 4}}
+split: {{type: walk_forward, first_train_eras: 40, chunk_eras: 4}}
 threads: 1
 scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 1000}}}}
 model:
   type: xgb
-  params: {{num_boost_round: 15, max_depth: 6, eta: 0.4}}
+  params: {{num_boost_round: 8, max_depth: 6, eta: 0.4}}
 """
 
 

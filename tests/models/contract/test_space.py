@@ -7,10 +7,13 @@ import pytest
 from numerai_lab.errors import ModelError
 from numerai_lab.models import Params, get_model, list_models, shipped_spaces
 
+NEEDED = {"stack": {"members": {"a": {"type": "ridge"}, "b": {"type": "xgb"}}}}
+"""What a config must write."""
+
 
 @pytest.mark.parametrize("name", [entry.name for entry in list_models() if entry.available])
 def test_every_model_ships_one(name):
-    spaces = shipped_spaces(get_model(name).Params)
+    spaces = shipped_spaces(get_model(name).Params, NEEDED.get(name))
     assert spaces
     assert all(len(space.ends) >= 2 for space in spaces.values())
 
