@@ -37,7 +37,7 @@ def explained(tmp_path_factory, tiny_run):
     shutil.copytree(tiny_run[0] / "runs", folder / "runs")
     (run,) = (folder / "runs" / "tiny").iterdir()
     asked = ["explain", str(run), "--fold", "2", "--id", ids_of(run, 2)[5], "--era", "44"]
-    asked += ["--expect", "feature_0000=+1", *ALL]
+    asked += ["--expect", "feature_0000=+1", "--interactions", *ALL]
     with contextlib.redirect_stdout(io.StringIO()) as told:
         assert run_command(asked) == 0
     return run, json.loads(told.getvalue())
@@ -83,6 +83,24 @@ def test_a_row_is_explained_from_its_base_to_its_prediction(explained):
     assert whole == pytest.approx(row["prediction"], abs=1e-5)
     sizes = [abs(f["contribution"]) for f in row["features"]]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_row_that_stands_alone_has_its_lime(explained):
+    (row,) = explained[1]["rows"]
+    assert 0 < row["lime"]["fit"] <= 1
+    weights = [abs(one["weight"]) for one in row["lime"]["features"]]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] > 0
+
+
+def test_pairs_are_of_at_most_200_rows(explained):
+    found = explained[1]["interactions"]
+    assert found["rows"] == 198  # 33 of each of 6 eras
+    assert found["pairs"][0]["size"] >= found["pairs"][-1]["size"] > 0
+    assert (
+        "Interactions: what a pair adds together, 198 rows"
+        in Page(Path(explained[1]["page"]).read_text(encoding="utf-8")).tables
+    )
 
 
 def test_groups_are_those_of_features_json(explained):
@@ -206,6 +224,13 @@ def test_an_ensemble_is_explained_by_member_and_says_what_its_total_is(lab, tmp_
     total = (table["base"] + table[features].sum(axis=1)).to_numpy()
     assert total == pytest.approx(table["raw"].to_numpy(), abs=1e-5)
     assert np.ptp(table["raw"]) > 0
+    some = table["id"].iloc[0]
+    asked = ["--id", some, "--interactions", "--permute", "0", "--json", "-q"]
+    alone = lab("explain", "members", "--runs-dir", tmp_path / "runs", *asked).json
+    assert alone["rows"][0]["lime"] is None
+    assert alone["interactions"] is None
+    assert any("rows have no LIME" in note for note in alone["notes"])
+    assert "the model cannot tell interactions of features" in alone["notes"]
 
 
 class Silent(Honest):

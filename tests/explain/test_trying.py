@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from numerai_lab.config import Bootstrap
+from numerai_lab.explain.lime import lime_facts
 from numerai_lab.explain.over_eras import Intervals
+from numerai_lab.explain.pairs import interaction_facts
 from numerai_lab.explain.permutation import permutation
 from numerai_lab.explain.sample import draw
 from numerai_lab.explain.shapley import SampledShapley, predicts_row_by_row
+from numerai_lab.models import FitContext, get_model
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.scoring import rank_per_era
 
@@ -87,6 +90,34 @@ def test_a_ranked_prediction_is_not_one_of_the_row_alone():
     frame = toy_frame(0).between(1, 1).without_targets()
     assert predicts_row_by_row(linear, frame)
     assert not predicts_row_by_row(ranked, frame)
+
+
+def test_lime_of_a_linear_model_is_what_the_rows_own_values_add():
+    frame = toy_frame(0).between(1, 1).without_targets()
+    found = lime_facts(linear, frame, 3, np.arange(8), 0)
+    weights = {one["feature"]: one["weight"] for one in found["features"]}
+    for k in range(8):
+        others = frame.features[:, k][frame.features[:, k] != frame.features[3, k]]
+        exact = BETA[k] * (float(frame.features[3, k]) - others.mean())
+        assert weights[f"feature_{k}"] == pytest.approx(exact, abs=0.5), k
+    assert 0.3 < found["fit"] < 1
+    assert found == lime_facts(linear, frame, 3, np.arange(8), 0)
+
+
+def test_the_pair_whose_product_is_learnt_interacts_most():
+    frame = toy_frame(0)
+    target = (frame.features[:, [3]].astype(np.float32) - 2) * (frame.features[:, [5]] - 2)
+    train = replace(frame, targets=target, target_names=("target",))
+    kind = get_model("xgb")
+    model = kind(kind.Params.model_validate({"num_boost_round": 20, "max_depth": 4, "eta": 0.3}))
+    model.fit(
+        train, FitContext(seed=0, target="target", targets=("target",), purge_eras=4, n_threads=1)
+    )
+    found = interaction_facts(model, draw(frame, 100, 0), np.arange(8), silent)
+    assert found["rows"] == 99
+    first, second = found["pairs"][:2]
+    assert set(first["features"]) == {"feature_3", "feature_5"}
+    assert first["size"] > 3 * second["size"]
 
 
 def test_rows_are_drawn_evenly_over_eras_with_the_seed():

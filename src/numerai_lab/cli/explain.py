@@ -37,6 +37,10 @@ def explain(
             "--expect", metavar="FEATURE=+1", help="find eras against it; may be repeated"
         ),
     ] = None,
+    interactions: Annotated[
+        bool,
+        typer.Option("--interactions", help="pairs among the 20 largest features, of 200 rows"),
+    ] = False,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -54,6 +58,7 @@ def explain(
         permute,
         tuple(dict.fromkeys(ids or ())),
         tuple(dict.fromkeys(eras or ())),
+        interactions,
         expectations(expect or ()),
     )
     with Reporter(quiet=quiet) as reporter:

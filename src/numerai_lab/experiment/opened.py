@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from numerai_lab.arrays import Float32
+import numpy as np
+
+from numerai_lab.arrays import Eras, Float32
+from numerai_lab.data import Dataset
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging import planned_again
@@ -15,6 +20,7 @@ from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.predicting import predict_with_past
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.files import sha256_of
 from numerai_lab.models import Model
 
 
@@ -25,6 +31,7 @@ class OpenedFold:
     Attributes
     ----------
     fold : its number, from 1. facts : its fit.json.
+    members : the same fold of its members' runs, by name, for a model made of what they predict.
     """
 
     run: RunDir
@@ -33,6 +40,7 @@ class OpenedFold:
     model: Model
     rows: EraFrame
     facts: Mapping[str, Any]
+    members: Mapping[str, OpenedFold] = field(default_factory=dict)
 
     def predict(self, rows: EraFrame) -> Float32:
         """Predict whole eras as the fold's model did, float32 [n_rows].
@@ -43,20 +51,27 @@ class OpenedFold:
         ------
         ModelError : a prediction that is not finite.
         """
-        return predict_with_past(self.model, rows, self.prepared.past).predictions
+        given = {
+            name: member.predict(rows.with_features(member.rows.feature_names))
+            for name, member in self.members.items()
+        }
+        past = self.prepared.past
+        return predict_with_past(self.model, rows, past, given or None).predictions
 
 
-def open_fold(run: RunDir, fold: int, reporter: Reporter) -> OpenedFold:
+def open_fold(
+    run: RunDir, fold: int, reporter: Reporter, loaded: Dataset | None = None
+) -> OpenedFold:
     """Load a fold's model and the rows that it judged, as they were.
 
     Parameters
     ----------
-    fold : its number, one of the manifest's.
+    fold : its number, one of the manifest's. loaded : rows of the same files, if they are there.
 
     Raises
     ------
-    RunError : its model is damaged or gone, or it is not made to predict alone; the data are not
-        those it was trained on.
+    RunError : its model is damaged or gone, or a member's; the data are not those it was trained
+        on.
     """
     manifest = run.manifest()
     if "continued" in manifest:
@@ -64,13 +79,6 @@ def open_fold(run: RunDir, fold: int, reporter: Reporter) -> OpenedFold:
             "grew another run's final model, and keeps no model of a fold",
             where=str(run.path),
             fix=f"explain that run: {manifest['continued']['parent']}",
-        )
-    if manifest.get("members"):
-        runs = [facts["run"] for facts in manifest["members"].values()]
-        raise RunError(
-            "is made of what other runs predict, and looks at no feature itself",
-            where=str(run.path),
-            fix=f"explain its members, whose runs are {', '.join(runs)}",
         )
     folder = run.fold_dir(fold)
     if not folder.is_dir():
@@ -80,7 +88,39 @@ def open_fold(run: RunDir, fold: int, reporter: Reporter) -> OpenedFold:
     run.check_part(folder)
     facts = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
     fix = "bring the files back that it was trained on"
-    prepared, _ = planned_again(run, None, (), reporter, fix)
+    prepared, _ = planned_again(run, loaded, (), reporter, fix)
     model = prepared.model_class.load(folder / "model")
     judged = next(one.judged for one in prepared.plan.folds if one.index == fold)
-    return OpenedFold(run, fold, prepared, model, prepared.dataset.frame.select_eras(judged), facts)
+    rows = prepared.dataset.frame.select_eras(judged)
+    members = {
+        name: _member(run, name, told, fold, prepared.dataset, judged, reporter)
+        for name, told in manifest.get("members", {}).items()
+    }
+    return OpenedFold(run, fold, prepared, model, rows, facts, members)
+
+
+def _member(
+    run: RunDir,
+    name: str,
+    told: Mapping[str, Any],
+    fold: int,
+    dataset: Dataset,
+    judged: Eras,
+    reporter: Reporter,
+) -> OpenedFold:
+    """Open the same fold of a member's run, which must be the run that was used."""
+    member = RunDir(Path(os.path.normpath(run.path / told["run"])))
+    if sha256_of(member.checked(member.predictions_path)) != told["predictions"]:
+        raise RunError(
+            f"predicts otherwise than when it became member {name}",
+            where=str(member.path),
+            fix=f"train {run.path} again",
+        )
+    opened = open_fold(member, fold, reporter, dataset)
+    if not np.isin(judged, opened.rows.eras).all():
+        raise RunError(
+            f"fold {fold} of member {name} does not judge all eras of fold {fold} here",
+            where=str(member.path),
+            fix="explain the member's run",
+        )
+    return opened

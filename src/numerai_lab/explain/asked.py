@@ -22,6 +22,7 @@ class ExplainOptions:
     fold : whose model; None: of the fold that judges what is asked for, else of the last one.
     rows : how many judged rows are explained. permute : how many features are shuffled.
     ids : single rows. eras : single eras.
+    interactions : whether pairs of features are looked at, too, which takes long.
     expect : feature -> 1 or -1, the direction in which it should move predictions.
     """
 
@@ -31,6 +32,7 @@ class ExplainOptions:
     permute: int = 20
     ids: tuple[str, ...] = ()
     eras: tuple[int, ...] = ()
+    interactions: bool = False
     expect: Mapping[str, int] = field(default_factory=dict)
 
 

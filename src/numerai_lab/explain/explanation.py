@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import (
@@ -26,11 +27,14 @@ from numerai_lab.explain.attribution import Attribute, gap_sentence, member_fact
 from numerai_lab.explain.dependence import Dependence, column_values
 from numerai_lab.explain.groups import groups_of
 from numerai_lab.explain.over_eras import Intervals, OverEras
+from numerai_lab.explain.pairs import MOST_ROWS, interaction_facts
+from numerai_lab.explain.pairs import TOP as PAIRED
 from numerai_lab.explain.permutation import permutation
 from numerai_lab.explain.sample import EraRows, Sample, draw
 from numerai_lab.explain.single import era_facts, row_facts
 from numerai_lab.explain.table import ContributionTable
 from numerai_lab.explain.ways import SAMPLING, way_of
+from numerai_lab.models import InteractingModel
 from numerai_lab.seeds import child_seed
 
 TOP = 20
@@ -41,6 +45,9 @@ BLEND = (
     "the prediction is a blend of ranks, which is no sum: contributions are those of the members' "
     "outputs, each in the standard deviation of its era, by weight"
 )
+
+
+NO_LIME = "rows have no LIME: their prediction is a rank, or depends on other rows in other ways"
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,14 @@ def _explained(
             "eras": eras.eras.tolist(),
             "earned": {rows.feature_names[c]: eras.by_era(c) for c in top},
         }
-        facts["rows"] = [row_facts(opened, way.attribute, id_, own_seed) for id_ in options.ids]
+        alone = way.row_by_row
+        facts["rows"] = [
+            row_facts(opened, way.attribute, id_, own_seed, row_by_row=alone) for id_ in options.ids
+        ]
+        if options.ids and not alone:
+            facts["notes"].append(NO_LIME)
+        if options.interactions:
+            facts["interactions"] = _interactions(opened, eras.order[:PAIRED], facts, reporter)
         facts["single_eras"] = [
             era_facts(opened, way.attribute, era, options.rows, seed) for era in options.eras
         ]
@@ -186,6 +200,24 @@ def _dependence(
         {"feature": names[column], "bins": eras.dependence(column).facts(intervals)}
         for column in columns
     ]
+
+
+def _interactions(
+    opened: OpenedFold,
+    columns: npt.NDArray[np.int64],
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> dict[str, Any] | None:
+    """Return the interactions among these features; None, and a note, where there are none."""
+    if not isinstance(opened.model, InteractingModel):
+        facts["notes"].append("the model cannot tell interactions of features")
+        return None
+    watch = Stopwatch()
+    sample = draw(opened.rows, MOST_ROWS, opened.prepared.experiment.seed)
+    reporter.work(f"interactions, fold {opened.fold}", unit="rows")
+    found = interaction_facts(opened.model, sample, columns, reporter.progress)
+    reporter.done(f"pairs of {len(columns)} features in {sample.n_rows} rows", watch.seconds)
+    return found
 
 
 def _permuted(

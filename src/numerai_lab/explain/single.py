@@ -13,23 +13,32 @@ from numerai_lab.errors import RunError
 from numerai_lab.experiment import OpenedFold
 from numerai_lab.explain.attribution import Attribute, Total, total_of
 from numerai_lab.explain.dependence import column_values
+from numerai_lab.explain.lime import lime_facts
 from numerai_lab.explain.over_eras import directions, earned
 from numerai_lab.explain.sample import draw
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed
 
+LIME = 20
+"""Features that may change in a row's neighbours: those with the largest contributions."""
 _COMPANY = 60
 """Rows of the era that are explained with a single one, in whose spread members are weighed."""
 
 
-def row_facts(opened: OpenedFold, attribute: Attribute, id_: str, seed: int) -> dict[str, Any]:
+def row_facts(
+    opened: OpenedFold, attribute: Attribute, id_: str, seed: int, *, row_by_row: bool
+) -> dict[str, Any]:
     """Explain the prediction of one row.
+
+    Parameters
+    ----------
+    row_by_row : whether the row's prediction depends on no other row; else it has no LIME.
 
     Returns
     -------
     id, era, target, prediction, `raw` (the output that contributions sum to, with `base` and
-    `beside`; of a blend in its own units, without a base), and all features with value and
-    contribution, the largest first.
+    `beside`; of a blend in its own units, without a base), all features with value and
+    contribution, the largest first, and `lime` of the largest of them.
 
     Raises
     ------
@@ -47,7 +56,11 @@ def row_facts(opened: OpenedFold, attribute: Attribute, id_: str, seed: int) -> 
     features = own.features[[row]]
     values = [column_values(features, column)[0] for column in range(frame.n_features)]
     order = np.argsort(-np.abs(total.values[i]), kind="stable")
+    lime = None
+    if row_by_row:
+        lime = lime_facts(opened.predict, own.without_targets(), row, order[:LIME], seed)
     return {
+        "lime": lime,
         "id": id_,
         "era": era,
         "target": float(own.target(opened.prepared.target)[row]),

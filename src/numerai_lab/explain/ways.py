@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.experiment import OpenedFold
 from numerai_lab.explain.attribution import Attribute
 from numerai_lab.explain.sample import draw
 from numerai_lab.explain.shapley import N_BACKGROUND, SampledShapley, predicts_row_by_row
-from numerai_lab.models import ExplainedModel, OnlineModel, history_eras_of
+from numerai_lab.models import (
+    Contributions,
+    ExplainedModel,
+    ExplainedStack,
+    OnlineModel,
+    history_eras_of,
+)
 from numerai_lab.seeds import child_seed
 
 CONTRIBUTIONS, SAMPLING, PERMUTATION = "contributions", "sampling", "permutation"
@@ -46,13 +54,14 @@ def way_of(opened: OpenedFold, seed: int) -> Way:
         )
     company = info.transductive or info.stateful or info.needs_entity or history_eras_of(model) > 0
     row_by_row = not company and predicts_row_by_row(opened.predict, first)
-    if isinstance(model, ExplainedModel):
+    own = own_contributions(opened)
+    if own is not None:
         try:
-            model.contributions(first, np.array([0]))
+            own(first, np.array([0]))
         except ModelError as error:
             notes.append(f"the model has no contributions of its own: {error}")
         else:
-            return Way(CONTRIBUTIONS, model.contributions, row_by_row, tuple(notes))
+            return Way(CONTRIBUTIONS, own, row_by_row, tuple(notes))
     if not row_by_row:
         notes.append(
             "a row's prediction depends on other rows, and the model has no contributions of its "
@@ -67,3 +76,27 @@ def way_of(opened: OpenedFold, seed: int) -> Way:
     )
     sampled = SampledShapley(opened.predict, background, seed)
     return Way(SAMPLING, sampled, True, tuple(notes))
+
+
+def own_contributions(opened: OpenedFold) -> Attribute | None:
+    """Return what a model says itself about its features: by its members, where these are runs.
+
+    None where it, or one of them, says nothing.
+    """
+    model, names = opened.model, opened.rows.feature_names
+    if not opened.members:
+        return model.contributions if isinstance(model, ExplainedModel) else None
+    theirs = {name: own_contributions(member) for name, member in opened.members.items()}
+    if not isinstance(model, ExplainedStack) or None in theirs.values():
+        return None
+    stack: ExplainedStack = model
+
+    def by_member(frame: EraFrame, rows: npt.NDArray[np.int64]) -> tuple[Contributions, ...]:
+        found = {}
+        for name, explain in theirs.items():
+            mine = opened.members[name].rows.feature_names
+            parts = () if explain is None else explain(frame.with_features(mine), rows)
+            found[name] = tuple(one.among(mine, names) for one in parts)
+        return stack.weigh_contributions(found)
+
+    return by_member

@@ -89,11 +89,17 @@ def _loss_cells(one: Facts) -> list[str]:
 def _singles(facts: Facts) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """Yield single rows and eras: a sentence, heads, and the cells of their features."""
     for one in facts.get("rows", ()):
+        lime = {} if one["lime"] is None else {f["feature"]: f for f in one["lime"]["features"]}
         cells = [
-            [f["feature"], number(f["value"], 2), number(f["contribution"], signed=True)]
+            [
+                f["feature"],
+                number(f["value"], 2),
+                number(f["contribution"], signed=True),
+                number(lime[f["feature"]]["weight"] if f["feature"] in lime else None, signed=True),
+            ]
             for f in one["features"][:TOP]
         ]
-        yield explain_words.row_sentence(one), ["feature", "value", "adds"], cells
+        yield explain_words.row_sentence(one), ["feature", "value", "adds", "LIME"], cells
     for one in facts.get("single_eras", ()):
         cells = [
             [f["feature"], number(f["size"]), number(f["earned"], signed=True)]
@@ -145,6 +151,7 @@ def _fold(facts: Facts) -> Html:
         else "",
         *_features(facts),
         *_permutation(facts),
+        *_interactions(facts),
         *_groups(facts),
         *_members(facts),
         *_expected(facts),
@@ -240,6 +247,17 @@ def _permutation(facts: Facts) -> Iterator[Html]:
         yield table(caption, ["feature", "loss", "95 % interval"], rows)
 
 
+def _interactions(facts: Facts) -> Iterator[Html]:
+    told = facts.get("interactions")
+    if told and told["pairs"]:
+        rows = [
+            [code(" x ".join(pair["features"])), number(pair["size"])]
+            for pair in told["pairs"][:TOP]
+        ]
+        caption = f"Interactions: what a pair adds together, {told['rows']} rows"
+        yield table(caption, ["pair", "size"], rows)
+
+
 def _groups(facts: Facts) -> Iterator[Html]:
     if facts.get("groups"):
         rows = [
@@ -272,5 +290,5 @@ def _expected(facts: Facts) -> Iterator[Html]:
 
 def _single_parts(facts: Facts) -> Iterator[Html]:
     for title, head, features in _singles(facts):
-        cells = [[code(name), value, adds] for name, value, adds in features]
+        cells = [[code(name), *numbers] for name, *numbers in features]
         yield table(f"{title}.", head, cells)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from numerai_lab.report.figures import ABSENT, count, eras, number
+from numerai_lab.report.figures import ABSENT, count, eras, number, percent
 
 Facts = Mapping[str, Any]
 HOW = {
@@ -78,6 +78,8 @@ def row_sentence(one: Facts) -> str:
     )
     if one["base"] is not None:
         said += f" from {number(one['base'])} where no feature says anything"
+    if one["lime"] is not None:
+        said += f"; LIME's linear fit explains {percent(one['lime']['fit'])} of its neighbours"
     for name, value in one["beside"].items():
         said += f"; {name} {number(value, signed=True)}"
     return said

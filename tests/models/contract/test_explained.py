@@ -54,6 +54,17 @@ class TakesOtherRows(Explained):
         return (own,)
 
 
+class Pairs(Explained):
+    def interactions(self, frame, rows):
+        (own,) = self.contributions(frame, rows)
+        return own.values[:, :, None] * np.eye(own.values.shape[1])
+
+
+class LosesPairs(Pairs):
+    def interactions(self, frame, rows):
+        return 0.5 * super().interactions(frame, rows)
+
+
 class HasNoneThisTime(Explained):
     def contributions(self, frame, rows=None):
         raise ModelError("none with these parameters")
@@ -62,6 +73,7 @@ class HasNoneThisTime(Explained):
 def test_contributions_that_add_up_pass():
     check_model(Explained)
     check_model(HasNoneThisTime)
+    check_model(Pairs)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +83,7 @@ def test_contributions_that_add_up_pass():
         (ExplainsAnother, "orders rows otherwise"),
         (NamesMembersAlike, "two members are named ''"),
         (LeavesRowsOut, "values have shape"),
+        (LosesPairs, "interactions do not sum to them"),
         (TakesOtherRows, "those of some rows differ"),
     ],
 )
@@ -89,6 +102,20 @@ PARAMS = {
         "weights": "equal",
     },
     "ridge": {"alpha": 0.1},
+    "residual": {
+        "first": {"type": "ridge", "params": {"alpha": 0.1}},
+        "second": {"type": "xgb", "params": {"num_boost_round": 6, "max_depth": 3}},
+        "folds": 2,
+    },
+    "stack": {
+        "members": {
+            "a": {"type": "ridge", "params": {"alpha": 0.1}},
+            "b": {"type": "xgb", "params": {"num_boost_round": 6}},
+        },
+        "weights": "equal",
+        "weights_from": "inner",
+        "inner_folds": 1,
+    },
     "xgb_ttt": {
         "num_boost_round": 12,
         "max_depth": 3,
@@ -133,7 +160,7 @@ def test_the_contributions_of_each_member_sum_to_its_raw_output(fitted, name):
 
 def test_one_output_is_the_prediction_itself(fitted):
     frame = judged_frame(0).without_targets()
-    for name in ("xgb", "ridge", "xgb_ttt"):
+    for name in ("xgb", "ridge", "residual", "xgb_ttt"):
         (own,) = fitted(name).contributions(frame)
         assert own.raw == pytest.approx(fitted(name).predict(frame), abs=1e-5), name
 
@@ -145,6 +172,12 @@ def test_what_adapting_adds_is_a_column_of_its_own(fitted):
     added = detail.predictions - detail.variants["frozen"]
     assert np.abs(added).max() > 0
     assert own.beside["adaptation"] == pytest.approx(added, abs=1e-6)
+
+
+def test_a_stack_weighs_its_members_contributions(fitted):
+    frame = judged_frame(0).without_targets()
+    members = fitted("stack").contributions(frame)
+    assert [(one.name, one.weight) for one in members] == [("a", 0.5), ("b", 0.5)]
 
 
 def test_members_of_an_ensemble_keep_their_names(fitted, tmp_path):

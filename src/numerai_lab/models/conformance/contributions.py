@@ -9,7 +9,12 @@ import numpy as np
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.contract import CONTRIBUTION_TOLERANCE, Contributions, ExplainedModel
+from numerai_lab.models.contract import (
+    CONTRIBUTION_TOLERANCE,
+    Contributions,
+    ExplainedModel,
+    InteractingModel,
+)
 
 _ROUNDING = 1e-5
 
@@ -38,6 +43,10 @@ def problem_of_contributions(model: ExplainedModel, frame: EraFrame, predicted: 
     for member, part in zip(members, model.contributions(frame, some), strict=True):
         if not np.allclose(part.values, member.values[some], rtol=1e-4, atol=1e-6):
             return "those of some rows differ from those of all"
+    if isinstance(model, InteractingModel):
+        pairs = model.interactions(frame, some)
+        if not np.allclose(pairs.sum(axis=2), members[0].values[some], rtol=1e-3, atol=1e-5):
+            return "interactions do not sum to them"
     if len(members) == 1 and not _same_order(members[0], frame, predicted):
         return "the raw output orders rows otherwise than the prediction"
     return ""

@@ -16,6 +16,8 @@ from numerai_lab.models.contract.explained import (
     CONTRIBUTION_TOLERANCE,
     Contributions,
     ExplainedModel,
+    ExplainedStack,
+    InteractingModel,
     explained_rows,
 )
 from numerai_lab.models.contract.export import ExportableModel, Exported
@@ -59,12 +61,14 @@ __all__ = [
     "Detailed",
     "DetailedModel",
     "ExplainedModel",
+    "ExplainedStack",
     "ExportableModel",
     "Exported",
     "FitContext",
     "FitReport",
     "Float32",
     "HistoryModel",
+    "InteractingModel",
     "MemberModel",
     "Members",
     "Model",

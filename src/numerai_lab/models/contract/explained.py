@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.arrays import Float64
+from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract.protocols import Model
 
@@ -40,6 +40,15 @@ class Contributions:
     name: str = ""
     weight: float = 1.0
     beside: Mapping[str, Float64] = field(default_factory=dict)
+
+    def among(self, names: Sequence[str], wanted: Sequence[str]) -> Contributions:
+        """Return the same beside features that add nothing: `names` are its own of `wanted`."""
+        if tuple(names) == tuple(wanted):
+            return self
+        place = {name: i for i, name in enumerate(wanted)}
+        values = np.zeros((len(self.values), len(wanted)), dtype=self.values.dtype)
+        values[:, [place[name] for name in names]] = self.values
+        return replace(self, values=values)
 
     def gap(self) -> float:
         """Return by how much they sum to something else than the output, relative to its size."""
@@ -80,5 +89,38 @@ class ExplainedModel(Model, Protocol):
         ------
         ModelError : the features are not those trained on, or with these parameters there are no
             contributions.
+        """
+        ...
+
+
+@runtime_checkable
+class InteractingModel(ExplainedModel, Protocol):
+    """An explained model of one output that can share contributions out among pairs. Optional."""
+
+    def interactions(self, frame: EraFrame, rows: npt.NDArray[np.int64]) -> Float32:
+        """Return SHAP interaction values, [n_rows, n_features, n_features].
+
+        They are symmetric, and sum over the last axis to the contributions. A row takes
+        4 n_features^2 bytes: ask for few at once.
+
+        Raises
+        ------
+        ModelError : as of `contributions`.
+        """
+        ...
+
+
+@runtime_checkable
+class ExplainedStack(Protocol):
+    """A model made of what other runs predict that says what each member counts. Optional."""
+
+    def weigh_contributions(
+        self, members: Mapping[str, tuple[Contributions, ...]]
+    ) -> tuple[Contributions, ...]:
+        """Return the members' contributions, by member, with its weight in this model.
+
+        Parameters
+        ----------
+        members : by name, of the same rows and features.
         """
         ...

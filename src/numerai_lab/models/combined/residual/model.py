@@ -15,9 +15,11 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined.residual.out_of_fold import coefficient, per_era, predict_blocks
 from numerai_lab.models.combined.residual.params import ResidualParams
-from numerai_lab.models.combined.residual.runtime import total
+from numerai_lab.models.combined.residual.runtime import standardised, total
 from numerai_lab.models.contract import (
     ContinuableModel,
+    Contributions,
+    ExplainedModel,
     ExportableModel,
     Exported,
     FitContext,
@@ -153,6 +155,38 @@ class Residual:
         for _, rows in frame.iter_eras():
             predictions[rows] = total(first[rows], second[rows], self._coefficient)
         return predictions
+
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
+        """Return what features add to the sum of both parts.
+
+        The first part is standardised within the era, which only scales its contributions and
+        moves its base: what the base moves by in an era stands beside (`first, era's level`).
+
+        Raises
+        ------
+        ModelError : the features are not those trained on, or a part predicts something else than
+            the sum of its contributions.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        chosen = np.arange(frame.n_rows) if rows is None else rows
+        whole = self._first.predict(frame).astype(np.float64)
+        first, second = (_own_sum(choice, model, frame, chosen) for choice, model in self._parts())
+        scale, level = np.zeros(frame.n_rows), np.zeros(frame.n_rows)
+        for _, own in frame.iter_eras():
+            scaled = self._coefficient * standardised(whole[own])
+            spread = whole[own].std()
+            scale[own] = self._coefficient / spread if scaled.any() else 0.0
+            level[own] = -scale[own] * whole[own].mean()
+        scale, level = scale[chosen], level[chosen] + scale[chosen] * first.base
+        values = scale[:, None] * first.values + second.values
+        raw = self.predict(frame)[chosen].astype(np.float64)
+        beside = {"first, era's level": level}
+        for one, factor in ((first, scale), (second, np.ones(len(chosen)))):
+            for name, more in one.beside.items():
+                beside[name] = beside.get(name, np.zeros(len(chosen))) + factor * more
+        return (Contributions(values, second.base, raw, beside=beside),)
 
     def save(self, folder: Path) -> None:
         """Write `first/` and `second/` as the parts do, and `meta.json` with the coefficient."""
@@ -292,6 +326,18 @@ class ContinuableResidual(Residual):
         steps = new.n_eras if by_era else max(1, round(first.n_steps * share))
         earlier = first.fit_more(new, self._first_context(ctx, None), steps)
         return self._report(new, earlier, later, ())
+
+
+def _own_sum(
+    choice: ModelChoice, model: Model, frame: EraFrame, rows: npt.NDArray[np.int64]
+) -> Contributions:
+    """Return the contributions of a part whose prediction is their sum. Raises ModelError."""
+    if isinstance(model, ExplainedModel):
+        found = model.contributions(frame, rows)
+        predicted = model.predict(frame)[rows]
+        if len(found) == 1 and np.allclose(found[0].raw, predicted, rtol=1e-4, atol=1e-5):
+            return found[0]
+    raise ModelError(f"part '{choice.type}' predicts no sum of contributions of its features")
 
 
 def _spread(frame: EraFrame, predictions: Float32) -> float:

@@ -6,12 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined.stack.params import StackParams
-from numerai_lab.models.contract import FitContext, FitReport, Members, Model
+from numerai_lab.models.contract import (
+    Contributions,
+    ExplainedModel,
+    FitContext,
+    FitReport,
+    Members,
+    Model,
+)
 from numerai_lab.models.member_choice import MemberChoice
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import InnerPart, inner_parts, sample_weights
@@ -74,6 +82,30 @@ def predict_members(
         name: model.predict(_features(params.members[name], frame).without_targets())
         for name, model in models.items()
     }
+
+
+def explain_members(
+    models: Mapping[str, Model],
+    params: StackParams,
+    frame: EraFrame,
+    rows: npt.NDArray[np.int64] | None,
+) -> dict[str, tuple[Contributions, ...]]:
+    """Return the contributions to rows of each of these members, by name.
+
+    Raises
+    ------
+    ModelError : a member has none.
+    """
+    found = {}
+    for name, model in models.items():
+        if not isinstance(model, ExplainedModel):
+            raise ModelError(f"member '{name}' ({params.members[name].type}) has no contributions")
+        mine = _features(params.members[name], frame)
+        found[name] = tuple(
+            one.among(mine.feature_names, frame.feature_names)
+            for one in model.contributions(mine.without_targets(), rows)
+        )
+    return found
 
 
 def _predict_part(

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.combined.blend import blend
-from numerai_lab.models.combined.stack.inner import Models, fit_members, predict_members
+from numerai_lab.models.combined.stack.inner import (
+    Models,
+    explain_members,
+    fit_members,
+    predict_members,
+)
 from numerai_lab.models.combined.stack.params import EQUAL, WITHOUT, StackParams
 from numerai_lab.models.combined.stack.weighing import columns, missing_in, weigh
 from numerai_lab.models.contract import (
+    Contributions,
     Detailed,
     ExportableModel,
     Exported,
@@ -204,6 +211,38 @@ class Stack:
             self._feature_names,
             self._dtype.name,
             tuple(made_of[name] for name, _ in kept),
+        )
+
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
+        """Return the members' contributions, without those of weight 0.
+
+        Raises
+        ------
+        ModelError : the features are not those of the fit, the members are runs of their own, or
+            one has no contributions.
+        """
+        check_features(self._feature_names, self._dtype, frame)
+        if not self._models:
+            raise ModelError("the members are runs of their own, and only these have contributions")
+        weighed = zip(self.params.members, self._weights, strict=True)
+        counting = {name: self._models[name] for name, weight in weighed if weight}
+        return self.weigh_contributions(explain_members(counting, self.params, frame, rows))
+
+    def weigh_contributions(
+        self, members: Mapping[str, tuple[Contributions, ...]]
+    ) -> tuple[Contributions, ...]:
+        """Return members' contributions with their weights; those of weight 0 are left out."""
+        return tuple(
+            replace(
+                one,
+                name=f"{name}/{one.name}" if one.name else name,
+                weight=float(weight) * one.weight,
+            )
+            for name, weight in zip(self.params.members, self._weights, strict=True)
+            if weight
+            for one in members[name]
         )
 
     def _given(

@@ -251,6 +251,21 @@ class XGB:
         marker = missing_marker(self._dtype)
         return (xgboost_contributions(self._booster, explained_rows(frame, rows), marker),)
 
+    def interactions(self, frame: EraFrame, rows: npt.NDArray[np.int64]) -> Float32:
+        """Return SHAP interaction values of pairs, float32 [n_rows, n_features, n_features].
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or classes were learnt.
+        """
+        self.check(frame)
+        if self._classes is not None:
+            raise no_contributions()
+        matrix = xgboost.DMatrix(frame.features[rows], missing=missing_marker(self._dtype))
+        values: Float32 = self._booster.predict(matrix, pred_interactions=True)
+        return values[:, :-1, :-1]
+
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""
         missing = missing_marker(self._dtype)
