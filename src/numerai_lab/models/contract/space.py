@@ -26,19 +26,29 @@ def shipped_spaces(
     ModelError : a space is none, or its ends do not go with what is written.
     """
     found: dict[Key, Space] = {}
+    base = dict(written or {})
+    without = {(error["loc"], error["type"]) for error in _errors(params, base)}
     for name, mapping in getattr(params, "SPACE", {}).items():
         key = tuple(name.split("."))
         try:
             found[key] = read_space(mapping, where=f"SPACE of {params.__name__}, {name}")
-            for value in found[key].ends:
-                params.model_validate(put(dict(written or {}), key, value))
         except ConfigError as error:
             raise ModelError(str(error)) from None
-        except ValidationError as error:
-            said = error.errors()[0]
-            raise ModelError(
-                f"the model's own space of {name} does not go with these parameters: with the "
-                f"value {value} ({'.'.join(map(str, said['loc']))}: {said['msg']})",
-                fix="write spaces into the config, where the values stand that are to be found",
-            ) from None
+        for value in found[key].ends:
+            for said in _errors(params, put(base, key, value)):
+                if (said["loc"], said["type"]) in without:  # what else must be written, as members
+                    continue
+                raise ModelError(
+                    f"the model's own space of {name} does not go with these parameters: with the "
+                    f"value {value} ({'.'.join(map(str, said['loc']))}: {said['msg']})",
+                    fix="write spaces into the config, where the values stand that are to be found",
+                )
     return found
+
+
+def _errors(params: type[BaseModel], written: Mapping[str, Any]) -> list[Any]:
+    try:
+        params.model_validate(written)
+    except ValidationError as error:
+        return error.errors()
+    return []
