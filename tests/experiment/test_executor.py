@@ -21,8 +21,8 @@ class Backwards(Here):
 class Full(Here):
     """Has no memory left."""
 
-    def room(self):
-        return replace(super().room(), host=0, who="on the moon ", more_parts="more moons")
+    def free_memory(self):
+        return replace(super().free_memory(), host=0, who="on the moon ", more_parts="more moons")
 
 
 class Closed(Here):

@@ -17,7 +17,7 @@ from numerai_lab.models.adapting import (
     Adapted,
     Candidate,
     Choices,
-    Fitted,
+    FittedTrial,
     Guarded,
     decide,
     run_trials,
@@ -138,7 +138,7 @@ class Tilted(Honest):
             plain = Honest(self.params)
             plain.fit(past, ctx)
             f = plain.predict(judged)
-            return Fitted(f, [Candidate(0.0, f, Slope.fit(past))])
+            return FittedTrial(f, [Candidate(0.0, f, Slope.fit(past))])
 
         super().fit(train, ctx)
         self.guarded = self.new_guarded(ctx.seed, ctx.target, ctx.purge_eras)

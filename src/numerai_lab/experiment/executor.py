@@ -23,7 +23,7 @@ from numerai_lab.splits import Fold
 
 
 @dataclass(frozen=True)
-class Room:
+class FreeMemory:
     """Memory that one fit may take.
 
     Attributes
@@ -78,7 +78,7 @@ class FittedFold:
 class Executor(Protocol):
     """Fits models and predicts with them; a run does not know where."""
 
-    def room(self) -> Room:
+    def free_memory(self) -> FreeMemory:
         """Return the memory that a fit may take."""
         ...
 
@@ -118,9 +118,9 @@ class Executor(Protocol):
 class Here:
     """One fit after another, in this process."""
 
-    def room(self) -> Room:
+    def free_memory(self) -> FreeMemory:
         """Return what this process may still take."""
-        return Room(
+        return FreeMemory(
             host=available_bytes(),
             device=device_available_bytes,
             limits=memory_limits(),

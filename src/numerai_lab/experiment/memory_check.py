@@ -24,10 +24,10 @@ def check_memory(prepared: Prepared, executor: Executor) -> None:
     rows = dict(zip(frame.eras.tolist(), (frame.offsets[1:] - frame.offsets[:-1]), strict=True))
     largest = max(prepared.plan.folds, key=lambda fold: sum(rows[e] for e in fold.train.tolist()))
     n_rows = int(sum(rows[era] for era in largest.train.tolist()))
-    room = executor.room()
+    free = executor.free_memory()
     in_parts = prepared.info.in_parts
     if in_parts:
-        n_rows = -(-n_rows // room.n_parts)
+        n_rows = -(-n_rows // free.n_parts)
     shape = fit_shape(prepared, n_rows)
     need = model.memory_needed(shape)
     ways = [
@@ -35,17 +35,17 @@ def check_memory(prepared: Prepared, executor: Executor) -> None:
         "every 4th era (split.train_step: 4)",
         "a part of the rows (data.rows: {share: 0.25})",
         *model.ways_to_take_less(),
-        *([room.more_parts] if in_parts and room.more_parts else []),
+        *([free.more_parts] if in_parts and free.more_parts else []),
     ]
-    if room.host is not None and need.host > room.host:
-        takes = f"{as_size(need.host)} at least; {as_size(room.host)} are available{room.limits}"
-        ways += [room.more_host] if room.more_host else []
-    elif need.device and (free := room.device()) is not None and need.device > free:
-        takes = f"{as_size(need.device)} of the GPU at least; {as_size(free)} of it are free"
+    if free.host is not None and need.host > free.host:
+        takes = f"{as_size(need.host)} at least; {as_size(free.host)} are available{free.limits}"
+        ways += [free.more_host] if free.more_host else []
+    elif need.device and (on_device := free.device()) is not None and need.device > on_device:
+        takes = f"{as_size(need.device)} of the GPU at least; {as_size(on_device)} of it are free"
     else:
         return
     raise UserError(
-        f"fold {largest.index} {room.who}trains on {shape.n_rows:,} rows x {frame.n_features:,} "
+        f"fold {largest.index} {free.who}trains on {shape.n_rows:,} rows x {frame.n_features:,} "
         f"features, which takes {takes}",
         where=prepared.experiment.name,
         fix=f"choose {', '.join(ways[:-1])} or {ways[-1]}",

@@ -158,8 +158,8 @@ def _found(
 
     Returns
     -------
-    The newest finished one; the newest that may be resumed (with `to_resume`); the experiment's own
-    rows, where only they could tell which features it has.
+    The newest finished run; the newest unfinished one that can be resumed (with `to_resume`); and
+    rows loaded for this config, where only these could tell which features it has.
     """
     own: Dataset | None = None
     features = features_for(other, loaded)

@@ -1,4 +1,4 @@
-"""From a resolved config to everything that is decided before the first tree grows."""
+"""From a resolved config to everything that is decided before the first fit."""
 
 from __future__ import annotations
 

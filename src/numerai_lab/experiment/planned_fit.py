@@ -29,7 +29,8 @@ class PlannedFit:
 
     Attributes
     ----------
-    train : labelled rows. stop : those of early stopping, or None; `ctx` has them too.
+    train : labelled rows. stop : rows that tell when to stop early, or None. ctx : what `fit` is
+        given besides `train`; it holds `stop`, too.
     drawn_from : rows of the same eras, where `train` is only a part of them (`data.rows`).
     """
 
@@ -130,9 +131,7 @@ def fit_context(
         stop=stop,
         unlabelled=known,
         members=members,
-        artefacts=_artefacts(train, stop, prepared, say, judged)
-        if prepared.info.artefacts
-        else None,
+        artefacts=_artefacts(train, stop, prepared, say, judged),
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,
         n_threads=experiment.threads or usable_cores(),
@@ -148,7 +147,7 @@ def _artefacts(
     say: Callable[[str], None],
     judged: Eras | None,
 ) -> Artefacts | None:
-    """Return where a fit makes or finds artefacts, bounded by what they may have seen."""
+    """Return where a fit makes or finds artefacts, told the last eras they may have seen."""
     if not prepared.info.artefacts:
         return None
     experiment, libraries = prepared.experiment, prepared.libraries

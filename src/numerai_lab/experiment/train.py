@@ -127,7 +127,7 @@ def train(
         check_memory(prepared, executor)
         executor.check(prepared, reporter)
         references = load_references(prepared.dataset, reporter.say)
-        # what judging needs is checked before the first tree: a typo there must not cost a night
+        # what judging needs is checked before the first fit: a typo there must not cost a night
         check_judging(prepared, references)
         named = {
             name: aligned_baseline(resolved, name, options.data)

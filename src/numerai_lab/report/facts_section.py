@@ -14,7 +14,7 @@ from numerai_lab.report.record import Record
 
 SECONDS = (
     "Fitting is everything from the rows to a model that can predict; in the library is the part "
-    "of it inside the library's own training calls (growing the trees), the rest is binning, "
+    "of it inside the library's own training calls, the rest is preparing rows (as binning), "
     "choosing (weights, strengths) and what a model fits beside."
 )
 

@@ -14,7 +14,7 @@ TOP = 20
 def importance_shares(record: Record) -> dict[str, list[float]]:
     """Return each feature's share of the importance, by fold, the highest mean share first.
 
-    A feature that a fold's trees never used has the share 0 there; folds whose model reports
+    A feature that a fold's model never used has the share 0 there; folds whose model reports
     no gain are left out.
     """
     gains = [

@@ -9,7 +9,7 @@ from adapting_model import CTX, PURGE, Slope, f, world
 from numerai_lab.models.adapting import (
     Candidate,
     Choices,
-    Fitted,
+    FittedTrial,
     Guarded,
     decide,
     run_trials,
@@ -25,7 +25,7 @@ def fit_with(made=None, **more):
         adaptation = Slope.fit(past, **more)
         if made is not None:
             made.append((past, adaptation))
-        return Fitted(f(judged), [Candidate(0.0, f(judged), adaptation)])
+        return FittedTrial(f(judged), [Candidate(0.0, f(judged), adaptation)])
 
     return fit
 

@@ -42,7 +42,7 @@ class Block:
     ----------
     path : the file. shape : (n_rows, n_columns) that it must hold.
     bounds : lowest and highest value in it.
-    sha256 : its checksums, chunk by chunk; here they only say what is in it.
+    sha256 : its checksums, chunk by chunk; they identify its content, and are not checked here.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Block:
         self.values: Int8 = np.frombuffer(self._map, dtype=np.int8).reshape(shape)
 
     def release(self, first: int, stop: int) -> None:
-        """Give the pages of rows first..stop - 1 back."""
+        """Give the pages of rows first..stop - 1 back to the system."""
         if not hasattr(
             mmap, "MADV_DONTNEED"
         ):  # Windows has none; it takes pages when it needs them
@@ -175,7 +175,10 @@ class BlockFeatures:
         return values if dtype is None else values.astype(dtype)
 
     def bounds(self) -> tuple[int, int]:
-        """Return (low, high) of the blocks that are read, for all their rows and columns."""
+        """Return (lowest, highest) value of the blocks that hold these features.
+
+        Bounds, not the range of what is selected: a block's other rows and columns count, too.
+        """
         found = [part.block.bounds for part in self._parts]
         return min(low for low, _ in found), max(high for _, high in found)
 
@@ -189,7 +192,7 @@ class BlockFeatures:
 
     @property
     def identity(self) -> str:
-        """Hex digits of the store, the features and the rows: of what is in the files."""
+        """16 hex digits that differ where values do: from the store, blocks, features, rows."""
         content = hashlib.sha256(self._folder.name.encode())
         names = [(self._blocks[block].content, column) for block, column in self._columns]
         content.update(repr(names).encode())
@@ -202,7 +205,10 @@ class BlockFeatures:
         return self._folder / "derived"
 
     def damage_of(self, path: Path, mark: Mapping[str, Any]) -> str | None:
-        """Say how a file in `folder` differs from its mark, as far as `data.store.verify` asks."""
+        """Say how a file in `folder` differs from its mark (bytes, sha256); None if it does not.
+
+        How closely it is looked at is `data.store.verify`.
+        """
         wrong = size_damage(path, mark["bytes"])
         if wrong is not None:
             return wrong.reason

@@ -18,7 +18,7 @@ from numerai_lab.experiment.cluster.fits import (
 )
 from numerai_lab.experiment.cluster.rows import missing_file
 from numerai_lab.experiment.cluster.workers import Cluster
-from numerai_lab.experiment.executor import Fitted, FittedFold, Room, begin_fold
+from numerai_lab.experiment.executor import Fitted, FittedFold, FreeMemory, begin_fold
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.records import versions
@@ -34,9 +34,9 @@ class ClusterExecutor:
 
     cluster: Cluster
 
-    def room(self) -> Room:
+    def free_memory(self) -> FreeMemory:
         """Return what the worker with the least has."""
-        return Room(
+        return FreeMemory(
             host=self.cluster.memory,
             device=self._device_bytes,
             n_parts=len(self.cluster.workers),

@@ -20,7 +20,7 @@ from numerai_lab.models.adapting.history import GainHistory
 from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
 from numerai_lab.models.adapting.trials import (
     Candidate,
-    Fitted,
+    FittedTrial,
     FitTrial,
     Trial,
     run_trials,
@@ -36,7 +36,7 @@ __all__ = [
     "Choices",
     "Decision",
     "FitTrial",
-    "Fitted",
+    "FittedTrial",
     "GainHistory",
     "Guarded",
     "State",

@@ -1,4 +1,8 @@
-"""The guard: weight and strength above 0 only where held-out training eras surely gain."""
+"""The guard: weight and strength above 0 only where held-out training eras surely gain.
+
+A model predicts f + strength x change(era). f is its prediction unadapted; it may have been trained
+with an auxiliary loss, which has a weight.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedTrial:
     """What was fitted for a trial.
 
     Attributes
@@ -49,7 +49,7 @@ class Fitted:
     candidates: Iterable[Candidate]
 
 
-FitTrial = Callable[[EraFrame, EraFrame], Fitted | str]
+FitTrial = Callable[[EraFrame, EraFrame], FittedTrial | str]
 """Fits on labelled past eras (first), for judged ones without labels (second).
 
 A text is the reason why nothing can be adapted.

@@ -1,4 +1,8 @@
-"""What an earlier start left open, and what the server has of it: journals, damaged ones too."""
+"""Settle what an earlier start left open: ask the server which submissions it has.
+
+A journal is written before a submission is sent and removed with its receipt, so one that is there
+tells of a start that ended in between.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +32,10 @@ def recover(
     sleep: Sleep,
     clock: Clock = time.monotonic,
 ) -> Receipt | None:
-    """Finish what a journal tells: the receipt if the server has the submission, else None.
+    """Finish the submission of a journal: return its receipt if the server has it, else None.
 
-    None only after the server's list was seen without it `GRACE_SECONDS` after it was sent.
+    None only after the server's list was seen without it `GRACE_SECONDS` after it was sent, or
+    `LOOKS_SECONDS` where the server had answered.
 
     Raises
     ------
@@ -78,9 +83,10 @@ def recover_damaged(
     *,
     sleep: Sleep,
 ) -> Receipt | None:
-    """Look whether the server has what a damaged journal was written for, and move it aside.
+    """Look whether the server has the submission of a damaged journal, and move the file aside.
 
-    What it was written for may still be on its way, and how old it is cannot be known.
+    How old it is cannot be known, and the submission may still be on its way: absence is believed
+    after `GRACE_SECONDS` only.
 
     Raises
     ------
@@ -113,7 +119,7 @@ def recover_damaged(
 def submitted_already(
     tournament: Tournament, state: State, slot: Slot, model_id: str, open_round: Round
 ) -> Receipt | None:
-    """Return a receipt for a submission of this round that something else made, if there is one."""
+    """Return a receipt for a submission of this round made elsewhere, None if there is none."""
     one = find_submission(tournament, state, model_id, open_round)
     if one is None:
         return None
@@ -123,7 +129,7 @@ def submitted_already(
 
 
 def check_counted(tournament: Tournament, state: State, receipt: Receipt) -> Receipt:
-    """Ask for which round a submission counts that the server did not tell of when it was made.
+    """Ask for which round a submission counts, where the server did not say when it was made.
 
     Returns
     -------

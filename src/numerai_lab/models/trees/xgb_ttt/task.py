@@ -1,5 +1,8 @@
-"""What a self-supervised task is: it reads a small code from an era, and names row targets."""
-# ruff: noqa: ARG002, B027 - what a task may say has a default that looks at nothing
+"""A self-supervised task: it summarises an era in a few numbers, its code, without any label.
+
+Trees may be trained jointly: on the target, and on auxiliary targets that the task names per row.
+"""
+# ruff: noqa: ARG002, B027 - optional methods have defaults that use no argument
 
 from __future__ import annotations
 
@@ -27,11 +30,12 @@ _LARGEST_TARGET = 4.0
 
 
 class AuxiliaryTask(ABC):
-    """Reads a code from an era; fitted on the features of training eras, never on labels.
+    """Computes the code of an era; fitted on the features of training eras, never on labels.
 
-    A task says with `summary` which statistics of an era it looks at. With m their mean over
-    training eras and D the leading principal directions of their movement that pass the noise
-    test, the code of an era minimises a loss that is quadratic in the code (`loss`), by default
+    `summary` returns the statistics of an era that the task looks at. With m their mean over
+    training eras, and D the leading principal directions in which they move from era to era, as
+    far as these pass the noise test (`fit`), the code s of an era minimises a loss that is
+    quadratic in s (`loss`), by default
 
         ||values - m - D s||^2 + ridge ||s - prior||^2
 
@@ -68,17 +72,17 @@ class AuxiliaryTask(ABC):
 
     @abstractmethod
     def row_targets(self, era: EraStatistics) -> Float32:
-        """Return what joint trees learn beside the target, float32 [n_rows, n_targets]."""
+        """Return the auxiliary targets of jointly trained trees, float32 [n_rows, n_targets]."""
 
     def prepare(self, train: EraFrame, columns: npt.NDArray[np.int64], seed: int) -> None:
         """Learn what `summary` needs, before it is first called."""
 
     def hidden(self) -> list[int]:
-        """Return which of the features that are read joint trees must not see."""
+        """Return positions, among the features read, that jointly trained trees must not see."""
         return []
 
     def loss(self, era: Summary) -> tuple[Float64, Float64]:
-        """Return G, float64 [n_codes, n_codes], and r of the loss s'Gs - 2 r's."""
+        """Return G, float64 [n_codes, n_codes], and r [n_codes] of the loss s'Gs - 2 r's."""
         seen = self.directions if era.seen.all() else self.directions * era.seen[:, None]
         left = era.values - self.mean
         return (seen.T @ seen).astype(np.float64), (seen.T @ left).astype(np.float64)
@@ -91,7 +95,7 @@ class AuxiliaryTask(ABC):
         """Learn from the free codes of training eras, float64 [n_eras, n_codes]."""
 
     def after(self, number: int, era: EraStatistics) -> Self | None:
-        """Return the task as it is once era `number` has been; None if that tells it nothing."""
+        """Return the task with what era `number` has taught it; None if that is nothing."""
         return None
 
     def more_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -238,7 +242,7 @@ def task_class(name: str) -> type[AuxiliaryTask]:
 def readable_eras(
     train: EraFrame, columns: npt.NDArray[np.int64]
 ) -> Iterator[tuple[int, slice, EraStatistics]]:
-    """Yield (number, rows, statistics) of every era that says enough about itself."""
+    """Yield (number, rows, statistics) of every era that has enough rows and values for them."""
     for number, rows in train.iter_eras():
         era = era_statistics(train.features[rows][:, columns])
         if not isinstance(era, str):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.adapting import Candidate, Choices, Fitted
+from numerai_lab.models.adapting import Candidate, Choices, FittedTrial
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.trees.xgb import XGB
 from numerai_lab.models.trees.xgb_ttt.adaptation import Adaptation
@@ -48,7 +48,7 @@ class TrialFit:
     choices: Choices
     grown: Callable[[], None]
 
-    def __call__(self, past: EraFrame, judged: EraFrame) -> Fitted | str:
+    def __call__(self, past: EraFrame, judged: EraFrame) -> FittedTrial | str:
         """Fit on `past`; predictions and candidates for `judged`, or why eras cannot be read."""
         weights = None if self.ctx.weights is None else self.ctx.weights[: past.n_rows]
         quiet = replace(
@@ -88,4 +88,4 @@ class TrialFit:
                     adaptation = adaptation.with_past(judged)
                 yield Candidate(weight, f.predict(judged), adaptation)
 
-        return Fitted(base.predict(judged), candidates())
+        return FittedTrial(base.predict(judged), candidates())
