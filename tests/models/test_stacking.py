@@ -16,11 +16,13 @@ from numerai_lab.models.conformance.toy import toy_frame
 from stacked_model import Weighted, WeightedParams
 
 TWO = {"members": {"a": {"type": "xgb"}, "b": {"type": "lgbm_ensemble"}}}
+LIGHT = {"members": {"a": {"type": "ridge"}, "b": {"type": "max_sharpe"}}}
+"""The same, and no library of trees for a new process to import."""
 
 
 def test_it_keeps_every_promise(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(stacked_model.__file__).parent))
-    check_model(Weighted, TWO, fresh_process=True)
+    check_model(Weighted, LIGHT, fresh_process=True)
 
 
 class Forgets(Weighted):

@@ -235,10 +235,10 @@ def test_the_check_finds_wrong_details():
 
 def test_the_check_finds_a_control_that_cannot_be_shared_out():
     class Narrow(XGBTTT):
-        def predict_control(self, frame, apart, others):
-            return super().predict_control(frame, apart, others[::-1])
+        def predict_control(self, frame, apart, others, history=None):
+            return super().predict_control(frame, apart, others[::-1], history)
 
-    adapt = {"strength": 0.5, "trees": ADAPTER}
+    adapt = {"strength": 0.5, "trees": {"num_boost_round": 4, "bags": 2}}
     kept = {"num_boost_round": 5, "auxiliary": {"noise_ratio": 0}, "adapt": adapt}
     check_model(XGBTTT, kept)
     with pytest.raises(ModelError, match="'shuffled' of eras in two parts differs"):

@@ -46,7 +46,7 @@ def auto(linked):
 
 # noise_ratio 0: the toy frames have no regime, and the adaptation must run nevertheless
 EVERY = {"noise_ratio": 0}
-FEW = {"trees": {"num_boost_round": 8, "bags": 2}}
+FEW = {"trees": {"num_boost_round": 4, "bags": 2}}
 JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
 
 
@@ -67,7 +67,7 @@ JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
 )
 def test_keeps_the_promises_of_a_model(auxiliary, adapt):
     few = FEW if adapt and "method" not in adapt else {}
-    check_model(XGBTTT, {"num_boost_round": 10, "auxiliary": auxiliary, "adapt": {**few, **adapt}})
+    check_model(XGBTTT, {"num_boost_round": 5, "auxiliary": auxiliary, "adapt": {**few, **adapt}})
 
 
 def test_gains_where_the_features_reveal_the_regime(linked, auto):
