@@ -44,6 +44,11 @@ def test_each_member_sums_to_what_its_run_predicted(stacked):
     weights = {member["name"]: member["weight"] for member in told["members"]}
     assert weights == pytest.approx({"shallow": 0.5, "other": 0.5})
     table = pq.read_table(told["table"]).to_pandas()
+    for member in told["members"]:
+        own = table[table["member"] == member["name"]]
+        sizes = own.filter(like="feature_").abs().groupby(own["era"]).mean().mean()
+        assert member["largest"][0]["feature"] == sizes.idxmax()
+        assert member["largest"][0]["share"] == pytest.approx(sizes.max() / sizes.sum(), rel=1e-4)
     features = [name for name in table if name.startswith("feature_")]
     for name, own in table.groupby("member"):
         (folder,) = (runs / f"stack.{name}").iterdir()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models import CONTRIBUTION_TOLERANCE, Contributions
 
+LARGEST = 5
+"""Features that are named for each member."""
 Attribute = Callable[[EraFrame, npt.NDArray[np.int64]], tuple[Contributions, ...]]
 """Explains rows of a frame of whole eras, without targets."""
 
@@ -67,6 +69,29 @@ def gap_sentence(largest: float) -> str:
     )
 
 
-def member_facts(members: tuple[Contributions, ...]) -> list[dict[str, Any]]:
-    """Return name and weight of each member."""
-    return [{"name": member.name, "weight": member.weight} for member in members]
+class MemberSizes:
+    """How much each feature adds to each member's own output, over eras."""
+
+    def __init__(self) -> None:
+        self._weights: dict[str, float] = {}
+        self._sizes: dict[str, list[Float64]] = {}
+
+    def add(self, members: Sequence[Contributions]) -> None:
+        """Add the drawn rows of an era."""
+        for member in members:
+            self._weights[member.name] = member.weight
+            size = np.abs(member.values).mean(axis=0, dtype=np.float64)
+            self._sizes.setdefault(member.name, []).append(size)
+
+    def facts(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return name and weight of each member, and its largest features with their shares."""
+        found = []
+        for name, weight in self._weights.items():
+            size = np.mean(self._sizes[name], axis=0)
+            whole = float(size.sum())
+            first = np.argsort(-size, kind="stable")[:LARGEST].tolist()
+            largest = [
+                {"feature": names[i], "share": float(size[i]) / whole} for i in first if size[i] > 0
+            ]
+            found.append({"name": name, "weight": weight, "largest": largest})
+        return found

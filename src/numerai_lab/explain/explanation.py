@@ -23,7 +23,7 @@ from numerai_lab.experiment import (
     write_explanation,
 )
 from numerai_lab.explain.asked import ExplainOptions, check_expected, fold_asked
-from numerai_lab.explain.attribution import Attribute, gap_sentence, member_facts, total_of
+from numerai_lab.explain.attribution import Attribute, MemberSizes, gap_sentence, total_of
 from numerai_lab.explain.dependence import Dependence, column_values
 from numerai_lab.explain.groups import groups_of
 from numerai_lab.explain.over_eras import Intervals, OverEras
@@ -156,7 +156,7 @@ def _over_eras(
     """Explain the drawn rows era by era; tells in `facts` what was explained."""
     rows, watch, largest = opened.rows, Stopwatch(), 0.0
     groups = groups_of(rows.feature_names, opened.prepared.dataset.feature_sets)
-    eras = KeptEras(rows.feature_names, groups)
+    eras, sizes = KeptEras(rows.feature_names, groups), MemberSizes()
     reporter.work(f"contributions, fold {opened.fold}", unit="eras")
     for i, (frame, drawn) in enumerate(sample.each()):
         members = attribute(frame.without_targets(), drawn)
@@ -164,10 +164,11 @@ def _over_eras(
         largest = max(largest, *(member.gap() for member in members))
         eras.keep(own, total_of(members))
         table.add(own, members)
+        sizes.add(members)
         reporter.progress(i + 1, len(sample.eras))
     reporter.done(f"{sample.n_rows:,} rows of {len(sample.eras)} eras", watch.seconds)
     facts["explained"] = {"rows": sample.n_rows, "of": rows.n_rows, "eras": len(sample.eras)}
-    facts["members"] = member_facts(members)
+    facts["members"] = sizes.facts(rows.feature_names)
     facts["largest_gap"] = largest
     facts["notes"].append(gap_sentence(largest))
     if len(members) > 1:

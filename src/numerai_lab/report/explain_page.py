@@ -277,8 +277,18 @@ def _groups(facts: Facts) -> Iterator[Html]:
 def _members(facts: Facts) -> Iterator[Html]:
     members = facts.get("members", ())
     if len(members) > 1:
-        rows = [[breakable(one["name"]), number(one["weight"], 3)] for one in members]
-        yield table("Members that count", ["member", "weight"], rows)
+        rows = [
+            [
+                breakable(one["name"]),
+                breakable(
+                    ", ".join(f"{f['feature']} {percent(f['share'])}" for f in one["largest"])
+                ),
+                number(one["weight"], 3),
+            ]
+            for one in members
+        ]
+        head = ["member", "largest features", "weight"]
+        yield table("Members that count", head, rows, text_columns=2)
 
 
 def _expected(facts: Facts) -> Iterator[Html]:
