@@ -9,6 +9,7 @@ import pytest
 import numerai_lab
 
 ROOT = Path(numerai_lab.__file__).parent
+REPOSITORY = Path(__file__).parent.parent
 
 # package or module -> what it may import
 BASE = {
@@ -291,3 +292,26 @@ def test_tests_patch_no_underscored_names():
         if name.startswith("_") and not name.endswith("__")
     ]
     assert found == []
+
+
+def test_the_tree_drawn_in_the_documentation_is_that_of_the_packages():
+    text = (REPOSITORY / "ARCHITECTURE.md").read_text("utf-8")
+    tree = text.partition("src/numerai_lab/\n")[2].partition("```")[0]
+    drawn, package = set(), ""
+    for line in tree.splitlines():
+        name, outermost = line.split()[0], not line.startswith("   ")
+        drawn.add(name if outermost else package + name)
+        package = name if outermost else package
+    assert [name for name in drawn if not (ROOT / name).exists()] == []
+    folders = {
+        f"{path.parent.relative_to(ROOT).as_posix()}/"
+        for path in [*ROOT.glob("*/__init__.py"), *ROOT.glob("*/*/__init__.py")]
+    }
+    assert {name for name in drawn if name.endswith("/")} == folders
+
+
+def test_tests_lie_in_folders_as_the_packages_do():
+    tests = REPOSITORY / "tests"
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert len(folders) > 20
+    assert [str(folder) for folder in folders if not (ROOT / folder).is_dir()] == []
