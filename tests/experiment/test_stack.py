@@ -96,6 +96,8 @@ def test_members_equal_weights_and_the_stack_without_each_are_scored(made, lab):
     page = (only(made, "stack") / "report.html").read_text()
     assert "Weights of members" in page
     assert "stack without line" in page
+    assert "4 more differences" in page  # of 8: the first three and the benchmark have cards
+    assert page.count("corr, prediction - ") == 4
 
 
 def test_a_bundle_holds_the_members_and_predicts_as_the_run(made):

@@ -8,6 +8,9 @@ from numerai_lab.report.markup import Html, h
 from numerai_lab.report.record import Record
 from numerai_lab.report.score_shapes import MODEL, Stats
 
+MOST_DIFFERENCES = 4
+"""A model that shows more variants leaves the others to the list below the scores."""
+
 
 def _card(name: object, value: str, *below: object) -> Html:
     lines = (h("span", line) for line in below)
@@ -47,11 +50,15 @@ def cards(record: Record) -> Html:
         shown.append(_card(name, number(bmc.mean), *below))
     positive = f"{percent(corr.hit_rate)} of eras positive"
     shown.append(_card("max drawdown", number(corr.max_drawdown, 3), positive))
-    own = [c for c in scores.comparisons if c.prediction == MODEL]
-    for c in (c for c in own if c.metric == "corr"):
+    own = [c for c in scores.comparisons if c.prediction == MODEL and c.metric == "corr"]
+    left_out = len(own) - MOST_DIFFERENCES if len(own) > MOST_DIFFERENCES else 0
+    for c in own if not left_out else [*own[: MOST_DIFFERENCES - 1], own[-1]]:
         difference = number(c.mean_difference, signed=True)
         below = [_range(c.ci_low, c.ci_high), c.way]
         if c.n_eras != corr.n_eras:
             below.append(f"on the same {figures.in_eras(c.n_eras, c.first_era, c.last_era)}")
         shown.append(_card(f"corr, {c.name}", difference, *below))
+    if left_out:
+        link = h("a", "listed under Scores", href="#scores")
+        shown.append(_card("corr", f"{left_out} more differences", link))
     return h("dl", *shown, class_="cards")
