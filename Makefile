@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-full test-slow lock clean
+.PHONY: demo test lint bench bench-full test-slow test-very-slow lock clean
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "numerai_lab needs Python 3.11 or newer; run make PYTHON=python3.12 ...")'
@@ -22,13 +22,18 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # Test modules are compiled once, also where the environment says not to keep bytecode.
-test test-slow: export PYTHONDONTWRITEBYTECODE =
+test test-slow test-very-slow: export PYTHONDONTWRITEBYTECODE =
 
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --durations=25
 
+# Processes of several hosts, the container's environment, and 60 rounds of a tournament.
 test-slow: $(READY)
-	$(BIN)/pytest -m slow -n 1
+	$(BIN)/pytest -m "slow and not very_slow" -n 1 --durations=25
+
+# Ten simulations of 100 rounds, and submissions killed at every step: minutes each.
+test-very-slow: $(READY)
+	$(BIN)/pytest -m very_slow -n 1 --durations=25
 
 # About ten minutes on two quiet cores.
 bench: $(READY)

@@ -13,6 +13,7 @@ from submit_lab import SLOTS, ThreadStandIn
 MINUTE = 60.0
 WINDOW = 60 * MINUTE
 SECRETS = (PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET, "stand-in-signature")
+VERY_SLOW = [pytest.mark.slow, pytest.mark.very_slow]
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ SECRETS = (PUBLIC, SECRET, WORK_PUBLIC, WORK_SECRET, "stand-in-signature")
     [
         (0, 24),
         pytest.param(0, 60, marks=pytest.mark.slow),
-        *(pytest.param(seed, 100, marks=pytest.mark.slow) for seed in range(1, 11)),
+        *(pytest.param(seed, 100, marks=VERY_SLOW) for seed in range(1, 11)),
     ],
 )
 @pytest.mark.timeout(1200)

@@ -18,13 +18,14 @@ def left_over(submit) -> list[str]:
 
 
 TWO = ("alpha", "gamma")
+VERY_SLOW = [pytest.mark.slow, pytest.mark.very_slow, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize(
     ("slots", "stride", "least"),
     [
         (TWO[:1], 4, 12),
-        pytest.param(TWO, 1, 90, marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
+        pytest.param(TWO, 1, 90, marks=VERY_SLOW),
     ],
 )
 def test_killed_at_every_step_it_is_finished_by_the_next_start(
@@ -80,7 +81,7 @@ def test_killed_after_the_round_closed_the_receipt_is_not_lost(submit, zygote):
     "skews",
     [
         (-120, -5, 60, 120),
-        pytest.param(range(-120, 121, 6), marks=[pytest.mark.slow, pytest.mark.timeout(1200)]),
+        pytest.param(range(-120, 121, 6), marks=VERY_SLOW),
     ],
     ids=["some", "many"],
 )
