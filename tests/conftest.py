@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,11 @@ def pytest_configure(config):
 
 settings.register_profile("lab", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("lab")
+
+
+def pytest_sessionfinish() -> None:
+    """Wait for the process that workers of a cluster are forked from: none is left behind."""
+    forkserver._forkserver._stop()
 
 
 @pytest.fixture(scope="session")

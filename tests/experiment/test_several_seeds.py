@@ -167,7 +167,8 @@ def test_a_stopped_command_goes_on_with_the_run_that_was_stopped(tiny_config, tm
     options = TrainOptions(tmp_path / "runs")
     with pytest.raises(KeyboardInterrupt), Stops(5) as reporter:
         train_seeds(resolved, 2, options, reporter)
-    there = sorted(tmp_path.glob("runs/tiny/*"))
+    # by when they began: folders that are named within one second sort by their config's hash
+    there = sorted(tmp_path.glob("runs/tiny/*"), key=lambda p: RunDir(p).manifest()["created_utc"])
     assert [RunDir(path).finished for path in there] == [True, False]
     with Stops(-1) as reporter:
         runs = train_seeds(resolved, 2, options, reporter)
