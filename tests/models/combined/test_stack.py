@@ -129,8 +129,24 @@ def test_eras_that_a_member_lacks_teach_nothing_and_are_predicted_without_it():
     expected = blend(two, np.array([weights["a"], weights["c"]]))
     np.testing.assert_array_equal(detail.predictions[era], expected)
     assert np.all(detail.variants["b"][era] == 0.5)
-    with pytest.raises(ModelError, match=f"no member predicts every row of era {frame.eras[0]}"):
+    with pytest.raises(ModelError, match=f"no member predicts the rows of era {frame.eras[0]}"):
         model.predict(frame, dict.fromkeys("abc", given["b"]))
+
+
+def test_a_member_that_lacks_a_few_rows_has_its_median_there():
+    frame = toy_frame(0)
+    given = signal_and_noise(frame)
+    few = frame.offsets[:-1][np.diff(frame.offsets) >= 5]
+    given["b"][few] = np.nan
+    model, report, _ = fitted(out_of_fold(given))
+    assert report.details["weights_on"]["n_eras"] == frame.n_eras
+    assert not any("lacks" in note for note in report.notes)
+    detail = model.predict_in_detail(frame, given)
+    assert detail.remarks == []
+    for start, stop in zip(frame.offsets[:-1], frame.offsets[1:], strict=True):
+        if start in few:
+            middle = np.float32(np.nanmedian(given["b"][start:stop]))
+            assert detail.variants["b"][start] == middle
 
 
 def test_what_it_shows_beside_its_prediction():

@@ -122,7 +122,8 @@ class Stack:
     def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
         """Predict float32 [n_rows], ranks in (0, 1) within each era.
 
-        A member that lacks a row of an era does not count in it: the other weights take its share.
+        A member that lacks more than a fifth of an era's rows does not count in it: the other
+        weights take its share.
 
         Raises
         ------
@@ -141,8 +142,9 @@ class Stack:
         predictions, remarks = self._blended(frame, given, self._weights)
         equal, _ = self._blended(frame, given, np.full(len(names), 1 / len(names)))
         variants = {EQUAL: equal}
-        for name, values in given.items():
-            variants[name] = np.where(np.isnan(values), np.float32(_MIDDLE), values)
+        alone = np.vstack([columns(given, rows) for _, rows in frame.iter_eras()])
+        for name, values in zip(names, alone.T, strict=True):
+            variants[name] = np.where(np.isnan(values), _MIDDLE, values).astype(np.float32)
         if len(names) > 2:
             for i, name in enumerate(names):
                 rest = np.delete(self._weights, i)
@@ -264,7 +266,7 @@ class Stack:
             values = columns(given, rows)
             there = ~missing_in(values)
             if not there.any():
-                raise ModelError(f"no member predicts every row of era {era}")
+                raise ModelError(f"no member predicts the rows of era {era}")
             mine = weights[there]
             if not np.any(mine):
                 mine = np.full(len(mine), 1 / len(mine))

@@ -15,6 +15,11 @@ from numerai_lab.models.combined.stack.params import EQUAL, StackParams
 from numerai_lab.models.contract import Members
 from numerai_lab.scoring import corr_per_era
 
+MOST_LACKING = 0.2
+"""Share of an era's rows up to which a member may lack predictions and still count in it.
+
+As a prediction with fewer than 80 % of an era's rows has no score there."""
+
 
 @dataclass(frozen=True)
 class Weighing:
@@ -38,7 +43,7 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
     Parameters
     ----------
     given : out-of-fold predictions of eras whose labels are known. Those in which a member lacks
-        a prediction teach nothing, and are counted.
+        more than `MOST_LACKING` of the rows teach nothing, and are counted.
     target : that the weights are fitted to.
     """
     names = list(given.predictions)
@@ -71,12 +76,21 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
 
 
 def columns(predictions: Mapping[str, Float32], rows: slice) -> Float64:
-    """Return members' predictions of some rows, float64 [n_rows, n_members]."""
-    return np.column_stack([values[rows] for values in predictions.values()]).astype(np.float64)
+    """Return members' predictions of one era's rows, float64 [n_rows, n_members].
+
+    A member that lacks a few rows has its median there, which says nothing for or against them;
+    one that lacks more than `MOST_LACKING` of the era stays NaN.
+    """
+    values = np.column_stack([values[rows] for values in predictions.values()]).astype(np.float64)
+    for column in values.T:
+        gaps = np.isnan(column)
+        if 0 < gaps.mean() <= MOST_LACKING:
+            column[gaps] = np.median(column[~gaps])
+    return values
 
 
 def missing_in(values: Float64) -> npt.NDArray[np.bool_]:
-    """Tell which members lack a prediction of any row, bool [n_members]."""
+    """Tell which members count as absent in an era, bool [n_members]; `values` as of `columns`."""
     return np.asarray(np.isnan(values).any(axis=0))
 
 
