@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -26,7 +27,7 @@ LEFT_OUT: Any = object()
 """In place of a value: the key is not written."""
 
 
-class _Space(Section):
+class _Space(Section, ABC):
     default: Any = Field(None, description="the value that the tuned one is compared with")
 
     @property
@@ -34,9 +35,9 @@ class _Space(Section):
         """What stands here in the config that is not tuned; `LEFT_OUT` where it is not written."""
         return self.default if "default" in self.model_fields_set else LEFT_OUT
 
+    @abstractmethod
     def holds(self, value: Any) -> bool:
         """Whether a value is one that may be found."""
-        raise NotImplementedError
 
     def _with_default_inside(self) -> Self:
         default = self.default_value

@@ -50,11 +50,11 @@ class LinearModel(ABC):
     info: ClassVar[ModelInfo]
     Params: ClassVar[type[LinearParams]]
     sums_type: ClassVar[type[EraSums]]
-    penalties: ClassVar[Float64]
+    penalties: ClassVar[Float64] = 10.0 ** np.arange(-3, 3.1, 0.5)
     """Those that `auto` tries, in ascending order."""
     name: ClassVar[str]
     penalty_name: ClassVar[str]
-    default_penalty: ClassVar[float]
+    default_penalty: ClassVar[float] = 0.1
     """Taken where `auto` has too few eras to choose on."""
     needs: ClassVar[str]
     """What it cannot learn without, for an error."""

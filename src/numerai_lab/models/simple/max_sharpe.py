@@ -32,10 +32,8 @@ class MaxSharpe(LinearModel):
     )
     Params: ClassVar[type[MaxSharpeParams]] = MaxSharpeParams
     sums_type: ClassVar[type[EraSums]] = ReturnSums
-    penalties: ClassVar[Float64] = 10.0 ** np.arange(-3, 3.1, 0.5)
     name: ClassVar[str] = "max_sharpe"
     penalty_name: ClassVar[str] = "shrinkage"
-    default_penalty: ClassVar[float] = 0.1
     needs: ClassVar[str] = "two training eras in which features and labels vary, not all alike"
 
     params: MaxSharpeParams

@@ -31,10 +31,8 @@ class Ridge(LinearModel):
     )
     Params: ClassVar[type[RidgeParams]] = RidgeParams
     sums_type: ClassVar[type[EraSums]] = GramSums
-    penalties: ClassVar[Float64] = 10.0 ** np.arange(-3, 3.1, 0.5)
     name: ClassVar[str] = "ridge"
     penalty_name: ClassVar[str] = "alpha"
-    default_penalty: ClassVar[float] = 0.1
     needs: ClassVar[str] = "a training era in which features and labels vary"
 
     params: RidgeParams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,7 @@ from numerai_lab.models.simple.centred import CentredRows
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-class EraSums:
+class EraSums(ABC):
     """Means and variances of the features over eras, each era with its weight.
 
     Parameters
@@ -54,9 +55,9 @@ class EraSums:
         self._means += weight * np.where(there, rows.means, 0)
         self._variances += weight * rows.variances
 
+    @abstractmethod
     def coefficients(self, penalties: Sequence[float]) -> Float64:
         """Return the coefficients for each penalty, float64 [n_features, n_penalties]."""
-        raise NotImplementedError
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return everything as arrays, for saving."""
