@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +21,16 @@ from numerai_lab.config import (
 )
 from numerai_lab.data import Dataset, chosen_features, horizon_days
 from numerai_lab.errors import ConfigError, did_you_mean
-from numerai_lab.models import MemberChoice, get_model, info_of, members_of, models_within
+from numerai_lab.models import (
+    MemberChoice,
+    get_model,
+    info_of,
+    is_member_name,
+    members_of,
+    models_within,
+)
 from numerai_lab.splits import Plan
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
 _OWN_OF_DATA = ("targets", "optional_targets", "feature_set", "features")
 _OWN_OF_SPLIT = ("train_step", "train_offset")
@@ -187,7 +192,7 @@ def member_experiments(resolved: Resolved, params: BaseModel) -> dict[str, Resol
     found = {}
     for name, choice in members_of(model_class, params).items():
         where = f"{resolved.path} member '{name}'"
-        if _NAME.fullmatch(name) is None:
+        if not is_member_name(name):
             raise ConfigError(
                 f"'{name}' is no name for a member",
                 where=str(resolved.path),

@@ -51,7 +51,7 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
-from numerai_lab.models.member_choice import MemberChoice
+from numerai_lab.models.member_choice import MemberChoice, is_member_name
 from numerai_lab.models.nested import ModelChoice, files_within, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
@@ -107,6 +107,7 @@ __all__ = [
     "history_before",
     "history_eras_of",
     "info_of",
+    "is_member_name",
     "libraries_of",
     "list_models",
     "load_meta",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
@@ -11,7 +12,13 @@ from numerai_lab.config import EarlyStopping, Weights
 from numerai_lab.models.contract import Params
 from numerai_lab.models.nested import ModelChoice
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _NOT_WITH_FROM = ("type", "params", "weights", "early_stopping", "name")
+
+
+def is_member_name(name: str) -> bool:
+    """Whether a member may be called so: folders and columns are named after it."""
+    return _NAME.fullmatch(name) is not None
 
 
 class MemberChoice(ModelChoice):

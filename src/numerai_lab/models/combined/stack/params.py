@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from numerai_lab.models.contract import Params, history_eras_of
-from numerai_lab.models.member_choice import MemberChoice
+from numerai_lab.models.member_choice import MemberChoice, is_member_name
 
 EQUAL, WITHOUT = "equal", "without_"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _ONLY_AS_RUNS = ("feature_set", "early_stopping", "optional_targets")
 
 Share = Annotated[float, Field(ge=0)]
@@ -56,7 +54,7 @@ class StackParams(Params):
     @classmethod
     def _names(cls, members: dict[str, MemberChoice]) -> dict[str, MemberChoice]:
         for name in members:
-            if _NAME.fullmatch(name) is None:
+            if not is_member_name(name):
                 raise ValueError(f"'{name}' is no name for a member: use letters, digits, _ and -")
             if name in (EQUAL, "prediction") or name.startswith(WITHOUT):
                 raise ValueError(
