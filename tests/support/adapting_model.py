@@ -175,7 +175,7 @@ class Tilted(Honest):
         params, facts = load_meta(folder, TiltedParams)
         plain = Honest.load(folder)
         model = cls(params)
-        model.beta, model.names, model.dtype = plain.beta, plain.names, plain.dtype
+        model.beta, model.trained = plain.beta, plain.trained
         model.guarded = model.new_guarded(facts["seed"], facts["target"], facts["purge_eras"])
         model.guarded.restore(folder, facts, Slope.load)
         return model

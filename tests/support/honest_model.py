@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from numerai_lab.models import FitReport, ModelInfo, Params
-from numerai_lab.models.contract import check_features
+from numerai_lab.models import FitReport, ModelInfo, Params, TrainedFeatures
 
 
 class Honest:
@@ -22,7 +21,7 @@ class Honest:
         self.params = params
 
     def fit(self, train, ctx):
-        self.names, self.dtype = train.feature_names, train.features.dtype
+        self.trained = TrainedFeatures.of(train)
         x, y = self.design(train), train.target(ctx.target)
         self.beta = np.linalg.lstsq(x.T @ x, x.T @ y)[0]
         return FitReport(size=1, unit="fits", library_seconds=0.0)
@@ -37,19 +36,18 @@ class Honest:
         return sum(b * column for b, column in zip(self.beta, self.design(frame).T, strict=True))
 
     def predict(self, frame):
-        check_features(self.names, self.dtype, frame)
+        self.trained.check(frame)
         return self.values(frame).astype(np.float32)
 
     def save(self, folder: Path):
-        state = {"beta": self.beta.tolist(), "names": self.names, "dtype": self.dtype.name}
+        state = {"beta": self.beta.tolist(), **self.trained.facts()}
         (folder / "model.json").write_text(json.dumps(state))
 
     @classmethod
     def load(cls, folder: Path):
         state = json.loads((folder / "model.json").read_text())
         model = cls(cls.Params())
-        model.beta, model.names = np.array(state["beta"]), tuple(state["names"])
-        model.dtype = np.dtype(state["dtype"])
+        model.beta, model.trained = np.array(state["beta"]), TrainedFeatures.from_facts(state)
         return model
 
 
@@ -59,7 +57,7 @@ class Together(Honest):
     info: ClassVar[ModelInfo] = ModelInfo(summary="least squares", unit="fits", in_parts=True)
 
     def fit(self, train, ctx):
-        self.names, self.dtype = train.feature_names, train.features.dtype
+        self.trained = TrainedFeatures.of(train)
         x, y = self.design(train), train.target(ctx.target)
         self.beta = np.linalg.lstsq(ctx.world.total(x.T @ x), ctx.world.total(x.T @ y))[0]
         ctx.say(f"fitted by {ctx.world.size}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from honest_model import Honest
 from numerai_lab.errors import ModelError
-from numerai_lab.models import FitReport, ModelInfo, Params, check_features
+from numerai_lab.models import FitReport, ModelInfo, Params
 
 
 class PastParams(Params):
@@ -81,7 +81,7 @@ class Remembers(LooksBack):
 
     def fit_more(self, new, ctx, amount) -> FitReport:
         """Learn nothing new, for this many steps."""
-        check_features(self.names, self.dtype, new)
+        self.trained.check(new)
         self.n_steps += amount
         return FitReport(size=amount, unit="fits", library_seconds=0.0)
 

@@ -18,7 +18,7 @@ from numerai_lab.models import (
     MemberChoice,
     ModelInfo,
     Params,
-    check_features,
+    TrainedFeatures,
     load_meta,
     save_meta,
 )
@@ -55,7 +55,7 @@ class Weighted:
         return params.members
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
-        self.names, self.dtype = train.feature_names, train.features.dtype
+        self.trained = TrainedFeatures.of(train)
         given = ctx.members
         assert given is not None
         eras = given.rows.eras.tolist()
@@ -77,7 +77,7 @@ class Weighted:
         )
 
     def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
-        check_features(self.names, self.dtype, frame)
+        self.trained.check(frame)
         assert members is not None
         assert list(members) == list(self.weights)
         x = ranks_of(members, frame.offsets)
@@ -91,19 +91,16 @@ class Weighted:
             kind="blend",
             settings={"weights": list(self.weights.values())},
             arrays={},
-            feature_names=self.names,
-            dtype=self.dtype.name,
+            **self.trained.facts(),
             parts=tuple(parts[name] for name in self.weights),
         )
 
     def save(self, folder: Path) -> None:
-        state = {"weights": self.weights, "names": self.names, "dtype": self.dtype.name}
-        save_meta(folder, self.params, state)
+        save_meta(folder, self.params, {"weights": self.weights, **self.trained.facts()})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         params, state = load_meta(folder, WeightedParams)
         model = cls(params)
-        model.weights, model.names = state["weights"], tuple(state["names"])
-        model.dtype = np.dtype(state["dtype"])
+        model.weights, model.trained = state["weights"], TrainedFeatures.from_facts(state)
         return model

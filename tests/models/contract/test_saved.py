@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models import get_model
+from numerai_lab.models import TrainedFeatures, get_model
 from ttt_world import context, regime_frame
 
 
@@ -60,3 +61,15 @@ def test_facts_that_are_gone_are_one_sentence(saved, tmp_path):
     (folder / "meta.json").unlink()
     with pytest.raises(ModelError, match=r"cannot be read \(FileNotFoundError"):
         get_model("xgb_ttt").load(folder)
+
+
+def test_features_are_saved_as_every_model_so_far_has_saved_them():
+    """Files that are kept have these two keys; a model that renames them opens none of these."""
+    kept = json.loads('{"feature_names": ["b", "a"], "dtype": "float32", "weights": [1.0]}')
+    features = TrainedFeatures.from_facts(kept)
+    assert features == TrainedFeatures(("b", "a"), np.dtype(np.float32))
+    assert json.loads(json.dumps(features.facts())) == {
+        "feature_names": ["b", "a"],
+        "dtype": "float32",
+    }
+    assert TrainedFeatures() != features

@@ -234,7 +234,8 @@ class Exports(Honest):
 
     def export(self):
         arrays = {"beta": self.beta}
-        return Exported("line", {}, arrays, self.names, self.dtype.name, (), "their_models.line")
+        features = self.trained.facts()
+        return Exported("line", {}, arrays, **features, runtime="their_models.line")
 
 
 LINE = """\

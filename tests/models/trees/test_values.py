@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from numerai_lab.errors import ModelError
 from numerai_lab.models.conformance.toy import toy_frame
-from numerai_lab.models.contract import check_features
+from numerai_lab.models.contract import TrainedFeatures
 from numerai_lab.models.trees.values import distinct_values, pieces, reference_rows
 
 
@@ -44,11 +44,9 @@ def test_a_misspelt_feature_is_named_with_its_nearest():
     frame = toy_frame(0)
     wrong = replace(frame, feature_names=("feature_O", *frame.feature_names[1:]))
     with pytest.raises(ModelError, match="'feature_0', did you mean 'feature_O'"):
-        check_features(frame.feature_names, frame.features.dtype, wrong)
+        TrainedFeatures.of(frame).check(wrong)
 
 
 def test_another_type_of_features_is_refused():
     with pytest.raises(ModelError, match="float32, the model was trained on int8"):
-        check_features(
-            toy_frame(0).feature_names, np.dtype(np.int8), toy_frame(0, dtype=np.float32)
-        )
+        TrainedFeatures.of(toy_frame(0)).check(toy_frame(0, dtype=np.float32))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, end_to_end
 from numerai_lab.models.conformance import toy_runtime
-from numerai_lab.models.contract import Exported, Members
+from numerai_lab.models.contract import Exported, Members, TrainedFeatures
 
 TARGETS = ("target", "target_other")
 JUDGED_ROWS = np.array([35, 1, 50, 41], dtype=np.int64)
@@ -132,8 +132,7 @@ def toy_exports(names: Sequence[str], frame: EraFrame) -> dict[str, Exported]:
             kind="toy",
             settings={"column": i % frame.n_features},
             arrays={},
-            feature_names=frame.feature_names,
-            dtype=frame.features.dtype.name,
+            **TrainedFeatures.of(frame).facts(),
             runtime=toy_runtime.__name__,
         )
         for i, name in enumerate(names)

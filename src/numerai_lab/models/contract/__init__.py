@@ -21,7 +21,7 @@ from numerai_lab.models.contract.explained import (
     explained_rows,
 )
 from numerai_lab.models.contract.export import ExportableModel, Exported
-from numerai_lab.models.contract.features import check_features
+from numerai_lab.models.contract.features import TrainedFeatures
 from numerai_lab.models.contract.history import history_before
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
 from numerai_lab.models.contract.members import Members
@@ -80,10 +80,10 @@ __all__ = [
     "Shape",
     "SizedModel",
     "StackingModel",
+    "TrainedFeatures",
     "Variant",
     "VaryingModel",
     "World",
-    "check_features",
     "check_seen",
     "explained_rows",
     "file_identities",

@@ -21,7 +21,7 @@ from numerai_lab.models.contract import (
     FitContext,
     FitReport,
     ModelInfo,
-    check_features,
+    TrainedFeatures,
     explained_rows,
     load_meta,
     save_meta,
@@ -65,8 +65,7 @@ class LinearModel(ABC):
         self._coefficients: Float64 = np.empty(0)
         self._penalty = 0.0
         self._n_steps = 0
-        self._feature_names: tuple[str, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._trained = TrainedFeatures()
 
     @classmethod
     def info_for(cls, params: LinearParams) -> ModelInfo:
@@ -105,7 +104,7 @@ class LinearModel(ABC):
                 f"early stopping has nothing to stop, {self.name} learns at once: the "
                 f"{ctx.stop.n_eras} eras kept for it teach nothing"
             )
-        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        self._trained = TrainedFeatures.of(train)
         self._sums, self._n_steps = self.sums_type(train.n_features), 0
         parts = self._inner_parts(train, ctx, said)
         walk = InnerWalk(parts)
@@ -137,7 +136,7 @@ class LinearModel(ABC):
             The features are not those of the fit, or `amount` is not the number of new eras.
         """
         start = time.perf_counter()
-        check_features(self._feature_names, self._dtype, new)
+        self._trained.check(new)
         if amount != new.n_eras:
             raise ModelError(
                 f"{self.name} learns from each of {new.n_eras} new eras once, which "
@@ -160,7 +159,7 @@ class LinearModel(ABC):
         ModelError
             The features are not those trained on.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         arrays = self._linear()
         for _, rows in frame.iter_eras():
@@ -173,8 +172,7 @@ class LinearModel(ABC):
             kind="linear",
             settings={},
             arrays=self._linear(),
-            feature_names=self._feature_names,
-            dtype=self._dtype.name,
+            **self._trained.facts(),
         )
 
     def contributions(
@@ -189,7 +187,7 @@ class LinearModel(ABC):
         ModelError
             The features are not those trained on.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         features = explained_rows(frame, rows)
         away = features - self._sums.means
         gaps = features == MISSING_INT8 if features.dtype == np.int8 else np.isnan(features)
@@ -204,8 +202,7 @@ class LinearModel(ABC):
         facts = {
             "penalty": self._penalty,
             "n_steps": self._n_steps,
-            "feature_names": self._feature_names,
-            "dtype": self._dtype.name,
+            **self._trained.facts(),
         }
         save_meta(folder, self.params, facts)
 
@@ -218,8 +215,7 @@ class LinearModel(ABC):
             model._coefficients = arrays["coefficients"]
             model._sums = cls.sums_type.from_arrays(arrays)
         model._penalty, model._n_steps = meta["penalty"], meta["n_steps"]
-        model._feature_names = tuple(meta["feature_names"])
-        model._dtype = np.dtype(meta["dtype"])
+        model._trained = TrainedFeatures.from_facts(meta)
         return model
 
     def _linear(self) -> dict[str, Any]:
@@ -316,7 +312,7 @@ class LinearModel(ABC):
             library_seconds=time.perf_counter() - start,
             importance={
                 name: float(value)
-                for name, value in zip(self._feature_names, spread, strict=True)
+                for name, value in zip(self._trained.names, spread, strict=True)
                 if value > 0
             },
             notes=tuple(said.notes),

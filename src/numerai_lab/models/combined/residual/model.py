@@ -29,7 +29,7 @@ from numerai_lab.models.contract import (
     Needs,
     Shape,
     SizedModel,
-    check_features,
+    TrainedFeatures,
     load_meta,
     save_meta,
 )
@@ -76,8 +76,7 @@ class Residual:
         self._first: Model = params.first.new()
         self._second: Model = params.second.new()
         self._coefficient = 0.0
-        self._feature_names: tuple[str, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._trained = TrainedFeatures()
 
     @classmethod
     def info_for(cls, params: ResidualParams) -> ModelInfo:
@@ -103,7 +102,7 @@ class Residual:
         ------
         ModelError : the training eras are too few, or a part cannot be fitted.
         """
-        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        self._trained = TrainedFeatures.of(train)
         try:
             blocks = inner_blocks(train.eras, self.params.folds, ctx.purge_eras)
         except SplitError as error:
@@ -149,7 +148,7 @@ class Residual:
         ------
         ModelError : the features are not those trained on.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         first, second = self._first.predict(frame), self._second.predict(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         for _, rows in frame.iter_eras():
@@ -169,7 +168,7 @@ class Residual:
         ModelError : the features are not those trained on, or a part predicts something else than
             the sum of its contributions.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         chosen = np.arange(frame.n_rows) if rows is None else rows
         whole = self._first.predict(frame).astype(np.float64)
         first, second = (_own_sum(choice, model, frame, chosen) for choice, model in self._parts())
@@ -195,8 +194,7 @@ class Residual:
             model.save(folder / name)
         facts = {
             "coefficient": self._coefficient,
-            "feature_names": self._feature_names,
-            "dtype": self._dtype.name,
+            **self._trained.facts(),
         }
         save_meta(folder, self.params, facts)
 
@@ -208,8 +206,7 @@ class Residual:
         model._first = get_model(params.first.type).load(folder / "first")
         model._second = get_model(params.second.type).load(folder / "second")
         model._coefficient = meta["coefficient"]
-        model._feature_names = tuple(meta["feature_names"])
-        model._dtype = np.dtype(meta["dtype"])
+        model._trained = TrainedFeatures.from_facts(meta)
         return model
 
     def export(self) -> Exported:
@@ -226,8 +223,7 @@ class Residual:
             kind="residual",
             settings={"coefficient": self._coefficient},
             arrays={},
-            feature_names=self._feature_names,
-            dtype=self._dtype.name,
+            **self._trained.facts(),
             parts=tuple(parts),
         )
 
@@ -318,7 +314,7 @@ class ContinuableResidual(Residual):
         first, second = self._first, self._second
         assert isinstance(first, ContinuableModel)
         assert isinstance(second, ContinuableModel)
-        check_features(self._feature_names, self._dtype, new)
+        self._trained.check(new)
         share = amount / max(1, second.n_steps)
         left = self._what_is_left(new, ctx.target)
         later = second.fit_more(left, self._second_context(ctx), amount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ from numerai_lab.models.contract import (
     FitReport,
     Float32,
     ModelInfo,
+    TrainedFeatures,
     Variant,
-    check_features,
     load_meta,
     save_meta,
 )
@@ -65,8 +65,7 @@ class Stack:
         self.params = params
         self._weights: Float64 = np.full(len(params.members), 1 / len(params.members))
         self._models: Models = {}
-        self._feature_names: tuple[str, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._trained = TrainedFeatures()
 
     @classmethod
     def info_for(cls, params: StackParams) -> ModelInfo:
@@ -99,7 +98,7 @@ class Stack:
         ------
         ModelError : the training eras are too few, or a member cannot be trained.
         """
-        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        self._trained = TrainedFeatures.of(train)
         notes: list[str] = []
         seconds = 0.0
         given = ctx.members
@@ -167,8 +166,7 @@ class Stack:
             model.save(inside)
         facts = {
             "weights": self._weights.tolist(),
-            "feature_names": self._feature_names,
-            "dtype": self._dtype.name,
+            **self._trained.facts(),
         }
         save_meta(folder, self.params, facts)
 
@@ -181,8 +179,7 @@ class Stack:
         if params.weights_from == "inner":
             for name, member in params.members.items():
                 model._models[name] = get_model(member.type).load(folder / "members" / name)
-        model._feature_names = tuple(meta["feature_names"])
-        model._dtype = np.dtype(meta["dtype"])
+        model._trained = TrainedFeatures.from_facts(meta)
         return model
 
     def export(self, parts: Mapping[str, Exported] | None = None) -> Exported:
@@ -210,9 +207,8 @@ class Stack:
             "blend",
             {"weights": [float(weight) for _, weight in kept]},
             {},
-            self._feature_names,
-            self._dtype.name,
-            tuple(made_of[name] for name, _ in kept),
+            **self._trained.facts(),
+            parts=tuple(made_of[name] for name, _ in kept),
         )
 
     def contributions(
@@ -225,7 +221,7 @@ class Stack:
         ModelError : the features are not those of the fit, the members are runs of their own, or
             one has no contributions.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         if not self._models:
             raise ModelError("the members are runs of their own, and only these have contributions")
         weighed = zip(self.params.members, self._weights, strict=True)
@@ -250,7 +246,7 @@ class Stack:
     def _given(
         self, frame: EraFrame, members: Mapping[str, Float32] | None
     ) -> Mapping[str, Float32]:
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         if self._models:
             return predict_members(self._models, self.params, frame)
         if members is None:

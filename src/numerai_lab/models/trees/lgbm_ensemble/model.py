@@ -25,7 +25,7 @@ from numerai_lab.models.contract import (
     ModelInfo,
     Needs,
     Shape,
-    check_features,
+    TrainedFeatures,
     explained_rows,
     load_meta,
     save_meta,
@@ -68,8 +68,7 @@ class LGBMEnsemble:
         self._classes: list[Classes | None] = []
         """Of the target of each member."""
         self._names: tuple[str, ...] = ()
-        self._feature_names: tuple[str, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._trained = TrainedFeatures()
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Train all members, and find their weights.
@@ -141,7 +140,7 @@ class LGBMEnsemble:
         self._boosters, self._weights = boosters, weights
         self._classes = of_members
         self._names = tuple(map(str, members))
-        self._feature_names, self._dtype = train.feature_names, train.features.dtype
+        self._trained = TrainedFeatures.of(train)
         return FitReport(
             size=sum(n_trees),
             unit="trees",
@@ -178,7 +177,7 @@ class LGBMEnsemble:
         ModelError
             The features are not those trained on, or LightGBM refuses the rows.
         """
-        check_features(self._feature_names, self._dtype, new)
+        self._trained.check(new)
         members = list_members(self.params, ctx.targets)
         notes, grown, size, start = [], 0, 0, time.perf_counter()
         for i, member in enumerate(members):
@@ -224,7 +223,7 @@ class LGBMEnsemble:
         ModelError
             The features are not those trained on.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         for _, rows in frame.iter_eras():
             members = _predict_rows(self._boosters, self._classes, frame.features[rows])
@@ -239,8 +238,7 @@ class LGBMEnsemble:
         facts: dict[str, Any] = {
             "weights": self._weights.tolist(),
             "members": self._names,
-            "feature_names": self._feature_names,
-            "dtype": self._dtype.name,
+            **self._trained.facts(),
         }
         if any(self._classes):
             facts["classes"] = [one and one.values for one in self._classes]
@@ -259,13 +257,12 @@ class LGBMEnsemble:
         ]
         classes = meta.get("classes") or [None] * len(model._weights)
         model._classes = [classes_from(values) for values in classes]
-        model._feature_names = tuple(meta["feature_names"])
-        model._dtype = np.dtype(meta["dtype"])
+        model._trained = TrainedFeatures.from_facts(meta)
         return model
 
     def export(self) -> Exported:
         """Return a blend of the members' trees, without members of weight 0."""
-        names, dtype = self._feature_names, self._dtype.name
+        features = self._trained.facts()
         kept = np.flatnonzero(self._weights)
         members = []
         for member in kept:
@@ -273,9 +270,9 @@ class LGBMEnsemble:
             # only the order of a member's predictions counts, and that is the order of the sums
             classes = self._classes[member]
             settings = {"link": IDENTITY} if classes is None else classes.settings
-            members.append(Exported("trees", settings, trees, names, dtype))
+            members.append(Exported("trees", settings, trees, **features))
         weights = self._weights[kept].tolist()
-        return Exported("blend", {"weights": weights}, {}, names, dtype, tuple(members))
+        return Exported("blend", {"weights": weights}, {}, **features, parts=tuple(members))
 
     def contributions(
         self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
@@ -287,7 +284,7 @@ class LGBMEnsemble:
         ModelError
             The features are not those trained on, or classes were learnt.
         """
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
         if any(self._classes):
             raise no_contributions()
         features = as_float(explained_rows(frame, rows))
@@ -338,12 +335,12 @@ class LGBMEnsemble:
 
     def _importance(self) -> dict[str, float]:
         """Return the members' total gain by feature, weighted as the members are."""
-        gain = np.zeros(len(self._feature_names))
+        gain = np.zeros(len(self._trained.names))
         for booster, weight in zip(self._boosters, self._weights, strict=True):
             gain += weight * booster.feature_importance("gain")
         return {
             name: float(value)
-            for name, value in zip(self._feature_names, gain, strict=True)
+            for name, value in zip(self._trained.names, gain, strict=True)
             if value > 0
         }
 

@@ -23,7 +23,7 @@ from numerai_lab.models.contract import (
     ModelInfo,
     Needs,
     Shape,
-    check_features,
+    TrainedFeatures,
     explained_rows,
     load_meta,
     save_meta,
@@ -63,8 +63,7 @@ class XGB:
     def __init__(self, params: XGBParams) -> None:
         self.params = params
         self._booster: Any = None
-        self._feature_names: tuple[str, ...] = ()
-        self._dtype: np.dtype[Any] = np.dtype(np.int8)
+        self._trained = TrainedFeatures()
         self._classes: Classes | None = None
 
     @property
@@ -116,8 +115,7 @@ class XGB:
         # Predicting on the CPU takes int8 rows as they are, and is the same on every machine.
         growth.booster.set_param({"device": "cpu"})
         self._booster = growth.booster
-        self._feature_names = train.feature_names
-        self._dtype = train.features.dtype
+        self._trained = TrainedFeatures.of(train)
         self.predict_rows(train.features[:1])  # an objective with several values a row: now
 
         details: dict[str, Any] = {
@@ -162,7 +160,7 @@ class XGB:
         ModelError
             The features are not those trained on, or XGBoost refuses the rows.
         """
-        check_features(self._feature_names, self._dtype, new)
+        self._trained.check(new)
         ctx = self._weighing_classes(new, ctx)
         params = self._library_params(new.feature_names, ctx)
         # Columns are drawn anew: with the seed of the fit each tree would see those of a first one.
@@ -203,12 +201,12 @@ class XGB:
 
     def check(self, frame: EraFrame) -> None:
         """Raise ModelError unless the features are those trained on, in order."""
-        check_features(self._feature_names, self._dtype, frame)
+        self._trained.check(frame)
 
     def save(self, folder: Path) -> None:
         """Write `booster.ubj`, XGBoost's own format, and `meta.json`."""
         self._booster.save_model(folder / "booster.ubj")
-        facts: dict[str, Any] = {"feature_names": self._feature_names, "dtype": self._dtype.name}
+        facts: dict[str, Any] = self._trained.facts()
         if self._classes is not None:
             facts["classes"] = self._classes.values
         save_meta(folder, self.params, facts)
@@ -219,8 +217,7 @@ class XGB:
         params, meta = load_meta(folder, cls.Params)
         model = cls(params)
         model._booster = xgboost.Booster(model_file=folder / "booster.ubj")
-        model._feature_names = tuple(meta["feature_names"])
-        model._dtype = np.dtype(meta["dtype"])
+        model._trained = TrainedFeatures.from_facts(meta)
         model._classes = classes_from(meta.get("classes"))
         return model
 
@@ -231,8 +228,7 @@ class XGB:
             kind="trees",
             settings={"link": link} if self._classes is None else self._classes.settings,
             arrays=trees.arrays("trees"),
-            feature_names=self._feature_names,
-            dtype=self._dtype.name,
+            **self._trained.facts(),
         )
 
     def contributions(
@@ -248,7 +244,7 @@ class XGB:
         self.check(frame)
         if self._classes is not None:
             raise no_contributions()
-        marker = missing_marker(self._dtype)
+        marker = missing_marker(self._trained.dtype)
         return (xgboost_contributions(self._booster, explained_rows(frame, rows), marker),)
 
     def interactions(self, frame: EraFrame, rows: npt.NDArray[np.int64]) -> Float32:
@@ -262,13 +258,13 @@ class XGB:
         self.check(frame)
         if self._classes is not None:
             raise no_contributions()
-        matrix = xgboost.DMatrix(frame.features[rows], missing=missing_marker(self._dtype))
+        matrix = xgboost.DMatrix(frame.features[rows], missing=missing_marker(self._trained.dtype))
         values: Float32 = self._booster.predict(matrix, pred_interactions=True)
         return values[:, :-1, :-1]
 
     def predict_rows(self, features: FeatureArray) -> Float32:
         """Predict rows that are known to have the right features, float32 [n_rows]."""
-        missing = missing_marker(self._dtype)
+        missing = missing_marker(self._trained.dtype)
         if self._classes is not None:
             sums = self._booster.inplace_predict(features, missing=missing, predict_type="margin")
             return self._classes.expected(sums)
@@ -303,7 +299,7 @@ class XGB:
         if self.params.booster == "gblinear":
             return {}
         gains = self._booster.get_score(importance_type="total_gain")
-        return {self._feature_names[int(key[1:])]: float(gain) for key, gain in gains.items()}
+        return {self._trained.names[int(key[1:])]: float(gain) for key, gain in gains.items()}
 
     def _library_params(self, feature_names: tuple[str, ...], ctx: FitContext) -> dict[str, Any]:
         params = {
