@@ -298,8 +298,23 @@ class GoesOnTooFar(GoesOn):
         return super().fit_more(new, ctx, amount + 1)
 
 
+class GoesOnUncounted(Honest):
+    def fit_more(self, new, ctx, amount):
+        return self.fit(new, ctx)
+
+
+class CannotGoOn(GoesOnUncounted):
+    """As a model made of others, one of which cannot."""
+
+    def cannot_go_on(self):
+        return "its member 'a' cannot"
+
+
 def test_a_model_that_goes_on_takes_exactly_the_steps_it_is_told():
     check_model(GoesOn)
+    check_model(CannotGoOn)
+    with pytest.raises(ModelError, match="goes on from its fit: has fit_more and no n_steps"):
+        check_model(GoesOnUncounted)
     with pytest.raises(ModelError, match="goes on from its fit: 4 steps more than 1 make 6"):
         check_model(GoesOnTooFar)
 

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,7 +36,13 @@ from numerai_lab.experiment.records import (
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json
-from numerai_lab.models import ContinuableModel, RememberingModel, size_and_unit
+from numerai_lab.models import (
+    ContinuableModel,
+    RememberingModel,
+    cannot_go_on,
+    size_and_unit,
+    steps_for,
+)
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import final_eras
 
@@ -85,19 +91,21 @@ def continue_run(
     """
     parent = find_final(spec, options.runs_dir)
     final = load_final(parent)
-    model = final.model
-    if not isinstance(model, ContinuableModel):
+    problem = cannot_go_on(final.model, final.experiment.model.type)
+    if problem is not None:
         raise ModelError(
-            f"model '{final.experiment.model.type}' cannot go on from a fit",
+            problem,
             where=str(parent.path),
             fix="fit it anew on all eras with `numerai-lab train CONFIG --final`",
         )
+    model = cast(ContinuableModel, final.model)
     resolved = read_experiment(str(parent.path / "resolved.yaml"), options.data, ())
     prepared = prepare(resolved, reporter)
     facts = json.loads((parent.final_dir / "fit.json").read_text(encoding="utf-8"))
     new = _new_eras(prepared, int(facts["last_era"]), parent)
     if amount is None:
-        amount = max(1, round(model.n_steps * new.n_eras / facts["train"]["n_eras"]))
+        share = new.n_eras / facts["train"]["n_eras"]
+        amount = steps_for(model, prepared.info.unit, new.n_eras, share)
     lineage = _lineage(final, new, amount, int(facts["last_era"]), prepared)
     with contextlib.ExitStack() as held:
         digest = parent.manifest()["config_hash"]

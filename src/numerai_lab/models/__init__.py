@@ -36,6 +36,7 @@ from numerai_lab.models.contract import (
     Variant,
     VaryingModel,
     World,
+    cannot_go_on,
     check_seen,
     explained_rows,
     file_identities,
@@ -48,6 +49,7 @@ from numerai_lab.models.contract import (
     seal_artefact,
     shipped_spaces,
     size_and_unit,
+    steps_for,
 )
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
@@ -97,6 +99,7 @@ __all__ = [
     "VaryingModel",
     "World",
     "assemble_exported",
+    "cannot_go_on",
     "check_model",
     "check_seen",
     "describe_params",
@@ -117,4 +120,5 @@ __all__ = [
     "seal_artefact",
     "shipped_spaces",
     "size_and_unit",
+    "steps_for",
 ]

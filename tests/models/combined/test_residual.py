@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from linear_models import context, fitted
 from numerai_lab.errors import ModelError, SplitError
-from numerai_lab.models import ContinuableModel, check_model, get_model, info_of
+from numerai_lab.models import cannot_go_on, check_model, get_model, info_of
 from numerai_lab.models.combined.residual.out_of_fold import coefficient, predict_blocks
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.splits import inner_blocks
@@ -128,7 +128,7 @@ def test_it_goes_on_from_what_the_first_leaves_of_eras_it_has_not_seen():
     params = {"folds": 2, "first": RIDGE, "second": TREES}
     model, _ = fitted("residual", train, params)
     before = fitted("residual", train, params)[0].predict(new)
-    assert isinstance(model, ContinuableModel)
+    assert cannot_go_on(model, "residual") is None
     report = model.fit_more(new, context(), 20)
     assert model.n_steps == 28
     assert report.size == 20
@@ -139,7 +139,8 @@ def test_it_goes_on_from_what_the_first_leaves_of_eras_it_has_not_seen():
 def test_it_does_not_go_on_where_a_part_cannot(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(install_model(tmp_path, "honest", "honest_model:Honest"))
     model, _ = fitted("residual", toy_frame(0), {"first": {"type": "honest"}, "second": RIDGE})
-    assert not isinstance(model, ContinuableModel)
+    said = "first: model 'honest' cannot go on from a fit"
+    assert cannot_go_on(model, "residual") == said
     with pytest.raises(ModelError, match="'honest' cannot be bundled"):
         model.export()
     assert not info_of(type(model), model.params).exportable

@@ -35,6 +35,7 @@ from numerai_lab.models.contract import (
     HistoryModel,
     OnlineModel,
     RememberingModel,
+    cannot_go_on,
     history_eras_of,
     shipped_spaces,
 )
@@ -246,8 +247,10 @@ def _is_explained(trial: Trial) -> None:
 
 def _goes_on(trial: Trial) -> None:
     model = trial.reloaded()
-    if not isinstance(model, ContinuableModel):
+    if cannot_go_on(model, type(model).__name__) is not None:
         return
+    if not isinstance(model, ContinuableModel):
+        raise Broken("has fit_more and no n_steps, the number of steps learnt so far")
     before = model.n_steps
     new = trial.frame(3, rows_per_era=JUDGED_ROWS, first_era=33)
     amount = new.n_eras  # for a model whose steps are eras the only right one

@@ -39,9 +39,11 @@ from numerai_lab.models.contract.protocols import (
     SizedModel,
     StackingModel,
     VaryingModel,
+    cannot_go_on,
     history_eras_of,
     info_of,
     members_of,
+    steps_for,
 )
 from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
@@ -84,6 +86,7 @@ __all__ = [
     "Variant",
     "VaryingModel",
     "World",
+    "cannot_go_on",
     "check_seen",
     "explained_rows",
     "file_identities",
@@ -98,4 +101,5 @@ __all__ = [
     "seal_artefact",
     "shipped_spaces",
     "size_and_unit",
+    "steps_for",
 ]

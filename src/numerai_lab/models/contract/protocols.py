@@ -271,6 +271,33 @@ class ContinuableModel(Model, Protocol):
         ...
 
 
+def cannot_go_on(model: Model, kind: str) -> str | None:
+    """Say why a fitted model cannot go on from its fit (`ContinuableModel`); None: it can.
+
+    A model made of others, which can go on only with them, has a method `cannot_go_on()` beside
+    `fit_more` that says so; a class cannot know it.
+
+    Parameters
+    ----------
+    kind : the model's name, as a config has it.
+    """
+    if not hasattr(model, "fit_more"):
+        return f"model '{kind}' cannot go on from a fit"
+    asked = getattr(model, "cannot_go_on", None)
+    return asked() if callable(asked) else None
+
+
+def steps_for(model: ContinuableModel, unit: str, n_new_eras: int, share: float) -> int:
+    """Return how many steps a model goes on by: a share of those it has, and at least one.
+
+    Parameters
+    ----------
+    unit : the model's (`info.unit`); where its steps are eras, it takes each new one once.
+    share : new eras as a share of those it has learnt from, where it is to keep its steps an era.
+    """
+    return n_new_eras if unit == "eras" else max(1, round(model.n_steps * share))
+
+
 @runtime_checkable
 class OnlineModel(Protocol):
     """A model that goes on learning from labels as they become known. Optional.

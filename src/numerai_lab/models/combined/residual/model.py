@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,10 @@ from numerai_lab.models.contract import (
     Shape,
     SizedModel,
     TrainedFeatures,
+    cannot_go_on,
     load_meta,
     save_meta,
+    steps_for,
 )
 from numerai_lab.models.nested import ModelChoice
 from numerai_lab.models.registry import get_model
@@ -62,14 +64,6 @@ class Residual:
         tolerance=_ROUNDING,
     )
     Params: ClassVar[type[ResidualParams]] = ResidualParams
-
-    def __new__(cls, params: ResidualParams) -> Self:
-        """Make a model that can go on where both parts can."""
-        # by the method alone: a model that is not fitted has no number of steps yet
-        both = all(hasattr(part.new(), "fit_more") for part in (params.first, params.second))
-        kind: type[Any] = ContinuableResidual if both and cls is Residual else cls
-        made: Self = object.__new__(kind)
-        return made
 
     def __init__(self, params: ResidualParams) -> None:
         self.params = params
@@ -140,6 +134,38 @@ class Residual:
             self._report(train, first, second, tuple(notes)),
             library_seconds=seconds + first.library_seconds + second.library_seconds,
         )
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the second model."""
+        return cast(ContinuableModel, self._second).n_steps
+
+    def cannot_go_on(self) -> str | None:
+        """Say which part cannot go on; None: both can."""
+        for name, (choice, model) in zip(("first", "second"), self._parts(), strict=True):
+            problem = cannot_go_on(model, choice.type)
+            if problem is not None:
+                return f"{name}: {problem}"
+        return None
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Let the second learn what the first leaves of new eras, and then the first go on.
+
+        The first has not seen the new eras when it predicts them. The coefficient stays. The first
+        goes on by as large a share of its steps, or by each new era where its steps are eras.
+
+        Raises
+        ------
+        ModelError : the features are not those of the fit, or a part cannot go on like that.
+        """
+        first, second = cast(ContinuableModel, self._first), cast(ContinuableModel, self._second)
+        self._trained.check(new)
+        share = amount / max(1, second.n_steps)
+        left = self._what_is_left(new, ctx.target)
+        later = second.fit_more(left, self._second_context(ctx), amount)
+        steps = steps_for(first, self.params.first.info.unit, new.n_eras, share)
+        earlier = first.fit_more(new, self._first_context(ctx, None), steps)
+        return self._report(new, earlier, later, ())
 
     def predict(self, frame: EraFrame) -> Float32:
         """Predict float32 [n_rows] on the scale of the target.
@@ -290,38 +316,6 @@ class Residual:
                 "second": {"size": second.size, "unit": second.unit, **second.details},
             },
         )
-
-
-class ContinuableResidual(Residual):
-    """A residual of two parts that can both go on."""
-
-    @property
-    def n_steps(self) -> int:
-        """Steps of the second model."""
-        assert isinstance(self._second, ContinuableModel)
-        return self._second.n_steps
-
-    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
-        """Let the second learn what the first leaves of new eras, and then the first go on.
-
-        The first has not seen the new eras when it predicts them. The coefficient stays. The first
-        goes on by as large a share of its steps, or by each new era where its steps are eras.
-
-        Raises
-        ------
-        ModelError : the features are not those of the fit, or a part cannot go on like that.
-        """
-        first, second = self._first, self._second
-        assert isinstance(first, ContinuableModel)
-        assert isinstance(second, ContinuableModel)
-        self._trained.check(new)
-        share = amount / max(1, second.n_steps)
-        left = self._what_is_left(new, ctx.target)
-        later = second.fit_more(left, self._second_context(ctx), amount)
-        by_era = self.params.first.info.unit == "eras"
-        steps = new.n_eras if by_era else max(1, round(first.n_steps * share))
-        earlier = first.fit_more(new, self._first_context(ctx, None), steps)
-        return self._report(new, earlier, later, ())
 
 
 def _own_sum(
