@@ -35,6 +35,8 @@ SMALL = [
 ]
 FEW_TREES = {
     "lgbm_ensemble": ["model.params.n_estimators=20"],
+    "random_forest": ["model.params.n_estimators=20"],
+    "extra_trees": ["model.params.n_estimators=20"],
     "ridge": [],
     "max_sharpe": [],
     "stack": [],

@@ -46,6 +46,8 @@ BUILT_IN = {
     "xgb": BuiltIn("numerai_lab.models.trees.xgb:XGB"),
     "xgb_ttt": BuiltIn("numerai_lab.models.trees.xgb_ttt:XGBTTT"),
     "lgbm_ensemble": BuiltIn("numerai_lab.models.trees.lgbm_ensemble:LGBMEnsemble"),
+    "random_forest": BuiltIn("numerai_lab.models.trees.forests:RandomForest"),
+    "extra_trees": BuiltIn("numerai_lab.models.trees.forests:ExtraTrees"),
     "stack": BuiltIn("numerai_lab.models.combined.stack:Stack"),
     "residual": BuiltIn("numerai_lab.models.combined.residual:Residual"),
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),

@@ -71,6 +71,14 @@ def test_folds_go_out_to_workers(train, cluster):
         there.check_part(there.fold_dir(3))
 
 
+def test_forests_go_out_as_whole_folds(train, cluster):
+    forest = "model={type: extra_trees, params: {n_estimators: 8, min_data_in_leaf: 20}}"
+    here = train("here", *ONE_FOLD, forest)
+    there = train("there", *ONE_FOLD, forest, cluster=cluster)
+    assert "1 folds go out to 2 workers" in said(there)
+    assert predictions(there).equals(predictions(here))
+
+
 def ttt(method, auxiliary="weight: 0", more="steps: 1"):
     """Settings of test-time training that adapts itself to every era of the tournament."""
     adapt = f"adapt: {{method: {method}, strength: 0.5, {more}}}"

@@ -101,6 +101,7 @@ PARAMS = {
         "lightgbm": {"num_leaves": 6},
         "weights": "equal",
     },
+    "random_forest": {"n_estimators": 12, "min_data_in_leaf": 10},
     "ridge": {"alpha": 0.1},
     "residual": {
         "first": {"type": "ridge", "params": {"alpha": 0.1}},
@@ -160,7 +161,7 @@ def test_the_contributions_of_each_member_sum_to_its_raw_output(fitted, name):
 
 def test_one_output_is_the_prediction_itself(fitted):
     frame = judged_frame(0).without_targets()
-    for name in ("xgb", "ridge", "residual", "xgb_ttt"):
+    for name in ("xgb", "random_forest", "ridge", "residual", "xgb_ttt"):
         (own,) = fitted(name).contributions(frame)
         assert own.raw == pytest.approx(fitted(name).predict(frame), abs=1e-5), name
 

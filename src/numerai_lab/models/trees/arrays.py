@@ -188,22 +188,31 @@ def _xgboost_tree(tree: dict[str, Any], share: np.float32, output: int, n_output
     )
 
 
-def lightgbm_trees(booster: Any) -> Trees:
+def lightgbm_trees(*boosters: Any) -> Trees:
     """Take the trees out of a LightGBM booster; their sum is in the order of its predictions.
+
+    Parameters
+    ----------
+    boosters : one, or several of the same features and objective whose trees are all summed, as
+        the raw score sums those of a forest, too.
 
     Raises
     ------
     ModelError : an objective that is not monotone in the sum, or splits on categories, linear
         leaves or zero as missing, which ordered bins do not have.
     """
-    text = booster.model_to_string()
-    head, *blocks = text.split("\nTree=")
-    fields = _fields(head)
-    objective = fields.get("objective", "regression").split(" ")[0]
-    if objective not in (*_LGBM_MONOTONE, _LGBM_CLASSES):
-        raise _no_bundle(f"objective '{objective}'", "regression")
-    outputs = int(fields.get("num_tree_per_iteration", "1"))
-    trees = [_lightgbm_tree(_fields(block), i % outputs, outputs) for i, block in enumerate(blocks)]
+    trees: list[_Tree] = []
+    outputs = 1
+    for booster in boosters:
+        head, *blocks = booster.model_to_string().split("\nTree=")
+        fields = _fields(head)
+        objective = fields.get("objective", "regression").split(" ")[0]
+        if objective not in (*_LGBM_MONOTONE, _LGBM_CLASSES):
+            raise _no_bundle(f"objective '{objective}'", "regression")
+        outputs = int(fields.get("num_tree_per_iteration", "1"))
+        trees += [
+            _lightgbm_tree(_fields(block), i % outputs, outputs) for i, block in enumerate(blocks)
+        ]
     return _together(trees, np.zeros(outputs))
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.errors import MachineError
-from numerai_lab.models.contract import Float32, World
+from numerai_lab.models.contract import Float32, Shape, World
 from numerai_lab.models.trees.lgbm_ensemble.distributed import sample_of_all
 from numerai_lab.models.trees.lgbm_ensemble.kept import damage_of_kept, forget, keep, save_binned
 from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
@@ -48,6 +48,15 @@ def as_float(features: FeatureArray) -> Float32:
     if missing.any():
         result[missing] = np.nan
     return result
+
+
+def binning_bytes(shape: Shape) -> int:
+    """Return the bytes that training on binned rows takes at its peak, at least.
+
+    LightGBM takes a byte a value while it bins and half of one after that, when the rows of one
+    member, or of one tree of a forest, are copied (measured, see benchmarks/RESULTS.md).
+    """
+    return int(1.1 * shape.n_rows * shape.n_features) + (350 << 20)
 
 
 class _Rows(lightgbm.Sequence):  # type: ignore[misc]  # LightGBM is untyped

@@ -67,14 +67,12 @@ def check_with_library(
 
 
 @contextmanager
-def library_errors() -> Iterator[None]:
-    """Turn an error of LightGBM into a ModelError of one sentence."""
+def library_errors(where: str = "model.params.lightgbm") -> Iterator[None]:
+    """Turn an error of LightGBM into a ModelError of one sentence, with the parameters' place."""
     try:
         yield
     except lightgbm.basic.LightGBMError as error:
-        raise ModelError(
-            f"LightGBM refuses: {_plain(str(error))}", where="model.params.lightgbm"
-        ) from error
+        raise ModelError(f"LightGBM refuses: {_plain(str(error))}", where=where) from error
 
 
 def _place(position: int, own: dict[str, Any], sentence: str) -> str:

@@ -33,7 +33,7 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
 from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
-from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float
+from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float, binning_bytes
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.trees.lgbm_ensemble.members import Member, Trainer, list_members
@@ -200,12 +200,8 @@ class LGBMEnsemble:
         )
 
     def memory_needed(self, shape: Shape) -> Needs:
-        """Return the bytes that training of this size takes at its peak, at least.
-
-        LightGBM takes a byte a value while it bins and half of one after that, when the rows
-        of one member are copied (measured, see benchmarks/RESULTS.md).
-        """
-        return Needs(int(1.1 * shape.n_rows * shape.n_features) + (350 << 20))
+        """Return the bytes that training of this size takes at its peak, at least."""
+        return Needs(binning_bytes(shape))
 
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Nothing of its own: LightGBM holds all binned rows."""
