@@ -60,6 +60,7 @@ WITHIN = {
         "tuned_eras": set(),
         "plan": {"member_configs", "predicting", "records", "reporter", "tuned_eras"},
         "member_runs": {"plan", "records"},
+        "member_references": {"judging", "member_runs", "plan"},
         "planned_fit": {"plan", "records"},
         "records": {"reporter"},
         "judging": {"records", "plan", "predicting", "reporter"},
@@ -76,7 +77,8 @@ WITHIN = {
         "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
         "stopped": {"records", "reporter"},
         "train": {"records", "judging", "executor"}
-        | {"completing", "fitting", "member_runs", "memory_check", "needed_runs"}
+        | {"completing", "fitting", "member_references", "member_runs", "memory_check"}
+        | {"needed_runs"}
         | {"plan", "reporter"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
         "continuing": {"records", "judging", "final", "history", "train"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,12 @@ def test_members_equal_weights_and_the_stack_without_each_are_scored(made, lab):
     assert lab("report", only(made, "stack")).code == 0
     page = (only(made, "stack") / "report.html").read_text()
     assert "Weights of members" in page
+    assert "Members on the judged eras" in page
+    assert "correlation with the meta model" in page
+    scores = json.loads(told.out)["scores"]
+    for metric in ("mmc", "bmc", "meta_model_corr", "benchmark_corr"):
+        shown = scores["line"][metric]["mean"]
+        assert f"{shown:.4f}".lstrip("-") in page, metric
     assert "stack without line" in page
     assert "4 more differences" in page  # of 8: the first three and the benchmark have cards
     assert page.count("corr, prediction - ") == 4
@@ -110,3 +117,37 @@ def test_a_bundle_holds_the_members_and_predicts_as_the_run(made):
     whole = predict(final, live_file(final), say=lambda _: None)
     order = pd.Series(whole.values, index=whole.ids.to_pylist()).reindex(rows.index)
     assert np.abs(order.rank() - pd.Series(bundled, index=rows.index).rank()).max() <= 1
+
+
+def test_members_are_weighed_for_what_they_add_to_the_benchmark(made, tmp_path, lab, monkeypatch):
+    """Weights of the last fold against those that each member's own bmc would give alone."""
+    shutil.copytree(made, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    before = only(made, "stack").name
+    told = lab("train", "stack.yaml", "--set", "model.params.aim=bmc", "--json")
+    assert told.code == 0, told.err
+    assert "training it" not in told.err  # members are found
+    (mine,) = (path for path in Path("runs/stack").iterdir() if path.name != before)
+    last = sorted((mine / "folds").iterdir())[-1]
+    assert weights_of(last) != weights_of(only(made, "stack") / "folds" / last.name)
+    details = json.loads((last / "fit.json").read_text())["details"]
+    assert 20 <= details["weights_on"]["n_eras"] <= 26
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["model.params.aim=mmc"], "members add to the meta model, which covers"),
+        (["model.params.aim=bmc", "scoring.benchmark=none"], "and scoring.benchmark is none"),
+    ],
+)
+def test_an_aim_that_the_data_cannot_give_is_refused_before_any_fit(
+    made, tmp_path, lab, monkeypatch, change, said
+):
+    monkeypatch.chdir(made)
+    settings = [part for one in change for part in ("--set", one)]
+    told = lab("train", "stack.yaml", *settings, "--runs-dir", tmp_path / "runs")
+    assert told.code == 2
+    assert said in told.err
+    assert "Traceback" not in told.err
+    assert not (tmp_path / "runs").exists()

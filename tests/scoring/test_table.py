@@ -20,6 +20,7 @@ from numerai_lab.scoring import (
 
 ERAS = np.array([601, 602, 605], dtype=np.int32)
 OFFSETS = np.array([0, 50, 90, 150])
+CORRELATIONS = ("benchmark_corr", "meta_model_corr")
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def test_every_column_is_the_per_era_score_of_that_name(rows):
                 "mmc": mmc,
                 "fnc": fnc_per_era(p, rows["features"][:, [0, 2, 5]], y, OFFSETS),
                 "benchmark_corr": pearson_per_era(p, rows["benchmark"][1], OFFSETS),
+                "meta_model_corr": pearson_per_era(p, rows["meta_model"], OFFSETS),
                 "exposure_max": largest,
                 "exposure_rms": rms,
                 "payout": payout_per_era(corr, mmc, rule),
@@ -89,7 +91,7 @@ def test_what_is_not_given_is_nan(rows):
         rows, features=None, benchmark=None, meta_model=None, horizons=None, fnc_features=None
     )
     assert said == []
-    for column in ("bmc", "mmc", "fnc", "benchmark_corr", "exposure_max", "payout"):
+    for column in ("bmc", "mmc", "fnc", *CORRELATIONS, "exposure_max", "payout"):
         assert table[column].isna().all(), column
     assert table[["corr", "spearman"]].notna().all().all()
     without = score(rows, exposure=False)[0]
@@ -102,7 +104,7 @@ def test_constant_predictions_are_nan_and_said_once(rows):
     table, said = score(rows)
     assert said == ["prediction 'a' is constant in 1 of 3 eras (first: 0602): no score there"]
     bad = (table["prediction"] == "a") & (table["era"] == 602)
-    scores = ["corr", "spearman", "bmc", "mmc", "fnc", "benchmark_corr", "exposure_max", "payout"]
+    scores = ["corr", "spearman", "bmc", "mmc", "fnc", *CORRELATIONS, "exposure_max", "payout"]
     assert table.loc[bad, scores].isna().all().all()
     assert table.loc[~bad, scores].notna().all().all()
 

@@ -11,6 +11,7 @@ from numerai_lab.config.load import (
 )
 from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
 from numerai_lab.config.schema import (
+    Aim,
     BlockedSplit,
     Bootstrap,
     Columns,
@@ -50,6 +51,7 @@ from numerai_lab.config.spaces import (
 from numerai_lab.config.strict_yaml import Key, dotted
 
 __all__ = [
+    "Aim",
     "BlockedSplit",
     "Bootstrap",
     "ChoiceSpace",

@@ -22,6 +22,8 @@ from numerai_lab.config.remote import from_home, local_or_remote
 from numerai_lab.weeks import week_written
 
 Auto = Literal["auto"]
+Aim = Literal["corr", "mmc", "bmc", "payout"]
+"""What predictions are made for: the target, or what they add to the meta model or benchmark."""
 NonNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -14,32 +14,42 @@ from typing import Any
 
 import numpy as np
 
-from numerai_lab.arrays import Float32
+from numerai_lab.arrays import Float32, Float64
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.records import DONE, RunDir, read_predictions
 from numerai_lab.files import sha256_of, write_errors
 from numerai_lab.models import Members
+from numerai_lab.scoring import payout_rule
 
 FOLDER = "members"
 
 
+def judged_rows(prepared: Prepared) -> EraFrame:
+    """Return every judged row of a run, whatever fold it is in."""
+    folds = prepared.plan.folds
+    return prepared.dataset.frame.select_eras(np.concatenate([fold.judged for fold in folds]))
+
+
 def out_of_fold(
-    runs: Mapping[str, RunDir], prepared: Prepared, say: Callable[[str], None]
+    runs: Mapping[str, RunDir],
+    prepared: Prepared,
+    references: Mapping[str, Float64],
+    say: Callable[[str], None],
 ) -> Members:
     """Line up what members predicted with every judged row of a run, whatever fold it is in.
 
     Parameters
     ----------
-    say : told of rows for which a member has no prediction.
+    references : as of `member_references`. say : told of rows for which a member has no prediction.
 
     Raises
     ------
     RunError : a member whose predictions are damaged, of other eras, or of none of these rows.
     """
-    folds = prepared.plan.folds
-    fold_of = {era: fold.index for fold in folds for era in fold.judged.tolist()}
-    rows = prepared.dataset.frame.select_eras(sorted(fold_of))
+    fold_of = {era: f.index for f in prepared.plan.folds for era in f.judged.tolist()}
+    rows = judged_rows(prepared)
     found: dict[str, Float32] = {}
     for name, run in runs.items():
         predictions = read_predictions(run.checked(run.predictions_path))
@@ -59,7 +69,10 @@ def out_of_fold(
             )
         found[name] = values.astype(np.float32)
     order = np.array([fold_of[era] for era in rows.eras.tolist()], dtype=np.int32)
-    return Members(rows, order, found, purge_eras(prepared))
+    rule = payout_rule(
+        prepared.experiment.scoring.payout, prepared.dataset.horizons[prepared.target]
+    )
+    return Members(rows, order, found, purge_eras(prepared), references, rule)
 
 
 def member_facts(run: RunDir, members: Mapping[str, RunDir]) -> dict[str, Any]:

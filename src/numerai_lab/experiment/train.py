@@ -24,6 +24,7 @@ from numerai_lab.experiment.judging import (
     judge_run,
     variant_facts,
 )
+from numerai_lab.experiment.member_references import judged_references
 from numerai_lab.experiment.member_runs import check_same_members, member_facts, out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
 from numerai_lab.experiment.needed_runs import ensure_baselines, ensure_members
@@ -129,6 +130,7 @@ def train(
         references = load_references(prepared.dataset, reporter.say)
         # what judging needs is checked before the first fit: a typo there must not cost a night
         check_judging(prepared, references)
+        beside_members = judged_references(prepared, references)
         named = {
             name: aligned_baseline(resolved, name, options.data)
             for name in prepared.experiment.compare_to
@@ -147,7 +149,7 @@ def train(
             prepared, references, options.runs_dir, train_other, reporter, final=options.final
         )
         if members:
-            known = out_of_fold(members, prepared, reporter.warn)
+            known = out_of_fold(members, prepared, beside_members, reporter.warn)
             prepared = replace(prepared, member_runs=members, members=known)
         if run is None and options.final:
             found = run_without_final(

@@ -2,7 +2,9 @@
 
 from numerai_lab.models.conformance import check_model
 from numerai_lab.models.contract import (
+    BENCHMARK,
     CONTRIBUTION_TOLERANCE,
+    META_MODEL,
     PREDICTION,
     Artefact,
     Artefacts,
@@ -58,8 +60,10 @@ from numerai_lab.models.nested import ModelChoice, files_within, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
 
 __all__ = [
+    "BENCHMARK",
     "CONTRIBUTION_TOLERANCE",
     "EXPORT_TOLERANCE",
+    "META_MODEL",
     "PREDICTION",
     "Artefact",
     "Artefacts",

@@ -8,6 +8,15 @@ from numerai_lab.report.figures import ABSENT, number, percent
 from numerai_lab.report.markup import Html, breakable, h, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.run_shapes import Fit, Member
+from numerai_lab.report.score_shapes import MODEL
+
+_ON_JUDGED = {
+    "corr": "corr",
+    "mmc": "mmc",
+    "bmc": "bmc",
+    "meta_model_corr": "correlation with the meta model",
+    "benchmark_corr": "with the benchmark",
+}
 
 
 def members_section(record: Record) -> Html:
@@ -21,6 +30,7 @@ def members_section(record: Record) -> Html:
         "section",
         h("h2", "Members"),
         _weights(fits, names),
+        _judged(record, names),
         _alike(latest, names),
         id="members",
     )
@@ -44,6 +54,32 @@ def _weights(fits: dict[int, Fit], names: list[str]) -> Html:
         "were found on, before the fold's judged ones."
     )
     return h("div", table("Weights of members", head, rows), h("p", note, class_="note"))
+
+
+def _judged(record: Record, names: list[str]) -> Html:
+    """Show what members scored beside the whole, and how much of it is not there already."""
+    scores = {name: record.scores.scores.get(name, {}) for name in (MODEL, *names)}
+    if not any(scores[name] for name in names):
+        return Html("")
+    means = {
+        name: {metric: stats.mean for metric, stats in told.items()}
+        for name, told in scores.items()
+    }
+    shown = {
+        metric: head
+        for metric, head in _ON_JUDGED.items()
+        if any(told.get(metric) is not None for told in means.values())
+    }
+    rows = [
+        [breakable(record.label(name)), *(number(told.get(metric)) for metric in shown)]
+        for name, told in means.items()
+    ]
+    note = (
+        "Means over the judged eras that have the score: mmc and the correlation with the meta "
+        "model where there is one, bmc and the correlation with the benchmark likewise."
+    )
+    caption = "Members on the judged eras"
+    return h("div", table(caption, ["", *shown.values()], rows), h("p", note, class_="note"))
 
 
 def _alike(fit: Fit, names: list[str]) -> Html:

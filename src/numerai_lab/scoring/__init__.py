@@ -1,5 +1,6 @@
 """How predictions are judged: scores per era, summaries with error bars, payouts."""
 
+from numerai_lab.scoring.aims import aim_per_era, aimed_label
 from numerai_lab.scoring.bootstrap import block_length, interval_of_mean, overlap_eras
 from numerai_lab.scoring.correlation import (
     contribution_per_era,
@@ -52,6 +53,8 @@ __all__ = [
     "Summary",
     "Suspicion",
     "accusation",
+    "aim_per_era",
+    "aimed_label",
     "best_of_equals",
     "block_length",
     "contribution_per_era",

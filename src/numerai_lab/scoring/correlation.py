@@ -159,10 +159,10 @@ def _pearson_of_ranks(block: FloatArray, table: Float64, y: Float64) -> Float64:
 
 def _contribution(y: Float64, m: Float64, rows: Rows) -> Callable[[FloatArray, Rows], Float64]:
     """Make the kernel of one era; what does not depend on the columns is computed once."""
-    for_all = _target_beside(y[rows], m[rows])
+    for_all = target_beside(y[rows], m[rows])
 
     def kernel(block: FloatArray, some: Rows) -> Float64:
-        beside = for_all if len(some) == len(rows) else _target_beside(y[some], m[some])
+        beside = for_all if len(some) == len(rows) else target_beside(y[some], m[some])
         order, ranks = order_rows(block)
         p = gaussian_table(len(some))[ranks]
         scores = _dot_rows(p, beside[order]) / len(some)
@@ -171,7 +171,7 @@ def _contribution(y: Float64, m: Float64, rows: Rows) -> Callable[[FloatArray, R
     return kernel
 
 
-def _target_beside(y: Float64, m: Float64) -> Float64:
+def target_beside(y: Float64, m: Float64) -> Float64:
     """Centre the target and project the reference's gaussian ranks out of it, float64 [n].
 
     Projecting here instead of in every prediction gives the same product. NaN everywhere when

@@ -30,6 +30,7 @@ METRICS = (
     Metric("fnc", "corr of the part that no single feature explains"),
     Metric("spearman", "rank correlation with the target"),
     Metric("benchmark_corr", "correlation with the benchmark's predictions", adds_up=False),
+    Metric("meta_model_corr", "correlation with the meta model's predictions", adds_up=False),
     Metric("exposure_max", "largest correlation with one feature", adds_up=False),
     Metric("exposure_rms", "root mean square of the correlations with all features", adds_up=False),
     Metric("payout", "share of the stake paid per round, were it staked"),

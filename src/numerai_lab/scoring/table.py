@@ -35,6 +35,7 @@ COLUMNS = (
     "mmc",
     "fnc",
     "benchmark_corr",
+    "meta_model_corr",
     "exposure_max",
     "exposure_rms",
     "payout",
@@ -51,8 +52,8 @@ class Scored(NamedTuple):
     per_era : one row per prediction, target and era (in this order), columns `COLUMNS`: era
         int32, n_rows int64 (rows with prediction and target), scores float64 with NaN where one
         is not available. Spearman, corr, bmc, mmc, fnc and payout belong to the target;
-        benchmark_corr and exposure do not depend on it. payout follows the prediction's corr
-        and mmc.
+        benchmark_corr, meta_model_corr and exposure do not depend on it. payout follows the
+        prediction's corr and mmc.
     mean_exposure : prediction -> float64 [n_features], as in `Exposure`; empty if not asked for.
     """
 
@@ -90,7 +91,7 @@ def score_predictions(
     fnc_features : int64, column indices of the features that fnc neutralises to; None: no fnc.
     exposure : whether to compute the exposure to all features.
     benchmark : (name, float [n_rows]) for bmc and benchmark_corr; NaN where it has none.
-    meta_model : float [n_rows] for mmc; NaN where it has none.
+    meta_model : float [n_rows] for mmc and meta_model_corr; NaN where it has none.
 
     Raises
     ------
@@ -109,11 +110,14 @@ def score_predictions(
     nothing = np.full((n_eras, len(predictions)), np.nan)
     _say_constants(predictions, columns, eras, offsets, say)
 
-    shared = dict.fromkeys(("benchmark_corr", "exposure_max", "exposure_rms"), nothing)
+    levels = ("benchmark_corr", "meta_model_corr", "exposure_max", "exposure_rms")
+    shared = dict.fromkeys(levels, nothing)
     neutral: Float64 | None = None
     mean_exposure: dict[str, Float64] = {}
     if benchmark is not None:
         shared["benchmark_corr"] = pearson_per_era(columns, benchmark[1], offsets)
+    if meta_model is not None:
+        shared["meta_model_corr"] = pearson_per_era(columns, meta_model, offsets)
     if features is not None:
         _say_missing_features(features, offsets, say)
         if exposure:

@@ -16,7 +16,7 @@ from numerai_lab.experiment.judging.evaluate import (
     evaluate,
     judge_run,
 )
-from numerai_lab.experiment.judging.judge import suspected
+from numerai_lab.experiment.judging.judge import choose_benchmark, suspected
 from numerai_lab.experiment.judging.listing import list_runs
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
 from numerai_lab.experiment.judging.planned_again import planned_again
@@ -38,6 +38,7 @@ __all__ = [
     "begin_looks",
     "brief_of_test",
     "check_judging",
+    "choose_benchmark",
     "compare",
     "data_as_read",
     "dataset_for",

@@ -148,7 +148,7 @@ def _verdict(row: Mapping[str, Any], p_among: float | None, *, within: bool) -> 
     return verdict(row["ci_low"], row["ci_high"], thirds, p_among, within_seed_noise=within)
 
 
-_NEEDS_REFERENCES = ("bmc", "mmc", "benchmark_corr", "payout")
+_NEEDS_REFERENCES = ("bmc", "mmc", "benchmark_corr", "meta_model_corr", "payout")
 _NEEDS_BENCHMARK = ("bmc", "benchmark_corr")
 
 

@@ -49,13 +49,22 @@ class WeightFit:
         """
         ranks = gaussian_rank_per_era(predictions, offsets)
         for start, stop in itertools.pairwise(offsets):
-            x = ranks[start:stop] - ranks[start:stop].mean(axis=0)
+            x = _centred(ranks[start:stop])
             y = target[start:stop].astype(np.float64)
             y -= y.mean()
             spread = y.std()
             if spread > 0:
                 self.gram += weight * (x.T @ x / len(y))
                 self.moment += weight * (x.T @ y / (spread * len(y)))
+
+    def add_label(self, predictions: Float64, label: Float64, weight: float = 1.0) -> None:
+        """Add one era, [n_rows, n_members], with the label [n_rows] as `aimed_label` makes it.
+
+        Its standard deviation is left as it is: it says how much the era has to tell.
+        """
+        x = _centred(gaussian_rank_per_era(predictions, np.array([0, len(label)])))
+        self.gram += weight * (x.T @ x / len(label))
+        self.moment += weight * (x.T @ label / len(label))
 
     def join(self, world: World) -> None:
         """Add what the other workers have seen."""
@@ -112,6 +121,10 @@ class WeightFit:
         rounded: Float64 = np.round(weights / total, _WEIGHT_DECIMALS)
         normalised: Float64 = rounded / np.abs(rounded).sum()
         return normalised
+
+
+def _centred(ranks: Float64) -> Float64:
+    return np.asarray(ranks - ranks.mean(axis=0))
 
 
 def blend(predictions: Float64, weights: Float64) -> npt.NDArray[np.float32]:

@@ -11,9 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.arrays import Float32
+from numerai_lab.config import Payout
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, end_to_end
 from numerai_lab.models.conformance import toy_runtime
-from numerai_lab.models.contract import Exported, Members, TrainedFeatures
+from numerai_lab.models.contract import (
+    BENCHMARK,
+    META_MODEL,
+    Exported,
+    Members,
+    TrainedFeatures,
+)
+from numerai_lab.scoring import payout_rule
 
 TARGETS = ("target", "target_other")
 JUDGED_ROWS = np.array([35, 1, 50, 41], dtype=np.int64)
@@ -143,4 +151,12 @@ def toy_out_of_fold(names: Sequence[str], train: EraFrame) -> Members:
     """Make up members' predictions of the later training eras, as if these were earlier folds."""
     rows = train.between(int(train.eras[train.n_eras // 2]), int(train.eras[-1]))
     folds = 1 + np.arange(rows.n_eras, dtype=np.int32) * 2 // rows.n_eras
-    return Members(rows, folds.astype(np.int32), toy_members(names, rows), purge_eras=1)
+    others = toy_members((BENCHMARK, META_MODEL), rows)
+    return Members(
+        rows,
+        folds.astype(np.int32),
+        toy_members(names, rows),
+        purge_eras=1,
+        references={name: values.astype(np.float64) for name, values in others.items()},
+        payout=payout_rule(Payout(), 20),
+    )

@@ -24,7 +24,7 @@ from numerai_lab.models.contract.export import ExportableModel, Exported
 from numerai_lab.models.contract.features import TrainedFeatures
 from numerai_lab.models.contract.history import history_before
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
-from numerai_lab.models.contract.members import Members
+from numerai_lab.models.contract.members import BENCHMARK, META_MODEL, Members
 from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import LEFT_OUT, Params
 from numerai_lab.models.contract.protocols import (
@@ -51,8 +51,10 @@ from numerai_lab.models.contract.space import shipped_spaces
 from numerai_lab.models.contract.world import Collective, World
 
 __all__ = [
+    "BENCHMARK",
     "CONTRIBUTION_TOLERANCE",
     "LEFT_OUT",
+    "META_MODEL",
     "PREDICTION",
     "Artefact",
     "Artefacts",

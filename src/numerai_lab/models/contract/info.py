@@ -51,6 +51,8 @@ class ModelInfo:
     artefacts : asks for `ctx.artefacts`, where what is expensive is made once.
     needs_members : is made of what other runs predict (`StackingModel`): asks for `ctx.members`,
         and for the members' predictions of the rows that it predicts.
+    references : what it cannot learn without beside its members' predictions, keys of
+        `Members.references`; refused where the data have too little of them.
     needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
         do not tell; refused on data without it.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
@@ -77,6 +79,7 @@ class ModelInfo:
     unlabelled: bool = False
     artefacts: bool = False
     needs_members: bool = False
+    references: tuple[str, ...] = ()
     needs_entity: bool = False
     in_parts: bool = False
     tolerance: float = 0.0

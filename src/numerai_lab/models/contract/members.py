@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from numerai_lab.arrays import Eras, Float32
+from numerai_lab.arrays import Eras, Float32, Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.scoring import PayoutRule
+
+BENCHMARK, META_MODEL = "benchmark", "meta_model"
+"""Keys of `Members.references`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +31,17 @@ class Members:
     predictions : by member, float32 [n_rows], NaN where it has none.
     purge_eras : eras left out before the first judged one: none of their labels is known then. It
         follows the longest horizon among this model's and its members' targets.
+    references : what the benchmark and the meta model predicted of the rows (`BENCHMARK`,
+        `META_MODEL`, those there are), float64 [n_rows], NaN where one has no prediction.
+    payout : the rule by which the main target is paid; None: not known.
     """
 
     rows: EraFrame
     folds: npt.NDArray[np.int32]
     predictions: Mapping[str, Float32]
     purge_eras: int
+    references: Mapping[str, Float64] = field(default_factory=dict)
+    payout: PayoutRule | None = None
 
     def of(self, eras: Eras) -> Members:
         """Return those of the eras that are here, as views where they are neighbours."""
@@ -40,14 +49,13 @@ class Members:
         kept = np.repeat(mine, np.diff(self.rows.offsets))
         start, n = (int(np.argmax(kept)), int(kept.sum())) if kept.any() else (0, 0)
         together = bool(kept[start : start + n].all())
+        chosen = slice(start, start + n) if together else kept
         return replace(
             self,
             rows=self.rows.select_eras(self.rows.eras[mine]),
             folds=self.folds[mine],
-            predictions={
-                name: values[start : start + n] if together else values[kept]
-                for name, values in self.predictions.items()
-            },
+            predictions={name: values[chosen] for name, values in self.predictions.items()},
+            references={name: values[chosen] for name, values in self.references.items()},
         )
 
     def predictions_of(self, rows: EraFrame) -> dict[str, Float32]:

@@ -82,6 +82,7 @@ class Stack:
         return replace(
             cls.info,
             needs_members=not inner,
+            references=() if params.reference is None else (params.reference,),
             multi_target=inner and bool(others),
             variants=tuple(variants),
         )

@@ -7,7 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from numerai_lab.models.contract import Params, history_eras_of
+from numerai_lab.config import Aim
+from numerai_lab.models.contract import (
+    BENCHMARK,
+    META_MODEL,
+    Params,
+    history_eras_of,
+)
 from numerai_lab.models.member_choice import MemberChoice, is_member_name
 
 EQUAL, WITHOUT = "equal", "without_"
@@ -32,6 +38,12 @@ class StackParams(Params):
         description="nnls: least squares without negative weights; ridge: with them; equal; or "
         "one for each member by name",
     )
+    aim: Aim = Field(
+        "corr",
+        description="what nnls and ridge weigh members for: corr with the target; mmc or bmc, what "
+        "they add to the meta model or to the benchmark; payout: corr and mmc, each with the "
+        "multiplier of scoring.payout",
+    )
     weights_from: Literal["earlier_folds", "inner"] = Field(
         "earlier_folds",
         description="where nnls and ridge see what members are worth: in the folds before each "
@@ -49,6 +61,11 @@ class StackParams(Params):
     inner_folds: Annotated[int, Field(ge=1)] = Field(
         3, description="weights_from: inner: walk-forward parts of the training eras"
     )
+
+    @property
+    def reference(self) -> str | None:
+        """Whose predictions the aim looks at, a key of `Members.references`."""
+        return {"mmc": META_MODEL, "payout": META_MODEL, "bmc": BENCHMARK}.get(self.aim)
 
     @field_validator("members")
     @classmethod
@@ -79,12 +96,22 @@ class StackParams(Params):
                 f"max_weight {self.max_weight:g} leaves {1 - self.max_weight * n:.2g} of the "
                 f"weight to nobody among {n} members: give at least {1 / n:.2g}"
             )
+        if self.aim != "corr" and self.weights not in ("nnls", "ridge"):
+            raise ValueError(
+                f"aim {self.aim} decides nothing where weights are given or equal: take nnls or "
+                "ridge, or leave aim out"
+            )
         if self.weights_from == "inner":
             self._check_inner()
         return self
 
     def _check_inner(self) -> None:
         """Refuse members that cannot be trained within a fit."""
+        if self.aim != "corr":
+            raise ValueError(
+                f"aim {self.aim} needs what others predicted of the eras that weights are found "
+                "on, which is there with weights_from: earlier_folds only"
+            )
         way = "train it as a run of its own, with weights_from: earlier_folds"
         for name, member in self.members.items():
             written = [key for key in _ONLY_AS_RUNS if key in member.model_fields_set]

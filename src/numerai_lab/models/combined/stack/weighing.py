@@ -13,7 +13,7 @@ from numerai_lab.arrays import Float32, Float64
 from numerai_lab.models.combined.blend import WeightFit
 from numerai_lab.models.combined.stack.params import EQUAL, StackParams
 from numerai_lab.models.contract import Members
-from numerai_lab.scoring import corr_per_era
+from numerai_lab.scoring import aimed_label, corr_per_era
 
 MOST_LACKING = 0.2
 """Share of an era's rows up to which a member may lack predictions and still count in it.
@@ -44,12 +44,13 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
     ----------
     given : out-of-fold predictions of eras whose labels are known. Those in which a member lacks
         more than `MOST_LACKING` of the rows teach nothing, and are counted.
-    target : that the weights are fitted to.
+    target : that the weights are fitted to, as the aim says.
     """
     names = list(given.predictions)
     n = len(names)
     fit = WeightFit(n)
-    scores, used, lacking = [], [], dict.fromkeys(names, 0)
+    reference = None if params.reference is None else given.references[params.reference]
+    scores, used, lacking, silent = [], [], dict.fromkeys(names, 0), 0
     last = int(given.rows.eras[-1]) if given.rows.n_eras else 0
     for era, rows in given.rows.iter_eras():
         values = columns(given.predictions, rows)
@@ -62,16 +63,31 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
         known = ~np.isnan(labels)
         if lacks.any() or not known.any():
             continue
-        used.append(era)
         age = 0.0 if params.half_life_eras is None else (last - era) / params.half_life_eras
-        n_known = np.array([0, int(known.sum())])
-        fit.add(values[known], labels[known], n_known, 0.5**age)
+        if reference is None:
+            n_known = np.array([0, int(known.sum())])
+            fit.add(values[known], labels[known], n_known, 0.5**age)
+        else:
+            label = aimed_label(
+                params.aim, labels.astype(np.float64), reference[rows], given.payout
+            )
+            if label is None:
+                silent += 1
+                continue
+            known = ~np.isnan(label)
+            fit.add_label(values[known], label[known], 0.5**age)
+        used.append(era)
     weights, notes = _weights(fit, names, len(used), params)
     notes += [
         f"member {name} lacks {count} of {given.rows.n_eras} eras: these teach no weights"
         for name, count in lacking.items()
         if count
     ]
+    if silent:
+        notes.append(
+            f"aim {params.aim}: in {silent} of {given.rows.n_eras} eras the {_called(params)} has "
+            "less than 80 % of the rows, or is constant: these teach no weights"
+        )
     return Weighing(weights, _details(given, names, weights, scores, used, fit), tuple(notes))
 
 
@@ -105,7 +121,8 @@ def _weights(
     if params.weights == EQUAL:
         return equal, []
     if n_eras == 0:
-        return equal, ["no label is known that weights could be fitted on: equal weights"]
+        also = "" if params.reference is None else f" with the {_called(params)}'s predictions"
+        return equal, [f"no label{also} is known that weights could be fitted on: equal weights"]
     solved = fit.solve(prior_eras=params.prior_eras, signed=params.weights == "ridge")
     notes = []
     constant = [name for name, spread in zip(names, np.diag(fit.gram), strict=True) if spread == 0]
@@ -122,6 +139,11 @@ def _weights(
             "weigh the same"
         )
     return capped, notes
+
+
+def _called(params: StackParams) -> str:
+    """Name in a sentence whose predictions the aim looks at."""
+    return str(params.reference).replace("_", " ")
 
 
 def cap(weights: Float64, largest: float) -> tuple[Float64, bool]:
