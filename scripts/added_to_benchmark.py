@@ -29,7 +29,7 @@ def main() -> None:
     rows["benchmark"] = pd.read_parquet(data / "validation_benchmark_models.parquet")[BENCHMARK]
     rows["target"] = pd.read_parquet(data / "validation.parquet", columns=["target"])["target"]
     rows = rows.dropna().sort_values("era", kind="stable")
-    eras, counts = np.unique(rows["era"].to_numpy(dtype=np.int32), return_counts=True)
+    eras, counts = np.unique(rows["era"].astype(np.int32).to_numpy(), return_counts=True)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     target = rows["target"].to_numpy(dtype=np.float64)
     values = rows[["prediction", "benchmark"]].to_numpy(dtype=np.float64)

@@ -49,7 +49,8 @@ MAY_IMPORT["tuning"] = MAY_IMPORT["experiment"] | {"experiment"}
 MAY_IMPORT["explain"] = MAY_IMPORT["experiment"] | {"experiment"}
 MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning", "explain"} | BASE
 MAY_IMPORT["stand_in"] = BASE | {"scoring"}
-MAY_IMPORT["cli"] = set(MAY_IMPORT) | BASE
+MAY_IMPORT["api"] = set(MAY_IMPORT) - {"stand_in"} | BASE
+MAY_IMPORT["cli"] = set(MAY_IMPORT) - {"api"} | BASE
 
 # sub-package, or module beside them -> which of its siblings it may import
 WITHIN = {
@@ -108,6 +109,7 @@ WITHIN = {
         "describe": {"contract", "registry"},
         "adapting": {"contract"},
         "combined": {"contract", "member_choice", "nested", "registry"},
+        "given": {"contract"},
         "simple": {"contract", "exports"},
         "trees": {"contract", "adapting", "combined", "exports"},
     },

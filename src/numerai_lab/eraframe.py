@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MISSING_INT8 = -1
 """How a missing value is written in int8 features; float32 features use NaN."""
@@ -190,6 +193,12 @@ class EraFrame:
         """The era number of each row, int32 [n_rows] (a new array)."""
         return np.repeat(self.eras, np.diff(self.offsets))
 
+    @property
+    def row_labels(self) -> pa.Array:
+        """The era of each row as Numerai's files write it ("0575"), string [n_rows], new."""
+        labels = pa.array([era_label(era) for era in self.eras.tolist()], pa.string())
+        return labels.take(pa.array(np.repeat(np.arange(self.n_eras), np.diff(self.offsets))))
+
     def target(self, name: str) -> npt.NDArray[np.float32]:
         """Return one target, float32 [n_rows], as a view. Raises DataError if it is not loaded."""
         if name not in self.target_names:
@@ -295,6 +304,43 @@ class EraFrame:
             side={name: column.take(chosen) for name, column in self.side.items()},
         )
 
+    def to_pandas(
+        self,
+        eras: Iterable[int | str] | None = None,
+        features: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return rows as Numerai's files hold them: index `id`, `era` ("0575"), features, targets.
+
+        Parameters
+        ----------
+        eras : numbers or labels (575, "0575"); None: all. features : their names; None: all.
+
+        Returns
+        -------
+        A copy in memory. Features are int8, but float32 with NaN where a value is missing; targets
+        are float32. `entity` and `side` columns stand after the era.
+
+        Raises
+        ------
+        DataError : an era or a feature that is not in the frame.
+        """
+        import pandas as pd
+
+        rows = self if eras is None else self.select_eras([int(era) for era in eras])
+        rows = rows if features is None else rows.with_features(features)
+        values = rows.features_in_memory()
+        missing = MISSING_INT8 if values.dtype == np.int8 else None
+        beside = rows.side if rows.entity is None else {"entity": rows.entity, **rows.side}
+        columns: dict[str, Any] = {"era": rows.row_labels.to_pandas()}
+        columns |= {name: column.to_pandas() for name, column in beside.items()}
+        for name, column in zip(rows.feature_names, values.T, strict=True):
+            absent = column == missing
+            known = np.where(absent, np.float32(np.nan), column) if absent.any() else column
+            columns[name] = np.ascontiguousarray(known)
+        columns |= dict(zip(rows.target_names, rows.targets.T.copy(), strict=True))
+        table = pd.DataFrame(columns)
+        return table.set_index(pd.Index(rows.ids.to_pandas(), name="id"))
+
     def with_features(self, names: Sequence[str]) -> EraFrame:
         """Return the same rows with the given features: as they are, else a copy in memory.
 
@@ -317,6 +363,17 @@ class EraFrame:
     def without_targets(self) -> EraFrame:
         """Return the same rows with no target columns: all that a model may see at prediction."""
         return replace(self, targets=np.empty((self.n_rows, 0), dtype=np.float32), target_names=())
+
+
+def era_label(era: int) -> str:
+    """Return an era's number as Numerai's files write it.
+
+    Examples
+    --------
+    >>> era_label(575)
+    '0575'
+    """
+    return f"{era:04d}"
 
 
 def end_to_end(parts: Sequence[EraFrame]) -> EraFrame:

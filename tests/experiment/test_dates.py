@@ -78,7 +78,8 @@ def test_the_run_is_that_of_week_numbers(trained, final_runs):
     ours, theirs = (
         pd.read_parquet(run / "predictions.parquet").set_index("id") for run in (trained, by_number)
     )
-    np.testing.assert_array_equal(ours["era"], theirs["era"] + WEEK - 1)
+    weeks = theirs["era"].astype(int) + WEEK - 1
+    np.testing.assert_array_equal(ours["era"], weeks.map("{:04d}".format))
     pd.testing.assert_frame_equal(ours.drop(columns="era"), theirs.drop(columns="era"))
     ours, theirs = (json.loads((run / "scores.json").read_text()) for run in (trained, by_number))
     ours, theirs = (scores["scores"]["prediction"]["corr"] for scores in (ours, theirs))
@@ -161,7 +162,7 @@ def test_predictions_of_others_name_eras_as_the_data_or_by_week(
     lab, dated, trained, tmp_path, form
 ):
     rows = pd.read_parquet(trained / "predictions.parquet")[["id", "era", "prediction"]]
-    numbers = rows["era"] - WEEK + 1
+    numbers = rows["era"].astype(int) - WEEK + 1
     eras = {
         "compact": numbers.map(compact),
         "date": numbers.map(friday),

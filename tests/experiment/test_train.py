@@ -56,7 +56,7 @@ def test_predictions_cover_each_judged_era_once_and_scores_follow_from_them(trai
         e for fold in trained["folds"] for a, b in fold["judged_eras"] for e in range(a, b + 1)
     ]
     assert len(judged) == len(set(judged))
-    assert sorted(predictions["era"].unique()) == sorted(judged)
+    assert sorted(predictions["era"].unique()) == [f"{era:04d}" for era in sorted(judged)]
     labels = pd.concat(
         pd.read_parquet(tournament / f"{name}.parquet", columns=["target"])
         for name in ("train", "validation")

@@ -59,7 +59,7 @@ def test_the_table_sums_to_what_was_predicted(explained):
     predictions = pq.read_table(run / "predictions.parquet").to_pandas().set_index("id")
     same = predictions.loc[table.index]
     assert table["raw"].to_numpy() == pytest.approx(same["prediction"].to_numpy(), abs=1e-6)
-    assert (table["era"] == same["era"]).all()
+    assert (table["era"] == same["era"].astype(int)).all()
     assert len(table) == told["explained"]["rows"] == 600
     assert told["largest_gap"] < 1e-5
 

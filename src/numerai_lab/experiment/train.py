@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from numerai_lab.experiment.records import (
     check_same_config,
     check_same_data,
     check_same_files,
-    fingerprint,
+    data_facts,
     git_state,
     iter_runs,
     locked,
@@ -306,12 +306,8 @@ def begin(
         "versions": versions(prepared.libraries),
         "machine": machine(),
         "data": {
-            "source": dataset.source,
+            **data_facts(dataset, references),
             "notice": dataset.notice,
-            "folder": None if dataset.folder is None else str(dataset.folder.resolve()),
-            "files": [{**asdict(f), "path": str(f.kept_path)} for f in dataset.files],
-            "references": [{**asdict(f), "path": str(f.path.resolve())} for f in references.files],
-            "fingerprint": fingerprint(dataset, references),
             "counts": dataset.counts,
             **({} if part is None else {"share": part.share}),
             "n_rows": frame.n_rows,
@@ -333,6 +329,8 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
+    if prepared.info.origin:
+        manifest["origin"] = prepared.info.origin
     if prepared.made_with:
         manifest["made_with"] = dict(prepared.made_with)
     if prepared.member_runs:

@@ -55,6 +55,7 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.describe import ParamRow, describe_params
 from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
+from numerai_lab.models.given import offer_estimator
 from numerai_lab.models.member_choice import MemberChoice, is_member_name
 from numerai_lab.models.nested import ModelChoice, files_within, models_within
 from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
@@ -120,6 +121,7 @@ __all__ = [
     "load_meta",
     "members_of",
     "models_within",
+    "offer_estimator",
     "save_meta",
     "seal_artefact",
     "shipped_spaces",

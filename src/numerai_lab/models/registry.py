@@ -53,6 +53,8 @@ BUILT_IN = {
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
 }
+GIVEN = {"estimator": BuiltIn("numerai_lab.models.given:Estimator")}
+"""What runs are made of that no person writes into a config; listed nowhere."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,13 @@ def _find() -> list[_Found]:
         _Found(name, one.target, one.target, None, PACKAGE, (one.extra,) if one.extra else ())
         for name, one in BUILT_IN.items()
     ]
-    owners = {name: one.target for name, one in BUILT_IN.items()}
+    owners = {name: one.target for name, one in (BUILT_IN | GIVEN).items()}
     for plugin in _plugins():
         target = f"{plugin.module}:{plugin.attr}"
         package = plugin.dist.name if plugin.dist else ""
         where = f"{target} ({package})" if package else target
-        if plugin.name in BUILT_IN:
-            refused = f"the name belongs to the built-in {BUILT_IN[plugin.name].target}"
+        if plugin.name in BUILT_IN | GIVEN:
+            refused = f"the name belongs to the built-in {owners[plugin.name]}"
         elif plugin.name in owners:
             refused = f"the name is taken by {owners[plugin.name]}"
         else:
@@ -159,7 +161,8 @@ def get_model(name: str) -> type[Model]:
         The name is unknown, or the model cannot be imported here.
     """
     found = _find()
-    for entry in found:
+    given = [_Found(key, one.target, one.target, None, PACKAGE) for key, one in GIVEN.items()]
+    for entry in (*found, *given):
         if entry.name == name and entry.refused is None:
             if command := entry.to_install():
                 raise ModelError(f"model '{name}' is unavailable: {command}")

@@ -55,6 +55,8 @@ def messages(record: Record) -> Html:
         parts.append(banner("Synthetic data" if synthetic else "About the data", text))
     if record.scores.trained_on:
         parts.append(banner("A part of the rows", f"The model was {record.scores.trained_on}."))
+    if record.scores.origin:
+        parts.append(banner("Not from a config alone", f"{record.scores.origin}."))
     if warnings:
         shown, folded = fold_warnings(warnings)
         count = f"{len(warnings)} warnings" if len(warnings) > 1 else "Warning"

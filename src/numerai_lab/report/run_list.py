@@ -26,8 +26,9 @@ def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
         `state` ("finished", or how far it got), `corr`, `ci_low`, `ci_high`, `sharpe`,
         `first_era`, `last_era`, `final` (whether it has a final model), `created_utc`,
         `data` (with `label`), `continues` (the run whose final model it grew) and `differs`
-        (setting -> value, None where they cannot be read) and `test` (eras kept for a test, looks
-        at them, corr of the last one); any may be absent or None.
+        (setting -> value, None where they cannot be read), `origin` (where the predictions come
+        from, if a config does not tell it all) and `test` (eras kept for a test, looks at them,
+        corr of the last one); any may be absent or None.
 
     Experiments are in the order of their newest run.
     """
@@ -92,6 +93,8 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
         yield "resolved.yaml cannot be read"
     elif differs:
         yield ", ".join(f"{short[key]} {_value(key, value)}" for key, value in differs.items())
+    if run.get("origin"):
+        yield str(run["origin"])
     if run.get("test"):
         yield _test(run["test"])
     if run.get("continues"):

@@ -197,6 +197,7 @@ class Scores(Shown):
     eras: JudgedEras = Field(default_factory=JudgedEras)
     warnings: list[str] = Field(default_factory=list)
     trained_on: str = ""
+    origin: str = ""
     scores: ByPrediction = Field(default_factory=dict)
     scores_by_target: ByTarget = Field(default_factory=dict)
     same_eras: Annotated[dict[str, list[Block]], BeforeValidator(present)] = Field(

@@ -170,7 +170,7 @@ def render_scores(scores: Mapping[str, Any], experiment: str = "prediction") -> 
     if shown.benchmark and any(shown.stats(name, "bmc").mean is not None for name in names):
         parts.append(Text(f"bmc is the contribution beyond the benchmark {shown.benchmark}"))
     parts += [Text(sentence) for sentence in shown.scored_in_part()]
-    parts += [Text(shown.trained_on)] if shown.trained_on else []
+    parts += [Text(said) for said in (shown.trained_on, shown.origin) if said]
     parts += [Text(f"warning: {text}", style="yellow") for text in shown.warnings]
     return Group(*parts)
 

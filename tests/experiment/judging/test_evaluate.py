@@ -65,7 +65,7 @@ def test_evaluate_any_predictions_file(lab, trained, tournament, tmp_path, suffi
     mine = mine.sample(frac=1.0, random_state=0)[["id", "era", "prediction"]]
     path = tmp_path / f"mine{suffix}"
     if suffix == ".csv":
-        mine["era"] = mine["era"].map("{:04d}".format)
+        mine["era"] = mine["era"].astype(int)  # numbers will do, too
         mine.to_csv(path, index=False)
     else:
         mine.to_parquet(path)
@@ -91,7 +91,7 @@ def test_evaluate_counts_predictions_without_a_label(lab, trained, tournament, t
         (lambda d: d.drop(columns="prediction").drop(columns="fold"), "no column of numbers"),
         (lambda d: d.assign(id=d["id"].where(d.index > 1)), "2 rows have no id"),
         (lambda d: d.assign(era=d["era"].where(d.index > 0)), "column 'era' is empty in 1 of"),
-        (lambda d: d.assign(era=d["era"] + 0.5), "no era number"),
+        (lambda d: d.assign(era=d["era"].astype(int) + 0.5), "no era number"),
         (lambda d: d.assign(fold=d["fold"].where(d.index > 0)), "column 'fold' is empty in 1 of"),
         (
             lambda d: d.assign(prediction=d["prediction"].where(d.index > 2, float("-inf"))),
@@ -99,7 +99,7 @@ def test_evaluate_counts_predictions_without_a_label(lab, trained, tournament, t
         ),
         (lambda d: pd.concat([d, d.head(1)]), "more than once"),
         (lambda d: d.assign(era="X"), "no era number"),
-        (lambda d: d.assign(era=d["era"] + 1), "is in era"),
+        (lambda d: d.assign(era=d["era"].astype(int) + 1), "is in era"),
         (lambda d: d.assign(id="q" + d["id"]), "no id of these predictions"),
         (lambda d: d.head(0), "holds no predictions"),
     ],

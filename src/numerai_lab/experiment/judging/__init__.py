@@ -6,7 +6,7 @@ from numerai_lab.experiment.judging.baselines import (
     differs_from_variant,
     features_for,
 )
-from numerai_lab.experiment.judging.compare import compare
+from numerai_lab.experiment.judging.compare import compare, compare_series
 from numerai_lab.experiment.judging.era_bounds import era_bound
 from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
@@ -14,9 +14,10 @@ from numerai_lab.experiment.judging.evaluate import (
     baselines_of,
     data_as_read,
     evaluate,
+    judge_predictions,
     judge_run,
 )
-from numerai_lab.experiment.judging.judge import choose_benchmark, suspected
+from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, suspected
 from numerai_lab.experiment.judging.listing import list_runs
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
 from numerai_lab.experiment.judging.planned_again import planned_again
@@ -27,12 +28,15 @@ from numerai_lab.experiment.judging.postprocess import (
     without,
 )
 from numerai_lab.experiment.judging.seeds import measure_seeds, told_of_seeds
+from numerai_lab.experiment.judging.series import Series, read_series, series_of
 from numerai_lab.experiment.judging.tested import evaluate_test
 from numerai_lab.experiment.judging.variants import variant_facts, variants_of
 
 __all__ = [
     "EvaluateOptions",
     "Evaluated",
+    "Judged",
+    "Series",
     "aligned_baseline",
     "baselines_of",
     "begin_looks",
@@ -40,6 +44,7 @@ __all__ = [
     "check_judging",
     "choose_benchmark",
     "compare",
+    "compare_series",
     "data_as_read",
     "dataset_for",
     "differs_from_variant",
@@ -48,12 +53,15 @@ __all__ = [
     "evaluate_test",
     "features_for",
     "has_test",
+    "judge_predictions",
     "judge_run",
     "judged_columns",
     "list_runs",
     "measure_seeds",
     "neutralizer_names",
     "planned_again",
+    "read_series",
+    "series_of",
     "suspected",
     "told_of_seeds",
     "told_of_test",

@@ -1,4 +1,4 @@
-"""`compare`: finished runs side by side, on the same data."""
+"""`compare`: finished runs, or judged predictions, side by side, on the same data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.judging.judge import suspected
 from numerai_lab.experiment.judging.seeds import seeds_between
 from numerai_lab.experiment.judging.series import Series, read_series
 from numerai_lab.experiment.records import find_run, say_if_unverifiable
@@ -23,6 +22,19 @@ from numerai_lab.seeds import child_seed
 def compare(
     specs: Sequence[str],
     runs_dir: Path,
+    metric: str,
+    say: Callable[[str], None],
+    *,
+    across_data: bool = False,
+) -> list[dict[str, Any]]:
+    """Compare finished runs, named as `find_run` takes them; see `compare_series`."""
+    runs = [find_run(spec, runs_dir) for spec in specs]
+    sides = [read_series(run, metric) for run in runs]
+    return compare_series(sides, metric, say, across_data=across_data)
+
+
+def compare_series(
+    sides: Sequence[Series],
     metric: str,
     say: Callable[[str], None],
     *,
@@ -46,14 +58,14 @@ def compare(
     RunError : fewer than two runs, runs judged on other targets or on other data, no era in
         common, no such metric.
     """
-    if len(specs) < 2:
+    if len(sides) < 2:
         raise RunError("compare needs two runs or more", fix="`numerai-lab runs` lists them")
-    base, *others = [read_series(find_run(spec, runs_dir), metric) for spec in specs]
-    for one in (base, *others):
-        say_if_unverifiable(one.run, say)
-        accused = suspected(one.run.scores())
-        if accused is not None:
-            say(f"{one.label}: {accused}")
+    base, *others = sides
+    for one in sides:
+        if one.run is not None:
+            say_if_unverifiable(one.run, say)
+        for remark in one.remarks:
+            say(f"{one.label}: {remark}")
     how = Bootstrap(samples=samples)
     rows, differences = [], []
     for other in others:
@@ -91,10 +103,10 @@ def compare(
         within = bound is not None and bound.within
         rows.append(
             {
-                "run": str(other.run.path),
+                "run": other.place,
                 "prediction": other.label,
                 "baseline": base.label,
-                "baseline_run": str(base.run.path),
+                "baseline_run": base.place,
                 "data": other.data.as_dict(),
                 "baseline_data": base.data.as_dict(),
                 "metric": metric,

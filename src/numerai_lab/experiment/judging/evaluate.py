@@ -107,8 +107,10 @@ def judge_run(
         variants=variants_of(run.manifest()),
         trained_on=_trained_on(experiment),
     )
+    origin = run.manifest().get("origin")
     summary = {
         **judged.summary,
+        **({"origin": origin} if origin else {}),
         "baselines": relative_paths(run, baselines),
     }
     with write_aside(run.per_era_path) as part:

@@ -83,6 +83,7 @@ def _row(run: RunDir) -> dict[str, Any]:
         "state": "finished" if run.finished else "unfinished",
         "final": run.has_final,
         "continues": manifest.get("continued", {}).get("parent"),
+        "origin": manifest.get("origin"),
     }
     test = told_of_test(run)
     if test is not None:

@@ -153,8 +153,8 @@ def seeds_between(
 
 
 def _means(side: Series, eras: pd.Index[int]) -> list[float] | None:
-    told = read_seeds(side.run)
-    if told is None:
+    told = None if side.run is None else read_seeds(side.run)
+    if side.run is None or told is None:
         return None
     found = []
     for row in told["runs"]:

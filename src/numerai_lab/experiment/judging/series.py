@@ -1,23 +1,35 @@
-"""One metric of a run, era by era, as comparisons read it."""
+"""One metric of a run, or of predictions without one, era by era, as comparisons read it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.judging.judge import suspected
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.records import DataIdentity, RunDir, judged_on
 
 
 @dataclass(frozen=True)
 class Series:
-    """A run's per-era scores of its own predictions, one metric, indexed by era."""
+    """Per-era scores of predictions, one metric, indexed by era.
+
+    Attributes
+    ----------
+    run : the run that made them; None where none did.
+    place : the run's directory, or the predictions' file, for a reader.
+    remarks : what a reader must know of them: where they come from, a suspected leak.
+    """
 
     label: str
-    run: RunDir
+    run: RunDir | None
+    place: str
+    remarks: tuple[str, ...]
     metric: str
     data: DataIdentity
     target: str
@@ -38,23 +50,53 @@ def read_series(run: RunDir, metric: str) -> Series:
             where=str(run.per_era_path),
             fix=f"`numerai-lab evaluate {run.path}` makes it anew",
         ) from None
+    label = f"{run.path.parent.name}/{run.path.name}"
+    manifest = run.manifest()
+    dates = manifest["data"].get("era_dates", {})
+    return series_of(
+        table,
+        summary,
+        metric,
+        label=label,
+        place=str(run.path),
+        run=run,
+        data=judged_on(run),
+        era_dates={int(era): date.fromisoformat(day) for era, day in dates.items()},
+        origin=manifest.get("origin", ""),
+    )
+
+
+def series_of(
+    table: pd.DataFrame,
+    summary: Mapping[str, Any],
+    metric: str,
+    *,
+    label: str,
+    place: str,
+    run: RunDir | None,
+    data: DataIdentity,
+    era_dates: Mapping[int, date],
+    origin: str = "",
+) -> Series:
+    """Take one metric out of what judging gave: the per-era table, and what scores.json holds.
+
+    Raises RunError where there are no scores of that metric.
+    """
     mine = table[(table["prediction"] == MAIN) & (table["target"] == summary["target"])]
     if metric not in mine.columns or not mine[metric].notna().any():
         there = [name for name in mine.columns if mine[name].dtype.kind == "f"]
-        raise RunError(
-            f"no scores of metric '{metric}' (metrics: {', '.join(there)})", where=str(run.path)
-        )
-    label = f"{run.path.parent.name}/{run.path.name}"
-    scores = mine.set_index("era")[metric]
-    dates = run.manifest()["data"].get("era_dates", {})
+        raise RunError(f"no scores of metric '{metric}' (metrics: {', '.join(there)})", where=place)
+    remarks = (origin, suspected(summary))
     return Series(
         label,
         run,
+        place,
+        tuple(said for said in remarks if said),
         metric,
-        judged_on(run),
+        data,
         summary["target"],
         summary.get("benchmark"),
         summary["horizon_days"],
-        {int(era): date.fromisoformat(day) for era, day in dates.items()},
-        scores,
+        dict(era_dates),
+        mine.set_index("era")[metric],
     )

@@ -1,6 +1,11 @@
 """What a run keeps: its directory, records with checksums, predictions, what made it."""
 
-from numerai_lab.experiment.records.data_identity import DataIdentity, judged_on
+from numerai_lab.experiment.records.data_identity import (
+    DataIdentity,
+    data_facts,
+    data_identity,
+    judged_on,
+)
 from numerai_lab.experiment.records.explanations import read_explanations, write_explanation
 from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir
 from numerai_lab.experiment.records.guards import (
@@ -83,6 +88,8 @@ __all__ = [
     "check_same_files",
     "check_verifiable",
     "complete",
+    "data_facts",
+    "data_identity",
     "find_run",
     "fingerprint",
     "fold_name",

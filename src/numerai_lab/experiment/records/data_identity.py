@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.data import is_cache
+from numerai_lab.data import Dataset, References, is_cache
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.records.guards import fingerprint
 from numerai_lab.experiment.records.rundir import RunDir
 
 _DIGITS = 6
@@ -46,6 +47,18 @@ class DataIdentity:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields and the label, ready for JSON."""
         return {"label": self.label, **asdict(self)}
+
+
+def data_facts(dataset: Dataset, references: References) -> dict[str, Any]:
+    """Return what a manifest tells, under `data`, of the files that rows come from."""
+    folder = dataset.folder
+    return {
+        "source": dataset.source,
+        "folder": None if folder is None else str(folder.resolve()),
+        "files": [{**asdict(f), "path": str(f.kept_path)} for f in dataset.files],
+        "references": [{**asdict(f), "path": str(f.path.resolve())} for f in references.files],
+        "fingerprint": fingerprint(dataset, references),
+    }
 
 
 def data_identity(facts: Mapping[str, Any]) -> DataIdentity:

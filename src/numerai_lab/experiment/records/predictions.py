@@ -150,10 +150,19 @@ def _read(path: Path) -> pa.Table:
 
 def merge_predictions(paths: list[Path], into: Path) -> None:
     """Join the predictions of all folds, in order, into one file."""
-    table = pa.concat_tables([_read(path) for path in paths])
+    table = pa.concat_tables([_with_labels(_read(path)) for path in paths])
     # Arrow opens no name that is not UTF-8
     with write_aside(into) as part, part.open("wb") as file:
         pq.write_table(table, file, use_dictionary=_FEW_VALUES)
+
+
+def _with_labels(table: pa.Table) -> pa.Table:
+    """Write eras as labels, also those of a fold that an older version left as numbers."""
+    place = table.schema.get_field_index("era")
+    if not pa.types.is_integer(table.schema.field(place).type):
+        return table
+    labels = pc.utf8_lpad(table["era"].cast(pa.string()), 4, "0")
+    return table.set_column(place, "era", labels)
 
 
 def write_predictions(
@@ -162,9 +171,12 @@ def write_predictions(
     folds: npt.NDArray[np.int32],
     columns: Mapping[str, npt.NDArray[np.float32]],
 ) -> None:
-    """Write id, era, fold and prediction columns, whole or not at all."""
+    """Write id, era, fold and prediction columns, whole or not at all.
+
+    Ids and eras ("0575") are written as in Numerai's files, so that tables can be joined.
+    """
     table = pa.table(
-        {"id": rows.ids, "era": pa.array(rows.row_eras), "fold": pa.array(folds)}
+        {"id": rows.ids, "era": rows.row_labels, "fold": pa.array(folds)}
         | {name: pa.array(values) for name, values in columns.items()}
     )
     # Arrow opens no name that is not UTF-8

@@ -61,6 +61,8 @@ class ModelInfo:
         need it: a library sums in another order for another shape. At most `MAX_TOLERANCE`.
     variants : every prediction the model may show beside its own, the one that differs most first;
         the model's own prediction is compared with each.
+    origin : where its predictions come from, as a sentence that stands wherever a run is shown, if
+        a config does not tell it all; "": from this config and these rows alone.
     not_finite_hint : the way out when a prediction is NaN or infinite, as a user reads it.
 
     Raises
@@ -84,6 +86,7 @@ class ModelInfo:
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
+    origin: str = ""
     not_finite_hint: str = ""
 
     @property

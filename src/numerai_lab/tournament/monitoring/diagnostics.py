@@ -103,7 +103,7 @@ def validation_csv(run: RunDir, validation: Path | None) -> tuple[bytes, npt.NDA
     ranks = (groups.rank(method="average").to_numpy(dtype=np.float64) - 0.5) / size
     file = io.BytesIO()
     pd.DataFrame({"id": table["id"].to_numpy(), "prediction": ranks}).to_csv(file, index=False)
-    return file.getvalue(), np.unique(table["era"].to_numpy(dtype=np.int32))
+    return file.getvalue(), np.unique(table["era"].astype(np.int32).to_numpy())
 
 
 def upload_diagnostics(tournament: Tournament, model_id: str, csv: bytes) -> str:
