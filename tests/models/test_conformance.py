@@ -12,13 +12,17 @@ import pytest
 from honest_model import Honest
 from numerai_lab.errors import ModelError
 from numerai_lab.models import (
+    ClassProbabilities,
     Detailed,
+    FitContext,
     Model,
     ModelInfo,
     Params,
     Variant,
     check_model,
 )
+from numerai_lab.models.conformance.classes import problem_of_classes
+from numerai_lab.models.conformance.toy import toy_frame
 
 calls = itertools.count()
 
@@ -283,6 +287,47 @@ def test_a_declared_tolerance_holds_for_batches_alone():
 def test_a_tolerance_has_a_limit():
     with pytest.raises(ModelError, match=r"tolerance is 0\.1, not from 0 to 0\.001"):
         ModelInfo(summary="anything goes", unit="fits", tolerance=0.1)
+
+
+class TellsClasses(Honest):
+    """Probabilities of two classes, and a way to spoil them."""
+
+    def spoilt(self, told):
+        return told
+
+    def predict_classes(self, frame, target):
+        assert target == "target"
+        upper = 1 / (1 + np.exp(-self.predict(frame)))
+        told = ClassProbabilities((0.0, 1.0), np.column_stack([1 - upper, upper]))
+        return self.spoilt(told)
+
+
+class TellsTooMuch(TellsClasses):
+    def spoilt(self, told):
+        return replace(told, probabilities=2 * told.probabilities)
+
+
+def test_probabilities_of_classes_are_checked():
+    check_model(TellsClasses)
+    with pytest.raises(ModelError, match="classes sum to 1: probabilities of a row do not sum"):
+        check_model(TellsTooMuch)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda told: replace(told, values=(1.0, 0.0)), "not ascending"),
+        (lambda told: replace(told, values=(0.0, 0.5, 1.0)), ", 2), not float32"),
+        (lambda told: replace(told, probabilities=told.probabilities.astype(float)), "float64"),
+        (lambda told: replace(told, probabilities=told.probabilities - 1), "not 0 or above"),
+    ],
+)
+def test_what_is_wrong_with_probabilities_is_named(spoil, said):
+    frame = toy_frame(0)
+    model = TellsClasses(TellsClasses.Params())
+    model.fit(frame, FitContext(seed=1, target="target", targets=("target",), purge_eras=1))
+    model.spoilt = spoil
+    assert said in problem_of_classes(model, frame.without_targets(), "target")
 
 
 class GoesOn(Honest):

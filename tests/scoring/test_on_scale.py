@@ -84,10 +84,10 @@ def test_evaluate_shows_them_on_demand_beside_corr(lab, final_runs):
         assert scores[key]["sharpe"] is None
 
     shown = lab(*asked).out
-    assert "distance from target, mean per era" in shown
+    assert "scores asked for on target, mean per era" in shown
     assert "  mae " in shown
     assert "rmse" not in shown
-    assert "  r2 " not in shown[: shown.index("distance from target")]
+    assert "  r2 " not in shown[: shown.index("scores asked for")]
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -112,4 +112,4 @@ def test_a_score_that_is_not_there_is_refused_before_data_is_read(lab, tmp_path)
     result = lab("evaluate", "--runs-dir", tmp_path, "--extra", "rmsle")
     assert result.code == 2
     assert "--extra: there is no score 'rmsle'" in result.err
-    assert "choose among r2, rmse, mae" in result.err
+    assert "choose among r2, rmse, mae, log_loss, accuracy, macro_f1" in result.err

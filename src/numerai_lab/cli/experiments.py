@@ -191,7 +191,10 @@ def evaluate(
     ] = None,
     extra: Annotated[
         list[str] | None,
-        typer.Option("--extra", help="also r2, rmse or mae per era; may be repeated"),
+        typer.Option(
+            "--extra",
+            help="also r2, rmse, mae, log_loss, accuracy or macro_f1 per era; may be repeated",
+        ),
     ] = None,
     test: Annotated[
         bool,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from numerai_lab.arrays import Eras, Float32
 from numerai_lab.data import Dataset
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.judging import planned_again
+from numerai_lab.experiment.judging import checked_fold, fold_model, planned_again
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.predicting import predict_with_past
 from numerai_lab.experiment.records import RunDir
@@ -73,28 +72,15 @@ def open_fold(
     RunError : its model is damaged or gone, or a member's; the data are not those it was trained
         on.
     """
-    manifest = run.manifest()
-    if "continued" in manifest:
-        raise RunError(
-            "grew another run's final model, and keeps no model of a fold",
-            where=str(run.path),
-            fix=f"explain that run: {manifest['continued']['parent']}",
-        )
-    folder = run.fold_dir(fold)
-    if not folder.is_dir():
-        raise RunError(
-            f"has no fold {fold}", where=str(run.path), fix=f"make it with `{run.completing()}`"
-        )
-    run.check_part(folder)
-    facts = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    checked_fold(run, fold)  # before rows are read
     fix = "bring the files back that it was trained on"
     prepared, _ = planned_again(run, loaded, (), reporter, fix)
-    model = prepared.model_class.load(folder / "model")
+    model, facts = fold_model(run, prepared, fold)
     judged = next(one.judged for one in prepared.plan.folds if one.index == fold)
     rows = prepared.dataset.frame.select_eras(judged)
     members = {
         name: _member(run, name, told, fold, prepared.dataset, judged, reporter)
-        for name, told in manifest.get("members", {}).items()
+        for name, told in run.manifest().get("members", {}).items()
     }
     return OpenedFold(run, fold, prepared, model, rows, facts, members)
 

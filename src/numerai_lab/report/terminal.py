@@ -190,7 +190,7 @@ def render_extra(
     parts: list[RenderableType] = []
     for target, predictions in extra.items():
         columns = [("score", False), ("mean", True), ("95 % interval", True), ("eras", True)]
-        table = new_table(columns, f"distance from {target}, mean per era")
+        table = new_table(columns, f"scores asked for on {target}, mean per era")
         for name, scores in predictions.items():
             add_row(table, [experiment if name == MODEL else name, "", "", ""], "bold")
             for key, summary in scores.items():

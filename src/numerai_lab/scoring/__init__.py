@@ -2,6 +2,7 @@
 
 from numerai_lab.scoring.aims import aim_per_era, aimed_label
 from numerai_lab.scoring.bootstrap import block_length, interval_of_mean, overlap_eras
+from numerai_lab.scoring.class_scores import CLASS_SCORES, class_scores
 from numerai_lab.scoring.correlation import (
     contribution_per_era,
     corr_per_era,
@@ -37,6 +38,7 @@ from numerai_lab.scoring.table import Scored, score_predictions
 from numerai_lab.scoring.verdict import smallest_detectable, verdict
 
 __all__ = [
+    "CLASS_SCORES",
     "FEWEST_SEEDS",
     "METRICS",
     "ON_SCALE",
@@ -57,6 +59,7 @@ __all__ = [
     "aimed_label",
     "best_of_equals",
     "block_length",
+    "class_scores",
     "contribution_per_era",
     "corr_per_era",
     "deflated_sharpe",

@@ -81,6 +81,46 @@ def test_models_of_classes_keep_the_promises(name):
     check_model(get_model(name), FEW if name == "xgb" else LGBM)
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("xgb", FEW), ("random_forest", {"head": "classes", "n_estimators": 3, "num_leaves": 4})],
+)
+def test_probabilities_are_those_behind_the_prediction(name, params, tmp_path):
+    train, later = toy_frame(0), toy_frame(1, first_era=40)
+    model, _ = fitted(name, train, params)
+    told = model.predict_classes(later.without_targets(), "target")
+    assert told.values == FIVE.values
+    assert told.probabilities.shape == (later.n_rows, 5)
+    assert told.probabilities.std(axis=0).min() > 0
+    np.testing.assert_allclose(
+        told.probabilities @ np.array(told.values), model.predict(later), atol=1e-6
+    )
+    model.save(tmp_path)
+    again = type(model).load(tmp_path).predict_classes(later, "target")
+    np.testing.assert_array_equal(again.probabilities, told.probabilities)
+    regression, _ = fitted(name, train, {key: v for key, v in params.items() if key != "head"})
+    with pytest.raises(ModelError, match="learnt the target as a number"):
+        regression.predict_classes(later, "target")
+
+
+def test_an_ensembles_probabilities_are_the_mean_of_its_members():
+    train, later = toy_frame(0), toy_frame(1, first_era=40)
+    weights = {"weights": [3.0, 1.0], "seeds": 2}
+    model, _ = fitted("lgbm_ensemble", train, {**LGBM, **weights})
+    each = [
+        fitted("lgbm_ensemble", train, {**LGBM, "seeds": 2, "weights": alone})[0]
+        for alone in ([1.0, 0.0], [0.0, 1.0])
+    ]
+    one, other = (
+        member.predict_classes(later, "target").probabilities.astype(float) for member in each
+    )
+    assert not np.allclose(one, other)
+    told = model.predict_classes(later, "target")
+    np.testing.assert_allclose(told.probabilities, 0.75 * one + 0.25 * other, atol=1e-6)
+    with pytest.raises(ModelError, match="learns another target than target_other, whose classes"):
+        model.predict_classes(later, "target_other")
+
+
 @pytest.mark.parametrize("strategy", ["one_output_per_tree", "multi_output_tree"])
 def test_xgboost_learns_them(strategy, tmp_path):
     train, later = toy_frame(0), toy_frame(1, first_era=40)

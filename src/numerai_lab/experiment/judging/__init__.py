@@ -12,7 +12,6 @@ from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
     EvaluateOptions,
     baselines_of,
-    data_as_read,
     evaluate,
     judge_predictions,
     judge_run,
@@ -20,7 +19,12 @@ from numerai_lab.experiment.judging.evaluate import (
 from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, suspected
 from numerai_lab.experiment.judging.listing import list_runs
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
-from numerai_lab.experiment.judging.planned_again import planned_again
+from numerai_lab.experiment.judging.planned_again import (
+    checked_fold,
+    data_as_read,
+    fold_model,
+    planned_again,
+)
 from numerai_lab.experiment.judging.postprocess import (
     check_judging,
     judged_columns,
@@ -42,6 +46,7 @@ __all__ = [
     "begin_looks",
     "brief_of_test",
     "check_judging",
+    "checked_fold",
     "choose_benchmark",
     "compare",
     "compare_series",
@@ -52,6 +57,7 @@ __all__ = [
     "evaluate",
     "evaluate_test",
     "features_for",
+    "fold_model",
     "has_test",
     "judge_predictions",
     "judge_run",

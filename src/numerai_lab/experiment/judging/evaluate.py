@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from numerai_lab.config import Data, Experiment, RemoteFile, Scoring, data_section
-from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
+from numerai_lab.config import Data, Experiment, Scoring, data_section
+from numerai_lab.data import Dataset, References, load_data, load_references
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.judging.class_scores import Find, classes_of_run, with_class_scores
 from numerai_lab.experiment.judging.era_bounds import EraBound, era_number
 from numerai_lab.experiment.judging.extra_scores import check_extra
 from numerai_lab.experiment.judging.judge import Judged, judge
+from numerai_lab.experiment.judging.planned_again import data_as_read
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.judging.variants import variants_of
 from numerai_lab.experiment.records import (
@@ -243,6 +246,19 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             options.extra,
             _trained_on(experiment),
         )
+        find: Find | str = partial(
+            classes_of_run,
+            run=run,
+            dataset=dataset,
+            scoring=scoring,
+            bounds=(first, last),
+            reporter=reporter,
+        )
+        if options.data is not None:
+            find = "the folds' models are asked for them on the run's own data, without --data"
+        elif targets[0] != experiment.data.targets[0]:
+            find = f"classes are learnt of {experiment.data.targets[0]}, not of {targets[0]}"
+        judged = with_class_scores(judged, options.extra, find, reporter.warn)
     if not options.as_trained:
         return Evaluated(experiment.name, run.path, judged, run)
     return Evaluated(experiment.name, run.path, judged, run, (run,), run.scores_path)
@@ -263,23 +279,6 @@ def baselines_of(run: RunDir) -> dict[str, RunDir]:
                 fix=f"bring it back, or judge {run.predictions_path} alone",
             )
     return found
-
-
-def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
-    """The data section with source and places as the run found them, wherever we are now."""
-    # What the files hold (facts["source"]) does not tell how they were found.
-    changes: dict[str, Any] = {"source": section.source}
-    if facts["folder"] is None:
-        # a URL is taken from the config: in the manifest it has lost its password and signature
-        remote = (file for file in section.files if isinstance(file, RemoteFile))
-        paths = [file["path"] for file in facts["files"]]
-        changes["files"] = [next(remote) if "://" in path else Path(path) for path in paths]
-    elif section.source != "numerai" and is_cache(Path(facts["folder"])):
-        # <dir>/synthetic/<hash>, made anew if it is gone
-        changes |= {"source": "synthetic", "dir": Path(facts["folder"]).parent.parent}
-    else:
-        changes |= {"source": "numerai", "dir": Path(facts["folder"])}
-    return section.model_copy(update=changes)
 
 
 def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
@@ -310,6 +309,8 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         *bounds_of(options, dataset, reporter),
         extra=options.extra,
     )
+    none = "a file of predictions has no probabilities of classes"
+    judged = with_class_scores(judged, options.extra, none, reporter.warn)
     return Evaluated(path.stem, path, judged, None)
 
 

@@ -10,13 +10,13 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import Dataset
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import UserError, did_you_mean
-from numerai_lab.scoring import ON_SCALE, is_ranks, on_scale_per_era, summarize
+from numerai_lab.scoring import CLASS_SCORES, ON_SCALE, is_ranks, on_scale_per_era, summarize
 from numerai_lab.seeds import child_seed
 
 
 def check_extra(names: Sequence[str]) -> None:
-    """Raise UserError for a name that is none of `ON_SCALE`."""
-    known = [metric.key for metric in ON_SCALE]
+    """Raise UserError for a name that is none of `ON_SCALE` or `CLASS_SCORES`."""
+    known = [metric.key for metric in (*ON_SCALE, *CLASS_SCORES)]
     for name in names:
         if name not in known:
             raise UserError(
@@ -24,6 +24,11 @@ def check_extra(names: Sequence[str]) -> None:
                 where="--extra",
                 fix=f"choose among {', '.join(known)}",
             )
+
+
+def on_scale(names: Sequence[str]) -> list[str]:
+    """Return those of the names that are of `ON_SCALE`."""
+    return [metric.key for metric in ON_SCALE if metric.key in names]
 
 
 def extra_scores(

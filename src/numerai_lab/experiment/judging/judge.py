@@ -15,7 +15,7 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import META_MODEL, Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
-from numerai_lab.experiment.judging.extra_scores import extra_scores
+from numerai_lab.experiment.judging.extra_scores import extra_scores, on_scale
 from numerai_lab.experiment.judging.summaries import MAIN, compare_columns, on_same_eras, summaries
 from numerai_lab.experiment.judging.suspicions import suspicions
 from numerai_lab.experiment.judging.variants import variant_facts, variant_pairs
@@ -61,7 +61,8 @@ def judge(
     rows : the judged eras, with features (for fnc and exposure) and targets.
     columns : name -> float64 [n_rows]; `MAIN` is the model, `baselines` names the experiments
         it is compared with.
-    extra : scores on demand (see `extra_scores`); the summary then has them as `extra`.
+    extra : scores on demand, of which those on the scale of the target are made here (see
+        `extra_scores`); the summary then has them as `extra`.
     trained_on : a sentence about the training rows that stands beside the scores, or nothing.
     variants : what the model declares; those that are among the columns are compared, too.
     """
@@ -161,9 +162,9 @@ def judge(
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
-    if extra:
+    if names := on_scale(extra):
         summary["extra"] = extra_scores(
-            rows, shown, targets, extra, dataset=dataset, scoring=scoring, seed=seed, say=warn
+            rows, shown, targets, names, dataset=dataset, scoring=scoring, seed=seed, say=warn
         )
     exposure: dict[str, float] = {}
     if scoring.exposure:

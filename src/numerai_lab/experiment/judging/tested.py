@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from numerai_lab.config import Scoring
 from numerai_lab.data import Dataset, References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.judging.class_scores import (
+    Find,
+    summarised,
+    with_class_scores,
+)
 from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
     EvaluateOptions,
@@ -36,7 +42,7 @@ from numerai_lab.experiment.judging.evaluate import (
 )
 from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, judge
 from numerai_lab.experiment.judging.looks import Looks, count_look, has_test, read_looks
-from numerai_lab.experiment.judging.planned_again import planned_again
+from numerai_lab.experiment.judging.planned_again import fold_model, planned_again
 from numerai_lab.experiment.judging.postprocess import judged_columns
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import (
@@ -60,6 +66,7 @@ from numerai_lab.experiment.records import (
 )
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import write_aside
+from numerai_lab.models import Model
 
 
 def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
@@ -86,11 +93,11 @@ def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter
         prepared, references = _prepared(run, None, options.targets, reporter)
         (fold,) = prepared.plan.folds
         eras = _asked(fold.test, bounds_of(options, prepared.dataset, reporter), run)
-        rows, columns = _predicted(run, prepared, references, eras, reporter)
+        model, rows, columns = _predicted(run, prepared, references, eras, reporter)
         for name, baseline in baselines.items():
             say_if_unverifiable(baseline, reporter.warn)
             theirs, own = _prepared(baseline, prepared.dataset, (), reporter)
-            _, found = _predicted(baseline, theirs, own, eras, reporter)
+            _, _, found = _predicted(baseline, theirs, own, eras, reporter)
             columns[name] = found[MAIN]
         # what is mistyped is refused before the look is counted; what comes after it was a look
         scoring = with_options(prepared.experiment.scoring, options)
@@ -103,6 +110,12 @@ def evaluate_test(spec: str | None, options: EvaluateOptions, reporter: Reporter
         judged = _judged(
             rows, columns, prepared, references, [*baselines], scoring, options, reporter
         )
+        find: Find | str = partial(
+            summarised, opened=[(model, rows)], prepared=prepared, scoring=scoring
+        )
+        if options.targets[:1] not in ((), (prepared.target,)):
+            find = f"classes are learnt of {prepared.target}, not of {options.targets[0]}"
+        judged = with_class_scores(judged, options.extra, find, reporter.warn)
         test = _facts(run, prepared, looks, options, reporter)
         summary = {**judged.summary, "baselines": relative_paths(run, baselines), "test": test}
         judged = replace(judged, summary=summary)
@@ -171,13 +184,10 @@ def _predicted(
     references: References,
     eras: Eras,
     reporter: Reporter,
-) -> tuple[EraFrame, dict[str, Float64]]:
-    """Predict test eras with the fold's model: the rows, and float64 [n_rows] columns by name."""
+) -> tuple[Model, EraFrame, dict[str, Float64]]:
+    """Predict test eras with the fold's model: it, the rows, float64 [n_rows] columns by name."""
     (fold,) = prepared.plan.folds
-    folder = run.fold_dir(fold.index)
-    run.check_part(folder)
-    facts = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
-    model = prepared.model_class.load(folder / "model")
+    model, facts = fold_model(run, prepared, fold.index)
     frame = prepared.dataset.frame
     rows = frame.select_eras(eras)
     detail = predict_eras(
@@ -192,7 +202,8 @@ def _predicted(
     for note in detail.notes:
         reporter.warn(note)
     columns = judged_columns(detail, rows, prepared, references)
-    return rows, {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+    wide = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
+    return model, rows, wide
 
 
 def _asked(test: Eras, bounds: tuple[int | None, int | None], run: RunDir) -> Eras:

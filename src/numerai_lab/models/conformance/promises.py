@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from numerai_lab.eraframe import EraFrame, end_to_end
 from numerai_lab.errors import LabError, ModelError
+from numerai_lab.models.conformance.classes import problem_of_classes
 from numerai_lab.models.conformance.contributions import problem_of_contributions
 from numerai_lab.models.conformance.details import problem_of_details, problem_of_parts
 from numerai_lab.models.conformance.past import (
@@ -26,6 +27,7 @@ from numerai_lab.models.conformance.toy import (
 )
 from numerai_lab.models.conformance.trial import TINY_ERAS, Broken, Trial
 from numerai_lab.models.contract import (
+    ClassModel,
     ContinuableModel,
     ControlledModel,
     DetailedModel,
@@ -245,6 +247,14 @@ def _is_explained(trial: Trial) -> None:
             raise Broken(problem)
 
 
+def _tells_classes(trial: Trial) -> None:
+    model = trial.ready_model()
+    if isinstance(model, ClassModel):
+        problem = problem_of_classes(model, trial.judged, trial.context().target)
+        if problem:
+            raise Broken(problem)
+
+
 def _goes_on(trial: Trial) -> None:
     model = trial.reloaded()
     if cannot_go_on(model, type(model).__name__) is not None:
@@ -284,6 +294,7 @@ PROMISES: tuple[tuple[str, Callable[[Trial], None]], ...] = (
     ("survives saving", _survives_saving),
     ("predicts the same when exported", _is_exported),
     ("contributions sum to the output", _is_explained),
+    ("probabilities of classes sum to 1", _tells_classes),
     ("survives constant features", _survives(constant=3)),
     ("survives tiny eras", _survives(rows_per_era=TINY_ERAS)),
     ("survives missing values", _survives(missing=0.2)),

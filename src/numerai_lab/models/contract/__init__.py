@@ -11,6 +11,7 @@ from numerai_lab.models.contract.artefacts import (
     file_identities,
     seal_artefact,
 )
+from numerai_lab.models.contract.classes import ClassModel, ClassProbabilities
 from numerai_lab.models.contract.context import FitContext
 from numerai_lab.models.contract.explained import (
     CONTRIBUTION_TOLERANCE,
@@ -58,6 +59,8 @@ __all__ = [
     "PREDICTION",
     "Artefact",
     "Artefacts",
+    "ClassModel",
+    "ClassProbabilities",
     "Collective",
     "ContinuableModel",
     "Contributions",

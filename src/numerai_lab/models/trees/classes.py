@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from scipy.special import softmax
 
 from numerai_lab.arrays import Float32
 from numerai_lab.errors import ModelError
-from numerai_lab.models.contract import Params, World
+from numerai_lab.models.contract import ClassProbabilities, Params, World
 from numerai_lab.models.trees.arrays import IDENTITY
 from numerai_lab.models.trees.runtime import expected_value
+from numerai_lab.models.trees.values import pieces
 
+_PIECE_BYTES = 64 << 20
 _MOST = 10
 """Of classes: each takes a tree a round."""
 
@@ -143,6 +146,30 @@ class Classes:
         """Return the expected value from the trees' sums [n_rows, n_classes], float32 [n_rows]."""
         values: Float32 = expected_value(sums, self.values)
         return values
+
+
+def classes_of(
+    classes: Classes | None, sums: Callable[[slice], npt.NDArray[Any]], n_rows: int, row_bytes: int
+) -> ClassProbabilities:
+    """Return the probabilities of classes from the trees' sums.
+
+    Parameters
+    ----------
+    sums : gives the sums of some rows, [n_rows, n_classes]. row_bytes : of a row's features.
+
+    Raises
+    ------
+    ModelError : no classes were learnt.
+    """
+    if classes is None:
+        raise ModelError(
+            "the trees learnt the target as a number, and give no probabilities of classes",
+            fix="train them with head: classes",
+        )
+    probabilities = np.empty((n_rows, len(classes.values)), dtype=np.float32)
+    for piece in pieces(n_rows, row_bytes, _PIECE_BYTES):
+        probabilities[piece] = softmax(sums(piece).astype(np.float64), axis=1)
+    return ClassProbabilities(classes.values, probabilities)
 
 
 def no_contributions() -> ModelError:

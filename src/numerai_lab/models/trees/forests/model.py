@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract import (
+    ClassProbabilities,
     Contributions,
     Exported,
     FitContext,
@@ -27,7 +28,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
+from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.forests.growing import Grown, grow
 from numerai_lab.models.trees.forests.params import ForestParams
@@ -128,6 +129,16 @@ class RandomForest:
             classes = self._classes
             predictions[piece] = means[:, 0] if classes is None else classes.expected(means)
         return predictions
+
+    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:  # noqa: ARG002
+        """Return the softmax of the trees' means. Raises ModelError where a number was learnt."""
+        self._trained.check(frame)
+        return classes_of(
+            self._classes,
+            lambda rows: self._means(frame.features[rows]),
+            frame.n_rows,
+            4 * frame.n_features,
+        )
 
     def save(self, folder: Path) -> None:
         """Write `trees/NN.txt`, LightGBM's own format, and `meta.json`."""

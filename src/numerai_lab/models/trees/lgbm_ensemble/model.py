@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined import blend, fit_weights
 from numerai_lab.models.contract import (
+    ClassProbabilities,
     Contributions,
     Exported,
     FitContext,
@@ -31,7 +33,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
+from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float, binning_bytes
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
@@ -225,6 +227,35 @@ class LGBMEnsemble:
             members = _predict_rows(self._boosters, self._classes, frame.features[rows])
             predictions[rows] = blend(members, self._weights)
         return predictions
+
+    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:
+        """Return the weighted mean of the members' probabilities (Stone 1961, a linear pool).
+
+        The ensemble's own prediction blends the ranks of the members' expected values, and so is
+        not the expected value of these.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or a member learns a number, or another target.
+        """
+        self._trained.check(frame)
+        kept = np.flatnonzero(self._weights).tolist()
+        others = [self._names[i] for i in kept if not self._names[i].startswith(f"{target}/")]
+        if others:
+            raise ModelError(
+                f"member {others[0]} learns another target than {target}, whose classes the "
+                "ensemble has no probabilities of"
+            )
+
+        def sums(booster: lightgbm.Booster, rows: slice) -> npt.NDArray[Any]:
+            return np.asarray(booster.predict(as_float(frame.features[rows]), raw_score=True))
+
+        size = frame.n_rows, 4 * frame.n_features
+        each = [classes_of(self._classes[i], partial(sums, self._boosters[i]), *size) for i in kept]
+        shares = (self._weights[kept] / self._weights[kept].sum()).astype(np.float32)
+        total = sum(w * one.probabilities for w, one in zip(shares, each, strict=True))
+        return ClassProbabilities(each[0].values, np.asarray(total, dtype=np.float32))
 
     def save(self, folder: Path) -> None:
         """Write `members/NN.txt`, LightGBM's own format, and `meta.json` with the weights."""

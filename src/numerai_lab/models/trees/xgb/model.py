@@ -15,6 +15,7 @@ import xgboost
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import (
+    ClassProbabilities,
     Contributions,
     Exported,
     FitContext,
@@ -29,7 +30,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import xgboost_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
+from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
 from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.values import pieces
@@ -199,6 +200,14 @@ class XGB:
             predictions[piece] = self.predict_rows(frame.features[piece])
         return predictions
 
+    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:  # noqa: ARG002
+        """Return the softmax of the margins. Raises ModelError where a number was learnt."""
+        self.check(frame)
+        row_bytes = frame.n_features * frame.features.itemsize
+        return classes_of(
+            self._classes, lambda rows: self._margins(frame.features[rows]), frame.n_rows, row_bytes
+        )
+
     def check(self, frame: EraFrame) -> None:
         """Raise ModelError unless the features are those trained on, in order."""
         self._trained.check(frame)
@@ -266,8 +275,7 @@ class XGB:
         """Predict rows that are known to have the right features, float32 [n_rows]."""
         missing = missing_marker(self._trained.dtype)
         if self._classes is not None:
-            sums = self._booster.inplace_predict(features, missing=missing, predict_type="margin")
-            return self._classes.expected(sums)
+            return self._classes.expected(self._margins(features))
         if self.params.booster == "gblinear":
             rows = xgboost.DMatrix(features, missing=missing)
             values: Float32 = self._booster.predict(rows)
@@ -280,6 +288,13 @@ class XGB:
                 fix="choose another objective",
             )
         return values
+
+    def _margins(self, features: FeatureArray) -> Float32:
+        missing = missing_marker(self._trained.dtype)
+        margins: Float32 = self._booster.inplace_predict(
+            features, missing=missing, predict_type="margin"
+        )
+        return margins
 
     @property
     def _trees_a_round(self) -> int:
