@@ -25,7 +25,7 @@ lint: $(READY)
 test test-slow test-very-slow: export PYTHONDONTWRITEBYTECODE =
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --durations=25
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --durations=25
 
 # Processes of several hosts, the container's environment, and 60 rounds of a tournament.
 test-slow: $(READY)

@@ -23,7 +23,7 @@ model:
     max_depth: {{tune: int, low: 1, high: 4, default: 2}}
     eta: {{tune: float, low: 0.05, high: 0.5, log: true, default: 0.1}}
 """
-TRIALS = 6
+TRIALS = 4
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_the_best_trial_is_what_is_written(finished):
     }
     assert experiment.question == "How deep?"
     header = lab.tuned.read_text().split("\n\n")[0]
-    assert "the best of 6 trials" in header
+    assert f"the best of {TRIALS} trials" in header
     assert "1-40" in header
 
 
@@ -72,7 +72,7 @@ def test_every_run_of_the_tuned_config_is_marked(finished, lab, tmp_path):
     assert [fold["seen_in_tuning"] for fold in manifest["folds"]] == [10, 4, 0]
     (note,) = (note for note in manifest["notes"] if "seen in tuning" in note)
     assert "fold 1 (10 of 10 eras), fold 2 (4 of 10 eras)" in note
-    assert "best of 6 trials on eras 1-40" in note
+    assert f"best of {TRIALS} trials on eras 1-40" in note
     assert "evaluate RUN --from 45" in note
     page = (folder / "report.html").read_text()
     assert "seen in tuning: 4 of 10 eras" in page

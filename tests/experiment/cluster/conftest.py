@@ -7,7 +7,7 @@ import pytest
 from cluster_lab import local_workers, train_tiny
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster():
     with local_workers() as opened:
         yield opened

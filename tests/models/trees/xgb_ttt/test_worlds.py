@@ -32,7 +32,9 @@ CODE = {
     "era_forecast": {"auxiliary": {"task": "era_forecast"}},
 }
 """Each task with code_leaves."""
-ADAPTER = {"num_boost_round": 20, "bags": 2}
+ROWS = {"linked_weak": 300}
+"""Rows of an era, where 150 tell too little."""
+ADAPTER = {"num_boost_round": 20, "bags": 1}
 LEAVES = {
     "leaf_refresh": {
         "auxiliary": {"task": "feature_prediction", "weight": "auto"},
@@ -49,14 +51,14 @@ def worlds(tmp_path_factory):
     def folder(world):
         if world not in made:
             made[world] = tmp_path_factory.mktemp(world)
-            size = {"n_eras": 224, "rows_per_era": 300, "n_features": 24, "seed": 1}
-            generate_tournament(made[world], Synthetic(world=world, **size))
+            size = {"n_eras": 224, "rows_per_era": ROWS.get(world, 150), "n_features": 24}
+            generate_tournament(made[world], Synthetic(world=world, seed=1, **size))
         return made[world]
 
     return folder
 
 
-def judged(lab, tmp_path, folder, params, rounds=40):
+def judged(lab, tmp_path, folder, params, rounds=30):
     """Comparisons by (prediction, baseline), and what the run said."""
     config = tmp_path / "worlds.yaml"
     adapt = {"trees": ADAPTER, **params.get("adapt", {})}
@@ -82,8 +84,9 @@ def test_wins_clearly_where_the_features_tell_the_regime(lab, tmp_path, worlds, 
 
 @pytest.mark.slow
 def test_the_trees_own_loss_wins_too(lab, tmp_path, worlds):
-    params = {"auxiliary": {"weight": 0.1}, "adapt": {"code": "own_loss"}}
-    comparisons, said = judged(lab, tmp_path, worlds("linked_strong"), params)
+    adapt = {"code": "own_loss", "trees": {**ADAPTER, "bags": 2}}
+    params = {"auxiliary": {"weight": 0.1}, "adapt": adapt}
+    comparisons, said = judged(lab, tmp_path, worlds("linked_strong"), params, rounds=40)
     assert "chosen on eras" in said
     assert ("prediction", "joint") not in comparisons  # the joint trees only read
     assert comparisons["prediction", "frozen"]["ci_low"] > 0.002
