@@ -267,3 +267,23 @@ def test_data_section_lays_a_profile_over_a_section(config):
         "  bad.yaml:1 data.sourc: unknown key, did you mean 'source'?",
         "  bad.yaml:2 data.files: expected a list of paths, got 3",
     ]
+
+
+@pytest.mark.parametrize(
+    ("averages", "said"),
+    [
+        ("{mean: [a_20, mean]}", "'mean' is an average of itself"),
+        ("{mean: [a_20, other], other: [a_20, b_20]}", "'mean' is an average of 'other', an av"),
+        ("{mean: [a_20, a_20]}", "'mean' has 'a_20' twice"),
+        ("{mine: [a_20, b_20]}", "'mine' is a target in columns.targets"),
+        ("{days: [a_20, b_20]}", "the horizon of 'days' is that of its targets"),
+        ("{mean: [a_20]}", "at least 2"),
+    ],
+)
+def test_averages_that_cannot_be_are_told_with_their_line(config, averages, said):
+    others = "data:\n  columns: {targets: {mine: y}}\n  horizons: {days: 20}\n"
+    data = f"{others}  averages: {averages}\n"
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(config(BASE + data), params_of=params_of)
+    assert "x.yaml:9 data.averages" in str(caught.value)
+    assert said in str(caught.value)

@@ -20,7 +20,7 @@ NOT_HASHED = {"question", "tune", "artefacts_dir"}
 """Words for people, what is for `tune` alone, and a place: nothing that a run computes changes."""
 ADDED = {"tuned"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
-ADDED_TO_DATA = {"version", "entity", "side", "rows"}
+ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages"}
 """The same of `data`."""
 ADDED_TO_SPLIT = {"test"}
 """The same of `split`."""

@@ -15,6 +15,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -218,6 +220,11 @@ class Data(Section):
         default_factory=dict,
         description="horizon in trading days of targets whose name does not end in _20 or _60",
     )
+    averages: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
+        default_factory=dict,
+        description="targets made of others, their mean: {NAME: [TARGET, TARGET]}; the horizon is "
+        "the longest of theirs",
+    )
     entity: str | None = Field(
         None,
         description="column that tells what a row is about over all eras, such as its ticker "
@@ -233,6 +240,28 @@ class Data(Section):
     missing: Missing = Field(default_factory=Missing)
     store: Store = Field(default_factory=Store)
     synthetic: Synthetic = Field(default_factory=Synthetic)
+
+    @field_validator("averages")
+    @classmethod
+    def _of_other_targets(
+        cls, averages: dict[str, list[str]], info: ValidationInfo
+    ) -> dict[str, list[str]]:
+        columns, horizons = info.data.get("columns"), info.data.get("horizons", {})
+        for name, parts in averages.items():
+            within = [part for part in parts if part in averages]
+            if within:
+                what = "itself" if within[0] == name else f"'{within[0]}', an average"
+                raise ValueError(f"'{name}' is an average of {what}: name targets of the files")
+            if len(set(parts)) < len(parts):
+                twice = next(part for part in parts if parts.count(part) > 1)
+                raise ValueError(f"'{name}' has '{twice}' twice")
+            if columns is not None and name in columns.targets:
+                raise ValueError(f"'{name}' is a target in columns.targets: call it otherwise")
+            if name in horizons:
+                raise ValueError(
+                    f"the horizon of '{name}' is that of its targets: take it out of horizons"
+                )
+        return averages
 
 
 class _Split(Section):

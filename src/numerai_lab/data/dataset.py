@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -114,18 +113,20 @@ def chosen_features(config: Data, dataset: Dataset) -> tuple[str, ...]:
     return dataset.feature_sets[config.feature_set]
 
 
-def horizon_days(target: str, horizons: Mapping[str, int]) -> int:
-    """Return how many trading days ahead a target looks.
+def horizon_days(target: str, config: Data) -> int:
+    """Return how many trading days ahead a target looks; an average as far as the longest.
 
-    `horizons` (data.horizons) wins, then the suffix `_20` or `_60` of Numerai's names; plain
+    `data.horizons` wins, then the suffix `_20` or `_60` of Numerai's names; plain
     `target` is the alias of a 20-day target.
 
     Raises
     ------
-    DataError : the name tells nothing and `horizons` does not have it.
+    DataError : the name tells nothing and `data.horizons` does not have it.
     """
-    if target in horizons:
-        return horizons[target]
+    if target in config.averages:
+        return max(horizon_days(part, config) for part in config.averages[target])
+    if target in config.horizons:
+        return config.horizons[target]
     if target == "target":
         return 20
     suffix = re.search(r"_(20|60)$", target)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.config import Columns, Data, Missing
+from numerai_lab.data.averages import parts_of, with_averages
 from numerai_lab.data.dataset import Dataset, SourceFile, horizon_days
 from numerai_lab.data.download_lock import locked_file
 from numerai_lab.data.reading import (
@@ -96,9 +97,13 @@ def load_data(
     if features != "none":
         asked = features if isinstance(features, list) else None
         chosen = columns_.choose_features(config, sets, there, where=where, asked=asked)
-    train_targets, target_columns = columns_.choose_targets(
+    train_targets, wanted_targets = columns_.choose_targets(
         config, names, schemas, targets or (), say
     )
+    averages = {name: config.averages[name] for name in wanted_targets if name in config.averages}
+    parts = parts_of(averages, [*schemas[0].names, *names.targets], where)
+    from_files = dict.fromkeys([*(t for t in wanted_targets if t not in averages), *parts])
+    target_columns = {name: names.targets.get(name, name) for name in from_files}
     columns_.check_roles(names, chosen, target_columns, beside, where)
     beside.check_there(heads)
     for path, schema in zip(paths, schemas, strict=True):
@@ -110,9 +115,11 @@ def load_data(
         need_columns(schema, path, needed)
     if features == "checked":
         chosen = ()
-    horizons = {name: horizon_days(name, config.horizons) for name in target_columns}
+    horizons = {name: horizon_days(name, config) for name in [*target_columns, *averages]}
 
-    label = target_columns[train_targets[0]] if require_label and not keep_unlabelled else None
+    main = train_targets[0]
+    drop_unlabelled = require_label and not keep_unlabelled
+    label = target_columns.get(main) if drop_unlabelled else None  # an average is not there yet
     stored = Sources(heads, _rule(names, wanted=_all_eras, label=None))
     described: tuple[SourceFile, ...] | None = None
     if wants_store(config, stored, chosen, list(target_columns.values()), say):
@@ -134,23 +141,28 @@ def load_data(
         rows = Sources(heads, rule)
         frame, counts = _read_into_memory(rows, chosen, target_columns, beside, config.missing, say)
         dates = by_number(rows.plan.eras, rows.plan.dates)
+    frame = with_averages(frame, averages, say)
+    if drop_unlabelled and main in averages:
+        counts["rows_without_target"] = int(np.count_nonzero(np.isnan(frame.target(main))))
+        frame = _labelled(frame, frame.target(main))
+        counts["rows"] = frame.n_rows
     all_rows: EraFrame | None = None
     if keep_unlabelled:
         all_rows = frame
-        frame = _labelled(frame, frame.target(train_targets[0]))
+        frame = _labelled(frame, frame.target(main))
         if frame.n_rows < all_rows.n_rows:
             counts["rows_without_target_kept"] = all_rows.n_rows - frame.n_rows
             say(
                 f"{counts['rows_without_target_kept']:,} of {all_rows.n_rows:,} rows have no "
-                f"'{train_targets[0]}': only their features are learnt from"
+                f"'{main}': only their features are learnt from"
             )
     if counts["rows_without_target"]:
         say(
             f"dropped {counts['rows_without_target']:,} of {counts['rows_in_files']:,} "
-            f"rows: no '{train_targets[0]}'"
+            f"rows: no '{main}'"
         )
     if require_label:
-        _check_targets(frame.targets, tuple(target_columns), where)
+        _check_targets(frame.targets, frame.target_names, where)
     known = set(of_all)
     read = described or tuple(source_file(head.path, head.schema, head.n_rows) for head in heads)
     for file_read in read:

@@ -246,7 +246,7 @@ def longest_horizon(resolved: Resolved) -> int:
     names = experiment.data.targets[:1]
     if info_of(model_class, params).multi_target:
         names = [*experiment.data.targets, *experiment.data.optional_targets]
-    own = [horizon_days(name, experiment.data.horizons) for name in names]
+    own = [horizon_days(name, experiment.data) for name in names]
     within = member_experiments(resolved, params).values()
     return max([*own, *(longest_horizon(one) for one in within)])
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import DataError, ModelError
 from numerai_lab.experiment.member_configs import (
     check_features,
     check_members,
@@ -202,17 +202,29 @@ def load_rows(
     if members is None:
         members = member_experiments(resolved, params)
     rows_by_features = experiment.data.missing.max_row_missing is not None
-    dataset = load_data(
-        experiment.data,
-        say=reporter.say,
-        features="checked" if plan_only and not rows_by_features else "configured",
-        targets=[*experiment.scoring.targets, *targets_of(members)],
-        keep_unlabelled=looks_at_unlabelled(model_class, params),
-        progress=reporter.converted,
-    )
+    try:
+        dataset = load_data(
+            experiment.data,
+            say=reporter.say,
+            features="checked" if plan_only and not rows_by_features else "configured",
+            targets=[*experiment.scoring.targets, *targets_of(members)],
+            keep_unlabelled=looks_at_unlabelled(model_class, params),
+            progress=reporter.converted,
+        )
+    except DataError as error:
+        raise _with_line(error, resolved) from None
     # arrow keeps what reading needed for the next reading; training needs it now
     pa.default_memory_pool().release_unused()
     return dataset
+
+
+def _with_line(error: DataError, resolved: Resolved) -> DataError:
+    """Return a mistake at a key of the config with the file and line where the key is written."""
+    key = error.where or ""
+    for place, line in resolved.places.items():
+        if place == key or place.startswith((f"{key}.", f"{key}[")):
+            return DataError(error.what, where=f"{line} {key}", fix=error.fix)
+    return error
 
 
 def _check_no_entity_needed(name: str, info: ModelInfo, params: BaseModel) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_files import load, numerai_folder, parquet, table
+from numerai_lab.config import Data
 from numerai_lab.data import horizon_days
 from numerai_lab.errors import DataError
 
@@ -90,13 +91,18 @@ def test_an_unnamed_index_is_the_id_and_a_counting_one_is_not(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "days"),
-    [("target", {}, 20), ("target_x_60", {}, 60), ("target_x_60", {"target_x_60": 5}, 5)],
+    ("name", "section", "days"),
+    [
+        ("target", {}, 20),
+        ("target_x_60", {}, 60),
+        ("target_x_60", {"horizons": {"target_x_60": 5}}, 5),
+        ("mean", {"averages": {"mean": ["target", "target_x_60"]}}, 60),
+    ],
 )
-def test_horizon_days(name, given, days):
-    assert horizon_days(name, given) == days
+def test_horizon_days(name, section, days):
+    assert horizon_days(name, Data(**section)) == days
 
 
 def test_unknown_horizon_tells_the_way_out():
     with pytest.raises(DataError, match=r"horizons: \{bernie: 20\}"):
-        horizon_days("bernie", {})
+        horizon_days("bernie", Data())

@@ -168,8 +168,8 @@ def choose_targets(
     schemas: Iterable[pa.Schema],
     extra: Sequence[str],
     say: Callable[[str], None],
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return the targets to train on, and {name: column} of all targets to load.
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the targets to train on, and the names of all targets to load.
 
     Optional targets that a file lacks are left out, and said. The others are checked with the
     rest of the columns, when the files are read.
@@ -178,12 +178,12 @@ def choose_targets(
     train = list(dict.fromkeys(config.targets))
     absent = []
     for name in config.optional_targets:
-        if all(columns.targets.get(name, name) in there for there in names):
+        made = name in config.averages
+        if made or all(columns.targets.get(name, name) in there for there in names):
             train.append(name)
         else:
             absent.append(name)
     if absent:
         say(f"optional targets that the data does not have are left out: {', '.join(absent)}")
     train = list(dict.fromkeys(train))
-    loaded = list(dict.fromkeys([*train, *extra]))
-    return tuple(train), {name: columns.targets.get(name, name) for name in loaded}
+    return tuple(train), list(dict.fromkeys([*train, *extra]))
