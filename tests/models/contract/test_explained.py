@@ -166,15 +166,6 @@ def test_one_output_is_the_prediction_itself(fitted):
         assert own.raw == pytest.approx(fitted(name).predict(frame), abs=1e-5), name
 
 
-def test_what_adapting_adds_is_a_column_of_its_own(fitted):
-    frame = judged_frame(0).without_targets()
-    (own,) = fitted("xgb_ttt").contributions(frame)
-    detail = fitted("xgb_ttt").predict_in_detail(frame)
-    added = detail.predictions - detail.variants["frozen"]
-    assert np.abs(added).max() > 0
-    assert own.beside["adaptation"] == pytest.approx(added, abs=1e-6)
-
-
 def test_a_stack_weighs_its_members_contributions(fitted):
     frame = judged_frame(0).without_targets()
     members = fitted("stack").contributions(frame)

@@ -88,10 +88,24 @@ class Guarded(Generic[A]):
         if strength == 0:
             return unadapted
         predictions = unadapted.copy()
-        for _, rows, adapted in self._adapted(frame, unadapted):
+        for _, rows, adapted in self.adapted(frame, unadapted):
             if isinstance(adapted, Adapted):
                 predictions[rows] += strength * adapted.change
         return predictions
+
+    def adapted(
+        self, frame: EraFrame, unadapted: Float32
+    ) -> Iterator[tuple[int, slice, Adapted | str]]:
+        """Adapt to each era; nothing where there is no adaptation.
+
+        Yields
+        ------
+        The era's number, its rows, and what adapting to it gave, or why it stays unadapted.
+        """
+        if self.adaptation is not None:
+            for number, rows in frame.iter_eras():
+                adapted = self.adaptation.adapt(number, frame.features[rows], unadapted[rows])
+                yield number, rows, adapted
 
     def predict_apart(
         self, frame: EraFrame, unadapted: Float32
@@ -104,7 +118,7 @@ class Guarded(Generic[A]):
         facts: list[dict[str, float]] = []
         remarks: list[str | None] = []
         states: list[State | None] = []
-        for _, rows, adapted in self._adapted(frame, unadapted):
+        for _, rows, adapted in self.adapted(frame, unadapted):
             if isinstance(adapted, str):
                 facts.append({"strength": 0.0})
                 remarks.append(f"predicted by the unadapted {self._f}: {adapted}")
@@ -152,7 +166,7 @@ class Guarded(Generic[A]):
         if self.adaptation is None or not self.online:
             return
         labels = resolved.target(self._target)
-        for number, rows, adapted in self._adapted(resolved, unadapted):
+        for number, rows, adapted in self.adapted(resolved, unadapted):
             if isinstance(adapted, Adapted):
                 self._known_states = [*self._known_states, adapted.state][-_KNOWN_STATES:]
             if self._window_eras is not None:
@@ -186,12 +200,3 @@ class Guarded(Generic[A]):
             self.adaptation = load(folder / "adaptation")
             with np.load(folder / "known_states.npz") as states:
                 self._known_states = [states[name] for name in states.files]
-
-    def _adapted(
-        self, frame: EraFrame, unadapted: Float32
-    ) -> Iterator[tuple[int, slice, Adapted | str]]:
-        """Adapt to each era; nothing where adaptation is off."""
-        if self.adaptation is not None:
-            for number, rows in frame.iter_eras():
-                adapted = self.adaptation.adapt(number, frame.features[rows], unadapted[rows])
-                yield number, rows, adapted

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.adapting import Adapted, State
 from numerai_lab.models.contract import FitContext, Float32
@@ -142,6 +144,23 @@ class Adaptation:
             return np.zeros(len(features), dtype=np.float32)
         change = self.method.change(era, state)
         return change if np.isfinite(change).all() else np.zeros_like(predictions)
+
+    def contributions(
+        self,
+        number: int,
+        features: FeatureArray,
+        predictions: Float32,
+        state: State,
+        rows: npt.NDArray[np.int64],
+    ) -> tuple[Float64, float]:
+        """Return what each feature adds to the change of some rows of an era, and what all get.
+
+        Parameters and errors as of `change`, and of `Method.contributions`.
+        """
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
+        if isinstance(era, str):
+            return np.zeros((len(rows), features.shape[1])), 0.0
+        return self.method.contributions(era, state, self.trunk, rows)
 
     def observe(
         self, number: int, features: FeatureArray, predictions: Float32, labels: Float32

@@ -10,12 +10,15 @@ from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import xgboost
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32, load_facts, save_facts
+from numerai_lab.models.trees.arrays import xgboost_trees
+from numerai_lab.models.trees.enumerated import tree_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.xgb.binning import bin_training_rows, library_talk, missing_marker
 from numerai_lab.models.trees.xgb_ttt.booster_json import merged
@@ -196,6 +199,18 @@ class CodeLeaves:
         """Return sum_m s_m v_m(x) for a code s, float32 [n_rows]."""
         slopes = self._of_era(era)[:, 0]
         return np.asarray((slopes * np.asarray(state, dtype=np.float32)).sum(axis=1))
+
+    def contributions(
+        self,
+        era: Era,
+        state: State,
+        trunk: Trunk,  # noqa: ARG002 - these trees are its own
+        rows: npt.NDArray[np.int64],
+    ) -> tuple[Float64, float]:
+        """Explain the trees whose leaves have the values sum_m s_m v_m."""
+        trees, _ = xgboost_trees(self._booster)
+        values = trees.value[:, : self._n_codes].astype(np.float64) @ np.asarray(state) / self._bags
+        return tree_contributions(trees, values, era.features[rows])
 
     @property
     def own_loss(self) -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
-from numerai_lab.models.trees.arrays import Trees
+from numerai_lab.models.trees.arrays import Trees, xgboost_trees
+from numerai_lab.models.trees.enumerated import tree_contributions
 from numerai_lab.models.trees.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
@@ -104,6 +106,15 @@ class LeafRefresh:
         """Return 4 times the mean over trees of the leaves' movements, float32 [n_rows]."""
         moved = self._locator.of_era(era).mean_over_trees(state)
         return np.asarray(GAIN * moved, dtype=np.float32)
+
+    def contributions(
+        self, era: Era, state: State, trunk: Trunk, rows: npt.NDArray[np.int64]
+    ) -> tuple[Float64, float]:
+        """Explain trees whose leaves have the values of their movements."""
+        trees, _ = xgboost_trees(trunk.booster)
+        values = np.zeros(len(trees.left))
+        values[trees.is_leaf] = np.asarray(state, dtype=np.float64) * (GAIN / len(trees.roots))
+        return tree_contributions(trees, values, era.features[rows])
 
     def observe(self, era: Era, labels: Float32) -> None:
         """Learn nothing from later labels."""

@@ -89,6 +89,7 @@ class Era:
     predictions : float32 [n_rows], of the trunk unadapted.
     statistics : of the features that the task reads.
     code : float64 [n_codes], what the task reads from them.
+    columns : int64, the features that the task reads, as columns of `features`.
     out_of_time : whether `seconds_per_era` have passed since reading the era began.
     """
 
@@ -101,10 +102,12 @@ class Era:
         code: Float64,
         targets: Callable[[EraStatistics], Float32],
         out_of_time: Callable[[], bool] = lambda: False,
+        *,
+        columns: npt.NDArray[np.int64],
     ) -> None:
         self.number, self.features, self.predictions = number, features, predictions
         self.statistics, self.code, self._targets = statistics, code, targets
-        self.out_of_time = out_of_time
+        self.out_of_time, self.columns = out_of_time, columns
 
     @cached_property
     def auxiliary(self) -> Float32:
@@ -175,6 +178,21 @@ class Method(Protocol):
 
     def change(self, era: Era, state: State) -> Float32:
         """Return what strength 1 adds with this state, float32 [n_rows]."""
+        ...
+
+    def contributions(
+        self, era: Era, state: State, trunk: Trunk, rows: npt.NDArray[np.int64]
+    ) -> tuple[Float64, float]:
+        """Return what each feature adds to the change of some rows, and what is added to all.
+
+        Returns
+        -------
+        float64 [rows asked for, n_features], and a number: they sum to `change(era, state)[rows]`.
+
+        Raises
+        ------
+        ModelError : they cannot be found (trees of more features than can be enumerated).
+        """
         ...
 
     def observe(self, era: Era, labels: Float32) -> None:

@@ -208,19 +208,37 @@ class XGBTTT:
     def contributions(
         self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
     ) -> tuple[Contributions, ...]:
-        """Return what features add to the unadapted trees, and beside them what adapting adds.
+        """Return what features add to the trees, and to what adapting to the era adds to them.
 
-        What adapting adds depends on all of an era's rows, so it is one column, not shared out
-        among features.
+        The era's state depends on all of its rows, and is taken as it is: what is shared out among
+        features is what they do with it. What it adds to all rows of the era alike stands beside.
+
+        Raises
+        ------
+        ModelError : the features are not those trained on, or the trees are too deep for it.
         """
         self._base.check(frame)
         trees = self._adapted_trees()
         own, unadapted = trees.contributions(frame, rows), trees.predict(frame)
-        if self.guarded.strength == 0:
+        strength, adaptation = float(self.guarded.strength), self.guarded.adaptation
+        if strength == 0 or adaptation is None:
             return (own,)
-        change = self.guarded.predict(frame, unadapted).astype(np.float64) - unadapted
-        change = change if rows is None else change[rows]
-        return (replace(own, raw=own.raw + change, beside={ADAPTATION: change}),)
+        chosen = np.arange(frame.n_rows) if rows is None else rows
+        values = own.values.astype(np.float64)
+        change, alike = np.zeros(len(chosen)), np.zeros(len(chosen))
+        for number, part, adapted in self.guarded.adapted(frame, unadapted):
+            here = np.flatnonzero((chosen >= part.start) & (chosen < part.stop))
+            if isinstance(adapted, str) or not len(here):
+                continue
+            mine = chosen[here] - part.start
+            added, to_all = adaptation.contributions(
+                number, frame.features[part], unadapted[part], adapted.state, mine
+            )
+            values[here] += strength * added
+            alike[here] = strength * to_all
+            change[here] = strength * adapted.change[mine]
+        beside = {ADAPTATION: alike}
+        return (replace(own, values=values, raw=own.raw + change, beside=beside),)
 
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""

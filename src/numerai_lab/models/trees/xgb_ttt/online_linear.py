@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.models.adapting import State
@@ -96,12 +97,32 @@ class OnlineLinear:
 
     def change(self, era: Era, state: State) -> Float32:
         """Return std(f0) Z w_e / std(Z w0) for a code, float32 [n_rows]."""
+        weight = self._weight(era, state)
+        if weight is None:
+            return np.zeros_like(era.predictions)
+        return np.asarray(era.statistics.values @ weight)
+
+    def contributions(
+        self,
+        era: Era,
+        state: State,
+        trunk: Trunk,  # noqa: ARG002 - a linear model of its own
+        rows: npt.NDArray[np.int64],
+    ) -> tuple[Float64, float]:
+        """Return each feature's term: how far a row lies from the era's mean, times the weight."""
+        found = np.zeros((len(rows), era.features.shape[1]))
+        weight = self._weight(era, state)
+        if weight is not None:
+            found[:, era.columns] = era.statistics.values[rows].astype(np.float64) * weight
+        return found, 0.0
+
+    def _weight(self, era: Era, state: State) -> Float32 | None:
+        """Return std(f0) w_e / std(Z w0) for a code, float32 [n_columns]; None if all are 0."""
         weights, scale = self.weights()
         if scale == 0:
-            return np.zeros_like(era.predictions)
+            return None
         unit = float(era.predictions.std(dtype=np.float64)) / scale
-        weight = (np.concatenate([[1.0], state]) @ weights * unit).astype(np.float32)
-        return np.asarray(era.statistics.values @ weight)
+        return (np.concatenate([[1.0], state]) @ weights * unit).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Write the sums."""

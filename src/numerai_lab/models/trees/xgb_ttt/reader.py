@@ -78,6 +78,7 @@ class Reader:
             code,
             lambda era: self.task.targets(era) * np.float32(unit),
             out_of_time,
+            columns=self.columns,
         )
 
     def note(self, number: int, statistics: EraStatistics) -> None:
