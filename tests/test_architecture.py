@@ -82,8 +82,9 @@ WITHIN = {
         | {"needed_runs"}
         | {"plan", "reporter"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
-        "continuing": {"records", "judging", "final", "history", "train"}
+        "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter"},
+        "continuing": {"records", "judging", "final", "growing", "plan", "reporter", "train"},
     },
     "data": {
         "download_lock": set(),

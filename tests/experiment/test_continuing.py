@@ -1,6 +1,7 @@
 """`train --continue`: a final model grows on eras that have resolved since, as a new run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import xgboost
 from damage import flip
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import RunDir
+from plugins import install_model
 
 CONFIG = """\
 name: weekly
@@ -27,6 +29,15 @@ ENSEMBLE = (
     "lgbm_ensemble\n  params: {weights: equal, era_step: 1, era_offsets: [0], "
     "lightgbm: {num_iterations: 12}}\n"
 )
+
+STACK = """stack
+  params:
+    prior_eras: 5
+    members:
+      deep: {type: xgb, params: {num_boost_round: 12, max_depth: 2, eta: 0.1}}
+      line: {type: ridge, params: {alpha: 1.0}}
+      honest: {type: honest}
+"""
 
 
 def write_eras(source: Path, folder: Path, last: int) -> None:
@@ -107,6 +118,49 @@ def test_the_default_is_as_many_steps_an_era_as_before(weekly, lab, tmp_path, mo
     result = lab("train", "--continue", parent, "--runs-dir", tmp_path / "runs", "--json")
     manifest = json.loads((Path(result.json["run_dir"]) / "manifest.json").read_text())
     assert manifest["continued"]["amount"] == amount
+
+
+def test_a_stack_goes_on_with_the_members_that_can(weekly, lab, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(install_model(tmp_path, "honest", "honest_model:Honest"))
+    parent = weekly(STACK)
+    runs = ["--runs-dir", tmp_path / "runs"]
+    for member in ("deep", "line", "honest"):  # a final model holds all it needs of its members
+        shutil.rmtree(tmp_path / "runs" / f"weekly.{member}")
+    result = lab("train", "--continue", parent, *runs, "--json")
+    assert result.code == 0, result.err
+    run = Path(result.json["run_dir"])
+    said = (
+        "member honest stays as it was fitted up to era 40: model 'honest' cannot go on from a fit"
+    )
+    assert said in result.err
+    lineage = json.loads((run / "manifest.json").read_text())["continued"]
+    assert (lineage["amount"], lineage["unit"], lineage["n_eras"]) == (16, "eras", 16)
+    assert lineage["parent_on_new_eras"]["first_era"] == 45
+    before, after = (
+        json.loads((path / "final" / "fit.json").read_text()) for path in (parent, run)
+    )
+    assert said in after["notes"]
+    weighed = [facts["details"]["weights_on"] for facts in (before, after)]
+    assert weighed[1]["n_eras"] == weighed[0]["n_eras"] + 12  # of 16, 4 are within the purge
+    assert weighed[1]["last"] == 56
+    kept = run / "final" / "members"
+    grown = xgboost.Booster(model_file=kept / "deep" / "model" / "booster.ubj")
+    assert grown.num_boosted_rounds() == 12 + round(12 * 16 / 40)
+    assert json.loads((kept / "line" / "model" / "meta.json").read_text())["n_steps"] == 56
+    same = parent / "final" / "members" / "honest" / "model"
+    for path in same.iterdir():
+        assert (kept / "honest" / "model" / path.name).read_bytes() == path.read_bytes()
+    told = {name: facts["last_era"] for name, facts in after["members"].items()}
+    assert told == {"deep": 56, "line": 56, "honest": 40}
+    live = pd.read_parquet(tmp_path / "data" / "validation.parquet")
+    live[live["era"] == "0060"].to_parquet(tmp_path / "live.parquet")
+    out = tmp_path / "live.csv"
+    predicted = lab("predict", run, "--features", tmp_path / "live.parquet", "--out", out)
+    assert predicted.code == 0, predicted.err
+    assert len(pd.read_csv(out)) == 60
+    refused = lab("train", "--continue", run, *runs)
+    assert refused.code == 2
+    assert "was fitted up to era 56" in refused.err
 
 
 def test_a_refreshed_run_names_all_it_comes_from(weekly, lab, tournament, tmp_path):

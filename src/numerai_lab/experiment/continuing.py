@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from numerai_lab.config import Resolved
-from numerai_lab.data import load_references
-from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError, RunError
+from numerai_lab.data import References, load_references
+from numerai_lab.errors import RunError
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
-from numerai_lab.experiment.history import keep_history
+from numerai_lab.experiment.growing import Growing, check_continuable, grow, open_growing
 from numerai_lab.experiment.judging import baselines_of
-from numerai_lab.experiment.plan import Prepared, prepare, purge_eras, read_experiment
-from numerai_lab.experiment.planned_fit import fit_context, rows_to_train_on
-from numerai_lab.experiment.predicting import predict_with_past
+from numerai_lab.experiment.plan import Prepared, prepare, read_experiment
 from numerai_lab.experiment.records import (
     FINAL,
     JUDGED,
@@ -36,15 +32,7 @@ from numerai_lab.experiment.records import (
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json
-from numerai_lab.models import (
-    ContinuableModel,
-    RememberingModel,
-    cannot_go_on,
-    size_and_unit,
-    steps_for,
-)
 from numerai_lab.scoring import corr_per_era
-from numerai_lab.splits import final_eras
 
 
 @dataclass(frozen=True)
@@ -91,22 +79,20 @@ def continue_run(
     """
     parent = find_final(spec, options.runs_dir)
     final = load_final(parent)
-    problem = cannot_go_on(final.model, final.experiment.model.type)
-    if problem is not None:
-        raise ModelError(
-            problem,
-            where=str(parent.path),
-            fix="fit it anew on all eras with `numerai-lab train CONFIG --final`",
-        )
-    model = cast(ContinuableModel, final.model)
+    check_continuable(final)
     resolved = read_experiment(str(parent.path / "resolved.yaml"), options.data, ())
     prepared = prepare(resolved, reporter)
-    facts = json.loads((parent.final_dir / "fit.json").read_text(encoding="utf-8"))
-    new = _new_eras(prepared, int(facts["last_era"]), parent)
-    if amount is None:
-        share = new.n_eras / facts["train"]["n_eras"]
-        amount = steps_for(model, prepared.info.unit, new.n_eras, share)
-    lineage = _lineage(final, new, amount, int(facts["last_era"]), prepared)
+    references = load_references(prepared.dataset, reporter.say)
+    growing = open_growing(final, prepared, reporter)
+    if growing.new.n_eras == 0:
+        raise RunError(
+            f"was fitted up to era {growing.last_era}, and the data have no labelled era to learn "
+            f"from after it (their last one is {prepared.dataset.frame.eras[-1]})",
+            where=str(parent.path),
+            fix="get newer files (`numerai-lab data download`), or wait until an era resolves",
+        )
+    amount = growing.steps if amount is None else amount
+    lineage = _lineage(final, growing, amount)
     with contextlib.ExitStack() as held:
         digest = parent.manifest()["config_hash"]
         run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
@@ -119,43 +105,15 @@ def continue_run(
         )
         if not parent.verifiable():
             note += ", which was not verifiable: nobody knows whether its files had changed"
-        _begin(run, parent, resolved, prepared, lineage, note, options)
+        _begin(run, parent, resolved, prepared, references, lineage, note, options)
         reporter.log_to(run.path / "log.jsonl")
         held.callback(reporter.log_to, None)
         reporter.say(note)
         reporter.work(f"{amount} {prepared.info.unit} more", prepared.info.unit)
         with folder_aside(run.final_dir) as folder:
             watch = Stopwatch()
-            said: list[str] = []
-
-            def say(sentence: str) -> None:
-                said.append(sentence)
-                reporter.warn(sentence)
-
-            new = rows_to_train_on(new, prepared)
-            context = fit_context(new, None, prepared, reporter.progress, say)
-            report = model.fit_more(new, context, amount)
-            for sentence in report.notes:
-                if sentence not in said:
-                    reporter.say(sentence)
-            (folder / "model").mkdir()
-            model.save(folder / "model")
-            size, _ = size_and_unit(facts)
-            grown = asdict(report) | {
-                "size": (size or 0) + report.size,
-                "notes": [*facts["notes"], *report.notes, note],
-                **keep_history(folder, prepared, lineage.last_era),
-                "fit_seconds": watch.seconds,
-                "last_era": lineage.last_era,
-                "train": {
-                    "first": facts["train"]["first"],
-                    "last": lineage.last_era,
-                    "n_eras": facts["train"]["n_eras"] + new.n_eras,
-                    "n_rows": facts["train"]["n_rows"] + new.n_rows,
-                },
-            }
-            facts.pop("n_trees", None)  # of runs made when there was no `size`
-            write_json(folder / "fit.json", {**facts, **grown})
+            report, facts = grow(growing, folder, amount, references, reporter)
+            write_json(folder / "fit.json", {**facts, "notes": [*facts["notes"], note]})
             complete(folder, run.owner(), FINAL)
         _copy_judged(parent, run)
         reporter.done(f"{report.size} {report.unit} more", watch.seconds)
@@ -173,46 +131,27 @@ def _whole_or_gone(run: RunDir) -> Iterator[None]:
         raise
 
 
-def _new_eras(prepared: Prepared, last: int, parent: RunDir) -> EraFrame:
-    frame = prepared.dataset.frame
-    eras = final_eras(prepared.experiment.split, frame.eras)
-    eras = eras[eras > last]
-    if len(eras) == 0:
-        raise RunError(
-            f"was fitted up to era {last}, and the data have no labelled era to learn from after "
-            f"it (their last one is {frame.eras[-1]})",
-            where=str(parent.path),
-            fix="get newer files (`numerai-lab data download`), or wait until an era resolves",
-        )
-    return frame.select_eras(eras)
-
-
-def _lineage(
-    final: FinalModel, new: EraFrame, amount: int, last: int, prepared: Prepared
-) -> Lineage:
+def _lineage(final: FinalModel, growing: Growing, amount: int) -> Lineage:
     before = final.manifest.get("continued")
-    first, stop = int(new.eras[0]), int(new.eras[-1])
-    unseen = new.between(last + purge_eras(prepared) + 1, stop)
+    new, unseen, target = growing.new, growing.unseen, growing.prepared.target
     judged: dict[str, Any] | None = None
     if unseen.n_eras:
-        remembers = isinstance(final.model, RememberingModel)
-        past = prepared.past.after(last) if remembers else prepared.past
-        values = predict_with_past(final.model, unseen, past).predictions
-        scores = corr_per_era(values, unseen.target(prepared.target), unseen.offsets)[:, 0]
+        values = growing.predict(unseen)
+        scores = corr_per_era(values, unseen.target(target), unseen.offsets)[:, 0]
         judged = {
             "first_era": int(unseen.eras[0]),
-            "last_era": stop,
+            "last_era": int(unseen.eras[-1]),
             "n_eras": unseen.n_eras,
             "corr": float(np.nanmean(scores)) if np.isfinite(scores).any() else None,
         }
     return Lineage(
         parent=str(final.run.path.resolve()),
         ancestors=() if before is None else (before["parent"], *before["ancestors"]),
-        first_era=first,
-        last_era=stop,
+        first_era=int(new.eras[0]),
+        last_era=int(new.eras[-1]),
         n_eras=new.n_eras,
         amount=amount,
-        unit=prepared.info.unit,
+        unit=growing.prepared.info.unit,
         parent_on_new_eras=judged,
     )
 
@@ -222,12 +161,12 @@ def _begin(
     parent: RunDir,
     resolved: Resolved,
     prepared: Prepared,
+    references: References,
     lineage: Lineage,
     note: str,
     options: TrainOptions,
 ) -> None:
     theirs = parent.manifest()
-    references = load_references(prepared.dataset, lambda _: None)
     changes = {
         "folds": theirs["folds"],
         "notes": [*theirs["notes"], note],

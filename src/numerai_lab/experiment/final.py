@@ -34,10 +34,12 @@ class FinalMember:
 
     Attributes
     ----------
+    kind : its model's name, as a config has it.
     feature_names : in the order of training. members : its own, if it is made of members itself.
     history : what it looks back on; None where it does not.
     """
 
+    kind: str
     model: Model
     feature_names: tuple[str, ...]
     members: Mapping[str, FinalMember]
@@ -163,6 +165,7 @@ def _load_members(folder: Path, facts: Mapping[str, Any]) -> dict[str, FinalMemb
         inside = folder / FOLDER / name
         theirs = json.loads((inside / "fit.json").read_text(encoding="utf-8"))
         found[name] = FinalMember(
+            told["type"],
             get_model(told["type"]).load(inside / "model"),
             tuple(theirs["feature_names"]),
             _load_members(inside, theirs),

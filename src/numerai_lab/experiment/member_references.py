@@ -39,16 +39,21 @@ def judged_references(prepared: Prepared, references: References) -> Mapping[str
     """
     if not prepared.member_configs:
         return {}
-    experiment = prepared.experiment
-    columns = {BENCHMARK: choose_benchmark(experiment.scoring.benchmark, references.benchmarks)}
-    columns[META_MODEL] = META_MODEL_COLUMN if references.has_meta_model else None
-    there = {key: column for key, column in columns.items() if column is not None}
     rows = judged_rows(prepared)
-    aligned = references.align(rows.ids, list(there.values()))
-    found = {key: aligned[column] for key, column in there.items()}
+    found = references_of(rows, prepared, references)
     for key in prepared.info.references:
         _check_reference(key, found.get(key), rows, prepared)
     return found
+
+
+def references_of(rows: EraFrame, prepared: Prepared, references: References) -> dict[str, Float64]:
+    """Return what the benchmark and the meta model predicted of rows, as `Members` has them."""
+    chosen = choose_benchmark(prepared.experiment.scoring.benchmark, references.benchmarks)
+    columns = {BENCHMARK: chosen}
+    columns[META_MODEL] = META_MODEL_COLUMN if references.has_meta_model else None
+    there = {key: column for key, column in columns.items() if column is not None}
+    aligned = references.align(rows.ids, list(there.values()))
+    return {key: aligned[column] for key, column in there.items()}
 
 
 def _check_reference(key: str, values: Float64 | None, rows: EraFrame, prepared: Prepared) -> None:

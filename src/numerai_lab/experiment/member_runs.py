@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
@@ -69,10 +70,20 @@ def out_of_fold(
             )
         found[name] = values.astype(np.float32)
     order = np.array([fold_of[era] for era in rows.eras.tolist()], dtype=np.int32)
-    rule = payout_rule(
-        prepared.experiment.scoring.payout, prepared.dataset.horizons[prepared.target]
-    )
-    return Members(rows, order, found, purge_eras(prepared), references, rule)
+    return members_given(rows, order, found, references, prepared)
+
+
+def members_given(
+    rows: EraFrame,
+    folds: npt.NDArray[np.int32],
+    predictions: Mapping[str, Float32],
+    references: Mapping[str, Float64],
+    prepared: Prepared,
+) -> Members:
+    """Put together what a run's model is given of its members; see `Members`."""
+    scoring, target = prepared.experiment.scoring, prepared.target
+    rule = payout_rule(scoring.payout, prepared.dataset.horizons[target])
+    return Members(rows, folds, predictions, purge_eras(prepared), references, rule)
 
 
 def member_facts(run: RunDir, members: Mapping[str, RunDir]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from numerai_lab.eraframe import end_to_end
 from numerai_lab.errors import ModelError
-from numerai_lab.models import FitContext, Members, check_model, get_model
+from numerai_lab.models import FitContext, Members, cannot_go_on, check_model, get_model
 from numerai_lab.models.combined import WeightFit, blend
 from numerai_lab.models.combined.stack.weighing import cap
 from numerai_lab.models.conformance.toy import TARGETS, toy_frame
-from numerai_lab.scoring import gaussian_rank_per_era
+from numerai_lab.scoring import corr_per_era, gaussian_rank_per_era
+from plugins import install_model
 
 XGB = {"type": "xgb", "params": {"num_boost_round": 3, "max_depth": 2}}
 THREE = {"a": {"type": "ridge"}, "b": {"type": "max_sharpe"}, "c": XGB}
@@ -267,3 +270,116 @@ def test_too_few_eras_for_inner_parts_are_refused():
     model = stack(weights_from="inner", inner_folds=12)
     with pytest.raises(ModelError, match="weights_from: inner needs out-of-fold predictions"):
         model.fit(toy_frame(0).between(1, 9), replace(CONTEXT, purge_eras=8))
+
+
+@pytest.mark.parametrize("half_life", [None, 5.0])
+def test_weights_fitted_again_are_those_of_a_fit_on_all_eras(half_life, tmp_path):
+    """On eras past the purge: what members predict of the others is not out of fold."""
+    train = toy_frame(0)
+    new = toy_frame(1, first_era=int(train.eras[-1]) + 1)
+    before, after = signal_and_noise(train), signal_and_noise(new)
+    after["b"], after["a"] = after["a"], after["b"]  # later on another member knows something
+    model, _, first = fitted(out_of_fold(before), prior_eras=3, half_life_eras=half_life)
+    model.save(tmp_path)
+    model = type(model).load(tmp_path)
+    assert cannot_go_on(model, "stack") is None
+    assert model.n_steps == train.n_eras
+    zeros = np.zeros(new.n_eras, dtype=np.int32)
+    ctx = replace(CONTEXT, members=Members(new, zeros, after, purge_eras=1))
+    report = model.fit_more(new, ctx, new.n_eras)
+    assert model.n_steps == train.n_eras + new.n_eras
+    unseen = new.between(int(train.eras[-1]) + 2, int(new.eras[-1]))
+    assert 0 < unseen.n_eras < new.n_eras
+    rows = end_to_end([train, unseen])
+    both = {name: np.concatenate([before[name], after[name][-unseen.n_rows :]]) for name in before}
+    whole, told, expected = fitted(out_of_fold(both, rows), prior_eras=3, half_life_eras=half_life)
+    found = {one["member"]: one["weight"] for one in report.details["members"]}
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert found["b"] > first["b"]
+    for mine, theirs in zip(report.details["members"], told.details["members"], strict=True):
+        assert mine["oof_corr"] == pytest.approx(theirs["oof_corr"])
+    assert report.details["weights_on"]["n_eras"] == told.details["weights_on"]["n_eras"]
+    assert report.details["weights_on"]["folds"] == [1, 2]
+    np.testing.assert_array_equal(model.predict(new, after), whole.predict(new, after))
+
+
+def test_new_eras_within_the_purge_leave_the_weights_and_say_so():
+    train, new = toy_frame(0), toy_frame(1, first_era=33)
+    model, _, _ = fitted(out_of_fold(signal_and_noise(train)))
+    ctx = replace(
+        CONTEXT,
+        purge_eras=50,
+        members=Members(
+            new, np.zeros(new.n_eras, dtype=np.int32), signal_and_noise(new), purge_eras=50
+        ),
+    )
+    before = model.predict(new, ctx.members.predictions)
+    report = model.fit_more(new, ctx, new.n_eras)
+    assert any("no new era lies more than the purge of 50 eras" in note for note in report.notes)
+    np.testing.assert_array_equal(model.predict(new, ctx.members.predictions), before)
+    with pytest.raises(ModelError, match="which makes 30 steps, not 3"):
+        model.fit_more(new, ctx, 3)
+
+
+def test_members_inside_go_on_after_they_were_weighed(tmp_path, monkeypatch):
+    """A member that learns new eras by heart is weighed by what it knew before."""
+    monkeypatch.syspath_prepend(install_model(tmp_path, "honest", "honest_model:Honest"))
+    train = toy_frame(0)
+    new = toy_frame(1, first_era=33)
+    noise = np.random.default_rng(5).permutation(new.target(TARGETS[0]))
+    new = replace(new, targets=np.column_stack([noise, new.targets[:, 1:]]).astype(np.float32))
+    members = {
+        "deep": {"type": "xgb", "params": {"num_boost_round": 20, "max_depth": 8, "eta": 0.5}},
+        "line": {"type": "ridge", "params": {"alpha": 1.0}},
+        "odd": {"type": "ridge", "train_step": 2, "train_offset": 1, "params": {"alpha": 1.0}},
+        "honest": {"type": "honest"},
+    }
+    model = stack(weights_from="inner", inner_folds=1, members=members)
+    first = model.fit(train, CONTEXT)
+    assert cannot_go_on(model, "stack") is None
+    before = model.predict_in_detail(new.without_targets()).variants
+    report = model.fit_more(new, CONTEXT, new.n_eras)
+    assert report.notes[0] == (
+        "member honest stays as it was fitted: model 'honest' cannot go on from a fit"
+    )
+    after = model.predict_in_detail(new.without_targets()).variants
+    np.testing.assert_array_equal(before["honest"], after["honest"])
+    for name in ("deep", "line", "odd"):
+        assert not np.array_equal(before[name], after[name])
+
+    def corr(values):
+        return corr_per_era(values, new.target(TARGETS[0]), new.offsets)[:, 0]
+
+    unseen = new.eras > train.eras[-1] + CONTEXT.purge_eras
+    earlier, later = (
+        {one["member"]: one["oof_corr"] for one in told.details["members"]}
+        for told in (first, report)
+    )
+    n = first.details["weights_on"]["n_eras"]
+    for name, score in later.items():
+        known = (earlier[name] * n + corr(before[name])[unseen].sum()) / (n + unseen.sum())
+        assert score == pytest.approx(known)
+    assert corr(after["deep"]).mean() > 0.5 > corr(before["deep"]).mean()
+
+
+def test_a_stack_of_members_that_cannot_go_on_cannot(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(install_model(tmp_path, "honest", "honest_model:Honest"))
+    two = {"a": {"type": "honest"}, "b": {"type": "honest", "train_step": 2}}
+    model = stack(weights_from="inner", inner_folds=1, members=two)
+    model.fit(toy_frame(0), CONTEXT)
+    said = "none of its members can go on: model 'honest' cannot go on from a fit"
+    assert cannot_go_on(model, "stack") == said
+
+
+def test_a_stack_saved_before_sums_were_kept_predicts_and_cannot_go_on(tmp_path):
+    train = toy_frame(0)
+    given = signal_and_noise(train)
+    model, _, _ = fitted(out_of_fold(given))
+    model.save(tmp_path)
+    facts = json.loads((tmp_path / "meta.json").read_text())
+    for key in ("evidence", "n_steps", "last_era"):
+        del facts[key]
+    (tmp_path / "meta.json").write_text(json.dumps(facts))
+    old = type(model).load(tmp_path)
+    np.testing.assert_array_equal(old.predict(train, given), model.predict(train, given))
+    assert "did not keep what its weights rest on" in cannot_go_on(old, "stack")

@@ -66,6 +66,12 @@ class WeightFit:
         self.gram += weight * (x.T @ x / len(label))
         self.moment += weight * (x.T @ label / len(label))
 
+    def faded(self, factor: float) -> WeightFit:
+        """Return a copy to which every era so far counts by this factor."""
+        copy = WeightFit(len(self.moment))
+        copy.gram, copy.moment = factor * self.gram, factor * self.moment
+        return copy
+
     def join(self, world: World) -> None:
         """Add what the other workers have seen."""
         self.gram, self.moment = world.total(self.gram), world.total(self.moment)

@@ -27,7 +27,7 @@ class Members:
     Attributes
     ----------
     rows : the eras predicted, with their features and targets.
-    folds : int32 [n_eras], the fold of this run in which an era is judged.
+    folds : int32 [n_eras], the fold of this run in which an era is judged; 0 for one in none.
     predictions : by member, float32 [n_rows], NaN where it has none.
     purge_eras : eras left out before the first judged one: none of their labels is known then. It
         follows the longest horizon among this model's and its members' targets.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +14,15 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined.stack.params import StackParams
 from numerai_lab.models.contract import (
+    ContinuableModel,
     Contributions,
     ExplainedModel,
     FitContext,
     FitReport,
     Members,
     Model,
+    cannot_go_on,
+    steps_for,
 )
 from numerai_lab.models.member_choice import MemberChoice
 from numerai_lab.seeds import child_seed
@@ -49,13 +53,15 @@ def fit_members(
             where="model.params.inner_folds",
             fix="give more training eras, or weights_from: earlier_folds",
         ) from None
-    total, done = len(params.members) * (1 + len(parts)), 0
+    n_eras = [train.n_eras]
+    n_eras += [int((train.eras <= part.last_train_era).sum()) for part in parts]
+    total, done = len(params.members) * sum(n_eras), 0
     notes: list[str] = []
 
     def fitted(name: str, rows: EraFrame) -> tuple[Model, FitReport]:
         nonlocal done
         found = _fit(name, params.members[name], rows, ctx, notes)
-        done += 1
+        done += rows.n_eras
         ctx.progress(done, total)
         return found
 
@@ -72,6 +78,36 @@ def fit_members(
     given = Members(judged, folds.astype(np.int32), predictions, ctx.purge_eras)
     models = {name: model for name, (model, _) in whole.items()}
     return models, [report for _, report in whole.values()], given, said
+
+
+def grow_members(
+    models: Models, new: EraFrame, ctx: FitContext, params: StackParams, share: float
+) -> tuple[list[FitReport], list[str]]:
+    """Let every member go on that can, each on its own share of new eras.
+
+    Parameters
+    ----------
+    share : new eras as a share of those learnt from: members keep their steps an era.
+
+    Returns
+    -------
+    The reports of those that went on; sentences about those that stay as they are.
+    """
+    reports, notes = [], []
+    for name, model in models.items():
+        member = params.members[name]
+        problem = cannot_go_on(model, member.type)
+        if problem is not None:
+            notes.append(f"member {name} stays as it was fitted: {problem}")
+            continue
+        rows, inside = _share_of(name, member, new, ctx, notes)
+        if rows.n_rows == 0:
+            notes.append(f"member {name} sees none of the new eras: it stays as it was fitted")
+            continue
+        growing = cast(ContinuableModel, model)
+        steps = steps_for(growing, member.info.unit, rows.n_eras, share)
+        reports.append(growing.fit_more(rows, inside, steps))
+    return reports, notes
 
 
 def predict_members(
@@ -129,6 +165,21 @@ def _fit(
     name: str, member: MemberChoice, rows: EraFrame, ctx: FitContext, notes: list[str]
 ) -> tuple[Model, FitReport]:
     """Train one member on its own share of rows, features and targets."""
+    rows, inside = _share_of(name, member, rows, ctx, notes)
+    if rows.n_eras == 0:
+        raise ModelError(
+            f"no training era is left to member '{name}'",
+            where=f"model.params.members.{name}.train_step",
+            fix="choose a smaller train_step or another train_offset",
+        )
+    model = member.new()
+    return model, model.fit(rows, inside)
+
+
+def _share_of(
+    name: str, member: MemberChoice, rows: EraFrame, ctx: FitContext, notes: list[str]
+) -> tuple[EraFrame, FitContext]:
+    """Return a member's own share of rows, features and targets, and what it is told besides."""
     targets = tuple(member.targets or (ctx.target,))
     absent = [target for target in targets if target not in rows.target_names]
     if absent:
@@ -141,12 +192,6 @@ def _fit(
         numbers = rows.eras.astype(np.int64)
         mine = (numbers - 1) % member.train_step == (member.train_offset or 0)
         rows = rows.select_eras(rows.eras[mine])
-    if rows.n_eras == 0:
-        raise ModelError(
-            f"no training era is left to member '{name}'",
-            where=f"model.params.members.{name}.train_step",
-            fix="choose a smaller train_step or another train_offset",
-        )
     known = np.flatnonzero(~np.isnan(rows.target(targets[0])))
     if len(known) < rows.n_rows:
         notes.append(
@@ -166,8 +211,7 @@ def _fit(
         stop=None,
         progress=_nothing,
     )
-    model = member.new()
-    return model, model.fit(rows, inside)
+    return rows, inside
 
 
 def _nothing(*_: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,12 @@ from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.combined.blend import blend
+from numerai_lab.models.combined.stack.evidence import Evidence
 from numerai_lab.models.combined.stack.inner import (
     Models,
     explain_members,
     fit_members,
+    grow_members,
     predict_members,
 )
 from numerai_lab.models.combined.stack.params import EQUAL, WITHOUT, StackParams
@@ -30,9 +32,11 @@ from numerai_lab.models.contract import (
     FitContext,
     FitReport,
     Float32,
+    Members,
     ModelInfo,
     TrainedFeatures,
     Variant,
+    cannot_go_on,
     load_meta,
     save_meta,
 )
@@ -54,7 +58,7 @@ class Stack:
 
     info: ClassVar[ModelInfo] = ModelInfo(
         summary="members of any kind, weighted by what they were worth in earlier folds",
-        unit="members",
+        unit="eras",
         transductive=True,
         needs_members=True,
         exportable=True,
@@ -64,6 +68,9 @@ class Stack:
     def __init__(self, params: StackParams) -> None:
         self.params = params
         self._weights: Float64 = np.full(len(params.members), 1 / len(params.members))
+        self._evidence: Evidence | None = None
+        self._n_steps = 0
+        self._last_era = 0
         self._models: Models = {}
         self._trained = TrainedFeatures()
 
@@ -110,13 +117,77 @@ class Stack:
         if given is None:
             raise ModelError("the run hands no members over")
         found = weigh(given, ctx.target, self.params)
-        self._weights = found.weights
+        self._weights, self._evidence = found.weights, found.evidence
+        self._n_steps, self._last_era = train.n_eras, int(train.eras[-1])
         return FitReport(
             size=int(np.count_nonzero(found.weights)),
             unit="members",
             library_seconds=seconds,
             notes=(*notes, *found.notes),
             details=found.details,
+        )
+
+    @property
+    def n_steps(self) -> int:
+        """Eras learnt from so far."""
+        return self._n_steps
+
+    def cannot_go_on(self) -> str | None:
+        """Say why the stack cannot go on; None: it can, with those members that can."""
+        if self._evidence is None:
+            return "the stack was saved by a version that did not keep what its weights rest on"
+        types = {name: choice.type for name, choice in self.params.members.items()}
+        said = [cannot_go_on(model, types[name]) for name, model in self._models.items()]
+        return f"none of its members can go on: {said[0]}" if said and all(said) else None
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Fit the weights again, with what members predict of new eras, and let members go on.
+
+        Eras within the purge of the last one learnt from teach no weights: members know a part
+        of their labels. Members that cannot go on stay as they are, which is said. Members that are
+        runs go on by themselves; their predictions from before that are in `ctx.members`.
+
+        Raises
+        ------
+        ModelError
+            The features are not those of the fit, or `amount` is not the number of new eras.
+        """
+        self._trained.check(new)
+        if amount != new.n_eras:
+            raise ModelError(
+                f"a stack learns from each of {new.n_eras} new eras once, which makes "
+                f"{new.n_eras} steps, not {amount}",
+                fix="leave --amount out",
+            )
+        given, reports, notes = ctx.members, list[FitReport](), list[str]()
+        if self._models:
+            predictions = predict_members(self._models, self.params, new)
+            none = np.zeros(new.n_eras, dtype=np.int32)
+            given = Members(new, none, predictions, ctx.purge_eras)
+            share = new.n_eras / self._n_steps
+            reports, notes = grow_members(self._models, new, ctx, self.params, share)
+        details: dict[str, Any] = {}
+        before = np.count_nonzero(self._weights)
+        if given is not None:
+            eras = given.rows.eras
+            given = given.of(eras[eras > self._last_era + given.purge_eras])
+        if given is None or given.rows.n_eras == 0:
+            notes.append(
+                f"no new era lies more than the purge of {ctx.purge_eras} eras after era "
+                f"{self._last_era}: the weights stay"
+            )
+        else:
+            found = weigh(given, ctx.target, self.params, self._evidence)
+            self._weights, self._evidence = found.weights, found.evidence
+            details = found.details
+            notes += found.notes
+        self._n_steps, self._last_era = self._n_steps + new.n_eras, int(new.eras[-1])
+        return FitReport(
+            size=int(np.count_nonzero(self._weights) - before),
+            unit="members",
+            library_seconds=sum(report.library_seconds for report in reports),
+            notes=(*notes, *(note for report in reports for note in report.notes)),
+            details=details,
         )
 
     def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
@@ -167,8 +238,12 @@ class Stack:
             model.save(inside)
         facts = {
             "weights": self._weights.tolist(),
+            "n_steps": self._n_steps,
+            "last_era": self._last_era,
             **self._trained.facts(),
         }
+        if self._evidence is not None:
+            facts["evidence"] = self._evidence.facts()
         save_meta(folder, self.params, facts)
 
     @classmethod
@@ -177,6 +252,9 @@ class Stack:
         params, meta = load_meta(folder, cls.Params)
         model = cls(params)
         model._weights = np.array(meta["weights"])
+        if "evidence" in meta:
+            model._evidence = Evidence.from_facts(meta["evidence"])
+            model._n_steps, model._last_era = meta["n_steps"], meta["last_era"]
         if params.weights_from == "inner":
             for name, member in params.members.items():
                 model._models[name] = get_model(member.type).load(folder / "members" / name)

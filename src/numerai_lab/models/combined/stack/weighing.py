@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.models.combined.blend import WeightFit
+from numerai_lab.models.combined.stack.evidence import Evidence
 from numerai_lab.models.combined.stack.params import EQUAL, StackParams
 from numerai_lab.models.contract import Members
 from numerai_lab.scoring import aimed_label, corr_per_era
@@ -28,30 +29,36 @@ class Weighing:
     Attributes
     ----------
     weights : float64 [n_members], absolute values sum to 1.
+    evidence : all that they rest on.
     details : for fit.json: each member's weight and own mean corr, members' correlations, eras.
     notes : sentences about what happened.
     """
 
     weights: Float64
+    evidence: Evidence
     details: dict[str, Any]
     notes: tuple[str, ...]
 
 
-def weigh(given: Members, target: str, params: StackParams) -> Weighing:
+def weigh(
+    given: Members, target: str, params: StackParams, before: Evidence | None = None
+) -> Weighing:
     """Find the weights that a stack's parameters ask for.
 
     Parameters
     ----------
+    before : what earlier eras have said, as if they were among those given.
     given : out-of-fold predictions of eras whose labels are known. Those in which a member lacks
         more than `MOST_LACKING` of the rows teach nothing, and are counted.
     target : that the weights are fitted to, as the aim says.
     """
     names = list(given.predictions)
     n = len(names)
-    fit = WeightFit(n)
+    before = before or Evidence.none(n)
+    last = int(given.rows.eras[-1]) if given.rows.n_eras else before.at
+    fit = before.fit.faded(_fading(last - before.at, params))
     reference = None if params.reference is None else given.references[params.reference]
     scores, used, lacking, silent = [], [], dict.fromkeys(names, 0), 0
-    last = int(given.rows.eras[-1]) if given.rows.n_eras else 0
     for era, rows in given.rows.iter_eras():
         values = columns(given.predictions, rows)
         here = np.array([0, len(values)])
@@ -63,10 +70,10 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
         known = ~np.isnan(labels)
         if lacks.any() or not known.any():
             continue
-        age = 0.0 if params.half_life_eras is None else (last - era) / params.half_life_eras
+        counts = _fading(last - era, params)
         if reference is None:
             n_known = np.array([0, int(known.sum())])
-            fit.add(values[known], labels[known], n_known, 0.5**age)
+            fit.add(values[known], labels[known], n_known, counts)
         else:
             label = aimed_label(
                 params.aim, labels.astype(np.float64), reference[rows], given.payout
@@ -75,9 +82,10 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
                 silent += 1
                 continue
             known = ~np.isnan(label)
-            fit.add_label(values[known], label[known], 0.5**age)
+            fit.add_label(values[known], label[known], counts)
         used.append(era)
-    weights, notes = _weights(fit, names, len(used), params)
+    evidence = _added(before, given, fit, last, scores, used)
+    weights, notes = _weights(fit, names, evidence.n_eras, params)
     notes += [
         f"member {name} lacks {count} of {given.rows.n_eras} eras: these teach no weights"
         for name, count in lacking.items()
@@ -88,7 +96,35 @@ def weigh(given: Members, target: str, params: StackParams) -> Weighing:
             f"aim {params.aim}: in {silent} of {given.rows.n_eras} eras the {_called(params)} has "
             "less than 80 % of the rows, or is constant: these teach no weights"
         )
-    return Weighing(weights, _details(given, names, weights, scores, used, fit), tuple(notes))
+    details = _details(names, weights, evidence, given.purge_eras)
+    return Weighing(weights, evidence, details, tuple(notes))
+
+
+def _fading(age: int, params: StackParams) -> float:
+    """Return how much an era of some age counts."""
+    return float(0.5 ** (age / params.half_life_eras)) if params.half_life_eras else 1.0
+
+
+def _added(
+    before: Evidence,
+    given: Members,
+    fit: WeightFit,
+    last: int,
+    scores: list[Float64],
+    used: list[int],
+) -> Evidence:
+    table = np.array(scores).reshape(-1, len(before.corr_sums))
+    known = ~np.isnan(table)
+    return Evidence(
+        fit=fit,
+        at=last,
+        corr_sums=before.corr_sums + np.where(known, table, 0.0).sum(axis=0),
+        corr_counts=before.corr_counts + known.sum(axis=0),
+        n_eras=before.n_eras + len(used),
+        first=before.first if before.first is not None or not used else used[0],
+        last=used[-1] if used else before.last,
+        folds=tuple(sorted({*before.folds, *(int(fold) for fold in given.folds if fold)})),
+    )
 
 
 def columns(predictions: Mapping[str, Float32], rows: slice) -> Float64:
@@ -168,19 +204,9 @@ def cap(weights: Float64, largest: float) -> tuple[Float64, bool]:
     return found, True
 
 
-def _details(
-    given: Members,
-    names: list[str],
-    weights: Float64,
-    scores: list[Float64],
-    used: list[int],
-    fit: WeightFit,
-) -> dict[str, Any]:
-    table = np.array(scores).reshape(-1, len(names))
-    known = ~np.isnan(table)
-    sums = np.where(known, table, 0.0).sum(axis=0)
-    counts = known.sum(axis=0)
-    together = fit.correlations()
+def _details(names: list[str], weights: Float64, seen: Evidence, purge_eras: int) -> dict[str, Any]:
+    sums, counts = seen.corr_sums, seen.corr_counts
+    together = seen.fit.correlations()
     return {
         "members": [
             {
@@ -196,10 +222,10 @@ def _details(
             for i, name in enumerate(names)
         ],
         "weights_on": {
-            "n_eras": len(used),
-            "first": used[0] if used else None,
-            "last": used[-1] if used else None,
-            "folds": sorted({int(fold) for fold in given.folds}),
-            "purge_eras": given.purge_eras,
+            "n_eras": seen.n_eras,
+            "first": seen.first,
+            "last": seen.last,
+            "folds": list(seen.folds),
+            "purge_eras": purge_eras,
         },
     }

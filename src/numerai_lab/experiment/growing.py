@@ -1,0 +1,234 @@
+"""A final model, and the members it is made of, on the way to what they are with new eras."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from numerai_lab.arrays import Float32
+from numerai_lab.data import References
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
+from numerai_lab.experiment.final import FinalMember, FinalModel
+from numerai_lab.experiment.history import keep_history
+from numerai_lab.experiment.judging import dataset_for
+from numerai_lab.experiment.member_references import references_of
+from numerai_lab.experiment.member_runs import FOLDER, members_given
+from numerai_lab.experiment.plan import Prepared, prepare, purge_eras
+from numerai_lab.experiment.planned_fit import fit_context, rows_to_train_on
+from numerai_lab.experiment.predicting import predict_with_past
+from numerai_lab.experiment.records import DONE
+from numerai_lab.experiment.reporter import Reporter, Stopwatch
+from numerai_lab.files import write_json
+from numerai_lab.models import (
+    ContinuableModel,
+    FitReport,
+    Model,
+    RememberingModel,
+    cannot_go_on,
+    size_and_unit,
+    steps_for,
+)
+from numerai_lab.splits import final_eras
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A final model, or a member of one, before it goes on.
+
+    Attributes
+    ----------
+    folder : where it is kept. facts : its fit.json.
+    prepared : its experiment, planned on the data there are now.
+    members : those that it is made of, by name.
+    """
+
+    folder: Path
+    model: Model
+    facts: Mapping[str, Any]
+    prepared: Prepared
+    members: Mapping[str, Growing]
+
+    @property
+    def last_era(self) -> int:
+        """The last era it has learnt from."""
+        return int(self.facts["last_era"])
+
+    @cached_property
+    def new(self) -> EraFrame:
+        """The labelled eras since that its split trains on; there may be none."""
+        frame = self.prepared.dataset.frame
+        eras = final_eras(self.prepared.experiment.split, frame.eras)
+        return frame.select_eras(eras[eras > self.last_era])
+
+    @property
+    def unseen(self) -> EraFrame:
+        """Those of the new eras of whose labels neither it nor a member knows a part."""
+        known = max([self.last_era, *(member.last_era for member in self.members.values())])
+        return self.new.between(known + purge_eras(self.prepared) + 1, 2**31 - 1)
+
+    @property
+    def steps(self) -> int:
+        """As many steps as give the new eras what each era before had."""
+        share = self.new.n_eras / self.facts["train"]["n_eras"]
+        model = cast(ContinuableModel, self.model)
+        return steps_for(model, self.prepared.info.unit, self.new.n_eras, share)
+
+    def predict(self, rows: EraFrame) -> Float32:
+        """Predict whole eras after its last one, float32 [n_rows], as it is before it goes on."""
+        if rows.n_eras == 0:
+            return np.empty(0, dtype=np.float32)
+        past = self.prepared.past
+        if isinstance(self.model, RememberingModel):
+            past = past.after(self.last_era)
+        given = self.predict_members(rows) if self.members else None
+        return predict_with_past(self.model, rows, past, given).predictions
+
+    def predict_members(self, rows: EraFrame) -> dict[str, Float32]:
+        """Predict rows with each member, by name."""
+        return {
+            name: member.predict(rows.with_features(member.facts["feature_names"]))
+            for name, member in self.members.items()
+        }
+
+
+def check_continuable(final: FinalModel) -> None:
+    """Refuse a final model that cannot go on, or none of whose members can. Raises ModelError."""
+    problem = cannot_go_on(final.model, final.experiment.model.type)
+    if problem is None and final.members:
+        each = [cannot_go_on(member.model, member.kind) for member in final.members.values()]
+        problem = f"none of its members can go on: {each[0]}" if all(each) else None
+    if problem is not None:
+        raise ModelError(
+            problem,
+            where=str(final.run.path),
+            fix="fit it anew on all eras with `numerai-lab train CONFIG --final`",
+        )
+
+
+def open_growing(final: FinalModel, prepared: Prepared, reporter: Reporter) -> Growing:
+    """Open a final model to let it go on, its members with the rows that each trains on."""
+    return _opened(final.run.final_dir, final.model, final.members, prepared, reporter)
+
+
+def _opened(
+    folder: Path,
+    model: Model,
+    members: Mapping[str, FinalMember],
+    prepared: Prepared,
+    reporter: Reporter,
+) -> Growing:
+    within = {}
+    for name, resolved in prepared.member_configs.items():
+        theirs = prepare(resolved, reporter, dataset_for(resolved, prepared.dataset))
+        one = members[name]
+        within[name] = _opened(folder / FOLDER / name, one.model, one.members, theirs, reporter)
+    facts = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    return Growing(folder, model, facts, prepared, within)
+
+
+def grow(
+    growing: Growing,
+    folder: Path,
+    amount: int,
+    references: References,
+    reporter: Reporter,
+    label: str = "",
+) -> tuple[FitReport, dict[str, Any]]:
+    """Let a final model go on, and its members, and write `model/`, `members/` and `history/`.
+
+    Parameters
+    ----------
+    folder : where the new one is being written. amount : steps of the model.
+    label : stands before what is said of it.
+
+    Returns
+    -------
+    What the model reports, and what fit.json is to tell.
+    """
+    watch = Stopwatch()
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        reporter.warn(label + sentence)
+
+    prepared, facts = growing.prepared, dict(growing.facts)
+    if growing.members:
+        rows = growing.unseen
+        known = references_of(rows, prepared, references)
+        given = members_given(
+            rows,
+            np.zeros(rows.n_eras, dtype=np.int32),
+            growing.predict_members(rows),
+            # without what the aim looks at, eras teach no weights, which the model counts
+            {**dict.fromkeys(prepared.info.references, np.full(rows.n_rows, np.nan)), **known},
+            prepared,
+        )
+        prepared = replace(prepared, members=given)
+        notes = [
+            note
+            for name, member in growing.members.items()
+            for note in _grow_member(name, member, folder / FOLDER / name, references, reporter)
+        ]
+        for note in notes:
+            say(note)
+        facts["members"] = {
+            name: {**told, "last_era": _last_era(folder / FOLDER / name)}
+            for name, told in facts["members"].items()
+        }
+    new = rows_to_train_on(growing.new, prepared)
+    context = fit_context(new, None, prepared, reporter.progress, say)
+    model = cast(ContinuableModel, growing.model)
+    report = model.fit_more(new, context, amount)
+    for sentence in report.notes:
+        if sentence not in said:
+            reporter.say(label + sentence)
+    (folder / "model").mkdir(parents=True)
+    model.save(folder / "model")
+    size, _ = size_and_unit(facts)
+    last = int(new.eras[-1])
+    grown = asdict(report) | {
+        "size": (size or 0) + report.size,
+        "details": report.details or facts.get("details", {}),
+        "notes": [*facts["notes"], *dict.fromkeys([*said, *report.notes])],
+        **keep_history(folder, prepared, last),
+        "fit_seconds": watch.seconds,
+        "last_era": last,
+        "train": {
+            "first": facts["train"]["first"],
+            "last": last,
+            "n_eras": facts["train"]["n_eras"] + new.n_eras,
+            "n_rows": facts["train"]["n_rows"] + new.n_rows,
+        },
+    }
+    facts.pop("n_trees", None)  # of runs made when there was no `size`
+    return report, {**facts, **grown}
+
+
+def _grow_member(
+    name: str, member: Growing, folder: Path, references: References, reporter: Reporter
+) -> list[str]:
+    """Let a member go on where it can, else copy it; return why it stays as it was."""
+    problem = cannot_go_on(member.model, member.prepared.experiment.model.type)
+    if problem is None and member.new.n_eras == 0:
+        problem = "it has no new labelled era to learn from"
+    if problem is not None:
+        shutil.copytree(member.folder, folder, ignore=shutil.ignore_patterns(DONE, ".*"))
+        return [f"member {name} stays as it was fitted up to era {member.last_era}: {problem}"]
+    steps, unit = member.steps, member.prepared.info.unit
+    reporter.work(f"member {name}: {steps} {unit} more", unit)
+    _, facts = grow(member, folder, steps, references, reporter, f"member {name}: ")
+    write_json(folder / "fit.json", facts)
+    return []
+
+
+def _last_era(folder: Path) -> int:
+    return int(json.loads((folder / "fit.json").read_text(encoding="utf-8"))["last_era"])
