@@ -65,7 +65,7 @@ WITHIN = {
         "planned_fit": {"plan", "records"},
         "records": {"reporter"},
         "judging": {"records", "plan", "predicting", "reporter"},
-        "executor": {"plan", "planned_fit", "predicting", "reporter"},
+        "executor": {"plan", "planned_fit", "predicting", "records", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
@@ -113,6 +113,7 @@ WITHIN = {
         "combined": {"contract", "member_choice", "nested", "registry"},
         "given": {"contract"},
         "simple": {"contract", "exports"},
+        "nets": {"contract", "exports"},
         "trees": {"contract", "adapting", "combined", "exports"},
     },
     "tournament": {

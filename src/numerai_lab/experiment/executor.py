@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from numerai_lab.arrays import Eras
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.predicting import predict_eras
+from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.machine import (
     available_bytes,
@@ -140,7 +141,7 @@ class Here:
 
     def fit_final(self, eras: Eras, prepared: Prepared, reporter: Reporter) -> Fitted:
         """Fit in this process."""
-        return _fit(eras, None, prepared, reporter)[1]
+        return _fit(eras, None, None, prepared, reporter)[1]
 
 
 def begin_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> None:
@@ -150,7 +151,7 @@ def begin_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> None:
 
 def _fit_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> FittedFold:
     begin_fold(fold, prepared, reporter)
-    model, fitted = _fit(fold.train, fold.judged, prepared, reporter)
+    model, fitted = _fit(fold.train, fold.judged, fold.index, prepared, reporter)
 
     def predict() -> tuple[Detailed, dict[str, float]]:
         frame, members = prepared.dataset.frame, prepared.members
@@ -174,7 +175,7 @@ def _fit_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> FittedFold:
 
 
 def _fit(
-    eras: Eras, judged: Eras | None, prepared: Prepared, reporter: Reporter
+    eras: Eras, judged: Eras | None, fold: int | None, prepared: Prepared, reporter: Reporter
 ) -> tuple[Model, Fitted]:
     said: list[str] = []
 
@@ -183,7 +184,9 @@ def _fit(
         reporter.warn(sentence)
 
     fit = plan_fit(eras, judged, prepared, reporter.progress, say)
+    unfinished = None if reporter.run is None else RunDir(reporter.run).unfinished_dir(fold)
+    ctx = replace(fit.ctx, unfinished=unfinished, pace=reporter.pace)
     watch = Stopwatch()
     model = prepared.model_class(prepared.params)
-    report = model.fit(fit.train, fit.ctx)
+    report = model.fit(fit.train, ctx)
     return model, Fitted(fit.facts(report, watch.seconds), said, model.save)

@@ -14,7 +14,14 @@ from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import judged_columns, neutralizer_names
 from numerai_lab.experiment.member_runs import keep_final_members
 from numerai_lab.experiment.plan import Prepared, final_test_eras
-from numerai_lab.experiment.records import FINAL, RunDir, complete, fold_name, write_predictions
+from numerai_lab.experiment.records import (
+    FINAL,
+    RunDir,
+    complete,
+    fold_name,
+    remove_unfinished,
+    write_predictions,
+)
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import folder_aside, write_json
 from numerai_lab.splits import Fold, final_eras
@@ -62,6 +69,7 @@ def _keep_fold(
         )
         write_json(folder / "fit.json", {"fold": fold.index, **facts})
         complete(folder, run.owner(), fold_name(fold.index))
+    remove_unfinished(run, fold.index)
     reporter.done(
         f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
     )
@@ -102,6 +110,7 @@ def run_final(
         facts["neutralizers"] = neutralizer_names(prepared, references)
         write_json(folder / "fit.json", facts)
         complete(folder, run.owner(), FINAL)
+    remove_unfinished(run, None)
     reporter.done(f"{facts['size']} {facts['unit']}", facts["fit_seconds"])
 
 

@@ -180,13 +180,14 @@ class Reporter:
                 TimeElapsedColumn(),
                 TextColumn("left"),
                 TimeRemainingColumn(),
+                TextColumn("{task.fields[pace]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._bars.start()
         if self._task is not None:
             self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(label, total=None, unit=unit)
+        self._task = self._bars.add_task(label, total=None, unit=unit, pace="")
 
     def check(self) -> None:
         """Stop here if the user wants to."""
@@ -197,6 +198,12 @@ class Reporter:
         self._interrupt.check()
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total)
+
+    def pace(self, words: str) -> None:
+        """Show how fast the current piece of work goes; also where the user may stop it."""
+        self._interrupt.check()
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, pace=words)
 
     def converted(self, done: int, total: int) -> None:
         """Report bytes of features converted to the era store of all that are to be."""

@@ -52,6 +52,7 @@ BUILT_IN = {
     "residual": BuiltIn("numerai_lab.models.combined.residual:Residual"),
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
+    "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),
 }
 GIVEN = {"estimator": BuiltIn("numerai_lab.models.given:Estimator")}
 """What runs are made of that no person writes into a config; listed nowhere."""

@@ -22,6 +22,7 @@ from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
 from numerai_lab.report.scores_section import scores_section
 from numerai_lab.report.several_seeds import seeds_section
+from numerai_lab.report.training_section import draw_training, training_section
 
 
 def _header(record: Record) -> Html:
@@ -82,6 +83,7 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
 def render_page(record: Record) -> Html:
     """Render the whole page of a run."""
     drawn = [*charts.draw(record), *draw_adaptation(record)]
+    trained = draw_training(record)
     test = ("test",) if record.test is not None else ()
     seeds = ("seeds",) if record.seeds is not None else ()
     told = ("explanation",) if record.explained or record.unexplained else ()
@@ -102,10 +104,11 @@ def render_page(record: Record) -> Html:
             _charts_section(record, drawn),
             features_section(record),
             explained_section(record),
+            training_section(record, trained),
             folds_section(record),
             facts_section(record),
         ),
-        *scripts(drawn),
+        *scripts([*drawn, *trained]),
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
     return document(f"{record.label(MODEL)}: corr {corr}", asset("page.css"), POLICY, *body)

@@ -183,18 +183,50 @@ class Member(Shown):
     correlations: dict[str, Number] = Field(default_factory=dict)
 
 
+class TrainedNet(Shown):
+    """One net: the epochs kept, and loss and corr of each."""
+
+    seed: int | None = None
+    kept: int | None = None
+    loss: list[Number] = Field(default_factory=list)
+    corr: list[Number] = Field(default_factory=list)
+
+
+class EpochTrial(Shown):
+    """The corr on held-out eras of a net that was trained for so many epochs."""
+
+    epochs: int | None = None
+    corr: Number = None
+
+
+class Training(Shown):
+    """How a fold's nets were trained, as fit.json tells of it under `details.training`."""
+
+    device: str = "?"
+    precision: str = "?"
+    rows_per_second: Number = None
+    nets: list[TrainedNet] = Field(default_factory=list)
+    trials: list[EpochTrial] = Field(default_factory=list)
+
+
 class FitDetails(Shown):
-    """What a model tells of its fit, of which the report shows its members."""
+    """What a model tells of its fit, of which the report shows its members and its training."""
 
     members: list[Member] = Field(default_factory=list)
+    training: Training | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _of_this_form(cls, value: Any) -> Any:
-        """Leave out what a model of somebody else's calls members and is of another form."""
-        told = value.get("members") if type(value) is dict else None
-        mine = type(told) is list and all(type(m) is dict and "member" in m for m in told)
-        return {"members": told} if mine else {}
+        """Leave out what a model of somebody else's calls so and is of another form."""
+        told = value if type(value) is dict else {}
+        members, training = told.get("members"), told.get("training")
+        found: dict[str, Any] = {}
+        if type(members) is list and all(type(m) is dict and "member" in m for m in members):
+            found["members"] = members
+        if type(training) is dict and {"nets", "precision"} <= set(training):
+            found["training"] = training
+        return found
 
 
 class Fit(Shown):

@@ -20,6 +20,7 @@ from numerai_lab.experiment.records.guards import (
     other_versions,
     remove_contents,
     remove_leftovers,
+    remove_unfinished,
     same_data,
     warn_other_versions,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "relative_paths",
     "remove_contents",
     "remove_leftovers",
+    "remove_unfinished",
     "same_data",
     "say_if_unverifiable",
     "set_aside",

@@ -141,3 +141,11 @@ def remove_leftovers(run: RunDir) -> None:
             shutil.rmtree(part)
         else:
             part.unlink()
+
+
+def remove_unfinished(run: RunDir, fold: int | None) -> None:
+    """Remove what would have let a fit go on: its model is kept (None: the final one)."""
+    folder = run.unfinished_dir(fold)
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.parent.is_dir() and not any(folder.parent.iterdir()):
+        folder.parent.rmdir()

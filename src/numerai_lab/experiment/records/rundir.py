@@ -4,6 +4,7 @@ runs/<experiment>/<UTC stamp>-<config hash>/
     config.yaml  resolved.yaml  manifest.json  log.jsonl
     folds/01/{model/, predictions.parquet, fit.json, DONE}
     final/{model/, fit.json, DONE}                       (with --final)
+    unfinished/{01, final}/          (what lets a fit go on that was killed; gone once it is kept)
     predictions.parquet  scores_per_era.parquet  scores.json  exposure.json  report.html  DONE
     test_looks.json  [test_scores_per_era.parquet  test_scores.json]      (a split with a test)
 """
@@ -124,6 +125,10 @@ class RunDir:
     def fold_dir(self, fold: int) -> Path:
         """Folder of one fold, numbered from 1."""
         return self.path / "folds" / f"{fold:02d}"
+
+    def unfinished_dir(self, fold: int | None) -> Path:
+        """Folder of a fit that goes on after a kill: of a fold, or of the final model (None)."""
+        return self.path / "unfinished" / ("final" if fold is None else f"{fold:02d}")
 
     def is_synthetic(self) -> bool:
         """Whether it was made on the synthetic tournament; False when nothing tells."""

@@ -47,6 +47,7 @@ from numerai_lab.models.contract.protocols import (
     steps_for,
 )
 from numerai_lab.models.contract.report import Detailed, FitReport, size_and_unit
+from numerai_lab.models.contract.said import Said
 from numerai_lab.models.contract.saved import load_facts, load_meta, save_facts, save_meta
 from numerai_lab.models.contract.space import shipped_spaces
 from numerai_lab.models.contract.world import Collective, World
@@ -84,6 +85,7 @@ __all__ = [
     "OnlineModel",
     "Params",
     "RememberingModel",
+    "Said",
     "Shape",
     "SizedModel",
     "StackingModel",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from numerai_lab.arrays import Float32
@@ -40,8 +41,13 @@ class FitContext:
         model that of all folds. None unless `info.needs_members`.
     artefacts : where what is expensive is made once and found again (pretrained weights), unless
         it saw more than this fit may. None unless `info.artefacts`.
+    unfinished : a folder for what lets this fit go on after a kill, which need not exist yet: what
+        is in it when `fit` begins was written by the same fit before, of the same config, seed and
+        rows. Removed once the fitted model is kept. None where there is no such place.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
+    pace : call with a few words about a step that takes long ("12,300 rows/s, 2 min left"), which
+        stand beside the progress until the next ones.
     say : call with a sentence the user must see (a fall-back, a dropped column).
     world : the workers that fit this model together; the training rows are then the eras of one
         of them, `stop` is the same on each. Alone unless `info.in_parts`.
@@ -58,9 +64,11 @@ class FitContext:
     unlabelled: EraFrame | None = None
     members: Members | None = None
     artefacts: Artefacts | None = None
+    unfinished: Path | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent
+    pace: Callable[[str], None] = _silent
     say: Callable[[str], None] = _silent
     world: World = field(default_factory=World)
     peers: World = field(default_factory=World)
@@ -81,7 +89,9 @@ class FitContext:
             unlabelled=None,
             members=None,
             artefacts=None,
+            unfinished=None,
             progress=_silent,
+            pace=_silent,
             say=_silent,
             world=World(),
             peers=World(),

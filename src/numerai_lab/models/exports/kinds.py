@@ -4,6 +4,7 @@ KINDS = {
     "trees": "numerai_lab.models.trees.runtime",
     "blend": "numerai_lab.models.combined.runtime",
     "residual": "numerai_lab.models.combined.residual.runtime",
+    "mlp": "numerai_lab.models.nets.mlp.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }

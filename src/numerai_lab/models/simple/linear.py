@@ -21,6 +21,7 @@ from numerai_lab.models.contract import (
     FitContext,
     FitReport,
     ModelInfo,
+    Said,
     TrainedFeatures,
     explained_rows,
     load_meta,
@@ -96,7 +97,7 @@ class LinearModel(ABC):
             A target is not there, or there is nothing to learn from.
         """
         start = time.perf_counter()
-        said = _Said(ctx)
+        said = Said(ctx)
         if ctx.device == "cuda":
             said.aloud(f"{self.name} has no GPU training: device cuda is ignored, it uses the CPU")
         if ctx.stop is not None:
@@ -143,7 +144,7 @@ class LinearModel(ABC):
                 f"makes {new.n_eras} steps, not {amount}",
                 fix="leave --amount out",
             )
-        said = _Said(ctx)
+        said = Said(ctx)
         if ctx.weights is not None and np.ptp(_era_weights(new, ctx.weights)) > 1e-6:
             said.aloud(
                 "the weights of the eras fitted before stay; the new eras count as much, on average"
@@ -221,7 +222,7 @@ class LinearModel(ABC):
     def _linear(self) -> dict[str, Any]:
         return {"coefficients": self._coefficients, "means": self._sums.means}
 
-    def _inner_parts(self, train: EraFrame, ctx: FitContext, said: _Said) -> list[InnerPart]:
+    def _inner_parts(self, train: EraFrame, ctx: FitContext, said: Said) -> list[InnerPart]:
         if self.written_penalty != "auto":
             return []
         try:
@@ -232,7 +233,7 @@ class LinearModel(ABC):
             )
             return []
 
-    def _learn(self, frame: EraFrame, ctx: FitContext, said: _Said, walk: InnerWalk) -> None:
+    def _learn(self, frame: EraFrame, ctx: FitContext, said: Said, walk: InnerWalk) -> None:
         """Add every era to the sums, and let `walk` judge what was learnt before it."""
         labels = Labels(frame, ctx, self.params.targets)
         if labels.note:
@@ -266,7 +267,7 @@ class LinearModel(ABC):
                 "each counts as its feature's mean in its era"
             )
 
-    def _choose(self, parts: Sequence[InnerPart], scores: Float64, said: _Said) -> dict[str, Any]:
+    def _choose(self, parts: Sequence[InnerPart], scores: Float64, said: Said) -> dict[str, Any]:
         """Set the penalty; return what fit.json tells about it."""
         name = self.penalty_name
         if self.written_penalty != "auto":
@@ -298,7 +299,7 @@ class LinearModel(ABC):
             "merit": merit.tolist(),
         }
 
-    def _solved(self, size: int, said: _Said, details: dict[str, Any], start: float) -> FitReport:
+    def _solved(self, size: int, said: Said, details: dict[str, Any], start: float) -> FitReport:
         with one_blas_thread():
             self._coefficients = self._sums.coefficients([self._penalty])[:, 0]
         variances = self._sums.variances
@@ -318,21 +319,6 @@ class LinearModel(ABC):
             notes=tuple(said.notes),
             details=details,
         )
-
-
-class _Said:
-    """Sentences about a fit, for its report; some are said at once."""
-
-    def __init__(self, ctx: FitContext) -> None:
-        self.notes: list[str] = []
-        self._say = ctx.say
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-
-    def aloud(self, sentence: str) -> None:
-        self.note(sentence)
-        self._say(sentence)
 
 
 def _era_weights(frame: EraFrame, weights: Float32 | None) -> Float64:

@@ -1,0 +1,74 @@
+"""What an experiment may write under `model.params` of every net."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from numerai_lab.models.contract import Params
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class NetParams(Params):
+    """Parameters that all nets share: what is learnt, and how it is trained."""
+
+    loss: Literal["mse", "corr", "cross_entropy"] = Field(
+        "mse",
+        description="mse: squared error of the standardised target; corr: minus the correlation "
+        "within each era of a batch; cross_entropy: the values of the target (five in Numerai's) "
+        "are classes, and the prediction is the expected value",
+    )
+    class_weight_power: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="cross_entropy: a row weighs the frequency of its class to the power of minus "
+        "this; 0: all alike, 1: all classes alike",
+    )
+    auxiliary_targets: Annotated[dict[str, Positive], Field(min_length=1)] | None = Field(
+        None,
+        description="targets learnt beside the main one, each with a head of its own, and the "
+        "weight of its loss (the main target's is 1), as {target_other: 0.5}",
+    )
+    epochs: Literal["auto"] | Count = Field(
+        "auto",
+        description="times that every training row is seen; auto: the number is doubled from 2 on "
+        "as long as the corr of held-out early training eras rises, then all eras are trained on. "
+        "With early_stopping: the most epochs",
+    )
+    learning_rate: Positive = Field(
+        0.001, description="highest rate of AdamW, after a tenth of all steps; 1 % of it at the end"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="decay of matrices by AdamW; biases and norms have none"
+    )
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.99,
+        description="the model is a moving average of the weights over steps with this decay; 0: "
+        "the last weights",
+    )
+    eras_per_batch: Count = Field(4, description="parts of eras in a batch")
+    rows_per_era: Literal["all"] | Count = Field(
+        512, description="rows of such a part, nearly; all: a part is a whole era"
+    )
+    accumulate: Count = Field(
+        1,
+        description="pieces that a batch is computed in, one after another, so that it takes less "
+        "memory; the same step but for rounding",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="numbers that training multiplies; auto: bfloat16 where CPU or GPU multiply "
+        "it faster, else float32. Predictions are always float32",
+    )
+    seeds: Count = Field(1, description="nets trained from other seeds, whose mean is predicted")
+
+    @model_validator(mode="after")
+    def _pieces_are_parts(self) -> Self:
+        if self.accumulate > self.eras_per_batch:
+            raise ValueError(
+                f"accumulate: {self.accumulate} is more than eras_per_batch: "
+                f"{self.eras_per_batch}, and a batch is cut between parts of eras"
+            )
+        return self

@@ -1,0 +1,92 @@
+"""What nets are made of, in NumPy: for a bundle, where there is no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import erf
+
+from numerai_lab.models.exports.runtime import MISSING
+
+Array = Any
+Arrays = dict[str, Any]
+
+N_BINS = 5
+MIDDLE = 2
+SCALE = float(np.sqrt(0.5))
+"""z = (bin - 2) / sqrt(2) has mean 0 and standard deviation 1 where bins are equally frequent."""
+_EPSILON = 1e-5
+"""Of a layer norm, as in torch."""
+
+
+def era_bins(features: Array) -> Array:
+    """Return the features of one era in five bins, int8 with -1 where a value is missing.
+
+    int8 features are bins already. Of others the bin is where a value's rank within the era lies,
+    ties in the middle of their ranks: a fifth of the values is in each, and a constant is in the
+    middle one.
+    """
+    if features.dtype == np.int8:
+        return features
+    bins = np.full(features.shape, MISSING, dtype=np.int8)
+    for column in range(features.shape[1]):
+        values = features[:, column]
+        known = ~np.isnan(values)
+        there = values[known]
+        ordered = np.sort(there)
+        twice = np.searchsorted(ordered, there) + np.searchsorted(ordered, there, side="right")
+        bins[known, column] = np.minimum(N_BINS * twice // max(2 * len(there), 1), N_BINS - 1)
+    return bins
+
+
+def embedded(bins: Array, arrays: Arrays, name: str) -> Array:
+    """Return the layer that reads bins, float32 [n_rows, width]; see `layers.Bins`."""
+    gaps = bins == MISSING
+    any_gap = bool(gaps.any())
+    centred = (np.where(gaps, MIDDLE, bins) if any_gap else bins).astype(np.float32) - MIDDLE
+    total = centred @ (arrays[f"{name}.weight"] * np.float32(SCALE)).T
+    if any_gap:
+        total += gaps.astype(np.float32) @ arrays[f"{name}.missing"].T
+    return total + arrays[f"{name}.bias"]
+
+
+def linear(values: Array, arrays: Arrays, name: str) -> Array:
+    """Return values @ weight.T + bias."""
+    return values @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"]
+
+
+def layer_norm(values: Array, arrays: Arrays, name: str) -> Array:
+    """Standardise the last axis, then scale and shift it."""
+    values = values - values.mean(axis=-1, keepdims=True)
+    variance = np.square(values).mean(axis=-1, keepdims=True)
+    values /= np.sqrt(variance + np.float32(_EPSILON))
+    return values * arrays[f"{name}.weight"] + arrays[f"{name}.bias"]
+
+
+def gelu(values: Array) -> Array:
+    """Return x times the normal distribution function of x, exactly, in float32."""
+    return values * (np.float32(0.5) * (1 + erf(values * np.float32(SCALE))))
+
+
+def softmax(values: Array) -> Array:
+    """Return shares along the last axis."""
+    shares = np.exp(values - values.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def main_target(outputs: Array, settings: dict[str, Any]) -> Array:
+    """Turn a net's outputs into predictions of the main target, as `labels.Labels.predictions`.
+
+    Parameters
+    ----------
+    outputs : [n_rows, n_outputs], or [n_rows, n_members, n_outputs], whose mean is predicted.
+    settings : `Labels.facts`.
+    """
+    outputs = outputs.astype(np.float64)
+    if settings["classes"] is None:
+        values = outputs[..., 0] * settings["std"][0] + settings["mean"][0]
+    else:
+        classes = np.array(settings["classes"][0])
+        values = softmax(outputs[..., : len(classes)]) @ classes
+    return values if values.ndim == 1 else values.mean(axis=1)

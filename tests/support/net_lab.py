@@ -1,0 +1,30 @@
+"""What tests of nets share: tiny parameters, frames and fits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numerai_lab.models import FitContext
+from numerai_lab.models.conformance.toy import toy_frame
+from numerai_lab.models.nets.mlp import MLP
+
+TINY = {"epochs": 3, "width": 8, "hidden": 8}
+
+
+def context(**changes) -> FitContext:
+    told = {"seed": 3, "target": "target", "targets": ("target",), "purge_eras": 2, "n_threads": 1}
+    return FitContext(**{**told, **changes})
+
+
+def train_frame(n_eras: int = 12, rows: int = 30, **how):
+    return toy_frame(7, rows_per_era=np.full(n_eras, rows, dtype=np.int64), **how)
+
+
+def fitted(params=None, frame=None, model_type=MLP, **changes):
+    model = model_type(model_type.Params.model_validate({**TINY, **(params or {})}))
+    report = model.fit(train_frame() if frame is None else frame, context(**changes))
+    return model, report
+
+
+def judged_frame(**how):
+    return toy_frame(8, rows_per_era=np.array([25, 1, 40]), first_era=90, **how).without_targets()
