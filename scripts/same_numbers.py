@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ SMALL = [
     "compare_to=[]",
 ]
 FEW_TREES = {
+    "mlp": ["model.params.epochs=2"],
     "lgbm_ensemble": ["model.params.n_estimators=20"],
     "random_forest": ["model.params.n_estimators=20"],
     "extra_trees": ["model.params.n_estimators=20"],
@@ -44,7 +46,9 @@ FEW_TREES = {
     "residual": ["model.params.second.params.num_boost_round=20"],
 }
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
-NEEDS_DATA = {"xgb_legacy_2018": "the 2018 tournament's sample"}
+NEEDS = {"xgb_legacy_2018": "the 2018 tournament's sample"}
+if find_spec("torch") is None:
+    NEEDS["mlp"] = "torch (make nets)"
 
 
 def settings(name: str) -> list[str]:
@@ -134,8 +138,8 @@ def main() -> None:
             tar.extractall(old, filter="data")
         there = {path.stem for path in (ROOT / "configs").glob("*.yaml")} - {"submit"}
         for name in wanted or sorted(there):
-            if name in NEEDS_DATA:
-                print(f"{name}: not tried, it needs {NEEDS_DATA[name]}")
+            if name in NEEDS:
+                print(f"{name}: not tried, it needs {NEEDS[name]}")
                 continue
             if not (old / "configs" / f"{name}.yaml").is_file():
                 print(f"{name}: not tried, {revision} has no such config")

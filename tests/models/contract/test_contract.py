@@ -89,8 +89,8 @@ def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
 
 def test_a_context_travels_whole_but_for_what_a_worker_adds():
     """A field that is added to the context is not dropped on its way to a worker."""
-    stays = {"weights", "stop", "unlabelled", "members", "artefacts"}
-    added = {*stays, "progress", "say", "world", "peers", "n_threads"}
+    stays = {"weights", "stop", "unlabelled", "members", "artefacts", "unfinished"}
+    added = {*stays, "progress", "pace", "say", "world", "peers", "n_threads"}
     others = {field.name for field in fields(FitContext)} - added
     given = FitContext(
         seed=3,
@@ -105,7 +105,9 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         members=toy_out_of_fold(["a"], toy_frame(2)),
         artefacts=Artefacts(Path(), "", 3, {}, None, 30, print),
         n_threads=16,
+        unfinished=Path("unfinished"),
         progress=lambda *_: None,
+        pace=lambda _: None,
     )
     for field in fields(FitContext):  # one that is added must be given above
         assert field.name in added or getattr(given, field.name) != field.default, field.name
