@@ -81,6 +81,7 @@ WITHIN = {
         | {"completing", "fitting", "member_references", "member_runs", "memory_check"}
         | {"needed_runs"}
         | {"plan", "reporter"},
+        "importing": {"records", "judging", "plan", "reporter", "train"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter"},

@@ -18,6 +18,7 @@ from numerai_lab.cli import (
     dev_server,
     experiments,
     explain,
+    imports,
     models,
     tournament,
     tuning,
@@ -55,6 +56,7 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(configs.app, name="config")
 app.add_typer(datasets.app, name="data")
+app.command("import")(imports.import_)
 app.command("dev-server")(dev_server.dev_server)
 
 

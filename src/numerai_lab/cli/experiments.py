@@ -268,8 +268,13 @@ def evaluate(
 
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN ...", help="the first one is the baseline")
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN ...",
+            help="the first one is the baseline; also files of predictions (.parquet, .csv)",
+        ),
     ],
+    data: DataOption = None,
     metric: Annotated[str, typer.Option("--metric", help="corr, mmc, bmc, fnc ...")] = "corr",
     across_data: Annotated[
         bool, typer.Option("--across-data", help="also runs that were judged on different data")
@@ -277,21 +282,24 @@ def compare(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Paired per-era difference between runs: interval, periods, and what could be told at all."""
+    """Paired per-era difference between runs: interval, periods, and what could be told at all.
+
+    A file of predictions is judged as the first run was, on its rows or on those of --data.
+    """
     from numerai_lab.experiment import compare as compare_runs
     from numerai_lab.report import render_comparison
 
-    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr, across_data=across_data)
+    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr, across_data=across_data, data=data)
     if as_json:
         emit({"comparisons": rows})
         return
     base = rows[0]
     told = [(base["baseline"], base["baseline_mean"], base["baseline_data"])]
     told += [(row["prediction"], row["mean"], row["data"]) for row in rows]
-    for name, mean, data in told:
-        sys.stdout.write(f"{name}: mean {metric} {mean:+.4f}, {data['label']}\n")
+    for name, mean, rows_of in told:
+        sys.stdout.write(f"{name}: mean {metric} {mean:+.4f}, {rows_of['label']}\n")
     show(render_comparison(rows, in_full=True))
-    if any(data["synthetic"] for _, _, data in told):
+    if any(rows_of["synthetic"] for _, _, rows_of in told):
         sys.stdout.write(SYNTHETIC)
 
 

@@ -11,6 +11,7 @@ from numerai_lab.config.load import (
 )
 from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
 from numerai_lab.config.schema import (
+    EXPERIMENT_NAME,
     Aim,
     BlockedSplit,
     Bootstrap,
@@ -51,6 +52,7 @@ from numerai_lab.config.spaces import (
 from numerai_lab.config.strict_yaml import Key, dotted
 
 __all__ = [
+    "EXPERIMENT_NAME",
     "Aim",
     "BlockedSplit",
     "Bootstrap",

@@ -431,10 +431,14 @@ class Tuned(Section):
     study: str = Field(description="folder of the study")
 
 
+EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What an experiment may be called: its runs lie in a folder of that name."""
+
+
 class Experiment(Section):
     """One experiment: what learns from which rows, and how it is judged."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, Field(pattern=EXPERIMENT_NAME)]
     question: str = Field("", description="what this experiment is to find out")
     seed: NonNegative = 0
     device: Literal["cpu", "cuda"] = "cpu"

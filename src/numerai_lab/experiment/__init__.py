@@ -12,6 +12,7 @@ from numerai_lab.experiment.final import (
     predict_final,
     predict_members,
 )
+from numerai_lab.experiment.importing import import_predictions
 from numerai_lab.experiment.judging import (
     Evaluated,
     EvaluateOptions,
@@ -107,6 +108,7 @@ __all__ = [
     "fingerprint",
     "fold_facts",
     "git_state",
+    "import_predictions",
     "judge_predictions",
     "judged_columns",
     "list_runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from numerai_lab.machine import (
     device_available_bytes,
     memory_limits,
 )
-from numerai_lab.models import Detailed, Model
+from numerai_lab.models import Detailed, FitReport, Model
 from numerai_lab.splits import Fold
 
 
@@ -177,6 +177,11 @@ def _fit_fold(fold: Fold, prepared: Prepared, reporter: Reporter) -> FittedFold:
 def _fit(
     eras: Eras, judged: Eras | None, fold: int | None, prepared: Prepared, reporter: Reporter
 ) -> tuple[Model, Fitted]:
+    if prepared.info.made_elsewhere:
+        nothing = asdict(FitReport(size=0, unit=prepared.info.unit, library_seconds=0.0))
+        there = prepared.model_class(prepared.params)
+        facts = {"train": {"last": None}, "stop": None, "fit_seconds": 0.0, **nothing}
+        return there, Fitted(facts, (), there.save)
     said: list[str] = []
 
     def say(sentence: str) -> None:

@@ -20,7 +20,7 @@ from numerai_lab.experiment.history import KeptHistory, load_history
 from numerai_lab.experiment.judging import without
 from numerai_lab.experiment.member_runs import FOLDER
 from numerai_lab.experiment.predicting import Past, predict_with_past
-from numerai_lab.experiment.records import Damaged, RunDir, find_run, iter_runs
+from numerai_lab.experiment.records import Damaged, RunDir, check_has_model, find_run, iter_runs
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
 
@@ -97,6 +97,7 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     except RunError as error:
         way = "train one with `numerai-lab train CONFIG --final`, or name another --runs-dir"
         raise RunError(error.what, where=error.where, fix=way) from None
+    check_has_model(run)
     named = spec is not None and Path(spec).resolve() == run.path.resolve()
     if named and not run.finished:
         raise RunError(
@@ -130,6 +131,7 @@ def load_final(run: RunDir) -> FinalModel:
     ModelError : the model's type is not known here.
     """
     path = run.final_dir / "fit.json"
+    check_has_model(run)
     experiment, manifest = run.experiment(), run.manifest()
     if run.final_dir.exists():
         run.check_part(run.final_dir)

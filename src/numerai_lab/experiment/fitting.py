@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from numerai_lab.experiment.records import (
 )
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import folder_aside, write_json
+from numerai_lab.models import Detailed
 from numerai_lab.splits import Fold, final_eras
 
 
@@ -57,6 +59,8 @@ def _keep_fold(
         rows: EraFrame = prepared.dataset.frame.select_eras(fold.judged)
         if detail.per_era:
             facts["per_era"] = {"era": rows.eras.tolist(), **detail.per_era}
+        if prepared.info.made_elsewhere:
+            rows, detail = _there(rows, detail, reporter)
         for note in detail.notes:
             reporter.warn(note)
         facts["notes"] = [*facts["notes"], *detail.notes]
@@ -73,6 +77,21 @@ def _keep_fold(
     reporter.done(
         f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
     )
+
+
+def _there(rows: EraFrame, detail: Detailed, reporter: Reporter) -> tuple[EraFrame, Detailed]:
+    """Leave out rows that a file has no prediction for, and say how many, in which eras."""
+    known = ~np.isnan(detail.predictions)
+    if known.all():
+        return rows, detail
+    kept = rows.take(np.flatnonzero(known))
+    absent = sorted(set(rows.eras.tolist()) - set(kept.eras.tolist()))
+    whole = f", {len(absent)} whole eras among them (first: {absent[0]})" if absent else ""
+    reporter.warn(
+        f"{int((~known).sum()):,} of {rows.n_rows:,} rows of eras {rows.eras[0]}-{rows.eras[-1]} "
+        f"have no prediction{whole}: not judged"
+    )
+    return kept, replace(detail, predictions=detail.predictions[known])
 
 
 def run_final(

@@ -81,6 +81,18 @@ class Prepared:
         return tuple(dict.fromkeys(lib for name in names for lib in libraries_of(name)))
 
     @property
+    def imports(self) -> bool:
+        """Whether it is, or is made of, predictions that were made elsewhere."""
+        within = (one.info.made_elsewhere for one in models_within(self.params))
+        return self.info.made_elsewhere or any(within)
+
+    @property
+    def origin(self) -> str:
+        """Where predictions come from that no config tells of, the model's and its members'; ""."""
+        found = [self.info.origin, *(one.info.origin for one in models_within(self.params))]
+        return "; ".join(dict.fromkeys(said for said in found if said))
+
+    @property
     def history_eras(self) -> int:
         """How many era numbers before the one it predicts the model looks back; 0: none."""
         return history_eras_of(self.model_class(self.params))
@@ -139,7 +151,8 @@ def prepare(
     members = member_experiments(resolved, params)
     if dataset is None:
         dataset = load_rows(resolved, reporter, members, plan_only=plan_only)
-    multi_target = info_of(model_class, params).multi_target
+    info = info_of(model_class, params)
+    multi_target = info.multi_target
     trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
     horizon = max(
         *(dataset.horizons[name] for name in trained),
@@ -147,7 +160,8 @@ def prepare(
         0,
     )
     scored = max(dataset.horizons[name] for name in (trained[0], *experiment.scoring.targets))
-    plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored)
+    trains = not info.made_elsewhere
+    plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored, trains=trains)
     check_members(resolved, members, plan)
     check_features(resolved, members, dataset)
     for fold in plan.folds:
@@ -251,7 +265,9 @@ def fold_facts(fold: Fold, prepared: Prepared) -> dict[str, Any]:
     frame = prepared.dataset.frame
     rows = dict(zip(frame.eras.tolist(), np.diff(frame.offsets).tolist(), strict=True))
 
-    def span(eras: npt.NDArray[np.int32]) -> dict[str, int | str]:
+    def span(eras: npt.NDArray[np.int32]) -> dict[str, int | str | None]:
+        if len(eras) == 0:  # where nothing is trained
+            return {"first": None, "last": None, "n_eras": 0, "n_rows": 0}
         return {
             "first": int(eras[0]),
             "last": int(eras[-1]),

@@ -47,6 +47,7 @@ from numerai_lab.experiment.records import (
     mend_manifest,
     merge_predictions,
     new_run_dir,
+    no_model,
     owner_of,
     read_predictions,
     remove_contents,
@@ -124,7 +125,10 @@ def train(
                 )
         prepared = prepare(resolved, reporter, dataset)
         # members go out in runs of their own; what is made of their predictions is fitted here
-        executor = Here() if prepared.member_configs else options.executor
+        here = prepared.member_configs or prepared.info.made_elsewhere
+        executor = Here() if here else options.executor
+        if options.final and prepared.imports:
+            raise no_model(str(resolved.path))
         check_memory(prepared, executor)
         executor.check(prepared, reporter)
         references = load_references(prepared.dataset, reporter.say)
@@ -329,8 +333,10 @@ def begin(
         "notes": list(prepared.plan.notes),
         "folds": [fold_facts(fold, prepared) for fold in prepared.plan.folds],
     }
-    if prepared.info.origin:
-        manifest["origin"] = prepared.info.origin
+    if prepared.origin:
+        manifest["origin"] = prepared.origin
+    if prepared.info.made_elsewhere:
+        manifest["made_elsewhere"] = True
     if prepared.made_with:
         manifest["made_with"] = dict(prepared.made_with)
     if prepared.member_runs:

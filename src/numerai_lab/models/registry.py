@@ -54,8 +54,11 @@ BUILT_IN = {
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
     "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),
 }
-GIVEN = {"estimator": BuiltIn("numerai_lab.models.given:Estimator")}
-"""What runs are made of that no person writes into a config; listed nowhere."""
+GIVEN = {
+    "estimator": BuiltIn("numerai_lab.models.given:Estimator"),
+    "imported": BuiltIn("numerai_lab.models.given:Imported"),
+}
+"""What is no model to choose: its predictions come from elsewhere. Listed nowhere."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ from numerai_lab.splits.folds import (
 from numerai_lab.splits.holdout import holdout_ranges
 
 
-def plan_folds(split: Split, eras: Eras, horizon_days: int, scored_days: int = 0) -> Plan:
+def plan_folds(
+    split: Split, eras: Eras, horizon_days: int, scored_days: int = 0, *, trains: bool = True
+) -> Plan:
     """Decide which eras train, which are judged and which are kept for a test, fold by fold.
 
     A training era t may teach a later judged era j only if t + purge < j, in era numbers; the same
@@ -36,6 +38,8 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int, scored_days: int = 0
         purge when the config says `auto`.
     scored_days : longest horizon among the targets that judged eras are scored on; where it is
         longer, it decides the purge between those and test eras.
+    trains : whether anything is trained; without it folds have judged eras alone, and a holdout
+        may begin with the first era.
 
     Raises
     ------
@@ -53,6 +57,8 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int, scored_days: int = 0
     """
     if len(eras) == 0:
         raise SplitError("there are no labelled eras to split", where="split")
+    if not trains:
+        return _untrained(split, eras)
     purge = purge_for(horizon_days) if split.purge_eras == "auto" else split.purge_eras
     notes = _gap_notes("purge_eras", purge, horizon_days)
     if isinstance(split, OfficialSplit):
@@ -70,6 +76,26 @@ def plan_folds(split: Split, eras: Eras, horizon_days: int, scored_days: int = 0
     for fold in folds:
         check_fold(fold)
     return Plan(tuple(folds), tuple(notes))
+
+
+def _untrained(split: Split, eras: Eras) -> Plan:
+    """Return the folds of a split with the eras that are judged in each, and nothing else."""
+    if isinstance(split, HoldoutSplit) and split.test is None:
+        bounds = split.validate_
+        first = int(eras[0]) if bounds.from_ is None else bounds.from_
+        last = int(eras[-1]) if bounds.to is None else bounds.to
+        judged = [_judged_between(eras, first, last)]
+    elif isinstance(split, HoldoutSplit):
+        raise SplitError(
+            "a test is of a model that is trained here, and nothing is",
+            where="split.test",
+            fix="leave split.test out",
+        )
+    else:
+        judged = [fold.judged for fold in plan_folds(split, eras, 0).folds]
+    none = eras[:0]
+    folds = (Fold(i, none, own, 0, 0, none) for i, own in enumerate(judged, start=1))
+    return Plan(tuple(folds), ())
 
 
 def known_before(eras: Eras, judged: Eras | None) -> Eras:
@@ -221,13 +247,7 @@ def _holdout(
     split: HoldoutSplit, eras: Eras, purge: int, before_test: int, notes: list[str]
 ) -> Fold:
     (begin, end), (start, stop), test = holdout_ranges(split, eras, purge)
-    judged = _between(eras, start, stop)
-    if len(judged) == 0:
-        raise SplitError(
-            f"no eras to judge: the data has none in {start}-{stop} (it has {_span(eras)})",
-            where="split.validate",
-            fix="choose a range that the data covers",
-        )
+    judged = _judged_between(eras, start, stop)
     window = _between(eras, begin, end)
     fold = make_fold(1, eras, window, judged, purge)
     if len(fold.train) == 0:
@@ -244,6 +264,17 @@ def _holdout(
             f"before era {judged[0]} (purge {purge})"
         )
     return fold if test is None else _kept_for_test(split, fold, eras, test, before_test, notes)
+
+
+def _judged_between(eras: Eras, start: int, stop: int) -> Eras:
+    judged = _between(eras, start, stop)
+    if len(judged) == 0:
+        raise SplitError(
+            f"no eras to judge: the data has none in {start}-{stop} (it has {_span(eras)})",
+            where="split.validate",
+            fix="choose a range that the data covers",
+        )
+    return judged
 
 
 def _kept_for_test(

@@ -33,10 +33,12 @@ from numerai_lab.experiment.judging.postprocess import (
 )
 from numerai_lab.experiment.judging.seeds import measure_seeds, told_of_seeds
 from numerai_lab.experiment.judging.series import Series, read_series, series_of
+from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.judging.tested import evaluate_test
 from numerai_lab.experiment.judging.variants import variant_facts, variants_of
 
 __all__ = [
+    "MAIN",
     "EvaluateOptions",
     "Evaluated",
     "Judged",

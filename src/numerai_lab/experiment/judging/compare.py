@@ -12,6 +12,7 @@ import pandas as pd
 
 from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.judging.files import PREDICTION_FILES, series_of_files
 from numerai_lab.experiment.judging.seeds import seeds_between
 from numerai_lab.experiment.judging.series import Series, read_series
 from numerai_lab.experiment.records import find_run, say_if_unverifiable
@@ -26,10 +27,31 @@ def compare(
     say: Callable[[str], None],
     *,
     across_data: bool = False,
+    data: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Compare finished runs, named as `find_run` takes them; see `compare_series`."""
-    runs = [find_run(spec, runs_dir) for spec in specs]
-    sides = [read_series(run, metric) for run in runs]
+    """Compare finished runs and files of predictions; see `compare_series`.
+
+    Parameters
+    ----------
+    specs : runs as `find_run` takes them, files ending in .parquet or .csv.
+    data : the rows that files predict, as --data; None: those of the first run among the specs,
+        with its target and scoring.
+
+    Raises
+    ------
+    RunError : a file that cannot be judged; and as `compare_series`.
+    """
+    is_file = [Path(spec).suffix in PREDICTION_FILES and Path(spec).is_file() for spec in specs]
+    runs = {
+        i: find_run(spec, runs_dir)
+        for i, (spec, file) in enumerate(zip(specs, is_file, strict=True))
+        if not file
+    }
+    judge = series_of_files(next(iter(runs.values()), None), data, metric, say)
+    sides = [
+        read_series(runs[i], metric) if i in runs else judge(Path(spec))
+        for i, spec in enumerate(specs)
+    ]
     return compare_series(sides, metric, say, across_data=across_data)
 
 

@@ -13,7 +13,7 @@ from numerai_lab.data import Dataset, References, is_cache, load_data, load_refe
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.baselines import dataset_for
 from numerai_lab.experiment.plan import Prepared, looks_at_unlabelled, prepare, read_experiment
-from numerai_lab.experiment.records import RunDir, check_same_data
+from numerai_lab.experiment.records import RunDir, check_has_model, check_same_data
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.models import Model, get_model
 
@@ -86,6 +86,7 @@ def checked_fold(run: RunDir, fold: int) -> Path:
             where=str(run.path),
             fix=f"name that run: {manifest['continued']['parent']}",
         )
+    check_has_model(run)
     folder = run.fold_dir(fold)
     if not folder.is_dir():
         raise RunError(

@@ -55,7 +55,13 @@ from numerai_lab.experiment.records.predictions import (
     write_predictions,
 )
 from numerai_lab.experiment.records.provenance import git_state, machine, versions
-from numerai_lab.experiment.records.rundir import JUDGED, RunDir, say_if_unverifiable
+from numerai_lab.experiment.records.rundir import (
+    JUDGED,
+    RunDir,
+    check_has_model,
+    no_model,
+    say_if_unverifiable,
+)
 from numerai_lab.experiment.records.sealing import (
     check_verifiable,
     relative_paths,
@@ -82,6 +88,7 @@ __all__ = [
     "changed_data",
     "changed_files",
     "check_files",
+    "check_has_model",
     "check_not_continued",
     "check_owner",
     "check_same_config",
@@ -103,6 +110,7 @@ __all__ = [
     "mend_manifest",
     "merge_predictions",
     "new_run_dir",
+    "no_model",
     "other_versions",
     "owner_of",
     "read_explanations",

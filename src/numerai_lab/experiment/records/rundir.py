@@ -384,6 +384,22 @@ class RunDir:
         )
 
 
+def no_model(where: str) -> RunError:
+    """Return what to raise where a model is asked of imported predictions."""
+    return RunError(
+        "these are imported predictions: there is no model to fit, load, go on with or explain",
+        where=where,
+        fix="judge and compare them; to submit yours, let a slot of submit.yaml run your command "
+        "(`run: {command: [...]}`)",
+    )
+
+
+def check_has_model(run: RunDir) -> None:
+    """Raise RunError for a run of imported predictions, which has no model."""
+    if run.manifest().get("made_elsewhere"):
+        raise no_model(str(run.path))
+
+
 def say_if_unverifiable(run: RunDir, say: Callable[[str], None]) -> None:
     """Say, of a run of an older version, that nobody can tell whether its files are unchanged."""
     if not run.verifiable():

@@ -63,6 +63,8 @@ class ModelInfo:
         the model's own prediction is compared with each.
     origin : where its predictions come from, as a sentence that stands wherever a run is shown, if
         a config does not tell it all; "": from this config and these rows alone.
+    made_elsewhere : it learns nothing and predicts what a file holds, NaN for rows that are not in
+        it: a run fits nothing, leaves those rows out, and has no final model.
     not_finite_hint : the way out when a prediction is NaN or infinite, as a user reads it.
 
     Raises
@@ -87,6 +89,7 @@ class ModelInfo:
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
     origin: str = ""
+    made_elsewhere: bool = False
     not_finite_hint: str = ""
 
     @property

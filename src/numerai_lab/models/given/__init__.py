@@ -1,5 +1,6 @@
-"""Models that no config describes: an object handed over from Python."""
+"""Models that learn nothing here: an object handed over from Python, predictions from a file."""
 
 from numerai_lab.models.given.estimator import Estimator, offer_estimator
+from numerai_lab.models.given.imported import Imported
 
-__all__ = ["Estimator", "offer_estimator"]
+__all__ = ["Estimator", "Imported", "offer_estimator"]
