@@ -10,7 +10,7 @@ from typing import Any
 
 from numerai_lab.api.loading import as_settings
 from numerai_lab.api.runs import Run
-from numerai_lab.config import ModelChoice, Resolved
+from numerai_lab.config import ModelSection, Resolved
 from numerai_lab.experiment import Reporter, TrainOptions, read_experiment
 from numerai_lab.experiment import train as run_training
 from numerai_lab.models import offer_estimator
@@ -71,7 +71,7 @@ def _with_object(resolved: Resolved, model: Any, *, renamed: bool) -> Resolved:
     """Put an object in the place of the config's model."""
     experiment = resolved.experiment
     changes: dict[str, Any] = {
-        "model": ModelChoice(type="estimator", params=offer_estimator(model)),
+        "model": ModelSection(type="estimator", params=offer_estimator(model)),
         "early_stopping": None,
     }
     if not renamed:

@@ -352,7 +352,7 @@ class EarlyStopping(Section):
     purge_eras: Auto | NonNegative = "auto"
 
 
-class ModelChoice(Section):
+class ModelSection(Section):
     """Which model learns, and its parameters (`numerai-lab models NAME` explains them)."""
 
     type: str
@@ -450,7 +450,7 @@ class Experiment(Section):
     split: Split
     weights: Weights = Field(default_factory=Weights)
     early_stopping: EarlyStopping | None = None
-    model: ModelChoice
+    model: ModelSection
     neutralize: Neutralize | None = None
     scoring: Scoring = Field(default_factory=Scoring)
     compare_to: list[str] = Field(

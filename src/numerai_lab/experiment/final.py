@@ -17,12 +17,12 @@ from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.history import KeptHistory, load_history
-from numerai_lab.experiment.judging import without
+from numerai_lab.experiment.judging import benchmark_ranks, without
 from numerai_lab.experiment.member_runs import FOLDER
 from numerai_lab.experiment.predicting import Past, predict_with_past
 from numerai_lab.experiment.records import Damaged, RunDir, check_has_model, find_run, iter_runs
 from numerai_lab.models import Model, get_model
-from numerai_lab.scoring import gaussian_rank_per_era, rank_per_era
+from numerai_lab.scoring import rank_per_era
 
 PastOf = Callable[[KeptHistory, tuple[str, ...]], Past]
 """Of what a final model keeps of the past and its features: where it is shown earlier eras from."""
@@ -270,7 +270,6 @@ def neutralize_and_rank(
 def _benchmark(
     final: FinalModel, how: Neutralize, own: bool, rows: EraFrame, benchmarks: References
 ) -> npt.NDArray[np.float64]:
-    where = "neutralize.benchmark"
     name = final.neutralizers[0] if own else how.benchmark
     if name is None and benchmarks.benchmarks:
         name = benchmarks.benchmarks[0]
@@ -278,15 +277,8 @@ def _benchmark(
         raise DataError(
             f"the predictions are neutralised against {f'benchmark {name!r}' if name else 'one'}, "
             "and there is no file with benchmark predictions of these rows",
-            where=where,
+            where="neutralize.benchmark",
             fix="put live_benchmark_models.parquet beside live.parquet",
         )
-    values = benchmarks.align(rows.ids, [name])[name]
-    absent = int(np.count_nonzero(np.isnan(values)))
-    if absent:
-        raise DataError(
-            f"benchmark '{name}' covers {rows.n_rows - absent} of {rows.n_rows} rows",
-            where=where,
-            fix="download live_benchmark_models.parquet of the same round",
-        )
-    return gaussian_rank_per_era(values, rows.offsets)[:, None]
+    fix = "download live_benchmark_models.parquet of the same round"
+    return benchmark_ranks(name, rows, benchmarks, fix)

@@ -12,7 +12,7 @@ from numerai_lab.config import (
     Data,
     Experiment,
     HoldoutSplit,
-    ModelChoice,
+    ModelSection,
     Resolved,
     Scoring,
     Split,
@@ -83,7 +83,7 @@ def import_predictions(
         seed=0 if base is None else base.seed,
         data=section,
         split=split,
-        model=ModelChoice(type="imported", params={"file": str(file.resolve()), "column": chosen}),
+        model=ModelSection(type="imported", params={"file": str(file.resolve()), "column": chosen}),
         scoring=scoring,
         compare_to=[] if base is None else base.compare_to,
     )

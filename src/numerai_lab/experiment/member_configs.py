@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from numerai_lab.config import (
     BlockedSplit,
     Experiment,
-    ModelChoice,
+    ModelSection,
     Resolved,
     Split,
     load_experiment,
@@ -232,7 +232,7 @@ def _experiment(resolved: Resolved, name: str, choice: MemberChoice) -> Resolved
         split=_SPLIT.validate_python(split),
         weights=choice.weights,
         early_stopping=choice.early_stopping,
-        model=ModelChoice(type=choice.type, params=written),
+        model=ModelSection(type=choice.type, params=written),
         scoring=mine.scoring,
     )
     return Resolved(experiment, resolved.path, resolved_yaml(experiment), {})

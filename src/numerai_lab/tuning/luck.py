@@ -19,10 +19,12 @@ from numerai_lab.scoring import (
     sharpe,
 )
 from numerai_lab.tuning.plan import StudyPlan
-from numerai_lab.tuning.storage import Trial
+from numerai_lab.tuning.storage import StudyTrial
 
 
-def luck_of(plan: StudyPlan, complete: Sequence[Trial], best: Trial, n_judged: int) -> Any:
+def luck_of(
+    plan: StudyPlan, complete: Sequence[StudyTrial], best: StudyTrial, n_judged: int
+) -> Any:
     """Return what luck explains of the best trial, in mean corr, ready for JSON.
 
     Parameters
@@ -81,6 +83,6 @@ def _deflated(plan: StudyPlan, scores: Float64, own: Float64, n_judged: int) -> 
     }
 
 
-def _whole(trial: Trial) -> Float64:
+def _whole(trial: StudyTrial) -> Float64:
     """Return corr of each judged era, 0 where there is none, as the trial was judged."""
     return np.array([0.0 if value is None else value for value in trial.corr])

@@ -19,7 +19,7 @@ from numerai_lab.experiment import Reporter
 from numerai_lab.tuning.after import compare_after
 from numerai_lab.tuning.luck import luck_of
 from numerai_lab.tuning.plan import StudyPlan
-from numerai_lab.tuning.storage import DATABASE, Storage, Trial
+from numerai_lab.tuning.storage import DATABASE, Storage, StudyTrial
 from numerai_lab.tuning.trial import score_of
 from numerai_lab.tuning.tuned_config import check_may_write, tuned_experiment, write_tuned
 
@@ -54,7 +54,7 @@ def write_result(
     plan: StudyPlan,
     record: Mapping[str, Any],
     storage: Storage,
-    trials: Sequence[Trial],
+    trials: Sequence[StudyTrial],
     out: Path,
     reporter: Reporter,
 ) -> Result:
@@ -136,7 +136,7 @@ def write_result(
     return Result(folder, out, facts)
 
 
-def _check_scores(folder: Path, plan: StudyPlan, complete: Sequence[Trial]) -> None:
+def _check_scores(folder: Path, plan: StudyPlan, complete: Sequence[StudyTrial]) -> None:
     """Compute every score again from the corr by era that is kept beside it."""
     for trial in complete:
         corr = np.array([np.nan if one is None else one for one in trial.corr], dtype=float)
@@ -148,11 +148,11 @@ def _check_scores(folder: Path, plan: StudyPlan, complete: Sequence[Trial]) -> N
             )
 
 
-def _score(trial: Trial) -> float:
+def _score(trial: StudyTrial) -> float:
     return float("-inf") if trial.score is None else trial.score
 
 
-def _brief(trial: Trial | None) -> dict[str, Any] | None:
+def _brief(trial: StudyTrial | None) -> dict[str, Any] | None:
     """Return a trial without its scores by era."""
     if trial is None:
         return None
@@ -173,7 +173,7 @@ def _header(facts: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _nothing(folder: Path, trials: Sequence[Trial]) -> RunError:
+def _nothing(folder: Path, trials: Sequence[StudyTrial]) -> RunError:
     reasons = Counter(trial.reason for trial in trials if trial.state == "failed")
     why = f": {reasons.most_common(1)[0][0]}" if reasons else ""
     failed = sum(reasons.values())

@@ -38,7 +38,7 @@ _UNSCORED, _RERUN_OF, _ATTEMPT = "n_unscored", "rerun_of", "attempt"
 
 
 @dataclass(frozen=True)
-class Trial:
+class StudyTrial:
     """A trial as it is kept.
 
     Attributes
@@ -231,14 +231,14 @@ class Storage:
         """Turn what Optuna drew into values, by dotted key."""
         return {name: value_of(self._spaces[name], raw[name]) for name in raw}
 
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[StudyTrial]:
         """Read all trials, in the order of their beginning."""
         with _told(self.folder / DATABASE):
             frozen = self._study.get_trials(deepcopy=False)
         rerun = {trial.user_attrs.get(_RERUN_OF) for trial in frozen}
         return [self._trial(trial, rerun) for trial in frozen]
 
-    def _trial(self, frozen: Any, rerun: set[int | None]) -> Trial:
+    def _trial(self, frozen: Any, rerun: set[int | None]) -> StudyTrial:
         attrs, state = frozen.user_attrs, frozen.state.name
         names = {"COMPLETE": "complete", "PRUNED": "pruned", "RUNNING": "running"}
         name = names.get(state, "waiting" if state == "WAITING" else "failed")
@@ -247,7 +247,7 @@ class Storage:
             name = "crashed" if frozen.number in rerun else "failed"
             reason = f"its process ended {attrs.get(_ATTEMPT, 1)} times before it was judged"
         raw = frozen.params or frozen.system_attrs.get("fixed_params", {})
-        return Trial(
+        return StudyTrial(
             number=frozen.number,
             state=name,
             values=self.values_of(raw),

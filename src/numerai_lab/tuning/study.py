@@ -14,7 +14,7 @@ from numerai_lab.files import waiting_lock
 from numerai_lab.tuning.plan import StudyPlan, plan_study
 from numerai_lab.tuning.record import open_record
 from numerai_lab.tuning.result import Result, check_out, write_result
-from numerai_lab.tuning.storage import Storage, Trial, need_optuna
+from numerai_lab.tuning.storage import Storage, StudyTrial, need_optuna
 from numerai_lab.tuning.trial import run_trial
 
 DEFAULT_TRIALS = 50
@@ -130,7 +130,7 @@ def _search(plan: StudyPlan, storage: Storage, options: TuneOptions, reporter: R
             reporter.done(f"{outcome}; {told}", own.seconds)
 
 
-def _standing(trials: list[Trial], options: TuneOptions, watch: Stopwatch) -> str:
+def _standing(trials: list[StudyTrial], options: TuneOptions, watch: Stopwatch) -> str:
     """Say the best so far, and how much time is left."""
     complete = [trial for trial in trials if trial.state == "complete"]
     best = max(complete, key=lambda trial: trial.score or 0.0, default=None)

@@ -26,6 +26,7 @@ from numerai_lab.experiment.judging.planned_again import (
     planned_again,
 )
 from numerai_lab.experiment.judging.postprocess import (
+    benchmark_ranks,
     check_judging,
     judged_columns,
     neutralizer_names,
@@ -46,6 +47,7 @@ __all__ = [
     "aligned_baseline",
     "baselines_of",
     "begin_looks",
+    "benchmark_ranks",
     "brief_of_test",
     "check_judging",
     "checked_fold",

@@ -111,15 +111,28 @@ def neutralizers_of(
     chosen = choose_benchmark(how.benchmark or "auto", references.benchmarks, where)
     if chosen is None:
         raise DataError("the data has no benchmark model to neutralise against", where=where)
-    benchmark = references.align(rows.ids, [chosen])[chosen]
-    absent = int(np.count_nonzero(np.isnan(benchmark)))
+    fix = "judge only eras the benchmark covers, or neutralise against features"
+    return benchmark_ranks(chosen, rows, references, fix)
+
+
+def benchmark_ranks(
+    name: str, rows: EraFrame, references: References, fix: str
+) -> npt.NDArray[np.float64]:
+    """Return a benchmark's gaussian ranks per era, float64 [n_rows, 1], to be taken out.
+
+    Raises
+    ------
+    DataError : it does not cover the rows; `fix` is the way out.
+    """
+    values = references.align(rows.ids, [name])[name]
+    absent = int(np.count_nonzero(np.isnan(values)))
     if absent:
         raise DataError(
-            f"benchmark '{chosen}' covers {rows.n_rows - absent} of {rows.n_rows} judged rows",
-            where=where,
-            fix="judge only eras the benchmark covers, or neutralise against features",
+            f"benchmark '{name}' covers {rows.n_rows - absent} of {rows.n_rows} rows",
+            where="neutralize.benchmark",
+            fix=fix,
         )
-    return gaussian_rank_per_era(benchmark, rows.offsets)[:, None]
+    return gaussian_rank_per_era(values, rows.offsets)[:, None]
 
 
 def _check_names(benchmark: str | None, baselines: Sequence[str], variants: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from numerai_lab.errors import ModelError
 from numerai_lab.models.conformance.promises import PROMISES, loads_in_a_fresh_process
-from numerai_lab.models.conformance.trial import Broken, Trial
+from numerai_lab.models.conformance.trial import Broken, ModelTrial
 from numerai_lab.models.contract import (
     Model,
 )
@@ -49,7 +49,9 @@ def check_model(
         Lists all broken promises, one a line.
     """
     with tempfile.TemporaryDirectory() as folder:
-        broken = _broken(Trial(model_type, dict(params or {}), seed, Path(folder)), fresh_process)
+        broken = _broken(
+            ModelTrial(model_type, dict(params or {}), seed, Path(folder)), fresh_process
+        )
     if broken:
         raise ModelError(
             f"{model_type.__name__} breaks {len(broken)} of the promises of a model:\n- "
@@ -57,7 +59,7 @@ def check_model(
         )
 
 
-def _broken(trial: Trial, fresh_process: bool) -> list[str]:
+def _broken(trial: ModelTrial, fresh_process: bool) -> list[str]:
     broken: list[str] = []
     with _collected(broken, "params are accepted"):
         trial.new_model()

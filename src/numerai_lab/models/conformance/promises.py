@@ -25,7 +25,7 @@ from numerai_lab.models.conformance.toy import (
     shuffled_rows,
     toy_exports,
 )
-from numerai_lab.models.conformance.trial import TINY_ERAS, Broken, Trial
+from numerai_lab.models.conformance.trial import TINY_ERAS, Broken, ModelTrial
 from numerai_lab.models.contract import (
     ClassModel,
     ContinuableModel,
@@ -44,7 +44,7 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.exports import EXPORT_TOLERANCE, assemble_exported
 
 
-def _rejects_unknown_params(trial: Trial) -> None:
+def _rejects_unknown_params(trial: ModelTrial) -> None:
     try:
         trial.model_type.Params.model_validate({**trial.params, "no_such_parameter": 1})
     except (ValidationError, LabError):
@@ -52,7 +52,7 @@ def _rejects_unknown_params(trial: Trial) -> None:
     raise Broken("'no_such_parameter' is accepted; derive Params from numerai_lab.models.Params")
 
 
-def _reports_the_fit(trial: Trial) -> None:
+def _reports_the_fit(trial: ModelTrial) -> None:
     report = trial.report
     if not isinstance(report, FitReport):
         raise Broken(f"fit returns {type(report).__name__}, not a FitReport")
@@ -65,19 +65,19 @@ def _reports_the_fit(trial: Trial) -> None:
         raise Broken(f"importance names what is no feature: {sorted(unknown)[:3]}")
 
 
-def _repeats_itself(trial: Trial) -> None:
+def _repeats_itself(trial: ModelTrial) -> None:
     again = trial.predict(trial.refit(trial.train), trial.judged)
     if not np.array_equal(again, trial.predictions):
         raise Broken("a second fit with the same seed predicts otherwise")
 
 
-def _ignores_row_order(trial: Trial) -> None:
+def _ignores_row_order(trial: ModelTrial) -> None:
     shuffled, order = shuffled_rows(trial.judged, trial.seed)
     if not trial.same(trial.predict(trial.ready_model(), shuffled), trial.predictions[order]):
         raise Broken("shuffling the rows of an era changes their predictions")
 
 
-def _predicts_eras_apart(trial: Trial) -> None:
+def _predicts_eras_apart(trial: ModelTrial) -> None:
     if trial.info.stateful:
         return
     for era, rows in trial.judged.iter_eras():
@@ -86,7 +86,7 @@ def _predicts_eras_apart(trial: Trial) -> None:
             raise Broken("an era alone is predicted otherwise than among others")
 
 
-def _sees_no_targets(trial: Trial) -> None:
+def _sees_no_targets(trial: ModelTrial) -> None:
     expected = trial.predict(trial.ready_model(), trial.judged)
     rng = np.random.default_rng(trial.seed)
     other = replace(trial.labelled, targets=rng.permutation(trial.labelled.targets))
@@ -95,7 +95,7 @@ def _sees_no_targets(trial: Trial) -> None:
             raise Broken("predictions depend on the targets of the rows predicted")
 
 
-def _details_agree(trial: Trial) -> None:
+def _details_agree(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if isinstance(model, DetailedModel):
         expected = trial.predict(trial.ready_model(), trial.judged)
@@ -108,7 +108,7 @@ def _details_agree(trial: Trial) -> None:
                 raise Broken(problem)
 
 
-def _shares_eras_out(trial: Trial) -> None:
+def _shares_eras_out(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if isinstance(model, ControlledModel) and not history_eras_of(model):
         problem = problem_of_parts(model, trial.judged, trial.same)
@@ -116,7 +116,7 @@ def _shares_eras_out(trial: Trial) -> None:
             raise Broken(problem)
 
 
-def _looks_back(trial: Trial) -> None:
+def _looks_back(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if not isinstance(model, HistoryModel) or not model.history_eras:
         return
@@ -129,7 +129,7 @@ def _looks_back(trial: Trial) -> None:
         raise Broken(problem)
 
 
-def _learns_online(trial: Trial) -> None:
+def _learns_online(trial: ModelTrial) -> None:
     model = trial.reloaded()
     if isinstance(model, OnlineModel) and model.online:
         for era in trial.labelled.eras.tolist():
@@ -137,20 +137,20 @@ def _learns_online(trial: Trial) -> None:
         trial.predict(model, trial.judged)
 
 
-def _leaves_rows_alone(trial: Trial) -> None:
+def _leaves_rows_alone(trial: ModelTrial) -> None:
     before = trial.judged.features_in_memory().copy()
     trial.predict(trial.model, trial.judged)
     if not np.array_equal(before, trial.judged.features_in_memory()):
         raise Broken("predict changes the features it is given")
 
 
-def _survives_saving(trial: Trial) -> None:
+def _survives_saving(trial: ModelTrial) -> None:
     fresh = trial.reloaded()
     if not np.array_equal(trial.predict(fresh, trial.judged), trial.predictions):
         raise Broken("the loaded model predicts otherwise than the saved one")
 
 
-def loads_in_a_fresh_process(trial: Trial) -> None:
+def loads_in_a_fresh_process(trial: ModelTrial) -> None:
     """Check that a new Python process loads the saved model and predicts the same."""
     problem = problem_of_process(
         trial.model,
@@ -163,8 +163,8 @@ def loads_in_a_fresh_process(trial: Trial) -> None:
         raise Broken(problem)
 
 
-def _survives(**frame: Any) -> Callable[[Trial], None]:
-    def check(trial: Trial) -> None:
+def _survives(**frame: Any) -> Callable[[ModelTrial], None]:
+    def check(trial: ModelTrial) -> None:
         train = trial.frame(**frame)
         model = trial.refit(train)
         kind = {key: value for key, value in frame.items() if key != "rows_per_era"}
@@ -174,7 +174,7 @@ def _survives(**frame: Any) -> Callable[[Trial], None]:
     return check
 
 
-def _uses_weights_and_stop(trial: Trial) -> None:
+def _uses_weights_and_stop(trial: ModelTrial) -> None:
     weights = np.repeat(
         np.linspace(0.5, 1.5, trial.train.n_eras), np.diff(trial.train.offsets)
     ).astype(np.float32)
@@ -183,7 +183,7 @@ def _uses_weights_and_stop(trial: Trial) -> None:
     trial.predict(model, trial.judged)
 
 
-def _checks_features(trial: Trial) -> None:
+def _checks_features(trial: ModelTrial) -> None:
     judged = trial.judged
     names = judged.feature_names
     wrong: dict[str, EraFrame] = {
@@ -208,7 +208,7 @@ def _checks_features(trial: Trial) -> None:
         raise Broken(f"{how} features are predicted without a ModelError")
 
 
-def _is_exported(trial: Trial) -> None:
+def _is_exported(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if not trial.info.exportable:
         return
@@ -236,7 +236,7 @@ def _is_exported(trial: Trial) -> None:
             raise Broken(f"exported it predicts otherwise, {apart:.1e} apart")
 
 
-def _is_explained(trial: Trial) -> None:
+def _is_explained(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if not isinstance(model, ExplainedModel) or trial.members:
         return
@@ -247,7 +247,7 @@ def _is_explained(trial: Trial) -> None:
             raise Broken(problem)
 
 
-def _tells_classes(trial: Trial) -> None:
+def _tells_classes(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if isinstance(model, ClassModel):
         problem = problem_of_classes(model, trial.judged, trial.context().target)
@@ -255,7 +255,7 @@ def _tells_classes(trial: Trial) -> None:
             raise Broken(problem)
 
 
-def _goes_on(trial: Trial) -> None:
+def _goes_on(trial: ModelTrial) -> None:
     model = trial.reloaded()
     if cannot_go_on(model, type(model).__name__) is not None:
         return
@@ -272,14 +272,14 @@ def _goes_on(trial: Trial) -> None:
     trial.predict(model, trial.judged)
 
 
-def _ships_a_space(trial: Trial) -> None:
+def _ships_a_space(trial: ModelTrial) -> None:
     try:
         shipped_spaces(trial.model_type.Params, trial.params)
     except ModelError as error:
         raise Broken(str(error)) from None
 
 
-PROMISES: tuple[tuple[str, Callable[[Trial], None]], ...] = (
+PROMISES: tuple[tuple[str, Callable[[ModelTrial], None]], ...] = (
     ("rejects unknown parameters", _rejects_unknown_params),
     ("reports the fit", _reports_the_fit),
     ("same seed, same result", _repeats_itself),

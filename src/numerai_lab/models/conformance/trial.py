@@ -47,7 +47,7 @@ def _silent(_: str) -> None:
 
 
 @dataclass
-class Trial:
+class ModelTrial:
     """A model that is tried out.
 
     Attributes

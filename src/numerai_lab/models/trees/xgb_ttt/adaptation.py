@@ -35,7 +35,7 @@ METHODS: dict[str, type[Method]] = {
 }
 
 
-class Adaptation:
+class TreeAdaptation:
     """A fitted task with a fitted method, on the trees that they adapt.
 
     Parameters
@@ -65,7 +65,7 @@ class Adaptation:
         reader: Reader,
         trunk: Trunk,
         grown: Callable[[], None],
-    ) -> tuple[Adaptation, dict[str, Any]]:
+    ) -> tuple[TreeAdaptation, dict[str, Any]]:
         """Fit the method on the rows that `reader` was fitted on; also returns facts to record."""
         known_codes = reader.task.training_codes
         readable = np.array([int(number) in known_codes for number in train.eras])
@@ -101,7 +101,7 @@ class Adaptation:
         """Whether eras that become known change later predictions."""
         return self.method.online
 
-    def with_past(self, past: EraFrame) -> Adaptation:
+    def with_past(self, past: EraFrame) -> TreeAdaptation:
         """Return the adaptation that looks back on eras of `past` before each that it adapts to."""
         other = copy(self)
         other.reader = copy(self.reader)
@@ -178,7 +178,7 @@ class Adaptation:
         np.savez(folder / "states.npz", *self.states)
 
     @classmethod
-    def load(cls, folder: Path, params: XGBTTTParams, trunk: Trunk) -> Adaptation:
+    def load(cls, folder: Path, params: XGBTTTParams, trunk: Trunk) -> TreeAdaptation:
         """Read what `save` wrote."""
         with np.load(folder / "states.npz") as arrays:
             states = [arrays[name] for name in arrays.files]

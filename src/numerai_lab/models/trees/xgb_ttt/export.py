@@ -11,7 +11,7 @@ import numpy.typing as npt
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import Exported
 from numerai_lab.models.trees.arrays import xgboost_trees
-from numerai_lab.models.trees.xgb_ttt.adaptation import Adaptation
+from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
 from numerai_lab.models.trees.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.trees.xgb_ttt.leaf_refresh import GAIN, LeafRefresh
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
@@ -32,7 +32,7 @@ _TASKS: dict[type[AuxiliaryTask], str] = {
 
 
 def with_adaptation(
-    frozen: Exported, trunk: Trunk, adaptation: Adaptation | None, strength: float
+    frozen: Exported, trunk: Trunk, adaptation: TreeAdaptation | None, strength: float
 ) -> Exported:
     """Add what adapts the trees, and put jointly trained trees in place of the frozen ones.
 

@@ -34,7 +34,7 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.xgb import XGB, XGBParams
-from numerai_lab.models.trees.xgb_ttt.adaptation import Adaptation
+from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
 from numerai_lab.models.trees.xgb_ttt.export import with_adaptation
 from numerai_lab.models.trees.xgb_ttt.joint import grow_joint, load_trunk, save_trunk
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
@@ -127,7 +127,7 @@ class XGBTTT:
                 )
                 report = _with_more(report, rounds, seconds)
             if adapts:
-                adaptation, facts = Adaptation.fit(
+                adaptation, facts = TreeAdaptation.fit(
                     train, ctx, self.params, reader, self._reading_trees(), count.grown
                 )
                 record |= facts
@@ -269,7 +269,7 @@ class XGBTTT:
             model._joint = load_trunk(folder / "joint")
         trees = model._reading_trees()
         model.guarded = model._new_guarded(meta["seed"], meta["target"], meta["purge_eras"])
-        model.guarded.restore(folder, meta, lambda own: Adaptation.load(own, params, trees))
+        model.guarded.restore(folder, meta, lambda own: TreeAdaptation.load(own, params, trees))
         return model
 
     def export(self) -> Exported:
@@ -286,12 +286,12 @@ class XGBTTT:
 
     def _new_guarded(
         self, seed: int = 0, target: str = "", purge_eras: int = 0
-    ) -> Guarded[Adaptation]:
+    ) -> Guarded[TreeAdaptation]:
         online = self.params.adapt.strength == "online"
         window = self.params.adapt.window_eras if online else None
         return Guarded("xgb_ttt", "trees", seed, target, purge_eras, window)
 
-    def _guarded_after(self, history: EraFrame | None) -> Guarded[Adaptation]:
+    def _guarded_after(self, history: EraFrame | None) -> Guarded[TreeAdaptation]:
         """Return the guarded adaptation as it is after these eras."""
         if not self.history_eras:
             return self.guarded

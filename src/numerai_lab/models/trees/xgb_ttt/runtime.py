@@ -18,6 +18,7 @@ Arrays = dict[str, Any]
 Settings = dict[str, Any]
 
 FEWEST_ROWS = 20
+"""An era with fewer rows says nothing certain about itself: it is predicted by frozen trees."""
 FEATURE_RIDGE = 1.0
 LARGEST_TARGET = 4.0
 SHRINKAGE = 20.0
@@ -69,7 +70,7 @@ class Era:
 def standardise(features: Array) -> tuple[Array, Array]:
     """Return values with mean 0 and variance 1 over what is known, and which features vary.
 
-    (None, None) where an era says too little.
+    (None, None) where an era says too little: it has too few rows, or not two features that vary.
     """
     if len(features) < FEWEST_ROWS:
         return None, None
@@ -82,6 +83,7 @@ def standardise(features: Array) -> tuple[Array, Array]:
     values -= mean.astype(np.float32)
     values[missing] = 0
     std = np.sqrt(np.einsum("ij,ij->j", values, values, dtype=np.float64) / n)
+    # What is left of a constant float feature after taking its mean out is rounding.
     usable = (known >= FEWEST_ROWS) & np.isfinite(std) & (std > 1e-6 * np.abs(mean))
     if np.count_nonzero(usable) < 2:
         return None, None

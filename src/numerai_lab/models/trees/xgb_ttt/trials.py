@@ -12,7 +12,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.adapting import Candidate, Choices, FittedTrial
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.trees.xgb import XGB
-from numerai_lab.models.trees.xgb_ttt.adaptation import Adaptation
+from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
 from numerai_lab.models.trees.xgb_ttt.joint import grow_joint
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
@@ -82,7 +82,9 @@ class TrialFit:
                     # its own copy: what a task learns from eras that become known is not for
                     # the next weight
                     own = deepcopy(reader)
-                    adaptation, _ = Adaptation.fit(past, quiet, self.params, own, trunk, self.grown)
+                    adaptation, _ = TreeAdaptation.fit(
+                        past, quiet, self.params, own, trunk, self.grown
+                    )
                     # of the eras in between, whose labels are not known, no frame is here: the
                     # first judged era is forecast from the last past one
                     adaptation = adaptation.with_past(judged)
