@@ -59,12 +59,14 @@ WITHIN = {
         "predicting": set(),
         "member_configs": set(),
         "tuned_eras": set(),
-        "plan": {"member_configs", "predicting", "records", "reporter", "tuned_eras"},
+        "plan": {"member_configs", "predicting", "records", "reporter", "training_label"}
+        | {"tuned_eras"},
         "member_runs": {"plan", "records"},
-        "member_references": {"judging", "member_runs", "plan"},
-        "planned_fit": {"plan", "records"},
+        "member_references": {"member_runs", "plan"},
+        "training_label": {"records"},
+        "planned_fit": {"plan", "records", "training_label"},
         "records": {"reporter"},
-        "judging": {"records", "plan", "predicting", "reporter"},
+        "judging": {"records", "member_configs", "plan", "predicting", "reporter"},
         "executor": {"plan", "planned_fit", "predicting", "records", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
         "memory_check": {"executor", "plan", "planned_fit"},
@@ -72,7 +74,8 @@ WITHIN = {
         "final": {"records", "judging", "history", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "predicting"},
-        "needed_runs": {"records", "judging", "plan", "reporter"},
+        "needed_runs": {"records", "judging", "member_configs", "plan", "reporter"}
+        | {"training_label"},
         "fitting": {"records", "judging", "executor", "history", "member_runs", "plan"}
         | {"reporter"},
         "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
@@ -84,7 +87,7 @@ WITHIN = {
         "importing": {"records", "judging", "plan", "reporter", "train"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
-        | {"plan", "planned_fit", "predicting", "reporter"},
+        | {"plan", "planned_fit", "predicting", "reporter", "training_label"},
         "continuing": {"records", "judging", "final", "growing", "plan", "reporter", "train"},
     },
     "data": {

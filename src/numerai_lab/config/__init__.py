@@ -12,6 +12,7 @@ from numerai_lab.config.load import (
 from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
 from numerai_lab.config.schema import (
     EXPERIMENT_NAME,
+    RESIDUAL,
     Aim,
     BlockedSplit,
     Bootstrap,
@@ -29,6 +30,7 @@ from numerai_lab.config.schema import (
     Neutralize,
     OfficialSplit,
     Payout,
+    ResidualOfRun,
     Rows,
     Scoring,
     Section,
@@ -53,6 +55,7 @@ from numerai_lab.config.strict_yaml import Key, dotted
 
 __all__ = [
     "EXPERIMENT_NAME",
+    "RESIDUAL",
     "Aim",
     "BlockedSplit",
     "Bootstrap",
@@ -76,6 +79,7 @@ __all__ = [
     "ParamsOf",
     "Payout",
     "RemoteFile",
+    "ResidualOfRun",
     "Resolved",
     "Rows",
     "Scoring",

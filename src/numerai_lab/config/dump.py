@@ -18,7 +18,7 @@ from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
 NOT_HASHED = {"question", "tune", "artefacts_dir"}
 """Words for people, what is for `tune` alone, and a place: nothing that a run computes changes."""
-ADDED = {"tuned"}
+ADDED = {"tuned", "train_on"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
 ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages"}
 """The same of `data`."""

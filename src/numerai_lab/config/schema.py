@@ -433,6 +433,16 @@ class Tuned(Section):
 
 EXPERIMENT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 """What an experiment may be called: its runs lie in a folder of that name."""
+RESIDUAL = "residual_of_benchmark"
+"""What `train_on` calls the part of the main target that a benchmark leaves."""
+
+
+class ResidualOfRun(Section):
+    """Learn what a run of the lab leaves of the main target."""
+
+    residual_of_run: LocalPath = Field(
+        description="a finished walk-forward run, whose out-of-fold predictions are the benchmark"
+    )
 
 
 class Experiment(Section):
@@ -448,6 +458,12 @@ class Experiment(Section):
     )
     data: Data = Field(default_factory=Data)
     split: Split
+    train_on: str | ResidualOfRun | None = Field(
+        None,
+        description="what the model learns, where that is not the main target, which is judged all "
+        "the same: another target or average; residual_of_benchmark, what the benchmark of "
+        "scoring.benchmark leaves of it; or {residual_of_run: RUN}",
+    )
     weights: Weights = Field(default_factory=Weights)
     early_stopping: EarlyStopping | None = None
     model: ModelSection
@@ -458,3 +474,10 @@ class Experiment(Section):
     )
     tune: Tune | None = Field(None, description="how `numerai-lab tune` judges trials")
     tuned: Tuned | None = Field(None, description="where these values were found")
+
+    @property
+    def label(self) -> str:
+        """Name of the target that the model learns."""
+        if self.train_on is None:
+            return self.data.targets[0]
+        return RESIDUAL if isinstance(self.train_on, ResidualOfRun) else self.train_on

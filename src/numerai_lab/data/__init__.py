@@ -19,7 +19,13 @@ from numerai_lab.data.reading import (
     table_name,
     table_path,
 )
-from numerai_lab.data.references import META_MODEL, References, load_benchmarks, load_references
+from numerai_lab.data.references import (
+    META_MODEL,
+    References,
+    choose_benchmark,
+    load_benchmarks,
+    load_references,
+)
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
 from numerai_lab.data.synthetic import cached_tournament, generate_tournament, is_cache
 from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
@@ -36,6 +42,7 @@ __all__ = [
     "StoreFound",
     "Unlabelled",
     "cached_tournament",
+    "choose_benchmark",
     "chosen_features",
     "eras_of_predictions",
     "generate_tournament",

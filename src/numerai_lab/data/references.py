@@ -191,6 +191,27 @@ def load_references(dataset: Dataset, say: Say) -> References:
     return References(tuple(benchmarks), has_meta_model, tuple(files), columns)
 
 
+def choose_benchmark(
+    setting: str, names: Sequence[str], where: str = "scoring.benchmark"
+) -> str | None:
+    """Pick the benchmark column: a given one, the first (auto), or none.
+
+    Raises DataError when a given one is not there.
+    """
+    if setting == "none" or (setting == "auto" and not names):
+        return None
+    if setting == "auto":
+        return names[0]
+    if setting not in names:
+        raise DataError(
+            f"benchmark '{setting}' is not in the data (there: {', '.join(names) or 'none'})"
+            + did_you_mean(setting, names),
+            where=where,
+            fix="name one of those",
+        )
+    return setting
+
+
 def load_benchmarks(path: Path, say: Say) -> References:
     """Describe one file of benchmark predictions, such as that of the live rows; it may be absent.
 

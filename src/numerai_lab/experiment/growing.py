@@ -26,6 +26,7 @@ from numerai_lab.experiment.planned_fit import fit_context, rows_to_train_on
 from numerai_lab.experiment.predicting import predict_with_past
 from numerai_lab.experiment.records import DONE
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
+from numerai_lab.experiment.training_label import eras_with, learnable_rows
 from numerai_lab.files import write_json
 from numerai_lab.models import (
     ContinuableModel,
@@ -63,9 +64,10 @@ class Growing:
 
     @cached_property
     def new(self) -> EraFrame:
-        """The labelled eras since that its split trains on; there may be none."""
+        """The eras since, with its label, that its split trains on; there may be none."""
         frame = self.prepared.dataset.frame
         eras = final_eras(self.prepared.experiment.split, frame.eras)
+        eras = eras[np.isin(eras, eras_with(self.prepared.label, frame))]
         return frame.select_eras(eras[eras > self.last_era])
 
     @property
@@ -184,7 +186,8 @@ def grow(
             name: {**told, "last_era": _last_era(folder / FOLDER / name)}
             for name, told in facts["members"].items()
         }
-    new = rows_to_train_on(growing.new, prepared)
+    new = learnable_rows(growing.new, prepared.label, say)
+    new = rows_to_train_on(new, prepared)
     context = fit_context(new, None, prepared, reporter.progress, say)
     model = cast(ContinuableModel, growing.model)
     report = model.fit_more(new, context, amount)

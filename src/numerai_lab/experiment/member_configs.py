@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from numerai_lab.config import (
+    RESIDUAL,
     BlockedSplit,
     Experiment,
     ModelSection,
@@ -139,6 +140,7 @@ def _as_choice(other: Resolved, choice: MemberChoice, where: str) -> MemberChoic
         "params": theirs.model.params,
         "weights": theirs.weights,
         "early_stopping": theirs.early_stopping,
+        "train_on": theirs.train_on,
         "name": theirs.name,
         **own,
         **here,
@@ -230,6 +232,7 @@ def _experiment(resolved: Resolved, name: str, choice: MemberChoice) -> Resolved
         threads=mine.threads,
         data=mine.data.model_copy(update=rows),
         split=_SPLIT.validate_python(split),
+        train_on=choice.train_on,
         weights=choice.weights,
         early_stopping=choice.early_stopping,
         model=ModelSection(type=choice.type, params=written),
@@ -243,9 +246,9 @@ def longest_horizon(resolved: Resolved) -> int:
     experiment = resolved.experiment
     model_class = get_model(experiment.model.type)
     params = validate_params(model_class.Params, resolved)
-    names = experiment.data.targets[:1]
+    names = [experiment.data.targets[0], *learnt_beside(experiment)]
     if info_of(model_class, params).multi_target:
-        names = [*experiment.data.targets, *experiment.data.optional_targets]
+        names += [*experiment.data.targets, *experiment.data.optional_targets]
     own = [horizon_days(name, experiment.data) for name in names]
     within = member_experiments(resolved, params).values()
     return max([*own, *(longest_horizon(one) for one in within)])
@@ -253,7 +256,15 @@ def longest_horizon(resolved: Resolved) -> int:
 
 def targets_of(members: Mapping[str, Resolved]) -> list[str]:
     """Return the targets that members train on, which are then read with the run's own rows."""
-    return list(dict.fromkeys(t for m in members.values() for t in m.experiment.data.targets))
+    experiments = [member.experiment for member in members.values()]
+    named = [t for one in experiments for t in (*one.data.targets, *learnt_beside(one))]
+    return list(dict.fromkeys(named))
+
+
+def learnt_beside(experiment: Experiment) -> list[str]:
+    """Return the target that `train_on` names, if the rows have to come with it."""
+    own = (experiment.data.targets[0], RESIDUAL)
+    return [] if experiment.label in own else [experiment.label]
 
 
 def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Plan) -> None:

@@ -8,10 +8,9 @@ import numpy as np
 
 from numerai_lab.arrays import Float64
 from numerai_lab.data import META_MODEL as META_MODEL_COLUMN
-from numerai_lab.data import References
+from numerai_lab.data import References, choose_benchmark
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ConfigError
-from numerai_lab.experiment.judging import choose_benchmark
 from numerai_lab.experiment.member_runs import judged_rows
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.models import BENCHMARK, META_MODEL

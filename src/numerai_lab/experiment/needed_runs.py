@@ -10,6 +10,7 @@ from numerai_lab.config import Resolved, config_hash, validate_params
 from numerai_lab.data import Dataset, References, load_data
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging import dataset_for, differs_from_variant, features_for
+from numerai_lab.experiment.member_configs import learnt_beside
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.records import (
     Damaged,
@@ -20,6 +21,7 @@ from numerai_lab.experiment.records import (
     say_if_unverifiable,
 )
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.training_label import label_files
 from numerai_lab.models import file_identities, files_within, get_model
 
 
@@ -165,11 +167,15 @@ def _found(
     features = features_for(other, loaded)
     if features is None:
         experiment = other.experiment
-        own = load_data(experiment.data, say=reporter.say, targets=experiment.scoring.targets)
+        own = load_data(
+            experiment.data,
+            say=reporter.say,
+            targets=[*experiment.scoring.targets, *learnt_beside(experiment)],
+        )
         features = own.frame.feature_names
     digest = config_hash(other.experiment)
     params = validate_params(get_model(other.experiment.model.type).Params, other)
-    made_with = file_identities(files_within(params))
+    made_with = {**file_identities(files_within(params)), **label_files(other.experiment)}
     finished: RunDir | None = None
     stopped: RunDir | None = None
 

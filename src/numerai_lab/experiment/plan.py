@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel
 
-from numerai_lab.config import Experiment, Resolved, load_experiment, validate_params
+from numerai_lab.config import RESIDUAL, Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.errors import DataError, ModelError
 from numerai_lab.experiment.member_configs import (
     check_features,
     check_members,
+    learnt_beside,
     longest_horizon,
     member_experiments,
     targets_of,
@@ -25,6 +26,12 @@ from numerai_lab.experiment.member_configs import (
 from numerai_lab.experiment.predicting import Past
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
+from numerai_lab.experiment.training_label import (
+    check_train_on,
+    label_files,
+    learnable_folds,
+    with_residual,
+)
 from numerai_lab.experiment.tuned_eras import n_seen, said_of_tuning
 from numerai_lab.models import (
     Members,
@@ -48,7 +55,7 @@ class Prepared:
 
     Attributes
     ----------
-    trained : targets the model learns from, the main one first.
+    trained : targets the model learns from; the first is the main one, or that of `train_on`.
     horizon_days : the longest horizon among them and among members' targets, in trading days; the
         purge follows it.
     member_configs : the members of the model, by name, each as an experiment on these rows.
@@ -105,7 +112,12 @@ class Prepared:
 
     @property
     def target(self) -> str:
-        """The main target: trained on first, and judged."""
+        """The main target, which is judged."""
+        return self.dataset.train_targets[0]
+
+    @property
+    def label(self) -> str:
+        """What is learnt first: the main target, unless `train_on` says otherwise."""
         return self.trained[0]
 
 
@@ -151,17 +163,22 @@ def prepare(
     members = member_experiments(resolved, params)
     if dataset is None:
         dataset = load_rows(resolved, reporter, members, plan_only=plan_only)
-    info = info_of(model_class, params)
-    multi_target = info.multi_target
-    trained = dataset.train_targets if multi_target else dataset.train_targets[:1]
+    check_train_on(experiment, model_class(params))
+    if experiment.label == RESIDUAL:
+        dataset = with_residual(dataset, experiment, reporter.say)
+    info, main = info_of(model_class, params), dataset.train_targets[0]
+    others = dataset.train_targets[1:] if info.multi_target else ()
+    trained = tuple(dict.fromkeys([experiment.label, *others]))
     horizon = max(
         *(dataset.horizons[name] for name in trained),
         *(longest_horizon(member) for member in members.values()),
         0,
     )
-    scored = max(dataset.horizons[name] for name in (trained[0], *experiment.scoring.targets))
+    scored = max(dataset.horizons[name] for name in (main, *experiment.scoring.targets))
     trains = not info.made_elsewhere
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored, trains=trains)
+    if experiment.label != main:
+        plan = learnable_folds(plan, dataset.frame, experiment.label, main)
     check_members(resolved, members, plan)
     check_features(resolved, members, dataset)
     for fold in plan.folds:
@@ -172,7 +189,7 @@ def prepare(
     plan = replace(plan, notes=(*plan.notes, *told))
     for note in plan.notes:
         reporter.warn(note)
-    made_with = files_made_with(params, plan)
+    made_with = {**files_made_with(params, plan), **label_files(experiment)}
     return Prepared(
         experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
     )
@@ -221,7 +238,7 @@ def load_rows(
             experiment.data,
             say=reporter.say,
             features="checked" if plan_only and not rows_by_features else "configured",
-            targets=[*experiment.scoring.targets, *targets_of(members)],
+            targets=[*experiment.scoring.targets, *targets_of(members), *learnt_beside(experiment)],
             keep_unlabelled=looks_at_unlabelled(model_class, params),
             progress=reporter.converted,
         )

@@ -11,6 +11,7 @@ from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.records import versions
+from numerai_lab.experiment.training_label import learnable_eras, learnable_rows
 from numerai_lab.machine import usable_cores
 from numerai_lab.models import Artefacts, FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
@@ -84,10 +85,16 @@ def plan_fit(
     experiment = prepared.experiment
     frame = prepared.dataset.frame
     stop: EraFrame | None = None
+    beside = prepared.label != prepared.target
+    if beside:
+        eras = learnable_eras(eras, frame, prepared.label)
     if experiment.early_stopping is not None:
         eras, stop_eras = inner_slice(eras, experiment.early_stopping, prepared.horizon_days)
         stop = frame.select_eras(stop_eras)
     whole = frame.select_eras(eras)
+    if beside:
+        whole = learnable_rows(whole, prepared.label, say)
+        stop = None if stop is None else learnable_rows(stop, prepared.label, say)
     train = rows_to_train_on(whole, prepared)
     ctx = fit_context(train, stop, prepared, progress, say, judged)
     return PlannedFit(train, stop, ctx, None if train is whole else whole.n_rows)
@@ -124,7 +131,7 @@ def fit_context(
     return FitContext(
         # the seed does not depend on the fold: two runs that share a fold share its model
         seed=child_seed(experiment.seed, "model"),
-        target=prepared.target,
+        target=prepared.label,
         targets=prepared.trained,
         purge_eras=purge_eras(prepared),
         weights=sample_weights(experiment.weights, train),

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 from pydantic import model_validator as validator
 
-from numerai_lab.config import EarlyStopping, Weights
+from numerai_lab.config import EarlyStopping, ResidualOfRun, Weights
 from numerai_lab.models.contract import Params
 from numerai_lab.models.nested import ModelChoice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_NOT_WITH_FROM = ("type", "params", "weights", "early_stopping", "name")
+_NOT_WITH_FROM = ("type", "params", "train_on", "weights", "early_stopping", "name")
 
 
 def is_member_name(name: str) -> bool:
@@ -63,6 +63,7 @@ class MemberChoice(ModelChoice):
     seed: Annotated[int, Field(ge=0)] | None = Field(
         None, description="the experiment's if left out"
     )
+    train_on: str | ResidualOfRun | None = Field(None, description="as in an experiment")
     weights: Weights = Field(
         default_factory=Weights, description="sample weights, as in an experiment"
     )

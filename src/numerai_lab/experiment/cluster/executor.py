@@ -57,6 +57,9 @@ class ClusterExecutor:
         lacking = {
             "learns from rows without labels, which workers do not read": prepared.info.unlabelled,
             "makes artefacts, which are kept on one machine": prepared.info.artefacts,
+            f"is trained on {prepared.label}, and workers read rows by the main target": (
+                prepared.label != prepared.target
+            ),
         }
         for why in (reason for reason, needed in lacking.items() if needed):
             raise UserError(

@@ -16,7 +16,7 @@ from numerai_lab.experiment.judging.evaluate import (
     judge_predictions,
     judge_run,
 )
-from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, suspected
+from numerai_lab.experiment.judging.judge import Judged, suspected
 from numerai_lab.experiment.judging.listing import list_runs
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
 from numerai_lab.experiment.judging.planned_again import (
@@ -51,7 +51,6 @@ __all__ = [
     "brief_of_test",
     "check_judging",
     "checked_fold",
-    "choose_benchmark",
     "compare",
     "compare_series",
     "data_as_read",

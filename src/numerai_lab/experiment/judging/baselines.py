@@ -7,6 +7,7 @@ from dataclasses import replace
 from numerai_lab.config import Resolved, validate_params
 from numerai_lab.data import Dataset, chosen_features
 from numerai_lab.errors import ConfigError, did_you_mean
+from numerai_lab.experiment.member_configs import learnt_beside
 from numerai_lab.experiment.plan import Prepared, looks_at_unlabelled, read_experiment
 from numerai_lab.models import DetailedModel, get_model
 
@@ -32,6 +33,7 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
         update={
             "targets": [mine.data.targets[0], *theirs.data.targets[1:]],
             "optional_targets": theirs.data.optional_targets,
+            "averages": {**theirs.data.averages, **mine.data.averages},
         }
     )
     aligned = theirs.model_copy(
@@ -71,7 +73,7 @@ def differs_from_variant(prepared: Prepared, baseline: Resolved) -> tuple[str, l
         if params.get(key) != own.get(key)
     ] + [
         f"another section {section}"
-        for section in ("weights", "early_stopping", "neutralize")
+        for section in ("train_on", "weights", "early_stopping", "neutralize")
         if getattr(mine, section) != getattr(theirs, section)
     ]
     return variant, differences
@@ -97,7 +99,8 @@ def dataset_for(other: Resolved, loaded: Dataset) -> Dataset | None:
     wanted, there = other.experiment.data, loaded.frame.target_names
     optional = [name for name in wanted.optional_targets if name in there]
     targets = tuple(dict.fromkeys([*wanted.targets, *optional]))
-    if len(optional) < len(wanted.optional_targets) or any(name not in there for name in targets):
+    needed = [*targets, *learnt_beside(other.experiment)]
+    if len(optional) < len(wanted.optional_targets) or any(name not in there for name in needed):
         return None
     if targets[0] != loaded.train_targets[0]:
         return None  # rows without the one main target may have the other

@@ -187,7 +187,10 @@ def judge_predictions(
 
 def _trained_on(experiment: Experiment) -> str:
     rows = experiment.data.rows
-    return "" if rows is None else rows.said
+    said = [] if rows is None else [rows.said]
+    if experiment.train_on is not None:
+        said.append(f"trained on {experiment.label}, judged on {experiment.data.targets[0]}")
+    return "; ".join(said)
 
 
 def era_range(first: int | None, last: int | None) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from numerai_lab.arrays import Float64
 from numerai_lab.config import Scoring
-from numerai_lab.data import META_MODEL, Dataset, References
+from numerai_lab.data import META_MODEL, Dataset, References, choose_benchmark
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 from numerai_lab.experiment.judging.extra_scores import extra_scores, on_scale
@@ -183,27 +183,6 @@ def suspected(scores: Mapping[str, Any]) -> str | None:
     if own is None or not own["suspicious"]:
         return None
     return accusation(target, {MAIN: own["reason"]})
-
-
-def choose_benchmark(
-    setting: str, names: Sequence[str], where: str = "scoring.benchmark"
-) -> str | None:
-    """Pick the benchmark column: a given one, the first (auto), or none.
-
-    Raises DataError when a given one is not there.
-    """
-    if setting == "none" or (setting == "auto" and not names):
-        return None
-    if setting == "auto":
-        return names[0]
-    if setting not in names:
-        raise DataError(
-            f"benchmark '{setting}' is not in the data (there: {', '.join(names) or 'none'})"
-            + did_you_mean(setting, names),
-            where=where,
-            fix="name one of those",
-        )
-    return setting
 
 
 def neutral_features(

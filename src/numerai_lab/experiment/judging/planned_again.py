@@ -12,6 +12,7 @@ from numerai_lab.config import Data, RemoteFile, validate_params
 from numerai_lab.data import Dataset, References, is_cache, load_data, load_references
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.baselines import dataset_for
+from numerai_lab.experiment.member_configs import learnt_beside
 from numerai_lab.experiment.plan import Prepared, looks_at_unlabelled, prepare, read_experiment
 from numerai_lab.experiment.records import RunDir, check_has_model, check_same_data
 from numerai_lab.experiment.reporter import Reporter
@@ -42,7 +43,7 @@ def planned_again(
     resolved = replace(resolved, experiment=experiment.model_copy(update={"data": section}))
     dataset = None if loaded is None else dataset_for(resolved, loaded)
     if dataset is None:
-        wanted = [*experiment.scoring.targets, *targets]
+        wanted = [*experiment.scoring.targets, *targets, *learnt_beside(experiment)]
         kind = get_model(experiment.model.type)
         params = validate_params(kind.Params, resolved)
         dataset = load_data(

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from numerai_lab.config import Neutralize
-from numerai_lab.data import META_MODEL, Dataset, References
+from numerai_lab.data import META_MODEL, Dataset, References, choose_benchmark
 from numerai_lab.eraframe import EraFrame, StoredFeatures
 from numerai_lab.errors import DataError
-from numerai_lab.experiment.judging.judge import choose_benchmark, neutral_features
+from numerai_lab.experiment.judging.judge import neutral_features
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.models import Detailed

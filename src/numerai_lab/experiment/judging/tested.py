@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numerai_lab.arrays import Eras, Float64
 from numerai_lab.checksums import marks_of, write_sealed
 from numerai_lab.config import Scoring
-from numerai_lab.data import Dataset, References
+from numerai_lab.data import Dataset, References, choose_benchmark
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.class_scores import (
@@ -40,7 +40,7 @@ from numerai_lab.experiment.judging.evaluate import (
     era_range,
     with_options,
 )
-from numerai_lab.experiment.judging.judge import Judged, choose_benchmark, judge
+from numerai_lab.experiment.judging.judge import Judged, judge
 from numerai_lab.experiment.judging.looks import Looks, count_look, has_test, read_looks
 from numerai_lab.experiment.judging.planned_again import fold_model, planned_again
 from numerai_lab.experiment.judging.postprocess import judged_columns

@@ -17,7 +17,7 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.member_choice import MemberChoice, is_member_name
 
 EQUAL, WITHOUT = "equal", "without_"
-_ONLY_AS_RUNS = ("feature_set", "early_stopping", "optional_targets")
+_ONLY_AS_RUNS = ("feature_set", "early_stopping", "optional_targets", "train_on")
 
 Share = Annotated[float, Field(ge=0)]
 
