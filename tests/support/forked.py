@@ -173,6 +173,11 @@ def _import_everything() -> None:
     sys.modules["forked"] = sys.modules["__main__"]
     time.sleep = _pause  # before anything takes hold of the other one
     import lightgbm  # noqa: F401
+    import numerai_tools.scoring
+    import numerai_tools.submissions  # noqa: F401
+    import plotly.offline  # noqa: F401
+    import pyarrow.dataset
+    import pyarrow.pandas_compat  # noqa: F401
     import xgboost  # noqa: F401
 
     import numerai_lab.report

@@ -24,7 +24,7 @@ VERY_SLOW = [pytest.mark.slow, pytest.mark.very_slow, pytest.mark.timeout(1200)]
 @pytest.mark.parametrize(
     ("slots", "stride", "least"),
     [
-        (TWO[:1], 4, 12),
+        (TWO[:1], 5, 9),
         pytest.param(TWO, 1, 90, marks=VERY_SLOW),
     ],
 )
