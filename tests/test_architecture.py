@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -132,14 +133,20 @@ WITHIN = {
 }
 
 
+@cache
+def import_statements(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports_of(path: Path) -> list[str]:
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in import_statements(path):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        elif node.module and node.level == 0:
             found += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             found.append(f"relative import in {path}")
     return found
 
@@ -207,7 +214,8 @@ def test_an_arrays_name_is_defined_once():
     defined = Counter(
         target.id
         for _, path in modules()
-        for node in ast.parse(path.read_text()).body
+        if "npt.NDArray[np." in (text := path.read_text("utf-8"))
+        for node in ast.parse(text).body
         if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("npt.NDArray[np.")
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -252,7 +260,7 @@ def test_packages_are_imported_by_their_public_interface():
     wrong = []
     for _, path in modules():
         inside = path.relative_to(ROOT).parts
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in import_statements(path):
             named = node.module if isinstance(node, ast.ImportFrom) else None
             parts = (named or "").split(".")
             if parts[0] != "numerai_lab" or (path.name, parts[-1]) == ("runtime.py", "runtime"):
