@@ -34,10 +34,11 @@ def entries(slots: Sequence[Slot], state: State) -> list[Entry]:
     uploads = {(one.account, one.model): one for one in read_uploads(state)}
     found = []
     for slot in slots:
+        run = slot.run if isinstance(slot.run, str) else None
         name, model, account = slot.name, slot.model_name, slot.account
         one = uploads.pop((account, model), None)
         if one is None:
-            found.append(Entry(name, model, account, "predictions", slot.run))
+            found.append(Entry(name, model, account, "predictions", run))
         else:
             found.append(Entry(name, model, account, "model", one.run, one.uploaded_at, True))
     return found + [

@@ -18,6 +18,7 @@ from numerai_lab.tournament.records.record_files import (
 from numerai_lab.tournament.records.slots import (
     SUBMIT_CONFIG,
     OnFailure,
+    OwnCommand,
     Slot,
     SubmitConfig,
     chosen_slots,
@@ -30,6 +31,7 @@ __all__ = [
     "Journal",
     "OnFailure",
     "Origin",
+    "OwnCommand",
     "Receipt",
     "Slot",
     "State",

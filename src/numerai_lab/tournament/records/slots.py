@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,11 +36,27 @@ class Post(Section):
         return self
 
 
+class OwnCommand(Section):
+    """A program that writes live predictions, for what was not trained here."""
+
+    command: Annotated[list[str], Field(min_length=1)] = Field(
+        description="program and arguments; the path of the live file and that of a CSV to write, "
+        "with id and prediction, are added to them"
+    )
+
+    def __str__(self) -> str:
+        return f"command {shlex.join(self.command)}"
+
+
 class Slot(Section):
     """One Numerai model that is submitted every round."""
 
     name: Annotated[str, Field(pattern=NAME)]
-    run: str = Field("", validate_default=True, description="a run directory, or latest:EXPERIMENT")
+    run: str | OwnCommand = Field(
+        "",
+        validate_default=True,
+        description="a run directory, or latest:EXPERIMENT; or {command: [PROGRAM, ...]}",
+    )
     model: Annotated[str, Field(pattern=MODEL)] | None = Field(
         None, description="Numerai's name of the model; the slot's name if left out"
     )
@@ -63,8 +80,16 @@ class Slot(Section):
 
     @field_validator("run")
     @classmethod
-    def _from_home(cls, run: str) -> str:
+    def _from_home(cls, run: str | OwnCommand) -> str | OwnCommand:
+        if isinstance(run, OwnCommand):
+            return run
         return str(from_home(Path(run))) if run.startswith("~") else run
+
+    @model_validator(mode="after")
+    def _post_is_of_a_run(self) -> Slot:
+        if isinstance(self.run, OwnCommand) and self.post != Post():
+            raise ValueError("post goes with a run; what a command writes is submitted as it is")
+        return self
 
     @property
     def model_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numerai_lab.tournament.records import (
     DamagedRecord,
     Journal,
     Origin,
+    OwnCommand,
     Receipt,
     Slot,
     last_upload,
@@ -31,6 +33,7 @@ from numerai_lab.tournament.submitting.checks import (
     check_rows,
     check_submission,
 )
+from numerai_lab.tournament.submitting.command_run import check_command
 from numerai_lab.tournament.submitting.looks import GRACE_SECONDS
 from numerai_lab.tournament.submitting.one_submission import upload
 from numerai_lab.tournament.submitting.recovery import (
@@ -72,7 +75,10 @@ def check_slot(slot: Slot, session: Session, *, dry_run: bool) -> None:
             fix="take the slot out of submit.yaml or give it another model; if the upload was "
             f"removed at numer.ai, remove upload.json in {session.state.folder(slot.model_name)}",
         )
-    run = _run_of(slot, session)
+    if isinstance(slot.run, OwnCommand):
+        check_command(slot.run, slot.name)
+        return
+    run = _run_of(slot.run, session)
     if session.trust and not dry_run:
         trust(run, session.warn)
     if run.manifest()["data"]["source"] != "synthetic":
@@ -88,8 +94,8 @@ def check_slot(slot: Slot, session: Session, *, dry_run: bool) -> None:
     )
 
 
-def _run_of(slot: Slot, session: Session) -> RunDir:
-    run = find_final(slot.run, session.runs_dir)
+def _run_of(named: str, session: Session) -> RunDir:
+    run = find_final(named, session.runs_dir)
     if not session.trust:
         check_verifiable(run)
     return run
@@ -225,7 +231,7 @@ def rehearse(slot: Slot, open_round: Round, session: Session) -> tuple[int, str 
 
 
 def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredictions, Origin]:
-    """Predict a verified live file with a slot's run, and check what comes out.
+    """Predict a verified live file with a slot's run or command, and check what comes out.
 
     Raises
     ------
@@ -233,18 +239,12 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
     OddLive, StaleLive, Unavailable, TournamentError : no live file of this round was to be had.
     """
     tournament = session.account(slot.account)
-    run = _run_of(slot, session)
-    manifest = run.manifest()
-    if Path(slot.run).resolve() != run.path.resolve():
-        session.say(f"{slot.name}: run {run.path}, the newest with a final model")
-    _compare_run(slot, open_round.number, run, session)
-    version = slot.data_version or version_of_data(manifest)
-    if version is None:
-        version = _newest_for_synthetic(run, tournament)
-    live = session.live(tournament, version)
-    if _needs_benchmark(run, slot):
-        session.live(tournament, version, LIVE_FILES[1])
-    predictions = session.predict(run, live, slot)
+    maker = _maker(slot, tournament, session)
+    _compare_run(slot, open_round.number, maker.name, session)
+    live = session.live(tournament, maker.version)
+    if isinstance(maker.run, RunDir) and _needs_benchmark(maker.run, slot):
+        session.live(tournament, maker.version, LIVE_FILES[1])
+    predictions = session.predict(maker.run, live, slot)
     submission = predictions.table()
     if predictions.n_eras != 1:
         raise DataError(
@@ -253,7 +253,7 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
             fix="look at the data version of the slot and of the server",
         )
     check_submission(submission, predictions.ids, slot.name)
-    _check_rows(slot, len(submission), open_round, run, session)
+    _check_rows(slot, len(submission), open_round, maker.run, session)
     earlier = session.state.last_round(slot.name, open_round.number)
     if earlier is not None:
         previous = session.state.predictions(slot.name, earlier)
@@ -269,8 +269,8 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
                 f"{aside.name}; this round is not compared with round {earlier}"
             )
     origin = Origin(
-        run=str(run.path.resolve()),
-        config_hash=str(manifest["config_hash"]),
+        run=maker.name,
+        config_hash=maker.config_hash,
         post=_post_text(slot),
         live_sha256=predictions.sha256,
         predictions_sha256=hashlib.sha256(predictions.csv()).hexdigest(),
@@ -279,10 +279,49 @@ def prepare(slot: Slot, open_round: Round, session: Session) -> tuple[LivePredic
     return predictions, origin
 
 
-def _check_rows(slot: Slot, n_rows: int, now: Round, run: RunDir, session: Session) -> None:
+@dataclass(frozen=True)
+class _Maker:
+    """What makes a slot's predictions.
+
+    Attributes
+    ----------
+    name, config_hash : as receipts have them. version : of the data whose live file it wants.
+    """
+
+    run: RunDir | OwnCommand
+    name: str
+    config_hash: str
+    version: str
+
+
+def _maker(slot: Slot, tournament: Tournament, session: Session) -> _Maker:
+    if isinstance(slot.run, OwnCommand):
+        version = slot.data_version
+        if version is None:
+            version = choose_version(None, tournament.datasets())
+            session.warn_once(
+                f"{slot.name}: the command is given live rows of {version}, the newest version; "
+                "data_version of the slot keeps it to one"
+            )
+        digest = hashlib.sha256(json.dumps(slot.run.command).encode()).hexdigest()
+        return _Maker(slot.run, str(slot.run), digest[:8], version)
+    run = _run_of(slot.run, session)
+    manifest = run.manifest()
+    if Path(slot.run).resolve() != run.path.resolve():
+        session.say(f"{slot.name}: run {run.path}, the newest with a final model")
+    known = slot.data_version or version_of_data(manifest)
+    version = _newest_for_synthetic(run, tournament) if known is None else known
+    return _Maker(run, str(run.path.resolve()), str(manifest["config_hash"]), version)
+
+
+def _check_rows(
+    slot: Slot, n_rows: int, now: Round, run: RunDir | OwnCommand, session: Session
+) -> None:
     """Refuse a live file that is far from as long as usual, unless it is forced."""
     last = session.state.usual_rows(now.number)
-    usual = _rows_per_era(slot, run, session) if last is None else last[1]
+    usual = None if last is None else last[1]
+    if usual is None and isinstance(run, RunDir):
+        usual = _rows_per_era(slot, run, session)
     if usual is None:
         session.warn_once(
             f"{slot.name}: how many rows are usual is not known, {n_rows:,} are taken"
@@ -313,18 +352,17 @@ def _rows_per_era(slot: Slot, run: RunDir, session: Session) -> int | None:
     return int(np.median(counts[-5:])) if len(counts) else None
 
 
-def _compare_run(slot: Slot, number: int, run: RunDir, session: Session) -> None:
+def _compare_run(slot: Slot, number: int, name: str, session: Session) -> None:
     """Warn where the run is not the one that the slot's last submission was made with."""
     try:
         last = session.state.last_made(slot.name, number)
     except RunError as error:  # an old receipt does not decide about this round
         session.warn_once(f"{slot.name}: {error}")
         return
-    made = None if last is None or last.origin is None else Path(last.origin.run)
-    if last is not None and made is not None and made != run.path.resolve():
+    made = None if last is None or last.origin is None else last.origin.run
+    if last is not None and made is not None and made != name:
         session.warn_once(
-            f"{slot.name}: its run was {made} until round {last.round}, and now is "
-            f"{run.path.resolve()}"
+            f"{slot.name}: its run was {made} until round {last.round}, and now is {name}"
         )
 
 

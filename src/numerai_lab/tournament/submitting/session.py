@@ -13,9 +13,10 @@ from numerai_lab.errors import DataError
 from numerai_lab.experiment import RunDir
 from numerai_lab.tournament.datasets import download_live
 from numerai_lab.tournament.predict import LivePredictions
-from numerai_lab.tournament.records import Slot, State, set_aside
+from numerai_lab.tournament.records import OwnCommand, Slot, State, set_aside
 from numerai_lab.tournament.server import Clock, Tournament, api_url, keys_of
 from numerai_lab.tournament.submitting.child_process import Died, predict_apart
+from numerai_lab.tournament.submitting.command_run import predict_by_command
 
 LIVE_FILES = ("live.parquet", "live_benchmark_models.parquet")
 LIMIT_SECONDS = 1800.0
@@ -58,8 +59,8 @@ class Session:
     _began: float = field(default_factory=time.monotonic)
     _accounts: dict[str, Tournament] = field(default_factory=dict)
     _live: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _died: dict[tuple[Path, Path, str], Died] = field(default_factory=dict)
-    _predicted: dict[tuple[Path, Path, str], LivePredictions] = field(default_factory=dict)
+    _died: dict[tuple[str, Path, str], Died] = field(default_factory=dict)
+    _predicted: dict[tuple[str, Path, str], LivePredictions] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
 
     def warn_once(self, sentence: str) -> None:
@@ -109,31 +110,34 @@ class Session:
             aside = set_aside(folder / LOCK_NAME)
             self.warn_once(f"{error.where}: {error.what}; moved aside as {aside.name}")
 
-    def predict(self, run: RunDir, live: Path, slot: Slot) -> LivePredictions:
-        """Predict with a run, once for the slots that want the same of it.
+    def predict(self, run: RunDir | OwnCommand, live: Path, slot: Slot) -> LivePredictions:
+        """Predict with a run or a command, once for the slots that want the same of it.
 
         Raises
         ------
-        Died, LabError : as `predict_apart`; a run that died is not tried again in this start.
+        Died, LabError : as `predict_apart` and `predict_by_command`; what died is not tried again
+            in this start.
         """
-        key = (run.path, live, str(slot.post))
+        key = (str(run), live, str(slot.post))
         if key in self._died:
             raise self._died[key]
         if key not in self._predicted:
-            result = self.state.path / f".predicted-{os.getpid()}.json.part"
             try:
-                self._predicted[key] = self.predictor(
-                    run,
-                    live,
-                    slot.post.neutralize,
-                    seconds=self._seconds_for_a_run(),
-                    result=result,
-                    say=self.say,
-                )
+                self._predicted[key] = self._predict(run, live, slot)
             except Died as error:
                 self._died[key] = error
                 raise
         return self._predicted[key]
+
+    def _predict(self, run: RunDir | OwnCommand, live: Path, slot: Slot) -> LivePredictions:
+        seconds = self._seconds_for_a_run()
+        if isinstance(run, OwnCommand):
+            return predict_by_command(
+                run, live, seconds=seconds, folder=self.state.path, environ=self.environ
+            )
+        result = self.state.path / f".predicted-{os.getpid()}.json.part"
+        how = slot.post.neutralize
+        return self.predictor(run, live, how, seconds=seconds, result=result, say=self.say)
 
     def _seconds_for_a_run(self) -> float:
         """Return what one run may take, so that those after it have their turn."""
