@@ -37,6 +37,7 @@ SMALL = [
 ]
 FEW_TREES = {
     "mlp": ["model.params.epochs=2"],
+    "mixer": ["model.params.epochs=2"],
     "lgbm_ensemble": ["model.params.n_estimators=20"],
     "random_forest": ["model.params.n_estimators=20"],
     "extra_trees": ["model.params.n_estimators=20"],
@@ -48,7 +49,7 @@ FEW_TREES = {
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS = {"xgb_legacy_2018": "the 2018 tournament's sample"}
 if find_spec("torch") is None:
-    NEEDS["mlp"] = "torch (make nets)"
+    NEEDS |= dict.fromkeys(("mlp", "mixer"), "torch (make nets)")
 
 
 def settings(name: str) -> list[str]:

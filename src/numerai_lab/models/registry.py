@@ -53,6 +53,7 @@ BUILT_IN = {
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
     "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),
+    "mixer": BuiltIn("numerai_lab.models.nets.mixer:Mixer", extra="torch"),
 }
 GIVEN = {
     "estimator": BuiltIn("numerai_lab.models.given:Estimator"),

@@ -5,6 +5,7 @@ KINDS = {
     "blend": "numerai_lab.models.combined.runtime",
     "residual": "numerai_lab.models.combined.residual.runtime",
     "mlp": "numerai_lab.models.nets.mlp.runtime",
+    "mixer": "numerai_lab.models.nets.mixer.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }

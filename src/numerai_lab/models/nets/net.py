@@ -38,7 +38,7 @@ from numerai_lab.models.nets.training import Fitting, predict
 _FILE = "weights.npz"
 _GOING_ON = 0.1
 """The rate of `fit_more`, as a share of the fit's: what was learnt shall stay."""
-_CPU = torch.device("cpu")
+CPU = torch.device("cpu")
 
 
 class NetModel(ABC):
@@ -172,10 +172,10 @@ class NetModel(ABC):
         self._trained.check(frame)
         assert self._labels is not None
         total = np.zeros(frame.n_rows)
-        with computing(0, _CPU):
+        with computing(0, CPU):
             for net in self._nets:
                 facts = self._labels.facts
-                total += predict(net, frame, facts, _CPU, row_by_row=self.row_by_row)
+                total += predict(net, frame, facts, CPU, row_by_row=self.row_by_row)
         return (total / len(self._nets)).astype(np.float32)
 
     def save(self, folder: Path) -> None:

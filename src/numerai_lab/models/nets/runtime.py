@@ -56,11 +56,11 @@ def linear(values: Array, arrays: Arrays, name: str) -> Array:
     return values @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"]
 
 
-def layer_norm(values: Array, arrays: Arrays, name: str) -> Array:
+def layer_norm(values: Array, arrays: Arrays, name: str, epsilon: float = _EPSILON) -> Array:
     """Standardise the last axis, then scale and shift it."""
     values = values - values.mean(axis=-1, keepdims=True)
     variance = np.square(values).mean(axis=-1, keepdims=True)
-    values /= np.sqrt(variance + np.float32(_EPSILON))
+    values /= np.sqrt(variance + np.float32(epsilon))
     return values * arrays[f"{name}.weight"] + arrays[f"{name}.bias"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -244,16 +244,24 @@ def predict(
     """
     net.eval()
     values = np.empty(frame.n_rows, dtype=np.float32)
-    with torch.inference_mode():
-        for _, rows in frame.iter_eras():
-            bins = era_bins(frame.features[rows])
-            step = _ROWS_AT_ONCE if row_by_row else len(bins)
-            for start in range(0, len(bins), step):
-                some = bins[start : start + step]
-                outputs = net(unlabelled_batch(some, (0, len(some)), device)).float().cpu()
-                begin = rows.start + start
-                values[begin : begin + len(some)] = main_target(outputs.numpy(), facts)
+    for rows, outputs in computed(net, frame, device, row_by_row=row_by_row):
+        values[rows] = main_target(outputs, facts)
     return values
+
+
+def computed(
+    compute: Callable[[Batch], Tensor], frame: EraFrame, device: torch.device, *, row_by_row: bool
+) -> Iterator[tuple[slice, Float32]]:
+    """Yield what is computed of the rows, float32 [n_rows, ...], an era or less at a time."""
+    for _, rows in frame.iter_eras():
+        bins = era_bins(frame.features[rows])
+        step = _ROWS_AT_ONCE if row_by_row else len(bins)
+        for start in range(0, len(bins), step):
+            some = bins[start : start + step]
+            with torch.inference_mode():
+                outputs = compute(unlabelled_batch(some, (0, len(some)), device)).float().cpu()
+            begin = rows.start + start
+            yield slice(begin, begin + len(some)), outputs.numpy()
 
 
 def _without(ctx: FitContext, frame: EraFrame, rows: EraFrame, judged: EraFrame) -> FitContext:
