@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-full test-slow test-very-slow lock clean
+# What `make nets` installs: below 2.14 an index for Python 3.11 may have a build without CUDA.
+TORCH := torch<2.14
+
+.PHONY: demo test lint nets bench bench-full test-slow test-very-slow lock clean
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "numerai_lab needs Python 3.11 or newer; run make PYTHON=python3.12 ...")'
@@ -34,6 +37,14 @@ test-slow: $(READY)
 # Ten simulations of 100 rounds, and submissions killed at every step: minutes each.
 test-very-slow: $(READY)
 	$(BIN)/pytest -m very_slow -n 1 --durations=25
+
+# Torch, and the tests of nets, which `make test` runs only where it is: an ordinary index brings
+# 3 GB of CUDA with it. Fails where they would be skipped.
+nets: export PYTHONDONTWRITEBYTECODE =
+nets: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
+	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py
 
 # About ten minutes on two quiet cores.
 bench: $(READY)

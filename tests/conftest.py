@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,19 @@ def pytest_collection_finish() -> None:
 
 settings.register_profile("lab", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("lab")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say what was skipped, and why: a test that did not run is not a test that passed."""
+    skipped = {  # a set: workers that share the tests out each report a file
+        (report.nodeid, report.longrepr[2].removeprefix("Skipped: "))
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    }
+    for reason, n in Counter(reason for _, reason in skipped).most_common():
+        terminalreporter.write_line(
+            f"SKIPPED, {n} files or tests: {reason}", yellow=True, bold=True
+        )
 
 
 def pytest_sessionfinish() -> None:

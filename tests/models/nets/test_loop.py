@@ -15,6 +15,7 @@ from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.batches import EraBatches
 from numerai_lab.models.nets.epochs import doubled, held_out
 from numerai_lab.models.nets.labels import Labels
+from numerai_lab.models.nets.layers import Dropout
 from numerai_lab.models.nets.mlp import MLP, MLPParams
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.schedule import rate_at
@@ -343,3 +344,17 @@ def test_what_cannot_be_learnt_is_refused():
         fitted({"loss": "cross_entropy"}, real)
     with pytest.raises(ModelError, match=r"'target_othr' is not loaded.* name it in data\.targets"):
         fitted({"auxiliary_targets": {"target_othr": 1.0}})
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean():
+    layer, values = Dropout(0.3), torch.ones(300, 401, requires_grad=True)
+    torch.manual_seed(0)
+    some = layer(values)
+    left_out = (some == 0).float().mean().item()
+    assert left_out == pytest.approx(77 / 256, abs=0.004)
+    assert some.mean().item() == pytest.approx(1, abs=0.006)
+    assert some.max().item() == pytest.approx(256 / 179)
+    some.sum().backward()
+    assert torch.equal(values.grad, some.detach())
+    assert not torch.equal(layer(values), some)
+    assert layer.eval()(values) is values

@@ -13,6 +13,29 @@ from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.runtime import MIDDLE, SCALE
 
 
+class Dropout(nn.Module):
+    """Dropout whose random numbers cost an eighth on a CPU: a byte for each value, not a draw.
+
+    The share that is left out is rounded to 1/256. With `nn.Dropout` drawing takes a fifth of a
+    training step of `mlp` (2,048 rows x 140 features).
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.least = min(255, round(256 * share))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Leave some values out at random, and scale the others up; all stay at prediction."""
+        if not self.training or self.least == 0:
+            return values
+        if values.is_cuda:
+            return functional.dropout(values, self.share)
+        words = torch.empty(-(-values.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: values.numel()].view(values.shape) >= self.least
+        return values * (kept * (256 / (256 - self.least))).to(values.dtype)
+
+
 class Bins(nn.Module):
     """The layer that reads bins: Linear on z = (bin - 2) / sqrt(2), and on a mask of gaps.
 

@@ -99,7 +99,7 @@ def train(
     # What learns.
     device = next(net.parameters()).device
     optimizer = torch.optim.AdamW(
-        weight_groups(net, course.decay), lr=course.rate, betas=BETAS, foreach=True
+        weight_groups(net, course.decay), lr=course.rate, betas=BETAS, fused=True
     )
     average = AveragedModel(net, multi_avg_fn=_moving_average(course.ema))
     learning = Learning(net, average, optimizer)

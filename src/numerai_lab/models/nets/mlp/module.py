@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from numerai_lab.models.nets.batches import Batch
-from numerai_lab.models.nets.layers import Bins
+from numerai_lab.models.nets.layers import Bins, Dropout
 from numerai_lab.models.nets.mlp.params import MLPParams
 
 
@@ -32,7 +32,7 @@ class RowNet(nn.Module):
         layer = _Residual if params.form == "residual" else _Plain
         self.blocks = nn.ModuleList(layer(params) for _ in range(params.blocks))
         self.norm = nn.LayerNorm(width) if params.form == "residual" else nn.Identity()
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.plain = params.form == "plain"
         self.head = Shared(width, n_outputs, members)
 
@@ -58,7 +58,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(params.width)
         self.wide = Shared(params.width, params.hidden, params.tabm)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.back = Shared(params.hidden, params.width, params.tabm)
         nn.init.zeros_(self.back.weight)
 
@@ -73,7 +73,7 @@ class _Plain(nn.Module):
     def __init__(self, params: MLPParams) -> None:
         super().__init__()
         self.layer = Shared(params.width, params.width, params.tabm)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
 
     def forward(self, read: Tensor) -> Tensor:
         values: Tensor = self.dropout(functional.gelu(self.layer(read)))
