@@ -28,3 +28,23 @@ def fitted(params=None, frame=None, model_type=MLP, **changes):
 
 def judged_frame(**how):
     return toy_frame(8, rows_per_era=np.array([25, 1, 40]), first_era=90, **how).without_targets()
+
+
+def fit_a_shard(rank: int, size: int, rendezvous: str, folder: str) -> None:
+    """Fit one net together with other processes, on every `size`-th era; save it in `folder`."""
+    from pathlib import Path
+
+    from torch import distributed
+
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=size
+    )
+    frame = train_frame(n_eras=22, rows=40, missing=0.05)
+    model, _ = fitted(TOGETHER, frame.select_eras(frame.eras[rank::size]))
+    place = Path(folder) / str(rank)
+    place.mkdir()
+    model.save(place)
+    distributed.destroy_process_group()
+
+
+TOGETHER = {"epochs": 3, "dropout": 0.0, "rows_per_era": 12, "learning_rate": 0.01}

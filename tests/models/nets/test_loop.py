@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
-from net_lab import context, fitted, judged_frame, train_frame
+from net_lab import TOGETHER, context, fitted, judged_frame, train_frame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.batches import EraBatches
 from numerai_lab.models.nets.epochs import doubled, held_out
@@ -273,7 +276,8 @@ def losses(params, outputs, frame):
     """Return the losses of two eras, and what the net learns of their rows."""
     from numerai_lab.models.contract import Said
 
-    labels = Labels.of(frame, context(targets=frame.target_names), params, Said(context()))
+    ctx = context(targets=frame.target_names)
+    labels = Labels.of(frame, ctx, params, Said(ctx), Processes())
     columns = labels.columns(frame)
     batches = EraBatches(
         frame,
@@ -358,3 +362,28 @@ def test_dropout_leaves_out_its_share_and_keeps_the_mean():
     assert torch.equal(values.grad, some.detach())
     assert not torch.equal(layer(values), some)
     assert layer.eval()(values) is values
+
+
+@pytest.mark.slow  # two processes that each import torch: some 10 s
+def test_two_processes_on_eras_of_their_own_give_the_weights_of_one(tmp_path):
+    frame = train_frame(n_eras=22, rows=40, missing=0.05)
+    alone, _ = fitted(TOGETHER, frame)
+    shared = {"size": 2, "rendezvous": str(tmp_path / "meet"), "folder": str(tmp_path)}
+    asked = "from net_lab import fit_a_shard; fit_a_shard"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"{asked}({rank}, **{shared!r})"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=200) for process in both] == [0, 0]
+    together = [MLP.load(tmp_path / str(rank)) for rank in (0, 1)]
+    expected = alone.predict(judged_frame())
+    for model in together:
+        apart = np.abs(model.predict(judged_frame()) - expected).max()
+        assert apart <= MLP.info.tolerance * expected.std()
+    first, second = (model.nets[0].state_dict() for model in together)
+    for name, weights in alone.nets[0].state_dict().items():
+        assert torch.equal(first[name], second[name])
+        assert torch.allclose(first[name], weights, rtol=0, atol=1e-5), name

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from numerai_lab.arrays import Float32
+from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext, Said
 from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.params import NetParams
+from numerai_lab.models.nets.processes import Processes
 
 _MOST_CLASSES = 10
 
@@ -42,8 +43,15 @@ class Labels:
     loss: str
 
     @classmethod
-    def of(cls, train: EraFrame, ctx: FitContext, params: NetParams, said: Said) -> Self:
-        """Learn means, deviations and classes of the targets from training rows.
+    def of(
+        cls,
+        train: EraFrame,
+        ctx: FitContext,
+        params: NetParams,
+        said: Said,
+        processes: Processes,
+    ) -> Self:
+        """Learn means, deviations and classes of the targets from the rows of all processes.
 
         Raises
         ------
@@ -58,31 +66,41 @@ class Labels:
                     where="model.params.auxiliary_targets",
                     fix="name it in data.targets, too",
                 )
-        columns = [train.target(name).astype(np.float64) for name in weights]
-        for name, column in zip(weights, columns, strict=True):
-            absent = int(np.isnan(column).sum())
+        found = []
+        for name in weights:
+            values, counts = _values(train.target(name), processes)
+            n = int(counts.sum())
+            absent = sum(processes.gathered(train.n_rows)) - n
             if absent:
-                said.note(f"{absent} of {len(column)} training rows lack {name}, and do not teach")
-            if absent == len(column) or np.nanmin(column) == np.nanmax(column):
+                said.note(f"{absent} of {n + absent} training rows lack {name}, and do not teach")
+            if len(values) < 2:
                 raise ModelError(
-                    f"target '{name}' has fewer than two values in the {len(column)} training "
+                    f"target '{name}' has fewer than two values in the {n + absent} training "
                     "rows: there is nothing to learn",
                     fix="choose another target, or more eras",
                 )
-        if params.loss != "cross_entropy":
-            classes = class_weights = None
-        else:
-            found = [_classes(name, c) for name, c in zip(weights, columns, strict=True)]
-            classes = tuple(values for values, _ in found)
-            power = params.class_weight_power
-            class_weights = tuple(_weights_of(counts, power) for _, counts in found)
+            if params.loss == "cross_entropy" and len(values) > _MOST_CLASSES:
+                raise ModelError(
+                    f"target '{name}' has {len(values)} values in the training rows, and "
+                    f"cross_entropy learns at most {_MOST_CLASSES} classes",
+                    where="model.params.loss",
+                    fix="write loss: mse, or choose a target in bins",
+                )
+            found.append((values, counts))
+        means = [float(np.average(values, weights=counts)) for values, counts in found]
+        variances = [
+            float(np.average((values - mean) ** 2, weights=counts))
+            for (values, counts), mean in zip(found, means, strict=True)
+        ]
+        in_classes = params.loss == "cross_entropy"
+        power = params.class_weight_power
         return cls(
             targets=tuple(weights),
             shares=tuple(weights.values()),
-            mean=tuple(float(np.nanmean(column)) for column in columns),
-            std=tuple(float(np.nanstd(column)) for column in columns),
-            classes=classes,
-            class_weights=class_weights,
+            mean=tuple(means),
+            std=tuple(float(np.sqrt(variance)) for variance in variances),
+            classes=tuple(tuple(v.tolist()) for v, _ in found) if in_classes else None,
+            class_weights=tuple(_weights_of(c, power) for _, c in found) if in_classes else None,
             loss=params.loss,
         )
 
@@ -186,17 +204,13 @@ def _decorrelation(values: Tensor, label: Tensor, weight: Tensor, batch: Batch) 
     return (1 - corr).mean(dim=1)
 
 
-def _classes(name: str, column: Any) -> tuple[tuple[float, ...], Any]:
-    """Return the values of a target, and how many rows have each."""
-    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
-    if len(values) > _MOST_CLASSES:
-        raise ModelError(
-            f"target '{name}' has {len(values)} values in the training rows, and cross_entropy "
-            f"learns at most {_MOST_CLASSES} classes",
-            where="model.params.loss",
-            fix="write loss: mse, or choose a target in bins",
-        )
-    return tuple(float(value) for value in values), counts
+def _values(column: Float32, processes: Processes) -> tuple[Float64, Float64]:
+    """Return the values of a target, ascending, and how many rows of all processes have each."""
+    mine = np.unique(column[~np.isnan(column)], return_counts=True)
+    parts = processes.gathered(mine)
+    values, place = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
+    counts = np.bincount(place, weights=np.concatenate([part[1] for part in parts]))
+    return values.astype(np.float64), counts.astype(np.float64)
 
 
 def _weights_of(counts: Any, power: float) -> tuple[float, ...]:

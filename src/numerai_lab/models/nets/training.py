@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import FitContext, Said
 from numerai_lab.models.nets.batches import Batch, EraBatches, unlabelled_batch
 from numerai_lab.models.nets.checkpoints import Checkpoint
@@ -79,6 +80,12 @@ class Fitting:
         written = params.epochs
         if written != "auto":
             return written
+        if self.processes.size > 1:
+            raise ModelError(
+                "epochs: auto holds out eras, and each process has only some of them",
+                where="model.params.epochs",
+                fix="write a number, such as one that a fit in one process has found",
+            )
         parts = held_out(frame.eras, self.ctx.purge_eras)
         if parts is None:
             self.said.aloud(
@@ -130,7 +137,8 @@ class Fitting:
         ctx = self.ctx
         seeds = {use: child_seed(ctx.seed, self.model.name, use, seed) for use in _USES}
         if going_on is None:
-            labels = Labels.of(frame, ctx, params, self.said if name == "net_0" else Said(ctx))
+            said = self.said if name == "net_0" else Said(ctx)
+            labels = Labels.of(frame, ctx, params, said, self.processes)
             torch.manual_seed(seeds["weights"])
             net = self.model.new_net(frame.n_features, labels.n_outputs).to(self.device)
             self.model.start(net, frame, ctx, self.said)
