@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -97,3 +98,12 @@ def files_and_choice(draw):
         "features": [f"feature_{i}" for i in draw(st.permutations(range(n_features)))],
         "require_label": draw(st.booleans()),
     }
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def parts(folder: Path) -> list[str]:
+    """Names of what downloads have begun."""
+    return sorted(path.name for path in folder.rglob(".*.part*"))

@@ -32,13 +32,6 @@ slots:
 """
 
 
-@pytest.fixture(scope="module")
-def server(tournament, forks):
-    found = StandIn.start(tournament, forks)
-    yield found
-    found.stop()
-
-
 @pytest.fixture(autouse=True)
 def surroundings(request, monkeypatch, tmp_path):
     """Point the command line at the stand-in, in a folder of its own."""

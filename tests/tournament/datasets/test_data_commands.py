@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from data_files import parts
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import DataError
 from numerai_lab.tournament.datasets import (
@@ -18,10 +19,6 @@ from numerai_lab.tournament.datasets import (
 from numerai_lab.tournament.server.api import Backoff
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
-
-
-def parts(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob(".*.part*"))
 
 
 def test_download_takes_what_the_experiment_needs(pointed, lab, tiny_config, tmp_path):

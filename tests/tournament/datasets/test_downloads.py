@@ -1,17 +1,16 @@
 """Downloads against the stand-in: only whole, checked files arrive, whatever the server does."""
 
-import hashlib
 import json
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 
+from data_files import parts, sha256
 from numerai_lab.data import LOCK_NAME, read_lock
 from numerai_lab.errors import MachineError
 from numerai_lab.tournament.datasets import check as check_
@@ -19,7 +18,7 @@ from numerai_lab.tournament.datasets import (
     download_files,
     fetch,
 )
-from numerai_lab.tournament.server.api import Tournament, Unavailable
+from numerai_lab.tournament.server.api import Unavailable
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
 
@@ -31,12 +30,6 @@ FAULTS = (
 
 
 NEXT_ROUND = "2026-03-04T12:05:00Z"
-
-
-@pytest.fixture
-def api(stand_in):
-    with Tournament(url=stand_in.url, timeout_seconds=20, sleep=lambda _: None) as tournament:
-        yield tournament
 
 
 @pytest.fixture
@@ -52,14 +45,6 @@ def get(api, tmp_path, said):
         return download_files(api, tmp_path, names or [TRAIN], say=said.append, **options)
 
     return call
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def parts(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob(".*.part*"))
 
 
 def test_a_file_arrives_whole_and_is_recorded(get, tmp_path, tournament):

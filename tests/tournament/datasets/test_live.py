@@ -1,12 +1,12 @@
 """The live file of the current round; names and versions; what is out of date."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from data_files import sha256
 from numerai_lab.data import LockedFile, read_lock
 from numerai_lab.errors import UserError
 from numerai_lab.tournament.datasets import check as check_
@@ -17,7 +17,7 @@ from numerai_lab.tournament.datasets import (
     place_of,
     stale_files,
 )
-from numerai_lab.tournament.server.api import Rejected, RoundNotOpen, Tournament, Unavailable
+from numerai_lab.tournament.server.api import Rejected, RoundNotOpen, Unavailable
 
 TRAIN, LIVE = "v5.3/train.parquet", "v5.3/live.parquet"
 
@@ -30,16 +30,6 @@ LISTED = [
     *(f"v5.10/{name}" for name in ("train.parquet", "features.json", "new_thing.parquet")),
     "readme.txt",
 ]
-
-
-@pytest.fixture
-def api(stand_in):
-    with Tournament(url=stand_in.url, timeout_seconds=20, sleep=lambda _: None) as tournament:
-        yield tournament
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_live_file_is_of_the_current_round(api, stand_in, tmp_path):

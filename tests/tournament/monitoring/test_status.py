@@ -17,17 +17,10 @@ from numerai_lab.checksums import read_sealed, write_sealed
 from numerai_lab.tournament import State, Tournament
 from numerai_lab.tournament.records.model_uploads import UploadRecord, write_upload
 from numerai_lab.tournament.records.record_files import Journal, Origin, Receipt
-from stand_in import KEYS, SECRET, StandIn
+from stand_in import KEYS, SECRET
 from tournament_runs import train_final
 
 ERAS = np.arange(157, 557, dtype=np.int32)
-
-
-@pytest.fixture(scope="module")
-def server(tournament, forks):
-    found = StandIn.start(tournament, forks)
-    yield found
-    found.stop()
 
 
 @pytest.fixture(scope="module")
