@@ -35,9 +35,9 @@ SMALL = [
     "threads=1",
     "compare_to=[]",
 ]
+NETS = ("mlp", "mixer", "era_set")
 FEW_TREES = {
-    "mlp": ["model.params.epochs=2"],
-    "mixer": ["model.params.epochs=2"],
+    **{net: ["model.params.epochs=2"] for net in NETS},
     "lgbm_ensemble": ["model.params.n_estimators=20"],
     "random_forest": ["model.params.n_estimators=20"],
     "extra_trees": ["model.params.n_estimators=20"],
@@ -49,7 +49,7 @@ FEW_TREES = {
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS = {"xgb_legacy_2018": "the 2018 tournament's sample"}
 if find_spec("torch") is None:
-    NEEDS |= dict.fromkeys(("mlp", "mixer"), "torch (make nets)")
+    NEEDS |= dict.fromkeys(NETS, "torch (make nets)")
 
 
 def settings(name: str) -> list[str]:

@@ -54,6 +54,7 @@ BUILT_IN = {
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
     "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),
     "mixer": BuiltIn("numerai_lab.models.nets.mixer:Mixer", extra="torch"),
+    "era_set": BuiltIn("numerai_lab.models.nets.era_set:EraSet", extra="torch"),
 }
 GIVEN = {
     "estimator": BuiltIn("numerai_lab.models.given:Estimator"),

@@ -6,6 +6,7 @@ KINDS = {
     "residual": "numerai_lab.models.combined.residual.runtime",
     "mlp": "numerai_lab.models.nets.mlp.runtime",
     "mixer": "numerai_lab.models.nets.mixer.runtime",
+    "era_set": "numerai_lab.models.nets.era_set.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }
