@@ -142,6 +142,8 @@ def _sentence(spot: Spot, error: Mapping[str, Any]) -> str:
         return f"write true or false ({_got(value)})"
     if get_origin(spot.annotation) is Literal and isinstance(value, str):
         return _unknown_choice("value", value, [str(v) for v in get_args(spot.annotation)])
+    if kind == "too_short" and error["ctx"]["actual_length"]:
+        return f"expected {expected}, got {error['ctx']['actual_length']}"
     if not expected:
         return f"{error['msg']}, {_got(value)}"
     return f"expected {expected}, {_got(value)}{_quoted_number(spot, value)}"

@@ -30,7 +30,7 @@ from numerai_lab.models import (
     members_of,
     models_within,
 )
-from numerai_lab.splits import Plan
+from numerai_lab.splits import Plan, purge_for
 
 _SPLIT: TypeAdapter[Split] = TypeAdapter(Split)
 _OWN_OF_DATA = ("targets", "optional_targets", "feature_set", "features")
@@ -267,13 +267,19 @@ def learnt_beside(experiment: Experiment) -> list[str]:
     return [] if experiment.label in own else [experiment.label]
 
 
-def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Plan) -> None:
+def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Plan) -> list[str]:
     """Refuse folds of which no earlier one tells anything about members.
 
-    Raises ConfigError.
+    Returns
+    -------
+    A sentence for each member whose labels look further ahead than the purge allows for.
+
+    Raises
+    ------
+    ConfigError : a blocked split, or one fold only.
     """
     if not members:
-        return
+        return []
     kind = resolved.experiment.model.type
     place = resolved.places.get("split.type") or resolved.places.get("split") or resolved.path
     where = f"{place} split.type"
@@ -291,6 +297,14 @@ def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Pla
             where=where,
             fix="use walk_forward with a smaller chunk_eras, or more eras",
         )
+    purge = min(fold.purge_eras for fold in plan.folds)
+    needs = {name: purge_for(longest_horizon(member)) for name, member in members.items()}
+    return [
+        f"member '{name}' learns labels that need a purge of {needed} eras, and split.purge_eras "
+        f"is {purge}: leave it out, and the purge follows the longest"
+        for name, needed in needs.items()
+        if needed > purge
+    ]
 
 
 def check_features(resolved: Resolved, members: Mapping[str, Resolved], dataset: Dataset) -> None:

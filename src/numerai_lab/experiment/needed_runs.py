@@ -8,7 +8,7 @@ from typing import Protocol
 
 from numerai_lab.config import Resolved, config_hash, validate_params
 from numerai_lab.data import Dataset, References, load_data
-from numerai_lab.errors import RunError
+from numerai_lab.errors import ConfigError, DataError, ModelError, RunError, SplitError
 from numerai_lab.experiment.judging import dataset_for, differs_from_variant, features_for
 from numerai_lab.experiment.member_configs import learnt_beside
 from numerai_lab.experiment.plan import Prepared
@@ -129,7 +129,8 @@ def ensure_run(
 
     Raises
     ------
-    RunError : another process works in its run.
+    RunError : another process works in its run. ConfigError, DataError, ModelError, SplitError :
+        what its training says, with the label.
     """
     run, stopped, own = _found(label, other, loaded, references, runs_dir, reporter, to_resume=True)
     if run is not None and (not final or _final_is_whole(run)):
@@ -143,7 +144,11 @@ def ensure_run(
     else:
         reporter.say(f"{label} has no run on these rows and folds yet, training it")
     rows = own or dataset_for(other, loaded)
-    return train(other, rows, run or stopped, final=final)
+    try:
+        return train(other, rows, run or stopped, final=final)
+    except (ConfigError, DataError, ModelError, SplitError) as error:
+        where = label if error.where is None else f"{label}, {error.where}"
+        raise type(error)(error.what, where=where, fix=error.fix) from None
 
 
 def _found(

@@ -179,11 +179,11 @@ def prepare(
     plan = plan_folds(experiment.split, dataset.frame.eras, horizon, scored, trains=trains)
     if experiment.label != main:
         plan = learnable_folds(plan, dataset.frame, experiment.label, main)
-    check_members(resolved, members, plan)
+    too_near = check_members(resolved, members, plan)
     check_features(resolved, members, dataset)
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
-    told = said_of_tuning(plan.folds, experiment.tuned)
+    told = [*too_near, *said_of_tuning(plan.folds, experiment.tuned)]
     if experiment.data.rows is not None:
         told.append(experiment.data.rows.said)
     plan = replace(plan, notes=(*plan.notes, *told))

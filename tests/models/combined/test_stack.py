@@ -78,6 +78,14 @@ def test_the_prior_draws_weights_towards_equal_ones_and_evidence_away():
     assert shares[-1] == pytest.approx(1 / 3, abs=0.01)
 
 
+def test_given_weights_are_taken_as_they_are():
+    members = out_of_fold(signal_and_noise(toy_frame(0)))
+    _, report, weights = fitted(members, weights={"a": 1.0, "b": 3.0, "c": 0.0})
+    assert weights == {"a": 0.25, "b": 0.75, "c": 0.0}
+    assert report.size == 2
+    assert set(fitted(members, weights="equal")[2].values()) == {1 / 3}
+
+
 def test_without_any_era_members_weigh_the_same_and_it_is_said():
     nothing = toy_frame(0).select_eras([])
     none = dict.fromkeys("abc", np.empty(0, dtype=np.float32))
