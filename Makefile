@@ -27,6 +27,7 @@ lint: $(READY)
 # Test modules are compiled once, also where the environment says not to keep bytecode.
 test test-slow test-very-slow: export PYTHONDONTWRITEBYTECODE =
 
+# Each worker has neighbouring files, which share what is made once; who is done takes of the other's.
 test: lint
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --durations=25
 

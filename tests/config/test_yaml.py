@@ -169,7 +169,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(params=st.dictionaries(texts, values, max_size=4))
 @example(params={"a": 1e-05, "b": 1e22, "c": "\u2028\x85\n", "d": "x" * 3000, "e": [[], {}]})
 def test_whatever_is_held_is_written_so_that_it_reads_the_same(tmp_path_factory, params):
