@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from numerai_lab.models.nets.batches import Batch
-from numerai_lab.models.nets.layers import Bins
+from numerai_lab.models.nets.layers import Bins, Dropout
 from numerai_lab.models.nets.mixer.params import MixerParams
 from numerai_lab.models.nets.mixer.runtime import EPSILON
 
@@ -84,7 +84,7 @@ class MixerBlock(nn.Module):
         self.wide = nn.Linear(channels, hidden)
         self.back = nn.Linear(hidden, channels)
         self.activation = nn.ReLU() if activation == "relu" else nn.GELU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, read: Tensor) -> Tensor:
         """Mix along the sequence, then across the channels."""
