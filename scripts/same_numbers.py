@@ -39,6 +39,13 @@ NETS = ("mlp", "mixer", "era_set")
 FEW_TREES = {
     **{net: ["model.params.epochs=2"] for net in NETS},
     "lgbm_ensemble": ["model.params.n_estimators=20"],
+    "lgbm_offsets": ["model.params.n_estimators=20"],
+    "lgbm_deep": [
+        *("model.params.n_estimators=20", "model.params.lightgbm={min_data_in_leaf: 100}"),
+    ],
+    "lgbm_deep_small": [
+        *("model.params.n_estimators=20", "model.params.lightgbm={min_data_in_leaf: 100}"),
+    ],
     "random_forest": ["model.params.n_estimators=20"],
     "extra_trees": ["model.params.n_estimators=20"],
     "ridge": [],

@@ -142,7 +142,7 @@ class LGBMEnsembleParams(HeadParams):
         "lightgbm.max_depth": {"tune": "int", "low": 3, "high": 8},
         "lightgbm.num_leaves": {"tune": "int", "low": 7, "high": 127, "log": True},
         "lightgbm.feature_fraction": {"tune": "float", "low": 0.05, "high": 1.0, "log": True},
-        "lightgbm.min_data_in_leaf": {"tune": "int", "low": 20, "high": 5000, "log": True},
+        "lightgbm.min_data_in_leaf": {"tune": "int", "low": 20, "high": 1000, "log": True},
     }
 
     preset: Literal["standard", "deep", "example", "custom"] = Field(
