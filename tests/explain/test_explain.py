@@ -174,6 +174,18 @@ def test_what_cannot_be_explained_is_one_sentence(lab, explained, asked, sentenc
     assert result.err.count("\n") == 1
 
 
+def test_what_a_config_expects_must_be_a_feature(lab, tmp_path, tournament):
+    config = tmp_path / "tiny.yaml"
+    config.write_text(TINY_CONFIG.format(folder=tournament) + "expect: {feature_000: 1}\n")
+    result = lab("train", config, "--plan")
+    assert result.code == 2
+    assert "expect.feature_000: 'feature_000' is not a feature of the experiment" in result.err
+    config.write_text(config.read_text().replace("feature_000: 1", "feature_0000: 2"))
+    result = lab("config", "check", config)
+    assert result.code == 2
+    assert "expect.feature_0000" in result.err
+
+
 def test_a_damaged_model_is_not_explained(lab, copied):
     model = copied / "folds" / "03" / "model" / "booster.ubj"
     model.write_bytes(model.read_bytes()[:-1])
@@ -212,12 +224,25 @@ def test_an_ensemble_is_explained_by_member_and_says_what_its_total_is(lab, tmp_
     head = text[: text.index("model:")]
     params = "{preset: custom, n_estimators: 4, weights: equal, seeds: 2, targets: [target]}"
     config = tmp_path / "members.yaml"
-    config.write_text(f"{head}model:\n  type: lgbm_ensemble\n  params: {params}\n")
+    expect = "expect: {feature_0000: +1, feature_0001: -1}\n"
+    config.write_text(f"{head}{expect}model:\n  type: lgbm_ensemble\n  params: {params}\n")
     assert lab("train", config, "--runs-dir", tmp_path / "runs", "-q").code == 0
     told = lab("explain", "members", "--runs-dir", tmp_path / "runs", *ALL).json
     names = [member["name"] for member in told["members"]]
     assert len(names) > 1
     assert any("blend of ranks, which is no sum" in note for note in told["notes"])
+    up, down = told["expected"]  # as its config says
+    assert (up["feature"], up["sign"], down["feature"], down["sign"]) == (
+        *("feature_0000", 1),
+        *("feature_0001", -1),
+    )
+    assert up["violated"] == [
+        era
+        for era, along in zip(told["by_era"]["eras"], up["along"], strict=True)
+        if along is not None and along < 0
+    ]
+    page = Path(told["page"]).read_text(encoding="utf-8")
+    assert "How far each feature goes the way expected" in page
     table = pq.read_table(told["table"]).to_pandas()
     assert set(table["member"]) == set(names)
     features = [name for name in table if name.startswith("feature_")]

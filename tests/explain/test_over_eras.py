@@ -88,7 +88,11 @@ def test_expectations_find_the_eras_against_them(over_eras):
     found = over_eras.expected({"steady": 1, "turns": 1, "idle": -1})
     assert [one["violated"] for one in found[::2]] == [[], []]
     assert found[1]["violated"] == list(range(2, 21, 2))
-    assert over_eras.expected({"steady": -1})[0]["violated"] == list(range(1, 21))
+    turned = over_eras.expected({"steady": -1})[0]
+    assert turned["violated"] == list(range(1, 21))
+    assert turned["along"] == [-value for value in found[0]["along"]]
+    assert max(turned["along"]) < 0
+    assert found[2]["along"] == [None] * 20 or min(found[2]["along"]) == 0
 
 
 def test_missing_values_have_no_direction():

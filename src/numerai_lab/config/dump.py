@@ -16,8 +16,9 @@ from numerai_lab.config.schema import Experiment
 from numerai_lab.config.spaces import Space, put
 from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 
-NOT_HASHED = {"question", "tune", "artefacts_dir"}
-"""Words for people, what is for `tune` alone, and a place: nothing that a run computes changes."""
+NOT_HASHED = {"question", "expect", "tune", "artefacts_dir"}
+"""Words for people, what is for `explain` or `tune` alone, and a place: nothing that a run computes
+changes."""
 ADDED = {"tuned", "train_on"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
 ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages"}

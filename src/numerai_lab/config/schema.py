@@ -472,6 +472,11 @@ class Experiment(Section):
     compare_to: list[str] = Field(
         default_factory=list, description="other experiments beside this config file, by name"
     )
+    expect: dict[str, Literal[-1, 1]] = Field(
+        default_factory=dict,
+        description="feature: +1 or -1, the direction in which it should move predictions, which "
+        "`numerai-lab explain` holds against every era; nothing is trained by it",
+    )
     tune: Tune | None = Field(None, description="how `numerai-lab tune` judges trials")
     tuned: Tuned | None = Field(None, description="where these values were found")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from numerai_lab.config import RESIDUAL, Experiment, Resolved, load_experiment, validate_params
 from numerai_lab.data import Dataset, load_data
-from numerai_lab.errors import DataError, ModelError
+from numerai_lab.errors import ConfigError, DataError, ModelError, did_you_mean
 from numerai_lab.experiment.member_configs import (
     check_features,
     check_members,
@@ -181,6 +181,7 @@ def prepare(
         plan = learnable_folds(plan, dataset.frame, experiment.label, main)
     too_near = check_members(resolved, members, plan)
     check_features(resolved, members, dataset)
+    _check_expected(resolved, dataset.frame.feature_names)
     for fold in plan.folds:
         check_dates(fold, dataset.era_dates)
     told = [*too_near, *said_of_tuning(plan.folds, experiment.tuned)]
@@ -193,6 +194,17 @@ def prepare(
     return Prepared(
         experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
     )
+
+
+def _check_expected(resolved: Resolved, features: Sequence[str]) -> None:
+    """Raise ConfigError where a direction is expected of what is no feature of the experiment."""
+    for name in resolved.experiment.expect:
+        if name not in features:
+            key = f"expect.{name}"
+            raise ConfigError(
+                f"'{name}' is not a feature of the experiment" + did_you_mean(name, features),
+                where=f"{resolved.places.get(key, resolved.path)} {key}",
+            )
 
 
 def files_made_with(params: BaseModel, plan: Plan) -> Mapping[str, Mapping[str, Any]]:

@@ -23,7 +23,8 @@ class ExplainOptions:
     rows : how many judged rows are explained. permute : how many features are shuffled.
     ids : single rows. eras : single eras.
     interactions : whether pairs of features are looked at, too, which takes long.
-    expect : feature -> 1 or -1, the direction in which it should move predictions.
+    expect : feature -> 1 or -1, the direction in which it should move predictions, beside what the
+        run's config expects.
     """
 
     runs_dir: Path

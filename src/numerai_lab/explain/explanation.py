@@ -94,6 +94,7 @@ def _explained(
     opened: OpenedFold, options: ExplainOptions, reporter: Reporter
 ) -> tuple[dict[str, Any], ContributionTable]:
     prepared, rows = opened.prepared, opened.rows
+    expect = {**prepared.experiment.expect, **options.expect}
     seed, target = prepared.experiment.seed, prepared.target
     bootstrap = prepared.experiment.scoring.bootstrap
     own_seed = child_seed(seed, "explain")
@@ -120,7 +121,7 @@ def _explained(
     order = [rows.feature_names.index(name) for name in _by_importance(opened, gains)]
     if way.attribute is not None:
         eras = _over_eras(opened, way.attribute, sample, facts, table, reporter)
-        facts |= eras.facts(intervals) | {"expected": eras.expected(options.expect)}
+        facts |= eras.facts(intervals) | {"expected": eras.expected(expect)}
         order = eras.order.tolist()
         top = [column for column in order[:TOP] if eras.adds(column)]
         facts["dependence"] = _dependence(eras, top, rows.feature_names, intervals)
@@ -141,6 +142,8 @@ def _explained(
         ]
     elif options.ids or options.eras or options.expect:
         raise RunError(way.notes[-1], where="--id, --era, --expect", fix="leave them out")
+    elif expect:
+        facts["notes"].append("what the config expects of features cannot be said without these")
     facts["permutation"] = _permuted(opened, order[: options.permute], intervals, reporter)
     return facts, table
 

@@ -141,7 +141,10 @@ class OverEras:
         return np.array(self._eras, dtype=np.int32)
 
     def expected(self, signs: Mapping[str, int]) -> list[dict[str, Any]]:
-        """Say in which eras a feature's direction is against the sign that was expected."""
+        """Say in which eras a feature's direction is against the sign that was expected.
+
+        `along` is by how much it goes the way expected in each era, None where it is constant.
+        """
         direction = np.array(self._direction)
         found = []
         for name, sign in signs.items():
@@ -153,6 +156,7 @@ class OverEras:
                     "sign": sign,
                     "eras": int(np.count_nonzero(~np.isnan(own))),
                     "violated": against.tolist(),
+                    "along": [_or_none(sign * value) for value in own],
                 }
             )
         return found

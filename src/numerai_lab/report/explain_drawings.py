@@ -88,16 +88,20 @@ def _bins_of(one: Mapping[str, Any], low: float, high: float) -> Html:
     return h("figure", title, drawing, h("div", *names, class_="names", aria_hidden="true"))
 
 
-def strips(by_era: Mapping[str, Any]) -> Html:
-    """Draw what each feature earned in each era: the sign by colour, the size by strength."""
-    eras, earned = by_era["eras"], by_era["earned"]
+def strips(eras: Sequence[int], series: Mapping[str, Sequence[float | None]], label: str) -> Html:
+    """Draw a number of each feature in each era: the sign by colour, the size by strength.
+
+    Parameters
+    ----------
+    series : feature -> its numbers, None where there is none. label : what they are.
+    """
     largest = max(
-        (abs(value) for row in earned.values() for value in row if value is not None), default=0.0
+        (abs(value) for row in series.values() for value in row if value is not None), default=0.0
     )
     if not largest:
-        return h("p", "Nothing was earned or lost in any era.", class_="note")
+        return h("p", "Nothing but 0 in any era.", class_="note")
     rows = []
-    for name, row in earned.items():
+    for name, row in series.items():
         cells = [
             h(
                 "rect",
@@ -124,5 +128,5 @@ def strips(by_era: Mapping[str, Any]) -> Html:
         )
         rows += [code(name), drawing]
     ends = h("div", h("span", f"era {eras[0]}"), h("span", f"era {eras[-1]}"), class_="ends")
-    label = f"What each feature earned, eras {era_span(eras[0], eras[-1])}"
-    return h("div", *rows, ends, class_="strips", role="group", aria_label=label)
+    said = f"{label}, eras {era_span(eras[0], eras[-1])}"
+    return h("div", *rows, ends, class_="strips", role="group", aria_label=said)

@@ -228,7 +228,8 @@ def _features(facts: Facts) -> Iterator[Html]:
         ]
         yield table("What is added beside the features", ["what", "size", "earned"], extra)
     yield h("h3", "Earned by era")
-    yield strips(facts["by_era"])
+    by_era = facts["by_era"]
+    yield strips(by_era["eras"], by_era["earned"], "What each feature earned")
     yield h("h3", "Contribution by value")
     yield bins(facts["dependence"])
     yield h(
@@ -296,6 +297,11 @@ def _expected(facts: Facts) -> Iterator[Html]:
     if said:
         yield h("h3", "Expectations")
         yield h("ul", *(h("li", breakable(sentence)) for sentence in said))
+        told = [one for one in facts["expected"] if one.get("along")]  # older ones have none
+        along = {one["feature"]: one["along"] for one in told}
+        if along:
+            words = "How far each feature goes the way expected"
+            yield strips(facts["by_era"]["eras"], along, words)
 
 
 def _single_parts(facts: Facts) -> Iterator[Html]:
