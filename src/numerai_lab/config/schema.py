@@ -414,9 +414,14 @@ class Tune(Section):
         description="inner folds: these eras are cut into one more part, each judged by a model "
         "of all before it, purged",
     )
+    aim: Aim = Field(
+        "corr",
+        description="what each judged era is scored by: corr; mmc or bmc, what is added to the "
+        "meta model or the benchmark; payout: corr and mmc with the multipliers of scoring.payout",
+    )
     score: Literal["mean", "sharpe_hac", "ci_low"] = Field(
         "mean",
-        description="of corr over the judged eras: its mean, its Sharpe corrected for "
+        description="of the aim over the judged eras: its mean, its Sharpe corrected for "
         "overlapping labels, or the lower end of the mean's 95 % interval",
     )
     prune: bool = Field(True, description="end trials that are surely worse after an early fold")

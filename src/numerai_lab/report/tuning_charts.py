@@ -17,7 +17,8 @@ from numerai_lab.report.charts import (
     bare_layout,
 )
 from numerai_lab.report.figures import number
-from numerai_lab.report.tuning_words import SCORES, Facts, short, value
+from numerai_lab.report.tuning_words import Facts, aim, short, value
+from numerai_lab.report.tuning_words import score as score_of
 
 Trials = Sequence[Mapping[str, Any]]
 
@@ -74,7 +75,7 @@ def _history(facts: Facts, complete: Trials) -> Chart:
     own = [trial["number"] for trial in complete]
     scores = np.array([trial["score"] for trial in complete])
     best = np.maximum.accumulate(scores)
-    score, at = SCORES[facts["score"]], facts["best"]["number"]
+    score, at = score_of(facts), facts["best"]["number"]
     traces = [
         _dots(complete, "trial", own, opacity=0.7),
         {
@@ -142,10 +143,14 @@ def _after(facts: Facts) -> Chart | None:
             }
         )
         ends.append(f"{name} {number(float(total[-1]) if len(total) else None, 2)}")
-    words = f"Sum of corr over the eras after those of the study. At the end: {', '.join(ends)}."
-    arranged = {**_alone("era", "sum of corr"), "hovermode": "x unified"}
+    what = f"sum of {aim(facts)}"
+    words = (
+        f"{what.capitalize()} over the eras after those of the study. At the end: "
+        f"{', '.join(ends)}."
+    )
+    arranged = {**_alone("era", what), "hovermode": "x unified"}
     figure = {"data": traces, "layout": arranged}
-    return Chart("after", "Cumulative corr after the study", words, figure, True)
+    return Chart("after", f"Cumulative {aim(facts)} after the study", words, figure, True)
 
 
 def _importance(facts: Facts) -> Chart | None:
@@ -186,7 +191,7 @@ def _slice(facts: Facts, place: int, complete: Trials) -> Chart | None:
         _dots(shown, "trial", [at(trial) for trial in shown], opacity=0.55),
         _dots([best], "best", [at(best)], size=13, symbol="diamond", color=BASELINE_COLOURS[0]),
     ]
-    score = SCORES[facts["score"]]
+    score = score_of(facts)
     arranged = _alone(html.escape(short(name)), score, legend=False, height=260)
     if category:
         arranged["xaxis"]["type"] = "category"

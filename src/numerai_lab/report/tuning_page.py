@@ -15,7 +15,8 @@ from numerai_lab.report.messages import banner
 from numerai_lab.report.plots import NO_SCRIPT, POLICY, asset, figure, scripts
 from numerai_lab.report.terminal import add_row, new_table
 from numerai_lab.report.tuning_charts import draw_tuning
-from numerai_lab.report.tuning_words import SCORES, Facts, share, short, space, value
+from numerai_lab.report.tuning_words import Facts, share, short, space, value
+from numerai_lab.report.tuning_words import score as score_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,7 +56,7 @@ def render_tuning(found: Facts) -> RenderableType:
 def _headline(found: Facts) -> str:
     best = found["best"]
     return (
-        f"{found['experiment']}: {SCORES[found['score']]} {number(best['score'])} in trial "
+        f"{found['experiment']}: {score_of(found)} {number(best['score'])} in trial "
         f"{best['number']}; {tuning_words.trials_of(found)}"
     )
 
@@ -66,7 +67,7 @@ def render_page(found: Facts) -> Html:
     charts = {chart.key: chart for chart in drawn}
     sections = ("parameters", "luck", "after", "trials", "facts")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
-    title = f"{found['experiment']}, tuned: {SCORES[found['score']]} "
+    title = f"{found['experiment']}, tuned: {score_of(found)} "
     body = (
         _header(found),
         _banner(found),
@@ -122,7 +123,7 @@ def _card(name: str, what: str, *below: str) -> Html:
 
 def _cards(found: Facts) -> Html:
     best, default, told, after = (found[key] for key in ("best", "default", "luck", "after"))
-    score = SCORES[found["score"]]
+    score = score_of(found)
     cards = [_card(f"{score}, tuned", number(best["score"]), f"trial {best['number']}")]
     if default is not None:
         gain = number(best["score"] - default["score"], signed=True)
@@ -211,9 +212,7 @@ def _trials(found: Facts) -> Html:
     unscored = sum(1 for trial in found["trials"] if trial["n_unscored"])
     said = [f"Failed: {reason}" for reason in reasons]
     if unscored:
-        said.append(
-            f"{unscored} trials have eras with constant predictions, which count as a corr of 0."
-        )
+        said.append(f"{unscored} trials have eras with constant predictions, which count as 0.")
     return h(
         "section",
         h("h2", "Trials"),
@@ -234,7 +233,7 @@ def _facts(found: Facts) -> Html:
     pairs = [
         ("tuned config", code(found["tuned_config"])),
         ("inner folds", folds),
-        ("score", SCORES[found["score"]]),
+        ("score", score_of(found)),
         ("sampler", ", ".join(f"{k} {v}" if k != "name" else v for k, v in sampler.items())),
         (
             "pruner",

@@ -10,10 +10,10 @@ from numerai_lab.report.figures import ABSENT, eras, interval, number, percent
 
 Facts = Mapping[str, Any]
 """What result.json of a study holds."""
-SCORES = {
-    "mean": "mean corr",
-    "sharpe_hac": "sharpe of corr, corrected for overlap",
-    "ci_low": "lower end of the 95 % interval of mean corr",
+_SCORES = {
+    "mean": "mean {}",
+    "sharpe_hac": "sharpe of {}, corrected for overlap",
+    "ci_low": "lower end of the 95 % interval of mean {}",
 }
 _VERDICTS = {
     "better": "the tuned values are better",
@@ -24,6 +24,17 @@ _VERDICTS = {
     "unclear": "no difference is proven",
     "unknown": "there is no interval",
 }
+
+
+def aim(facts: Facts) -> str:
+    """Say what each era was scored by."""
+    written = str(facts.get("aim", "corr"))  # results of a version that knew corr alone
+    return "corr and mmc as paid" if written == "payout" else written
+
+
+def score(facts: Facts) -> str:
+    """Say what trials were compared by."""
+    return _SCORES[facts["score"]].format(aim(facts))
 
 
 def short(name: str) -> str:
@@ -60,10 +71,10 @@ def luck(facts: Facts) -> list[str]:
         return ["One trial was judged on all inner folds: there is nothing to have chosen among."]
     said = [
         f"The best of the {told['n_trials']} trials that were judged on all inner folds has a mean "
-        f"corr {number(told['lead'], signed=True)} above the mean of them all. If all were equally "
-        f"good, the best of as many would lead by {number(told['by_luck'])} by luck alone, and by "
-        f"more than {number(told['by_luck_95'])} in 5 of 100 cases; a lead as large as this one "
-        f"has a probability of {number(told['p'], 3)}."
+        f"{aim(facts)} {number(told['lead'], signed=True)} above the mean of them all. If all were "
+        f"equally good, the best of as many would lead by {number(told['by_luck'])} by luck alone, "
+        f"and by more than {number(told['by_luck_95'])} in 5 of 100 cases; a lead as large as this "
+        f"one has a probability of {number(told['p'], 3)}."
     ]
     if told["p"] > 0.05:
         said.append("So the lead may well be luck: the trials do not differ provably.")
@@ -87,7 +98,7 @@ def after(facts: Facts) -> list[str]:
     said = [
         f"Both were fitted on eras up to {told['train_last']} and judged on "
         f"{eras(told['first_era'], told['last_era'])}, which the study never saw: tuned minus "
-        f"default {number(pair['mean_difference'], signed=True)} corr, 95 % interval "
+        f"default {number(pair['mean_difference'], signed=True)} {aim(facts)}, 95 % interval "
         f"{interval(pair['ci_low'], pair['ci_high'])}; {_VERDICTS[pair['verdict']]}."
     ]
     if pair["smallest_detectable"] is not None and pair["verdict"] == "unclear":

@@ -34,9 +34,17 @@ def compare_after(
     ):
         reporter.work(f"{name}, on eras after those of the study", unit)
         watch = Stopwatch()
-        found = judged_fold(prepared, fold, plan.references, reporter.progress, reporter.warn)
+        found = judged_fold(
+            prepared,
+            fold,
+            plan.references,
+            reporter.progress,
+            reporter.warn,
+            plan.how.aim,
+            plan.beside,
+        )
         corr[name] = found
-        reporter.done(f"mean corr {np.nanmean(found):.4f}", watch.seconds)
+        reporter.done(f"mean {plan.how.aim} {np.nanmean(found):.4f}", watch.seconds)
     experiment = plan.experiment
     told = paired(
         corr["tuned"],

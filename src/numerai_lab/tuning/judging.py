@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from numerai_lab.arrays import Float64
-from numerai_lab.config import Key, with_values
+from numerai_lab.config import Aim, Key, with_values
 from numerai_lab.data import References
 from numerai_lab.errors import ConfigError
 from numerai_lab.experiment import (
@@ -21,7 +21,7 @@ from numerai_lab.experiment import (
     purge_eras,
 )
 from numerai_lab.models import PREDICTION
-from numerai_lab.scoring import corr_per_era
+from numerai_lab.scoring import aim_per_era, payout_rule
 from numerai_lab.splits import Fold
 
 Progress = Callable[[int, int], None]
@@ -51,8 +51,14 @@ def judged_fold(
     references: References,
     progress: Progress,
     say: Callable[[str], None],
+    aim: Aim = "corr",
+    beside: str | None = None,
 ) -> Float64:
-    """Fit on a fold's training eras and return corr of each judged era.
+    """Fit on a fold's training eras and return what each judged era is scored by.
+
+    Parameters
+    ----------
+    beside : the column of `references` that the aim looks at.
 
     Returns
     -------
@@ -71,4 +77,7 @@ def judged_fold(
         model, rows, frame, fit.last_era, purge_eras(prepared), past=prepared.past
     )
     columns = judged_columns(detail, rows, prepared, references)
-    return corr_per_era(columns[PREDICTION], rows.target(prepared.target), rows.offsets)[:, 0]
+    other = None if beside is None else references.align(rows.ids, [beside])[beside]
+    target, days = rows.target(prepared.target), prepared.dataset.horizons[prepared.target]
+    rule = payout_rule(prepared.experiment.scoring.payout, days)
+    return aim_per_era(aim, columns[PREDICTION], target, rows.offsets, other, rule)[:, 0]

@@ -10,7 +10,13 @@ import numpy as np
 
 from numerai_lab.arrays import Eras
 from numerai_lab.config import Experiment, Key, Resolved, Space, Tune, config_hash, dotted
-from numerai_lab.data import Dataset, References, load_references
+from numerai_lab.data import (
+    META_MODEL,
+    Dataset,
+    References,
+    choose_benchmark,
+    load_references,
+)
 from numerai_lab.errors import ConfigError, SplitError
 from numerai_lab.experiment import (
     Here,
@@ -26,6 +32,8 @@ from numerai_lab.models import shipped_spaces
 from numerai_lab.splits import Fold, Plan, fold_after, inner_folds
 
 NO_REFERENCES = References((), False, (), {})
+MOSTLY = 0.8
+"""Share of an era's rows that the meta model or benchmark has to cover, as mmc and bmc ask for."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class StudyPlan:
     study : the experiment on the study's eras alone; its plan has the inner folds.
     after : the experiment on all eras but those of a test; its plan has the one fold that trains
         up to the study's last era and is judged on later ones. None where there are none.
-    references : predictions of others, where post-processing takes one out.
+    references : predictions of others, where post-processing takes one out, or the aim looks at
+        one. beside : the column that the aim looks at.
     """
 
     spaces: Mapping[Key, Space]
@@ -50,6 +59,7 @@ class StudyPlan:
     study: Prepared
     after: Prepared | None
     references: References
+    beside: str | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -87,6 +97,7 @@ class StudyPlan:
             "eras": [int(self.eras[0]), int(self.eras[-1])],
             "folds": [[int(f.judged[0]), int(f.judged[-1])] for f in self.folds],
             "score": self.how.score,
+            **({} if self.how.aim == "corr" else {"aim": self.how.aim, "beside": self.beside}),
             "prune": self.how.prune,
             "data": fingerprint(self.study.dataset, self.references),
         }
@@ -126,8 +137,42 @@ def plan_study(resolved: Resolved, reporter: Reporter) -> StudyPlan:
         after = replace(whole, dataset=dataset, plan=Plan((later,), ()))
     neutralize = experiment.neutralize
     by_benchmark = neutralize is not None and neutralize.against == "benchmark"
-    references = load_references(whole.dataset, reporter.say) if by_benchmark else NO_REFERENCES
-    return StudyPlan(spaces, own, _defaults(spaces, whole), how, study, after, references)
+    looked_at = by_benchmark or how.aim != "corr"
+    references = load_references(whole.dataset, reporter.say) if looked_at else NO_REFERENCES
+    beside = _beside(how, study, references)
+    return StudyPlan(spaces, own, _defaults(spaces, whole), how, study, after, references, beside)
+
+
+def _beside(how: Tune, study: Prepared, references: References) -> str | None:
+    """Return the column that the aim looks at, which must cover every judged era of the study.
+
+    Raises ConfigError.
+    """
+    if how.aim == "corr":
+        return None
+    if how.aim == "bmc":
+        name = choose_benchmark(study.experiment.scoring.benchmark, references.benchmarks)
+    else:
+        name = META_MODEL if references.has_meta_model else None
+    what = "benchmark" if how.aim == "bmc" else "meta model"
+    if name is None:
+        raise ConfigError(
+            f"aim {how.aim} looks at a {what}, and there is none",
+            where="tune.aim",
+            fix="get the file, or choose aim: corr",
+        )
+    rows = study.dataset.frame.select_eras(np.concatenate([f.judged for f in study.plan.folds]))
+    known = ~np.isnan(references.align(rows.ids, [name])[name])
+    lacking = [era for era, part in rows.iter_eras() if known[part].mean() < MOSTLY]
+    if lacking:
+        raise ConfigError(
+            f"aim {how.aim} looks at the {what}, which has less than 80 % of the rows in "
+            f"{len(lacking)} of the {rows.n_eras} eras that trials are judged on, first "
+            f"{lacking[0]}",
+            where="tune.aim",
+            fix="choose tune.eras whose judged eras it covers, or aim: corr",
+        )
+    return name
 
 
 def _spaces(resolved: Resolved, whole: Prepared) -> tuple[Mapping[Key, Space], bool]:

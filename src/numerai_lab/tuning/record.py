@@ -23,6 +23,8 @@ _WORDS = {
     "eras": "other eras",
     "folds": "other inner folds",
     "score": "another score",
+    "aim": "another aim",
+    "beside": "another benchmark",
     "prune": "another tune.prune",
     "data": "other data",
 }
@@ -73,7 +75,7 @@ def open_record(
     except NotAsWritten as error:
         raise RunError(str(error), where=str(path), fix=fix) from None
     theirs = found.get("identity", {})
-    other = [word for part, word in _WORDS.items() if theirs.get(part) != identity[part]]
+    other = [word for part, word in _WORDS.items() if theirs.get(part) != identity.get(part)]
     if other:
         raise RunError(
             f"holds a study of another config ({', '.join(other)})", where=str(folder), fix=fix

@@ -95,6 +95,7 @@ def write_result(
         "notice": plan.study.dataset.notice,
         "model": plan.experiment.model.type,
         "own_space": plan.own,
+        "aim": plan.how.aim,
         "score": plan.how.score,
         "target": plan.study.target,
         "horizon_days": plan.horizon_days,
@@ -165,7 +166,7 @@ def _header(facts: Mapping[str, Any]) -> list[str]:
         f"Tuned by `numerai-lab tune`: the best of {n['complete'] + n['pruned']} trials "
         f"({n['pruned']} of them pruned) on eras",
         f"{eras['first']}-{eras['last']} of target {facts['target']}: "
-        f"{facts['score']} {facts['best']['score']:.5f} of corr on inner folds.",
+        f"{facts['score']} {facts['best']['score']:.5f} of {facts['aim']} on inner folds.",
         "Scores on these eras are no test of it; later eras were never seen.",
     ]
     if facts["source"] == "synthetic":

@@ -29,13 +29,17 @@ def run_trial(
         prepared = with_tuned(plan.study, {key: trial.values[dotted(key)] for key in plan.spaces})
         for done, fold in enumerate(plan.folds):
             progress = _part_of(reporter, done, len(plan.folds))
-            found = judged_fold(prepared, fold, plan.references, progress, say)
+            found = judged_fold(
+                prepared, fold, plan.references, progress, say, plan.how.aim, plan.beside
+            )
             corr = np.concatenate([corr, found])
             if done + 1 == len(plan.folds) or not plan.how.prune:
                 continue
             if trial.surely_worse(_for_pruner(plan, found, fold.judged)):
                 _finish(trial, None, corr, watch)
-                return f"pruned after fold {done + 1} with corr {_no_gaps(corr).mean():.4f}"
+                return (
+                    f"pruned after fold {done + 1} with {plan.how.aim} {_no_gaps(corr).mean():.4f}"
+                )
         score = score_of(plan, corr)
     except (ConfigError, ModelError, SplitError) as error:
         reason = str(error).splitlines()[0]
@@ -70,7 +74,7 @@ def score_of(plan: StudyPlan, corr: Float64) -> float:
     ModelError : there is no such number, as of one prediction for all rows.
     """
     if np.isnan(corr).all():
-        raise ModelError("no judged era has a corr: the predictions are constant")
+        raise ModelError(f"no judged era has a {plan.how.aim}: the predictions are constant")
     experiment, how = plan.experiment, plan.how
     summary = summarize(
         _no_gaps(corr),
