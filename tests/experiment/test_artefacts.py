@@ -136,7 +136,7 @@ def test_workers_make_none():
     """Whatever else such a model asks for."""
     info = ModelInfo(summary="pretrains", unit="fits", artefacts=True)
     chosen = SimpleNamespace(model=SimpleNamespace(type="pre"))
-    prepared = SimpleNamespace(info=info, experiment=chosen, history_eras=0)
+    prepared = SimpleNamespace(info=info, experiment=chosen, label="target", target="target")
     executor = ClusterExecutor(SimpleNamespace(spec="local:2"))
-    with pytest.raises(UserError, match="makes artefacts, which are kept on one machine"):
+    with pytest.raises(UserError, match="makes artefacts, which folds hand on to one another"):
         executor.check(prepared, Reporter(quiet=True))

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from honest_model import Honest
-from numerai_lab.errors import UserError
-from numerai_lab.experiment import ClusterExecutor, Reporter, prepare, read_experiment
-from numerai_lab.models import ModelInfo, check_model
+from looking_model import Looks
+from numerai_lab.experiment import Reporter, prepare, read_experiment
+from numerai_lab.models import check_model
 from plugins import install_model
-
-
-class Looks(Honest):
-    """Least squares, which reports the eras it was shown without labels."""
-
-    info: ClassVar[ModelInfo] = ModelInfo(summary="looks around", unit="fits", unlabelled=True)
-
-    def fit(self, train, ctx):
-        report = super().fit(train, ctx)
-        seen = ctx.unlabelled
-        assert seen.target_names == ()
-        assert seen.feature_names == train.feature_names
-        trained = seen.between(int(train.eras[0]), int(train.eras[0]))
-        first = train.between(int(train.eras[0]), int(train.eras[0]))
-        details = {
-            "eras": seen.eras.tolist(),
-            "rows": np.diff(seen.offsets).tolist(),
-            "same": bool(set(first.ids.to_pylist()) <= set(trained.ids.to_pylist())),
-        }
-        return replace(report, details=details)
 
 
 @pytest.fixture
 def looks(tmp_path, monkeypatch, tournament):
     """Install the model; data whose last eras and some other rows have no label."""
-    install_model(tmp_path / "installed", "looks", f"{__name__}:Looks")
+    install_model(tmp_path / "installed", "looks", "looking_model:Looks")
     monkeypatch.syspath_prepend(tmp_path / "installed")
     data = tmp_path / "data"
     data.mkdir()
@@ -101,16 +77,6 @@ def test_labelled_rows_and_folds_are_those_of_any_other_model(looks, tiny_config
     for one, other in zip(mine.plan.folds, theirs.plan.folds, strict=True):
         assert np.array_equal(one.train, other.train)
         assert np.array_equal(one.judged, other.judged)
-
-
-def test_workers_do_not_read_such_rows(looks, tiny_config, tmp_path):
-    config = tmp_path / "looks.yaml"
-    config.write_text("extends: tiny.yaml\nname: looks\nmodel: {type: looks}\n")
-    with Reporter(quiet=True) as reporter:
-        prepared = prepare(read_experiment(str(config), None, ()), reporter, plan_only=True)
-    executor = ClusterExecutor(SimpleNamespace(spec="local:2"))
-    with pytest.raises(UserError, match="rows without labels, which workers do not read"):
-        executor.check(prepared, Reporter(quiet=True))
 
 
 def test_such_a_model_keeps_every_promise():

@@ -93,7 +93,7 @@ def lowest_corr(one, other):
     left, right = predictions(one), predictions(other)
     assert left["id"] == right["id"]
     eras = left["era"].to_numpy()
-    edges = [0, *(np.flatnonzero(np.diff(eras)) + 1), len(eras)]
+    edges = [0, *(np.flatnonzero(eras[1:] != eras[:-1]) + 1), len(eras)]
     values = [table["prediction"].to_numpy() for table in (left, right)]
     return min(
         np.corrcoef(values[0][a:b], values[1][a:b])[0, 1] for a, b in itertools.pairwise(edges)

@@ -138,14 +138,43 @@ def test_ttt_with_later_labels_is_one_task(train, cluster):
     assert predictions(there).equals(predictions(here))
 
 
-@pytest.mark.parametrize("target", ["Honest", "Together"])
-def test_a_model_that_this_package_does_not_know(train, cluster, tmp_path, monkeypatch, target):
+@pytest.fixture
+def installed(cluster, tmp_path, monkeypatch):
+    """Install a model of another package here and on the workers."""
+
+    def install(name, target):
+        folder = install_model(tmp_path / "installed", name, target)
+        monkeypatch.syspath_prepend(folder)
+        for place in (Path(__file__).parents[2] / "support", folder):
+            cluster.on_all(site.addsitedir, str(place))
+
+    return install
+
+
+@pytest.mark.parametrize("target", ["Looks", "LooksTogether"])
+def test_workers_read_rows_without_labels_by_themselves(train, cluster, installed, target):
+    installed(target.lower(), f"looking_model:{target}")
     model = f"model={{type: {target.lower()}}}"
-    folder = install_model(tmp_path / "installed", target.lower(), f"honest_model:{target}")
-    support = Path(__file__).parents[2] / "support"
-    monkeypatch.syspath_prepend(folder)
-    for place in (support, folder):
-        cluster.on_all(site.addsitedir, str(place))
+    here = train("here", *ONE_FOLD, model, final=True)
+    there = train("there", *ONE_FOLD, model, final=True, cluster=cluster)
+    for folder in ("folds/01", "final"):
+        mine, theirs = (
+            json.loads((run.path / folder / "fit.json").read_text())["details"]
+            for run in (here, there)
+        )
+        for name in ("eras", "rows", "means"):
+            assert mine[name] == theirs[name]
+    assert mine["eras"][-1] == 60  # 57 to 60 have no label
+    if target == "Looks":
+        assert predictions(there).equals(predictions(here))
+    else:
+        assert theirs["workers"] == 2
+
+
+@pytest.mark.parametrize("target", ["Honest", "Together"])
+def test_a_model_that_this_package_does_not_know(train, cluster, installed, target):
+    model = f"model={{type: {target.lower()}}}"
+    installed(target.lower(), f"honest_model:{target}")
     here = train("here", *ONE_FOLD, model, final=True)
     there = train("there", *ONE_FOLD, model, final=True, cluster=cluster)
     assert files(there) == files(here)

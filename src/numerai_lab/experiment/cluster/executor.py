@@ -49,14 +49,14 @@ class ClusterExecutor:
 
         Raises
         ------
-        UserError : one does not, with the worker and the path; or the model needs rows that
-            workers do not read.
+        UserError : one does not, with the worker and the path; or the model needs what
+            workers do not have.
         MachineError : no worker is left.
         """
         cluster = self.cluster
         lacking = {
-            "learns from rows without labels, which workers do not read": prepared.info.unlabelled,
-            "makes artefacts, which are kept on one machine": prepared.info.artefacts,
+            # what a later fold found would depend on which worker is first
+            "makes artefacts, which folds hand on to one another in order": prepared.info.artefacts,
             f"is trained on {prepared.label}, and workers read rows by the main target": (
                 prepared.label != prepared.target
             ),

@@ -15,7 +15,7 @@ from numerai_lab.arrays import Eras
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment.cluster import work
 from numerai_lab.experiment.cluster.predictions import FoldToPredict, SharedPrediction
-from numerai_lab.experiment.cluster.rows import read_rows, rows_by_era, rows_to_read
+from numerai_lab.experiment.cluster.rows import RowsToRead, read_rows, rows_by_era, rows_to_read
 from numerai_lab.experiment.cluster.workers import Call, Cluster, host_of
 from numerai_lab.experiment.plan import Prepared
 from numerai_lab.experiment.planned_fit import PlannedFit, fit_shape
@@ -87,14 +87,14 @@ def fit_one(
     else:
         parts = deal_eras(fit.train, n, fit.ctx.seed)
         reporter.say(f"cluster: the rows are spread over {len(parts)} of {n} workers")
-    stop = None if fit.stop is None else rows_to_read(prepared, fit.stop)
     # All workers have read their rows before the first one waits for another.
     trains = cluster.together(
         [(read_rows, rows_to_read(prepared, fit.train, part, drawn=True)) for part in parts]
     )
-    stops: list[Any] = [None] * len(parts)
-    if stop is not None:
-        stops = cluster.together([(read_rows, stop)] * len(parts))
+    stops, unlabelled = (
+        [None] * len(parts) if rows is None else cluster.together([(read_rows, rows)] * len(parts))
+        for rows in _beside(fit, prepared)
+    )
     first = cluster.workers[0]
     tracker = None
     if len(parts) > 1:
@@ -111,6 +111,7 @@ def fit_one(
             _weights_of(fit, part),
             tracker,
             host_of(worker),
+            unlabelled[i],
         )
         for i, (part, worker) in enumerate(zip(parts, cluster.workers, strict=False))
     ]
@@ -154,11 +155,13 @@ def fit_whole_folds(
                 work.fit_alone,
                 _task(cluster, fit, prepared),
                 rows_to_read(prepared, fit.train, drawn=True),
-                None if fit.stop is None else rows_to_read(prepared, fit.stop),
+                stop,
                 fit.ctx.weights,
+                unlabelled,
             ),
         )
         for i, (_, fit) in enumerate(fits)
+        for stop, unlabelled in [_beside(fit, prepared)]
     )
     models: dict[int, tuple[work.SavedModel, float]] = {}
     predictions: dict[int, SharedPrediction] = {}
@@ -209,6 +212,15 @@ def _task(cluster: Cluster, fit: PlannedFit, prepared: Prepared) -> work.Task:
     experiment = prepared.experiment
     threads = min(experiment.threads or cluster.threads, cluster.threads)
     return work.Task(experiment.model.type, prepared.params, fit.ctx.travelling(threads))
+
+
+def _beside(fit: PlannedFit, prepared: Prepared) -> tuple[RowsToRead | None, RowsToRead | None]:
+    """Describe the early-stopping rows and those without labels that go with the training rows."""
+    stop, known = fit.stop, fit.ctx.unlabelled
+    return (
+        None if stop is None else rows_to_read(prepared, stop),
+        None if known is None else rows_to_read(prepared, known, labelled=False),
+    )
 
 
 def _weights_of(fit: PlannedFit, eras: Eras) -> npt.NDArray[np.float32] | None:

@@ -43,7 +43,7 @@ class Task:
     Attributes
     ----------
     model : its name. params : its parameters.
-    ctx : without weights, early-stopping rows and world, which the worker adds.
+    ctx : without weights, world, early-stopping and unlabelled rows, which the worker adds.
     """
 
     model: str
@@ -95,6 +95,7 @@ def fit(
     weights: npt.NDArray[np.float32] | None,
     tracker: dict[str, Any] | None,
     host: str,
+    unlabelled: EraFrame | None = None,
     *,
     same_rows: bool = False,
 ) -> SavedModel:
@@ -106,6 +107,7 @@ def fit(
     Parameters
     ----------
     tracker : what `start_tracker` returned; None: there are no others. host : of this worker.
+    unlabelled : rows that the model may see without labels, all of them on each worker.
 
     Returns
     -------
@@ -117,6 +119,7 @@ def fit(
             task.ctx,
             weights=weights,
             stop=stop,
+            unlabelled=unlabelled,
             world=World() if same_rows else world,
             peers=world if same_rows else World(),
             progress=_reporter(),
@@ -137,11 +140,12 @@ def fit_alone(
     train: RowsToRead,
     stop: RowsToRead | None,
     weights: npt.NDArray[np.float32] | None,
+    unlabelled: RowsToRead | None = None,
 ) -> tuple[SavedModel, float]:
     """Fit a whole fold on this worker; also the seconds."""
     watch = Stopwatch()
-    stopping = None if stop is None else read_rows(stop)
-    return fit(task, read_rows(train), stopping, weights, None, ""), watch.seconds
+    stopping, more = (None if one is None else read_rows(one) for one in (stop, unlabelled))
+    return fit(task, read_rows(train), stopping, weights, None, "", more), watch.seconds
 
 
 def predict(

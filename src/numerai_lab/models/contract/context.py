@@ -76,11 +76,10 @@ class FitContext:
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.
 
-        Rows without labels and artefacts stay here (`info.unlabelled` and `info.artefacts` are
-        refused with workers), and so do members' predictions (what is made of them is fitted
-        here). The worker adds its own rows'
-        weights, the early-stopping rows that it reads by itself, whom it tells, and with whom it
-        fits.
+        Artefacts stay here (`info.artefacts` is refused with workers), and so do members'
+        predictions (what is made of them is fitted here). The worker adds its own rows' weights,
+        the early-stopping rows and those without labels, which it reads by itself, whom it tells,
+        and with whom it fits.
         """
         return replace(
             self,
