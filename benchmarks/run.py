@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 QUICK = (
+    "bench_nets.py 1 --mib 20 --threads 1",
     "bench_reading.py",
     "bench_ridge.py 1",
     "bench_scoring.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -95,7 +96,8 @@ class Fitting:
             return FALL_BACK
         rows, judged = frame.select_eras(parts.train), frame.select_eras(parts.judged)
         ctx = _without(self.ctx, frame, rows, judged)
-        inner = replace(self, ctx=ctx)
+        inner = copy(self)
+        inner.ctx = ctx
 
         def trial(epochs: int) -> float:
             total = self.done + (1 + params.seeds) * epochs
