@@ -163,6 +163,14 @@ def test_the_same_as_numerai_lab_predict_on_the_live_file(name, finals):
     np.testing.assert_allclose(theirs[ours.index], ours, rtol=0, atol=1e-9)
 
 
+def test_rows_that_tie_as_a_run_keeps_predictions_tie_in_a_bundle(finals):
+    predict_live = unpickled(finals("linear"))
+    live = pd.concat([live_frame(finals("linear"))] * 2, ignore_index=True)
+    values = predict_live.before_ranks(live)
+    assert values.dtype == np.float32
+    assert np.array_equal(predict_live(live)["prediction"], unit_ranks(values))
+
+
 def test_what_is_in_a_pickle(finals):
     """No numerai_lab, no pandas object, no path of this machine; modules of the container only."""
     data = build_bundle(finals("code_leaves"))

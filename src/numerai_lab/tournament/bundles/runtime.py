@@ -37,10 +37,14 @@ def make(
     """
 
     def before_ranks(live: pd.DataFrame) -> Array:
-        """Return what the model says of one era, before post-processing; float [n_rows]."""
+        """Return what the model says of one era, before post-processing; float32 [n_rows].
+
+        As a run keeps it, or rows that tie there would have ranks apart here.
+        """
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return predict_node(read_features(live, settings), settings["model"], arrays, kinds)
+        values = predict_node(read_features(live, settings), settings["model"], arrays, kinds)
+        return values.astype(np.float32)
 
     def predict_era(live: pd.DataFrame, benchmarks: pd.DataFrame | None) -> Array:
         values = before_ranks(live)
