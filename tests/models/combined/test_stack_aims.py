@@ -178,3 +178,20 @@ def test_keeps_the_promises_of_a_model():
 def test_an_aim_without_anything_to_decide_is_refused(more, said):
     with pytest.raises(ValidationError, match=said):
         params(aim="mmc", **more)
+
+
+@pytest.mark.parametrize("aim", ["mmc", "payout"])
+def test_a_stack_that_goes_on_keeps_its_aim(world, aim):
+    """Fitted on the first eras and then on the others, its weights are those of all."""
+    eras = world.rows.eras
+    _, whole, _ = fitted(world, aim=aim)
+    model, _, first = fitted(world.of(eras[:8]), aim=aim)
+    more = replace(world.of(eras[8:]), purge_eras=0)
+    ctx = replace(CONTEXT, members=more, purge_eras=0)
+    report = model.fit_more(more.rows, ctx, more.rows.n_eras)
+    found, expected = (
+        {one["member"]: one["weight"] for one in told.details["members"]}
+        for told in (report, whole)
+    )
+    assert found == pytest.approx(expected, abs=2e-6)
+    assert found != pytest.approx(first, abs=1e-4)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
-from numerai_lab.eraframe import EraFrame, FeatureArray
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined import blend, fit_weights
 from numerai_lab.models.contract import (
@@ -33,13 +31,18 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
+from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float, binning_bytes
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
 from numerai_lab.models.trees.lgbm_ensemble.members import Member, Trainer, list_members
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.trees.lgbm_ensemble.predicting import (
+    pooled_classes,
+    predict_each,
+    predict_rows,
+)
 from numerai_lab.splits import InnerPart, inner_parts
 
 
@@ -131,7 +134,7 @@ class LGBMEnsemble:
 
             def predict_part(part: InnerPart, judged: EraFrame) -> Float64:
                 boosters = trainer.fit(members, last_era=part.last_train_era, n_trees=rounds)
-                return _predict_each(boosters, of_members, judged)
+                return predict_each(boosters, of_members, judged)
 
             weights, oof_corr = fit_weights(
                 train, ctx.target, parts, len(members), predict_part, ctx.world
@@ -224,7 +227,7 @@ class LGBMEnsemble:
         self._trained.check(frame)
         predictions = np.empty(frame.n_rows, dtype=np.float32)
         for _, rows in frame.iter_eras():
-            members = _predict_rows(self._boosters, self._classes, frame.features[rows])
+            members = predict_rows(self._boosters, self._classes, frame.features[rows])
             predictions[rows] = blend(members, self._weights)
         return predictions
 
@@ -247,15 +250,9 @@ class LGBMEnsemble:
                 f"member {others[0]} learns another target than {target}, whose classes the "
                 "ensemble has no probabilities of"
             )
-
-        def sums(booster: lightgbm.Booster, rows: slice) -> npt.NDArray[Any]:
-            return np.asarray(booster.predict(as_float(frame.features[rows]), raw_score=True))
-
-        size = frame.n_rows, 4 * frame.n_features
-        each = [classes_of(self._classes[i], partial(sums, self._boosters[i]), *size) for i in kept]
-        shares = (self._weights[kept] / self._weights[kept].sum()).astype(np.float32)
-        total = sum(w * one.probabilities for w, one in zip(shares, each, strict=True))
-        return ClassProbabilities(each[0].values, np.asarray(total, dtype=np.float32))
+        shares = self._weights[kept] / self._weights[kept].sum()
+        boosters, classes = ([all_[i] for i in kept] for all_ in (self._boosters, self._classes))
+        return pooled_classes(boosters, classes, shares, frame)
 
     def save(self, folder: Path) -> None:
         """Write `members/NN.txt`, LightGBM's own format, and `meta.json` with the weights."""
@@ -374,35 +371,6 @@ class LGBMEnsemble:
 
 def _rounds_of(booster: lightgbm.Booster) -> int:
     return int(booster.num_trees() // booster.num_model_per_iteration())
-
-
-def _predict_rows(
-    boosters: Sequence[lightgbm.Booster],
-    classes: Sequence[Classes | None],
-    features: FeatureArray,
-) -> Float64:
-    """Predict rows with each booster, float64 [n_rows, n_boosters]."""
-    rows = as_float(features)
-    return np.column_stack(
-        [
-            booster.predict(rows)
-            if own is None
-            else own.expected(booster.predict(rows, raw_score=True))
-            for booster, own in zip(boosters, classes, strict=True)
-        ]
-    ).astype(np.float64, copy=False)
-
-
-def _predict_each(
-    boosters: Iterator[lightgbm.Booster], classes: list[Classes | None], frame: EraFrame
-) -> Float64:
-    """Predict with one booster after another as they are trained, era by era."""
-    predictions = np.empty((frame.n_rows, len(classes)))
-    for i, booster in enumerate(boosters):
-        for _, rows in frame.iter_eras():
-            one = _predict_rows([booster], classes[i : i + 1], frame.features[rows])
-            predictions[rows, i] = one[:, 0]
-    return predictions
 
 
 def _member_file(folder: Path, position: int) -> Path:
