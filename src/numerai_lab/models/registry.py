@@ -55,6 +55,7 @@ BUILT_IN = {
     "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),
     "mixer": BuiltIn("numerai_lab.models.nets.mixer:Mixer", extra="torch"),
     "era_set": BuiltIn("numerai_lab.models.nets.era_set:EraSet", extra="torch"),
+    "mtm": BuiltIn("numerai_lab.models.nets.mtm:MTM", extra="torch"),
 }
 GIVEN = {
     "estimator": BuiltIn("numerai_lab.models.given:Estimator"),

@@ -199,6 +199,37 @@ class EpochTrial(Shown):
     corr: Number = None
 
 
+class RebuiltGroup(Shown):
+    """Errors of a group of features that was rebuilt from the others, by three ways."""
+
+    name: str = "?"
+    features: int | None = None
+    net: Number = None
+    mean: Number = None
+    linear: Number = None
+
+
+class DrawnMask(Shown):
+    """How often a mask was drawn, and the share of the groups that it hid."""
+
+    mode: str = "?"
+    drawn: Number = None
+    hidden: Number = None
+
+
+class Pretraining(Shown):
+    """What a net learnt without labels before it was trained."""
+
+    rows: int | None = None
+    first: int | None = None
+    last: int | None = None
+    rows_per_second: Number = None
+    loss: list[Number] = Field(default_factory=list)
+    held_out: list[int] = Field(default_factory=list)
+    groups: list[RebuiltGroup] = Field(default_factory=list)
+    masks: list[DrawnMask] = Field(default_factory=list)
+
+
 class Training(Shown):
     """How a fold's nets were trained, as fit.json tells of it under `details.training`."""
 
@@ -207,6 +238,7 @@ class Training(Shown):
     rows_per_second: Number = None
     nets: list[TrainedNet] = Field(default_factory=list)
     trials: list[EpochTrial] = Field(default_factory=list)
+    pretraining: Pretraining | None = None
 
 
 class FitDetails(Shown):

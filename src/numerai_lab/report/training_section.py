@@ -8,6 +8,7 @@ from numerai_lab.report.charts import BASELINE_COLOURS, MODEL_COLOUR, Chart, bar
 from numerai_lab.report.figures import count, number
 from numerai_lab.report.markup import Html, h, table
 from numerai_lab.report.plots import figure
+from numerai_lab.report.pretraining_section import pretraining_tables
 from numerai_lab.report.record import Record
 from numerai_lab.report.run_shapes import Fit, Training
 
@@ -50,6 +51,7 @@ def training_section(record: Record, drawn: list[Chart]) -> Html:
         h("h2", "Training"),
         table("How nets were trained", head, rows, text_columns=3),
         _trials(told),
+        pretraining_tables(told),
         h("div", *(figure(chart, len(drawn) == 1) for chart in drawn), class_="charts"),
         id="training",
     )

@@ -7,6 +7,7 @@ KINDS = {
     "mlp": "numerai_lab.models.nets.mlp.runtime",
     "mixer": "numerai_lab.models.nets.mixer.runtime",
     "era_set": "numerai_lab.models.nets.era_set.runtime",
+    "mtm": "numerai_lab.models.nets.mtm.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }

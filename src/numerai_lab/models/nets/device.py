@@ -23,14 +23,15 @@ def computing(n_threads: int, device: torch.device) -> Iterator[None]:
     """
     if device.type == "cuda":  # read when cuBLAS starts; without it its sums vary
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    # use_deterministic_algorithms says the same to a compiler, too, whose import takes seconds
+    threads, mode = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.set_num_threads(n_threads or usable_cores())
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(deterministic)
+            torch.set_deterministic_debug_mode(mode)
             torch.set_num_threads(threads)
 
 
