@@ -16,6 +16,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import (
+    ClassProbabilities,
     Exported,
     FitContext,
     FitReport,
@@ -33,7 +34,8 @@ from numerai_lab.models.nets.kept import read_arrays, write_arrays
 from numerai_lab.models.nets.labels import Labels
 from numerai_lab.models.nets.loop import Curves
 from numerai_lab.models.nets.params import NetParams
-from numerai_lab.models.nets.training import Fitting, predict
+from numerai_lab.models.nets.runtime import class_shares
+from numerai_lab.models.nets.training import Fitting, computed, predict
 
 _FILE = "weights.npz"
 _GOING_ON = 0.1
@@ -177,6 +179,30 @@ class NetModel(ABC):
                 facts = self._labels.facts
                 total += predict(net, frame, facts, CPU, row_by_row=self.row_by_row)
         return (total / len(self._nets)).astype(np.float32)
+
+    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:  # noqa: ARG002
+        """Return the shares of the main target's classes, their mean over the nets.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or a number was learnt.
+        """
+        self._trained.check(frame)
+        assert self._labels is not None
+        learnt = self._labels.facts["classes"]
+        if learnt is None:
+            raise ModelError(
+                "the net learnt the target as a number, and gives no probabilities of classes",
+                fix="train it with loss: cross_entropy",
+            )
+        total = np.zeros((frame.n_rows, len(learnt[0])))
+        with computing(0, CPU):
+            for net in self._nets:
+                for rows, outputs in computed(net.eval(), frame, CPU, row_by_row=self.row_by_row):
+                    total[rows] += class_shares(outputs, len(learnt[0]))
+        shares: Float32 = (total / len(self._nets)).astype(np.float32)
+        return ClassProbabilities(tuple(learnt[0]), shares)
 
     def save(self, folder: Path) -> None:
         """Write `weights.npz`, arrays by name with their SHA-256, and `meta.json`."""

@@ -90,3 +90,9 @@ def main_target(outputs: Array, settings: dict[str, Any]) -> Array:
         classes = np.array(settings["classes"][0])
         values = softmax(outputs[..., : len(classes)]) @ classes
     return values if values.ndim == 1 else values.mean(axis=1)
+
+
+def class_shares(outputs: Array, n_classes: int) -> Array:
+    """Return the shares of the main target's classes, [n_rows, n_classes]; outputs as above."""
+    shares = softmax(outputs[..., :n_classes].astype(np.float64))
+    return shares if shares.ndim == 2 else shares.mean(axis=1)

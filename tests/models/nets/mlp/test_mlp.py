@@ -72,6 +72,19 @@ def test_a_binary_target_is_two_classes():
     assert model.nets[0].head.weight.shape[0] == 2
 
 
+def test_probabilities_of_classes_are_those_behind_the_prediction():
+    model, _ = fitted(FORMS[1])
+    frame = judged_frame()
+    told = model.predict_classes(frame.without_targets(), "target")
+    assert told.probabilities.shape == (frame.n_rows, len(told.values))
+    expected = told.probabilities @ np.array(told.values)
+    np.testing.assert_allclose(model.predict(frame), expected, atol=1e-6)
+    assert told.probabilities.std(axis=0).min() > 0
+    number, _ = fitted()
+    with pytest.raises(ModelError, match="the net learnt the target as a number"):
+        number.predict_classes(frame, "target")
+
+
 def test_seeds_are_averaged():
     one, _ = fitted()
     two, report = fitted({"seeds": 2})
