@@ -170,7 +170,7 @@ def test_profiles_of_the_current_directory_serve_configs_elsewhere(tree):
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        ("smal", "no such folder, YAML file or profile, did you mean 'small'?; profiles here: num"),
+        ("smal", "no such folder, YAML file or profile, did you mean 'small'?; profiles here: leg"),
         ("missing/folder", "--data missing/folder: no such folder, YAML file or profile; profiles"),
         ("", "no such folder, YAML file or profile"),
         ("a.parquet", "write a YAML profile with source: parquet"),

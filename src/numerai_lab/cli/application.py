@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +21,7 @@ from numerai_lab.cli import (
     explain,
     imports,
     models,
+    projects,
     tournament,
     tuning,
 )
@@ -31,7 +33,6 @@ app = typer.Typer(
     name="numerai-lab",
     help="Era-aware experiments for the Numerai tournament: from one YAML to a judged run.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -56,16 +57,26 @@ for command in COMMANDS:
     app.command()(command)
 app.add_typer(configs.app, name="config")
 app.add_typer(datasets.app, name="data")
+app.command()(projects.init)
 app.command("import")(imports.import_)
 app.command("dev-server")(dev_server.dev_server)
 
 
 def print_version(asked: bool) -> None:
-    """Print the version and stop, for --version."""
+    """Print the version and those of the libraries, and stop, for --version."""
     if asked:
+        import platform
         from importlib import metadata
 
         sys.stdout.write(f"numerai_lab {metadata.version('numerai_lab')}\n")
+        sys.stdout.write(f"python {platform.python_version()}\n")
+        wanted = [one for one in metadata.requires("numerai_lab") or () if '"dev"' not in one]
+        for name in dict.fromkeys(re.split(r"[^\w-]", one, maxsplit=1)[0] for one in wanted):
+            try:
+                told = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                told = "not installed"
+            sys.stdout.write(f"{name} {told}\n")
         raise typer.Exit
 
 

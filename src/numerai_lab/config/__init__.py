@@ -9,6 +9,7 @@ from numerai_lab.config.load import (
     read_section,
     validate_params,
 )
+from numerai_lab.config.project import start_project
 from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
 from numerai_lab.config.schema import (
     EXPERIMENT_NAME,
@@ -42,6 +43,7 @@ from numerai_lab.config.schema import (
     WalkForwardSplit,
     Weights,
 )
+from numerai_lab.config.shipped import beside, is_shipped, shipped_folder
 from numerai_lab.config.spaces import (
     ChoiceSpace,
     FloatSpace,
@@ -92,10 +94,12 @@ __all__ = [
     "Tuned",
     "WalkForwardSplit",
     "Weights",
+    "beside",
     "config_hash",
     "data_section",
     "dotted",
     "from_home",
+    "is_shipped",
     "json_schema",
     "load_experiment",
     "local_or_remote",
@@ -103,6 +107,8 @@ __all__ = [
     "read_section",
     "read_space",
     "resolved_yaml",
+    "shipped_folder",
+    "start_project",
     "validate_params",
     "with_values",
     "written_yaml",

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numerai_lab.config.shipped import SUFFIXES, beside, shipped_configs
 from numerai_lab.config.strict_yaml import Key, Layer, Place, parse
 from numerai_lab.errors import ConfigError, MachineError, did_you_mean
 
-SUFFIXES = (".yaml", ".yml")
 PROFILES = Path("configs/data")
 OWN_KEYS = ("name", "question")
 """What tells one experiment from another, and so is never inherited from a parent."""
@@ -86,7 +86,9 @@ def read_file(path: Path) -> tuple[Layer, str]:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         name = path.name if path.suffix in SUFFIXES else f"{path.name}.yaml"
-        hint = did_you_mean(name, _yaml_names(path.parent))
+        bare = path.name == str(path)
+        known = [*_yaml_names(path.parent), *(_shipped_names() if bare else [])]
+        hint = did_you_mean(name, known)
         raise ConfigError(f"no such file{hint}", where=where) from None
     except OSError as error:
         raise MachineError(f"cannot be read ({error.strerror})", where=where) from None
@@ -104,6 +106,11 @@ def read_file(path: Path) -> tuple[Layer, str]:
         what = f"expected keys with values (key: value), the file holds {kind}"
         raise ConfigError(what, where=f"{where}:1")
     return layer, text
+
+
+def _shipped_names() -> list[str]:
+    folder = shipped_configs()
+    return [] if folder is None else _yaml_names(folder)
 
 
 def _yaml_names(folder: Path) -> list[str]:
@@ -143,22 +150,24 @@ def _parent(child: Path, named: Any, place: Place) -> Path:
     if not isinstance(named, str) or not named:
         raise ConfigError("extends: expected the name of one file", where=str(place))
     parent = Path(os.path.normpath(child.parent / named))
+    if parent.parent == child.parent:
+        parent = beside(parent.parent, parent.name)
     if parent.suffix not in SUFFIXES and not parent.is_file():
         parent = parent.with_name(parent.name + ".yaml")
     if not parent.is_file():
-        hint = did_you_mean(parent.name, _yaml_names(parent.parent))
+        hint = did_you_mean(parent.name, [*_yaml_names(parent.parent), *_shipped_names()])
         raise ConfigError(f"extends: no such file {parent}{hint}", where=str(place))
     return parent
 
 
-def read_profile(named: str, beside: Path = PROFILES) -> Layer:
+def read_profile(named: str, own: Path = PROFILES) -> Layer:
     """Resolve `--data` to a layer over the `data` section.
 
     Parameters
     ----------
     named : a folder in Numerai's layout, a YAML file that holds a data section, or the name
-        of such a file in the folder `beside` or in `configs/data/`.
-    beside : where the experiment keeps its profiles.
+        of such a file in the folder `own`, in `configs/data/`, or among those that are shipped.
+    own : where the experiment keeps its profiles.
 
     Raises
     ------
@@ -181,7 +190,8 @@ def read_profile(named: str, beside: Path = PROFILES) -> Layer:
             what = f"expected a folder, a YAML file or a profile, got the file {path.name}"
             raise ConfigError(what, where=f"--data {named}")
         return _data_section(path)
-    folders = [beside, PROFILES]
+    shipped = shipped_configs()
+    folders = [own, PROFILES, *([] if shipped is None else [shipped / "data"])]
     for folder in folders if path.name == named else []:
         candidate = folder / f"{named}.yaml"
         if candidate.is_file():

@@ -19,6 +19,7 @@ from numerai_lab.config.layers import (
 )
 from numerai_lab.config.messages import explain
 from numerai_lab.config.schema import Data, Experiment
+from numerai_lab.config.shipped import found_config, is_shipped
 from numerai_lab.config.spaces import LEFT_OUT, Space, find_spaces, put
 from numerai_lab.config.strict_yaml import Key, Layer, Place, Problem, dotted
 from numerai_lab.errors import ConfigError, ModelError
@@ -64,9 +65,10 @@ def load_experiment(
 
     Parameters
     ----------
-    path : the YAML file. Its `extends` names one parent beside it; `name` and `question` are
-        its own, and a file without a name is called after itself. Other paths in a config are
-        relative to the current directory.
+    path : the YAML file, or a name that is looked for in `configs/` and among the shipped ones. Its
+        `extends` names one parent beside it, or a shipped one; `name` and `question` are its own,
+        and a file without a name is called after itself. Other paths in a config are relative to
+        the current directory.
     data : a folder in Numerai's layout, a YAML file with a data section, or a profile's name.
     overrides : `KEY=VALUE` texts, VALUE in YAML.
     params_of : also check `model.params`, against the class this gives for `model.type`.
@@ -77,12 +79,21 @@ def load_experiment(
     ConfigError
         With every mistake of the config in one message, each with its place.
     """
-    path = Path(path)
+    asked = Path(path)
+    path = found_config(asked)
     layer, raw = read_with_parents(path)
     if data is not None:
         layer = lay(layer, read_profile(data, path.parent / "data"))
     overriding = read_overrides(overrides)
     notes = left_out(layer.value, overriding.value)
+    if path != asked:
+        notes = (f"there is no file {asked}: {path} is meant", *notes)
+    parents = {Path(place.source) for place in layer.places.values()} - {path}
+    notes += tuple(
+        f"extends: {one.name} is {one}, which comes with numerai_lab"
+        for one in sorted(parents)
+        if is_shipped(one, path)
+    )
     layer = lay(layer, overriding)
 
     places = _by_name(layer, Place(str(path)))

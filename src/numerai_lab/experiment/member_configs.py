@@ -16,6 +16,8 @@ from numerai_lab.config import (
     ModelSection,
     Resolved,
     Split,
+    beside,
+    is_shipped,
     load_experiment,
     resolved_yaml,
     validate_params,
@@ -58,7 +60,7 @@ def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
     notes: list[str] = []
 
     def written_out(choice: MemberChoice, key: str) -> MemberChoice:
-        path = resolved.path.parent / str(choice.from_)
+        path = beside(resolved.path.parent, str(choice.from_))
         where = f"{resolved.places.get(key, resolved.path)} {key}"
         if not path.is_file():
             known = sorted(p.name for p in resolved.path.parent.glob("*.yaml"))
@@ -77,6 +79,8 @@ def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
             )
         other = load_experiment(path, params_of=lambda name: get_model(name).Params)
         other = with_members(other, chain)
+        if is_shipped(path, resolved.path):
+            notes.append(f"from: {path.name} is {path}, which comes with numerai_lab")
         notes.extend(f"{path.name}: {note}" for note in other.notes)
         notes.extend(_not_used(other, resolved, path.name))
         return _as_choice(other, choice, where)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.config import Resolved, config_hash
+from numerai_lab.config import Resolved, config_hash, is_shipped
 from numerai_lab.data import Dataset, References, load_references
 from numerai_lab.disclosure import for_others
 from numerai_lab.errors import RunError, UserError
@@ -139,6 +139,9 @@ def train(
             name: aligned_baseline(resolved, name, options.data)
             for name in prepared.experiment.compare_to
         }
+        for name, other in named.items():
+            if is_shipped(other.path, resolved.path):
+                reporter.say(f"compare_to: {name} is {other.path}, which comes with numerai_lab")
 
         def train_other(
             other: Resolved, dataset: Dataset | None, run: RunDir | None = None, *, final: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from numerai_lab.config import Resolved, validate_params
+from numerai_lab.config import Resolved, beside, validate_params
 from numerai_lab.data import Dataset, chosen_features
 from numerai_lab.errors import ConfigError, did_you_mean
 from numerai_lab.experiment.member_configs import learnt_beside
@@ -19,7 +19,7 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
     split, seed, device and scoring become the parent's, so that only the model differs.
     """
     folder = parent.path.parent
-    path = folder / f"{name}.yaml"
+    path = beside(folder, f"{name}.yaml")
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.yaml"))
         raise ConfigError(
