@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from numerai_lab.cli.options import Config, DataOption, Json, Quiet, SetOption
+from numerai_lab.cli.options import RUNS, Config, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import SYNTHETIC, emit, kept, show
 from numerai_lab.errors import check_name
 
@@ -29,6 +29,7 @@ def tune(
     ] = None,
     data: DataOption = None,
     overrides: SetOption = None,
+    runs_dir: RunsDir = RUNS,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="where studies are kept")
     ] = Path("studies"),
@@ -47,13 +48,13 @@ def tune(
     from numerai_lab.tuning import tune as search
 
     seconds = None if time is None else parse_duration(time, "--time")
-    for folder in (studies_dir, out, data):
+    for folder in (runs_dir, studies_dir, out, data):
         check_name(folder)
     resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
     name = f"{resolved.experiment.name}.yaml"
     target = Path(config).parent / "tuned" / name if out is None else out
     options = TuneOptions(
-        studies_dir, target, trials, seconds, shlex.join(["numerai-lab", *sys.argv[1:]])
+        studies_dir, target, trials, seconds, shlex.join(["numerai-lab", *sys.argv[1:]]), runs_dir
     )
     with Reporter(quiet=quiet) as reporter:
         found = search(resolved, options, reporter)

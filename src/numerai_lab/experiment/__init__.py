@@ -36,7 +36,10 @@ from numerai_lab.experiment.judging import (
     without,
 )
 from numerai_lab.experiment.live import with_earlier_eras
+from numerai_lab.experiment.member_references import judged_references
+from numerai_lab.experiment.member_runs import out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.needed_runs import ensure_members
 from numerai_lab.experiment.opened import OpenedFold, open_fold
 from numerai_lab.experiment.plan import (
     Prepared,
@@ -99,6 +102,7 @@ __all__ = [
     "continue_run",
     "data_facts",
     "data_identity",
+    "ensure_members",
     "era_bound",
     "evaluate",
     "evaluate_test",
@@ -111,6 +115,7 @@ __all__ = [
     "import_predictions",
     "judge_predictions",
     "judged_columns",
+    "judged_references",
     "list_runs",
     "load_final",
     "locked",
@@ -118,6 +123,7 @@ __all__ = [
     "neutralize_and_rank",
     "open_cluster",
     "open_fold",
+    "out_of_fold",
     "plan_fit",
     "predict_eras",
     "predict_final",

@@ -74,7 +74,13 @@ def judged_fold(
     model.fit(fit.train, fit.ctx)
     rows = frame.select_eras(fold.judged)
     detail = predict_eras(
-        model, rows, frame, fit.last_era, purge_eras(prepared), past=prepared.past
+        model,
+        rows,
+        frame,
+        fit.last_era,
+        purge_eras(prepared),
+        members=None if prepared.members is None else prepared.members.predictions_of(rows),
+        past=prepared.past,
     )
     columns = judged_columns(detail, rows, prepared, references)
     other = None if beside is None else references.align(rows.ids, [beside])[beside]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,10 @@ from numerai_lab.experiment import (
     prepare,
     purge_eras,
 )
+from numerai_lab.files import sha256_of
 from numerai_lab.models import shipped_spaces
 from numerai_lab.splits import Fold, Plan, fold_after, inner_folds
+from numerai_lab.tuning.members import check_members_stay, member_folds, with_finished_members
 
 NO_REFERENCES = References((), False, (), {})
 MOSTLY = 0.8
@@ -100,11 +103,22 @@ class StudyPlan:
             **({} if self.how.aim == "corr" else {"aim": self.how.aim, "beside": self.beside}),
             "prune": self.how.prune,
             "data": fingerprint(self.study.dataset, self.references),
+            **self._members(),
         }
 
+    def _members(self) -> dict[str, Any]:
+        """Return what members predicted, as hashes; nothing for a model without any."""
+        runs = self.study.member_runs
+        found = {name: sha256_of(run.predictions_path) for name, run in runs.items()}
+        return {"members": found} if found else {}
 
-def plan_study(resolved: Resolved, reporter: Reporter) -> StudyPlan:
+
+def plan_study(resolved: Resolved, reporter: Reporter, runs_dir: Path = Path("runs")) -> StudyPlan:
     """Load the data and decide all that a study is decided by.
+
+    Parameters
+    ----------
+    runs_dir : where the runs of members are, for a model made of some.
 
     Raises
     ------
@@ -113,32 +127,41 @@ def plan_study(resolved: Resolved, reporter: Reporter) -> StudyPlan:
     """
     whole = prepare(resolved, reporter)
     experiment = whole.experiment
-    if whole.member_configs:
-        raise ConfigError(
-            f"model {experiment.model.type} is made of the predictions of other runs, which inner "
-            "folds do not have",
-            where=str(resolved.path),
-            fix="tune the configs of its members",
-        )
     spaces, own = _spaces(resolved, whole)
     how = experiment.tune or Tune()
+    neutralize = experiment.neutralize
+    by_benchmark = neutralize is not None and neutralize.against == "benchmark"
+    looked_at = by_benchmark or how.aim != "corr" or whole.member_configs
+    references = load_references(whole.dataset, reporter.say) if looked_at else NO_REFERENCES
+    if whole.member_configs:
+        check_members_stay(spaces, resolved)
+        whole = with_finished_members(whole, references, runs_dir, reporter)
     dataset, first_test = _before_test(whole)
     chosen = _study_eras(how, dataset.frame.eras, first_test)
     first, last = int(chosen[0]), int(chosen[-1])
     purge = purge_eras(whole)
-    folds = inner_folds(experiment.split, chosen, purge, how.folds)
+    given = whole.members
+    folds = (
+        inner_folds(experiment.split, chosen, purge, how.folds)
+        if given is None
+        else member_folds(whole, chosen)
+    )
     # trials are given a dataset that ends where the study does: there is nothing later to see
-    study = replace(whole, dataset=_between(dataset, first, last), plan=Plan(folds, ()))
+    study = replace(
+        whole,
+        dataset=_between(dataset, first, last),
+        plan=Plan(folds, ()),
+        members=None if given is None else given.of(chosen),
+    )
     files_made_with(study.params, study.plan)  # what knows too much is told before the first trial
     check_memory(study, Here())
     later = fold_after(experiment.split, dataset.frame.eras, last, purge)
     after = None
+    if later is not None and given is not None:
+        predicted = later.judged[np.isin(later.judged, given.rows.eras)]
+        later = replace(later, judged=predicted) if len(predicted) else None
     if later is not None:
         after = replace(whole, dataset=dataset, plan=Plan((later,), ()))
-    neutralize = experiment.neutralize
-    by_benchmark = neutralize is not None and neutralize.against == "benchmark"
-    looked_at = by_benchmark or how.aim != "corr"
-    references = load_references(whole.dataset, reporter.say) if looked_at else NO_REFERENCES
     beside = _beside(how, study, references)
     return StudyPlan(spaces, own, _defaults(spaces, whole), how, study, after, references, beside)
 

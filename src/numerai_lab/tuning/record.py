@@ -27,6 +27,7 @@ _WORDS = {
     "beside": "another benchmark",
     "prune": "another tune.prune",
     "data": "other data",
+    "members": "other runs of members",
 }
 """Parts of a study's identity, as the sentence about another study names them."""
 

@@ -33,6 +33,7 @@ class TuneOptions:
         `DEFAULT_TRIALS`, or without end where `seconds` is given.
     seconds : no trial begins after so many; None: no limit.
     command : the command line, for the record.
+    runs_dir : where the runs of members are, for a model made of some.
     """
 
     studies_dir: Path
@@ -40,6 +41,7 @@ class TuneOptions:
     trials: int | None = None
     seconds: float | None = None
     command: str = ""
+    runs_dir: Path = Path("runs")
 
     @property
     def most_trials(self) -> int | None:
@@ -63,7 +65,7 @@ def tune(resolved: Resolved, options: TuneOptions, reporter: Reporter) -> Result
         no trial that finished. ConfigError, DataError, SplitError, UserError : as reading.
     """
     need_optuna()
-    plan = plan_study(resolved, reporter)
+    plan = plan_study(resolved, reporter, options.runs_dir)
     folder = options.studies_dir / plan.experiment.name
     with contextlib.ExitStack() as held:
         with waiting_lock(folder / ".lock", lambda: reporter.say(f"waiting for {folder}")):
