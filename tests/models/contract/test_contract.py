@@ -106,6 +106,7 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         artefacts=Artefacts(Path(), "", 3, {}, None, 30, print),
         n_threads=16,
         unfinished=Path("unfinished"),
+        feature_sets={"small": ("feature_a",)},
         progress=lambda *_: None,
         pace=lambda _: None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -51,6 +51,8 @@ class FitContext:
     say : call with a sentence the user must see (a fall-back, a dropped column).
     world : the workers that fit this model together; the training rows are then the eras of one
         of them, `stop` is the same on each. Alone unless `info.in_parts`.
+    feature_sets : every set of features by name, in the order of features.json, cut to the
+        features that the data have; those trained on need not be among them.
     peers : the workers that hold the same rows and share the work out, as a `MemberModel` can.
     """
 
@@ -65,6 +67,7 @@ class FitContext:
     members: Members | None = None
     artefacts: Artefacts | None = None
     unfinished: Path | None = None
+    feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0
     progress: Callable[[int, int], None] = _silent

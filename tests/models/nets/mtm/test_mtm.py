@@ -201,6 +201,10 @@ def test_groups_share_the_features_out_and_say_so():
     )
     with pytest.raises(ModelError, match="none of the 1 features in groups is among the 8"):
         fitted(frame, groups={"a": ["x"]})
+    ctx = context(feature_sets=groups)
+    assert fitted(frame, ctx, groups=["b", "a"])[0].own["groups"][0]["columns"] == [3, 5]
+    with pytest.raises(ModelError, match="the data have no set of features 'd'"):
+        fitted(frame, ctx, groups=["a", "d"])
 
 
 def test_features_that_correlate_are_clustered():
@@ -240,7 +244,7 @@ extends: tiny.yaml
 name: masked
 model:
   type: mtm
-  params: {epochs: 1, width: 8, hidden: 8, heads: 2, n_groups: 3, pretrain_epochs: 1}
+  params: {epochs: 1, width: 8, hidden: 8, heads: 2, groups: [small, medium], pretrain_epochs: 1}
 """
 
 
@@ -253,7 +257,7 @@ def test_a_run_shows_the_twin_and_what_was_pretrained(lab, tiny_config, tmp_path
     page = (run / "report.html").read_text()
     assert "same net, not pretrained" in page
     assert "Error of what was rebuilt, by group" in page
-    for name in ("cluster_1", "cluster_2", "cluster_3", "reference"):
+    for name in ("small", "medium", "other", "reference"):
         assert f">{name}</th>" in page
     told = json.loads((run / "folds" / "01" / "fit.json").read_text())
     (used,) = told["artefacts"]

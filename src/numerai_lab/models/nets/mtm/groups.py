@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import Said
 from numerai_lab.models.nets.runtime import MIDDLE, N_BINS, era_bins
 
@@ -66,6 +66,20 @@ def named_groups(
         f"group, {len(left)} in none form '{OTHER}', {absent} named are not trained on"
     )
     return kept
+
+
+def sets_named(
+    wanted: Sequence[str], sets: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """Return some of the data's sets of features; raises ModelError where there is none so."""
+    unknown = [name for name in wanted if name not in sets]
+    if unknown:
+        raise ModelError(
+            f"the data have no set of features '{unknown[0]}'" + did_you_mean(unknown[0], sets),
+            where="model.params.groups",
+            fix="name sets of features.json, or write {NAME: [FEATURE, ...]}",
+        )
+    return {name: sets[name] for name in wanted}
 
 
 def clustered_groups(train: EraFrame, n: int, seed: int, said: Said) -> list[Group]:

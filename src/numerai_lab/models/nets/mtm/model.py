@@ -24,7 +24,12 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.labels import Labels
-from numerai_lab.models.nets.mtm.groups import check_bins, clustered_groups, named_groups
+from numerai_lab.models.nets.mtm.groups import (
+    check_bins,
+    clustered_groups,
+    named_groups,
+    sets_named,
+)
 from numerai_lab.models.nets.mtm.masks import draw
 from numerai_lab.models.nets.mtm.module import MaskedNet
 from numerai_lab.models.nets.mtm.params import MTMParams
@@ -106,8 +111,12 @@ class MTM(NetModel):
         ModelError : no group has a feature, or features are no bins from 0 to 4.
         """
         check_bins(train)
-        if self.params.groups != "correlation":
-            self.own["groups"] = named_groups(train.feature_names, self.params.groups, said)
+        wanted = self.params.groups
+        if isinstance(wanted, list):
+            named = sets_named(wanted, ctx.feature_sets)
+            self.own["groups"] = named_groups(train.feature_names, named, said)
+        elif isinstance(wanted, dict):
+            self.own["groups"] = named_groups(train.feature_names, wanted, said)
         elif Processes().size > 1:
             raise ModelError(
                 "groups: correlation looks at all eras, and each process has only some of them",

@@ -25,11 +25,11 @@ class MTMParams(NetParams):
         "pretrain_epochs": {"tune": "choice", "choice": [0, 1, 3]},
     }
 
-    groups: Literal["correlation"] | dict[str, list[str]] = Field(
+    groups: Literal["correlation"] | list[str] | dict[str, list[str]] = Field(
         "correlation",
-        description="groups of features, a token each: {NAME: [FEATURE, ...]}, where a feature in "
-        "several belongs to the first, and those in none form `other`; correlation: clusters of "
-        "their correlation within eras",
+        description="groups of features, a token each: names of sets of features.json, or {NAME: "
+        "[FEATURE, ...]}; a feature in several belongs to the first, and those in none form "
+        "`other`. correlation: clusters of their correlation within eras",
     )
     n_groups: Count = Field(16, description="clusters of `groups: correlation`")
     width: Count = Field(64, description="numbers of a token; a multiple of heads")
