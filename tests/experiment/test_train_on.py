@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 
 from numerai_lab.cli import run as run_lab
-from numerai_lab.config import Synthetic
+from numerai_lab.config import RESIDUAL, Synthetic, config_hash
 from numerai_lab.data import generate_tournament
-from numerai_lab.experiment.training_label import residuals
+from numerai_lab.errors import ConfigError
+from numerai_lab.experiment import read_experiment
+from numerai_lab.experiment.member_configs import member_experiments
+from numerai_lab.experiment.training_label import check_train_on, residuals
 from numerai_lab.models import get_model
 from numerai_lab.models.conformance.toy import TARGETS, toy_frame
 from numerai_lab.scoring import gaussian_rank_per_era
@@ -239,3 +242,33 @@ def test_a_member_learns_an_average_and_the_stack_purges_for_it(train):
     facts = json.loads((member / "manifest.json").read_text())
     assert facts["data"]["targets"] == ["mean_60"]
     assert json.loads((member / "scores.json").read_text())["target"] == "target"
+
+
+def test_a_models_file_says_what_a_member_learns(folder):
+    (folder / "rest.yaml").write_text(
+        (folder / "plain.yaml").read_text().replace("name: plain", "name: rest")
+        + "train_on: residual_of_benchmark\n"
+    )
+    stack = folder / "of_files.yaml"
+    members = "{a: {from: plain.yaml}, b: {from: rest.yaml}}"
+    stack.write_text(
+        "extends: plain.yaml\nname: of_files\n"
+        f"model: {{type: stack, params: {{members: {members}}}}}\n"
+    )
+    resolved = read_experiment(str(stack), None, ())
+    params = get_model("stack").Params.model_validate(resolved.experiment.model.params)
+    found = member_experiments(resolved, params)
+    assert [found[name].experiment.label for name in "ab"] == ["target", RESIDUAL]
+    assert config_hash(found["a"].experiment) != config_hash(found["b"].experiment)
+
+
+@pytest.mark.parametrize("kind", ["online", "looking back"])
+def test_models_that_are_shown_labels_otherwise_are_refused(kind, folder):
+    resolved = read_experiment(str(folder / "plain.yaml"), None, ("train_on=mean_60",))
+    ttt = get_model("xgb_ttt")
+    written = {
+        "online": {"adapt": {"strength": "online"}},
+        "looking back": {"auxiliary": {"task": "era_forecast"}},
+    }[kind]
+    with pytest.raises(ConfigError, match="and these are of the main target; leave train_on out"):
+        check_train_on(resolved.experiment, ttt(ttt.Params.model_validate(written)))

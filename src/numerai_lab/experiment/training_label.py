@@ -38,8 +38,8 @@ def check_train_on(experiment: Experiment, model: Model) -> None:
     why = None
     if model.info.needs_members:
         why = "learns weights from what members predict"
-    elif isinstance(model, OnlineModel) and model.online:
-        why = "goes on learning from labels of judged eras as they become known"
+    elif isinstance(model, OnlineModel):  # whether it is online is known after its fit
+        why = "may go on learning from labels of judged eras as they become known"
     elif history_eras_of(model):
         why = "is shown the labels of earlier eras when it predicts"
     if why is not None:
