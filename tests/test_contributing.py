@@ -38,10 +38,10 @@ def my_package(tmp_path, monkeypatch):
 
 
 def test_the_example_is_listed_keeps_every_promise_and_runs(my_package, lab, tiny_config, tmp_path):
-    assert "mean             mean of the features, a control\n" in lab("models").out
-    checked = lab("models", "mean", "--check")
-    assert checked.out == "mean keeps every promise of the protocol\n", checked.err
-    config = tmp_path / "mean.yaml"
+    assert "signs            features added up with the sign they have\n" in lab("models").out
+    checked = lab("models", "signs", "--check")
+    assert checked.out == "signs keeps every promise of the protocol\n", checked.err
+    config = tmp_path / "signs.yaml"
     written = block("yaml")
     assert "extends: xgb.yaml" in written
     config.write_text(written.replace("xgb.yaml", "tiny.yaml").replace("[xgb]", "[tiny]"))
@@ -51,8 +51,8 @@ def test_the_example_is_listed_keeps_every_promise_and_runs(my_package, lab, tin
 
 
 def test_the_example_runs_at_numerai(my_package, tournament, container, tmp_path):
-    train_final(tmp_path, tournament, "mean", model="{type: mean, params: {shrink: 0.5}}")
-    final = load_final(find_final("latest:mean", tmp_path / "runs"))
+    train_final(tmp_path, tournament, "signs", model="{type: signs, params: {least: 0.001}}")
+    final = load_final(find_final("latest:signs", tmp_path / "runs"))
     bundle = export(
         final,
         check=True,

@@ -108,4 +108,4 @@ def test_the_model_of_the_contributing_guide_keeps_the_promises(tmp_path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     import guide_model
 
-    check_model(guide_model.MeanModel)
+    check_model(guide_model.Signs)

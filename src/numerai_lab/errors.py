@@ -64,6 +64,13 @@ class MachineError(LabError):
     """The machine's fault, not the user's: a full disk, no memory, no permission. Exit code 1."""
 
 
+def in_one_line(error: Exception, longest: int = 200) -> str:
+    """Say what another library raised: its kind and its first line, without tables or dumps."""
+    lines = str(error).strip().splitlines() or [""]
+    text = lines[0] if len(lines[0]) <= longest else f"{lines[0][:longest]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def check_name(path: object) -> None:
     """Check that a path is UTF-8, which is all that Arrow, XGBoost and LightGBM can open.
 

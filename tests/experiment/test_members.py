@@ -292,4 +292,6 @@ def test_sections_of_a_members_file_that_give_way_are_told(mine, lab):
     Path("other.yaml").write_text(OTHER + "split: {chunk_eras: 5, train_step: 2}\n")
     result = lab("train", "stack.yaml", "--plan")
     assert result.code == 0
-    assert "of other.yaml gives way to this experiment's: split" in result.err
+    assert (
+        "of the members' files gives way to this experiment's: split (of other.yaml)" in result.err
+    )

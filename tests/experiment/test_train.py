@@ -313,3 +313,18 @@ def test_compare_to_an_unknown_experiment(lab, tiny_config, tmp_path):
     assert result.code == 2
     assert "no experiment 'tinny'" in result.err
     assert "did you mean 'tiny'" in result.err
+
+
+def test_a_quick_look_takes_every_fourth_era_under_a_name_of_its_own(lab, tiny_config, tmp_path):
+    asked = ("train", tiny_config, "--quick", "--runs-dir", tmp_path / "runs")
+    result = lab(*asked, "--json")
+    assert result.code == 0, result.err
+    run = run_of(result.json)
+    assert run.parent.name == "tiny.quick"
+    eras = pd.read_parquet(run / "predictions.parquet")["era"].astype(int).unique()
+    assert set((eras - 1) % 4) == {0}
+    assert "--quick: every 4th era alone is trained on and judged" in result.err
+    final = lab(*asked, "--final")
+    assert (final.code, "a first look, and no model to go live" in final.err) == (2, True)
+    twice = lab(*asked, "--set", "data.eras.step=2")
+    assert (twice.code, "data.eras.step is 2 already" in twice.err) == (2, True)

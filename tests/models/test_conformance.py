@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -192,6 +193,37 @@ def test_an_honest_model_passes():
 def test_a_broken_promise_is_found(broken):
     with pytest.raises(ModelError, match=BROKEN[broken]):
         check_model(broken)
+
+
+class AddsUpEras(Honest):
+    def values(self, frame):
+        shift = 0.5 if frame.n_eras == 1 else 0.0
+        return super().values(frame) + shift * (frame.eras[0] % 2 == 0)
+
+
+class RaisesATable(Honest):
+    def fit(self, train, ctx):
+        raise ValueError("no fit\n" + str(np.zeros((50, 8))))
+
+
+def test_a_broken_promise_is_told_with_how_far_where_and_why():
+    with pytest.raises(ModelError) as caught:
+        check_model(AddsUpEras)
+    (line,) = [one for one in str(caught.value).splitlines() if "an era stands alone" in one]
+    found = re.search(
+        r"(\d+) of (\d+) predictions differ, by up to 5.0e-01, \S+ of their standard deviation, in "
+        r"era (\d+) \(most: row \d+, id \S+\); usually predict computes something over all rows",
+        line,
+    )
+    assert found, line
+    assert found[1] == found[2]
+    assert int(found[3]) % 2 == 0
+
+
+def test_what_a_model_raises_is_told_without_its_tables():
+    with pytest.raises(ModelError) as caught:
+        check_model(RaisesATable)
+    assert str(caught.value).endswith("- fits and predicts: raises ValueError: no fit")
 
 
 def test_all_broken_promises_are_listed_at_once():

@@ -64,6 +64,10 @@ def train(
         ),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="a first look: every 4th era, as an experiment NAME.quick"),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,6 +82,7 @@ def train(
         fold_facts,
         open_cluster,
         prepare,
+        quickly,
         read_experiment,
         told_how_to_go_on,
         told_of_seeds,
@@ -91,11 +96,12 @@ def train(
         raise UserError("only goes with --continue", where="--amount")
     if (config is None) == (parent is None):
         raise UserError("give a CONFIG, or --continue RUN (which has its own)")
-    own_config = overrides or run_dir or resume or final or plan or cluster or seeds is not None
+    own_config = overrides or run_dir or resume or final or plan or cluster or quick
+    own_config = own_config or seeds is not None
     if parent is not None and own_config:
         raise UserError(
             "makes a new run of a run's own config: --set, --run-dir, --resume, --final, --seeds, "
-            "--plan and --cluster do not go with it",
+            "--quick, --plan and --cluster do not go with it",
             where="--continue",
         )
     if seeds is not None and (run_dir or plan):
@@ -107,7 +113,11 @@ def train(
         )
     for folder in (runs_dir, run_dir, data):
         check_name(folder)
+    if quick and final:
+        raise UserError("is a first look, and no model to go live", where="--quick")
     resolved = None if config is None else read_experiment(config, data, tuple(overrides or ()))
+    if quick and resolved is not None:
+        resolved = quickly(resolved)
     with contextlib.ExitStack() as held:
         reporter = Reporter(quiet=quiet)
         held.enter_context(told_how_to_go_on(reporter, final=final))
@@ -196,6 +206,12 @@ def evaluate(
             help="also r2, rmse, mae, log_loss, accuracy or macro_f1 per era; may be repeated",
         ),
     ] = None,
+    neutralize: Annotated[
+        float | None,
+        typer.Option(
+            "--neutralize", metavar="SHARE", help="judge with so much of all features taken out"
+        ),
+    ] = None,
     test: Annotated[
         bool,
         typer.Option(
@@ -226,7 +242,12 @@ def evaluate(
         None if last is None else era_bound(last, "--to"),
         tuple(dict.fromkeys(extra or ())),
         shlex.join(["numerai-lab", *sys.argv[1:]]),
+        neutralize,
     )
+    if test and neutralize is not None:
+        raise UserError(
+            "judges otherwise than --test, and does not go with it", where="--neutralize"
+        )
     specs: list[str | None] = [*what] if what else [None]
     with Reporter(quiet=quiet) as reporter:
         how = evaluate_test if test else judge_again

@@ -47,6 +47,7 @@ from numerai_lab.experiment.plan import (
     fold_facts,
     prepare,
     purge_eras,
+    quickly,
     read_experiment,
 )
 from numerai_lab.experiment.planned_fit import plan_fit
@@ -130,6 +131,7 @@ __all__ = [
     "predict_members",
     "prepare",
     "purge_eras",
+    "quickly",
     "read_experiment",
     "read_explanations",
     "read_predictions",

@@ -58,6 +58,7 @@ def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
     model_class = get_model(resolved.experiment.model.type)
     params = validate_params(model_class.Params, resolved)
     notes: list[str] = []
+    given_way: dict[str, dict[str, None]] = {}
 
     def written_out(choice: MemberChoice, key: str) -> MemberChoice:
         path = beside(resolved.path.parent, str(choice.from_))
@@ -82,12 +83,21 @@ def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
         if is_shipped(path, resolved.path):
             notes.append(f"from: {path.name} is {path}, which comes with numerai_lab")
         notes.extend(f"{path.name}: {note}" for note in other.notes)
-        notes.extend(_not_used(other, resolved, path.name))
+        for section in _not_used(other, resolved):
+            given_way.setdefault(section, {})[path.name] = None
         return _as_choice(other, choice, where)
 
     found = _replaced(params, written_out, "model.params")
     if found is params:
         return resolved
+    if given_way:
+        alike: dict[str, list[str]] = {}
+        for section, names in given_way.items():
+            alike.setdefault(", ".join(sorted(names)), []).append(section)
+        notes += [
+            f"of the members' files gives way to this experiment's: {', '.join(sections)} (of {of})"
+            for of, sections in alike.items()
+        ]
     written = found.model_dump(mode="json", by_alias=True, exclude_unset=True)
     model = resolved.experiment.model.model_copy(update={"params": written})
     experiment = resolved.experiment.model_copy(update={"model": model})
@@ -156,22 +166,19 @@ def _said(other: Resolved, key: str) -> bool:
     return any(place == key or place.startswith(f"{key}[") for place in other.places)
 
 
-def _not_used(other: Resolved, parent: Resolved, name: str) -> list[str]:
-    """Say which sections of a member's file give way to the experiment's."""
+def _not_used(other: Resolved, parent: Resolved) -> list[str]:
+    """Return which sections of a member's file give way to the experiment's."""
 
     def rest(experiment: Experiment, section: str, own: tuple[str, ...]) -> dict[str, Any]:
         written = getattr(experiment, section).model_dump(mode="json")
         return {key: value for key, value in written.items() if key not in own}
 
     sections = {"data": (*_OWN_OF_DATA, "store"), "split": _OWN_OF_SPLIT, "scoring": ()}
-    differ = [
+    return [
         section
         for section, own in sections.items()
         if rest(other.experiment, section, own) != rest(parent.experiment, section, own)
     ]
-    if not differ:
-        return []
-    return [f"of {name} gives way to this experiment's: {', '.join(differ)}"]
 
 
 def member_experiments(resolved: Resolved, params: BaseModel) -> dict[str, Resolved]:

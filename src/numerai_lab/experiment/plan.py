@@ -139,6 +139,33 @@ def read_experiment(
     return with_members(resolved)
 
 
+QUICK_STEP = 4
+"""Eras are weeks and labels reach four of them ahead: in between there is little that is new."""
+
+
+def quickly(resolved: Resolved) -> Resolved:
+    """Return an experiment for a first look: on every 4th era, under a name of its own.
+
+    Raises ConfigError where the config takes a part of the eras already.
+    """
+    experiment = resolved.experiment
+    if experiment.data.eras.step != 1:
+        raise ConfigError(
+            f"data.eras.step is {experiment.data.eras.step} already",
+            where=resolved.places.get("data.eras.step", str(resolved.path)),
+            fix="leave --quick out",
+        )
+    name = f"{experiment.name}.quick"
+    eras = experiment.data.eras.model_copy(update={"step": QUICK_STEP})
+    rows = experiment.data.model_copy(update={"eras": eras})
+    told = (
+        f"--quick: every {QUICK_STEP}th era alone is trained on and judged, as experiment {name}: "
+        "a first look, whose intervals are wider"
+    )
+    changed = experiment.model_copy(update={"name": name, "data": rows})
+    return replace(resolved, experiment=changed, notes=(*resolved.notes, told))
+
+
 def prepare(
     resolved: Resolved,
     reporter: Reporter,

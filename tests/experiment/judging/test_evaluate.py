@@ -203,3 +203,17 @@ def test_a_run_on_files_at_urls_is_judged_again(lab, tournament, tmp_path):
     again = lab("evaluate", run)
     assert again.code == 0, again.err
     assert (run / "scores.json").read_bytes() == scores
+
+
+def test_a_run_is_judged_neutralised_without_a_fit(lab, trained, tournament):
+    before = trained["scores"]["prediction"]
+    asked = ("evaluate", trained["run_dir"], "--json", "--neutralize")
+    half, whole = (lab(*asked, share).json["scores"] for share in ("0.5", "1"))
+    exposures = [one["prediction"]["exposure_rms"]["mean"] for one in (half, whole)]
+    assert before["exposure_rms"]["mean"] > exposures[0] > exposures[1]
+    was = half["before_neutralization"]["corr"]["mean"]
+    assert was == pytest.approx(before["corr"]["mean"], abs=1e-6)
+    told = json.loads(Path(trained["run_dir"], "scores.json").read_text())
+    assert "before_neutralization" not in told["scores"]  # nothing is written
+    wrong = lab("evaluate", trained["run_dir"], "--neutralize", "2")
+    assert (wrong.code, "--neutralize: 2 is not from 0 to 1" in wrong.err) == (2, True)

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Data, Experiment, Scoring, data_section
 from numerai_lab.data import Dataset, References, load_data, load_references
-from numerai_lab.errors import RunError
+from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.judging.class_scores import Find, classes_of_run, with_class_scores
 from numerai_lab.experiment.judging.era_bounds import EraBound, era_number
 from numerai_lab.experiment.judging.extra_scores import check_extra
 from numerai_lab.experiment.judging.judge import Judged, judge
 from numerai_lab.experiment.judging.planned_again import data_as_read
+from numerai_lab.experiment.judging.postprocess import BEFORE, without
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.judging.variants import variants_of
 from numerai_lab.experiment.records import (
@@ -50,6 +51,7 @@ class EvaluateOptions:
     first, last : eras, both included: numbers, or dates where eras have dates.
     extra : names of scores on demand, shown beside the others; see `extra_scores`.
     command : the command line, for the count of looks at test eras.
+    neutralize : take so much of all features out of the predictions first; None: nothing.
     """
 
     runs_dir: Path
@@ -60,9 +62,12 @@ class EvaluateOptions:
     last: EraBound | None = None
     extra: tuple[str, ...] = ()
     command: str = ""
+    neutralize: float | None = None
 
     def __post_init__(self) -> None:
         check_extra(self.extra)
+        if self.neutralize is not None and not 0 <= self.neutralize <= 1:
+            raise UserError(f"{self.neutralize:g} is not from 0 to 1", where="--neutralize")
 
     @property
     def as_trained(self) -> bool:
@@ -110,10 +115,8 @@ def judge_run(
         variants=variants_of(run.manifest()),
         trained_on=_trained_on(experiment),
     )
-    origin = run.manifest().get("origin")
     summary = {
-        **judged.summary,
-        **({"origin": origin} if origin else {}),
+        **_with_origin(judged, run).summary,
         "baselines": relative_paths(run, baselines),
     }
     with write_aside(run.per_era_path) as part:
@@ -139,8 +142,13 @@ def judge_predictions(
     variants: Sequence[Variant] = (),
     extra: Sequence[str] = (),
     trained_on: str = "",
+    neutralize: float | None = None,
 ) -> Judged:
-    """Align predictions and baselines with labelled rows, then score them."""
+    """Align predictions and baselines with labelled rows, then score them.
+
+    With `neutralize` the predictions are judged with so much of all features taken out, beside
+    what they were before.
+    """
     frame = dataset.frame
     if predictions.eras is not None and np.isin(predictions.eras, frame.eras).any():
         # neighbouring eras are a view; picking their rows out of all rows would be a copy
@@ -166,6 +174,18 @@ def judge_predictions(
         if absent:
             say(f"baseline {name} has no prediction for {absent} of {rows.n_rows} judged rows")
         columns[name] = values
+    compared = list(baselines)
+    if neutralize is not None:
+        if BEFORE in columns:
+            raise RunError(
+                "its predictions are neutralised already",
+                where=predictions.source,
+                fix="leave --neutralize out",
+            )
+        columns[BEFORE] = columns[MAIN]
+        raw = columns[MAIN].astype(np.float32)
+        columns[MAIN] = without(raw, rows.features, rows.offsets, neutralize)
+        compared.append(BEFORE)
     judged = judge(
         rows,
         columns,
@@ -173,7 +193,7 @@ def judge_predictions(
         references=references,
         target=target,
         scoring=scoring,
-        baselines=list(baselines),
+        baselines=compared,
         variants=variants,
         seed=seed,
         say=say,
@@ -183,6 +203,12 @@ def judge_predictions(
     era_folds = dict(zip(rows.row_eras.tolist(), mine.folds.tolist(), strict=True))
     judged.per_era.insert(1, "fold", judged.per_era["era"].map(era_folds).astype(np.int32))
     return judged
+
+
+def _with_origin(judged: Judged, run: RunDir) -> Judged:
+    """Let what was judged tell where a run's predictions come from, if not from its config."""
+    origin = run.manifest().get("origin")
+    return replace(judged, summary={**judged.summary, "origin": origin}) if origin else judged
 
 
 def _trained_on(experiment: Experiment) -> str:
@@ -248,7 +274,9 @@ def evaluate(spec: str | None, options: EvaluateOptions, reporter: Reporter) -> 
             variants_of(run.manifest()),
             options.extra,
             _trained_on(experiment),
+            options.neutralize,
         )
+        judged = _with_origin(judged, run)
         find: Find | str = partial(
             classes_of_run,
             run=run,
@@ -311,6 +339,7 @@ def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> E
         reporter.warn,
         *bounds_of(options, dataset, reporter),
         extra=options.extra,
+        neutralize=options.neutralize,
     )
     none = "a file of predictions has no probabilities of classes"
     judged = with_class_scores(judged, options.extra, none, reporter.warn)

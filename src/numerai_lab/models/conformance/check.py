@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import LabError, ModelError, in_one_line
 from numerai_lab.models.conformance.promises import PROMISES, loads_in_a_fresh_process
 from numerai_lab.models.conformance.trial import Broken, ModelTrial
 from numerai_lab.models.contract import (
@@ -82,5 +82,7 @@ def _collected(broken: list[str], promise: str) -> Iterator[None]:
         yield
     except Broken as how:
         broken.append(f"{promise}: {how}")
-    except Exception as error:  # noqa: BLE001 - a model under test may fail in any way
+    except LabError as error:
         broken.append(f"{promise}: raises {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a model under test may fail in any way
+        broken.append(f"{promise}: raises {in_one_line(error)}")

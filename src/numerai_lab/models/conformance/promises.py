@@ -15,6 +15,7 @@ from numerai_lab.errors import LabError, ModelError
 from numerai_lab.models.conformance.classes import problem_of_classes
 from numerai_lab.models.conformance.contributions import problem_of_contributions
 from numerai_lab.models.conformance.details import problem_of_details, problem_of_parts
+from numerai_lab.models.conformance.differences import told_difference
 from numerai_lab.models.conformance.past import (
     problem_of_history,
     problem_of_memory,
@@ -43,6 +44,11 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.exports import EXPORT_TOLERANCE, assemble_exported
 
+_BATCHES = (
+    "predict computes something over all rows it is given (a mean, a rank), or a matrix product "
+    "that sums in another order for another shape (ModelInfo(tolerance=...) declares that)"
+)
+
 
 def _rejects_unknown_params(trial: ModelTrial) -> None:
     try:
@@ -68,22 +74,28 @@ def _reports_the_fit(trial: ModelTrial) -> None:
 def _repeats_itself(trial: ModelTrial) -> None:
     again = trial.predict(trial.refit(trial.train), trial.judged)
     if not np.array_equal(again, trial.predictions):
-        raise Broken("a second fit with the same seed predicts otherwise")
+        usually = "a random generator that has no seed from ctx.seed, or threads that add up sums"
+        how = told_difference(again, trial.predictions, trial.judged, usually)
+        raise Broken(f"a second fit with the same seed predicts otherwise: {how}")
 
 
 def _ignores_row_order(trial: ModelTrial) -> None:
     shuffled, order = shuffled_rows(trial.judged, trial.seed)
-    if not trial.same(trial.predict(trial.ready_model(), shuffled), trial.predictions[order]):
-        raise Broken("shuffling the rows of an era changes their predictions")
+    found, expected = trial.predict(trial.ready_model(), shuffled), trial.predictions[order]
+    if not trial.same(found, expected):
+        how = told_difference(found, expected, shuffled, _BATCHES)
+        raise Broken(f"shuffling the rows of an era changes their predictions: {how}")
 
 
 def _predicts_eras_apart(trial: ModelTrial) -> None:
     if trial.info.stateful:
         return
     for era, rows in trial.judged.iter_eras():
-        alone = trial.predict(trial.model, trial.judged.between(era, era))
+        own = trial.judged.between(era, era)
+        alone = trial.predict(trial.model, own)
         if not trial.same(alone, trial.predictions[rows]):
-            raise Broken("an era alone is predicted otherwise than among others")
+            how = told_difference(alone, trial.predictions[rows], own, _BATCHES)
+            raise Broken(f"an era alone is predicted otherwise than among others: {how}")
 
 
 def _sees_no_targets(trial: ModelTrial) -> None:
@@ -91,8 +103,10 @@ def _sees_no_targets(trial: ModelTrial) -> None:
     rng = np.random.default_rng(trial.seed)
     other = replace(trial.labelled, targets=rng.permutation(trial.labelled.targets))
     for labelled in (trial.labelled, other):
-        if not np.array_equal(trial.predict(trial.ready_model(), labelled), expected):
-            raise Broken("predictions depend on the targets of the rows predicted")
+        found = trial.predict(trial.ready_model(), labelled)
+        if not np.array_equal(found, expected):
+            how = told_difference(found, expected, labelled, "predict reads frame.targets")
+            raise Broken(f"predictions depend on the targets of the rows predicted: {how}")
 
 
 def _details_agree(trial: ModelTrial) -> None:
@@ -140,14 +154,21 @@ def _learns_online(trial: ModelTrial) -> None:
 def _leaves_rows_alone(trial: ModelTrial) -> None:
     before = trial.judged.features_in_memory().copy()
     trial.predict(trial.model, trial.judged)
-    if not np.array_equal(before, trial.judged.features_in_memory()):
-        raise Broken("predict changes the features it is given")
+    after = trial.judged.features_in_memory()
+    if not np.array_equal(before, after):
+        changed = int(np.count_nonzero(before != after))
+        raise Broken(
+            f"predict changes the features it is given: {changed} of {before.size} values; usually "
+            "missing ones are filled in place (copy the array first)"
+        )
 
 
 def _survives_saving(trial: ModelTrial) -> None:
-    fresh = trial.reloaded()
-    if not np.array_equal(trial.predict(fresh, trial.judged), trial.predictions):
-        raise Broken("the loaded model predicts otherwise than the saved one")
+    found = trial.predict(trial.reloaded(), trial.judged)
+    if not np.array_equal(found, trial.predictions):
+        usually = "save leaves something out, or rounds it (write arrays with numpy.save)"
+        how = told_difference(found, trial.predictions, trial.judged, usually)
+        raise Broken(f"the loaded model predicts otherwise than the saved one: {how}")
 
 
 def loads_in_a_fresh_process(trial: ModelTrial) -> None:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import ModelError, in_one_line
 from numerai_lab.models.contract import (
     FitContext,
     FitReport,
@@ -32,7 +32,7 @@ from numerai_lab.seeds import child_seed
 
 _FILE = "estimator.pkl"
 _LONGEST = 200
-"""Characters of another library's words, or of a setting, that are shown or kept."""
+"""Characters of a setting that are kept."""
 _offered: dict[str, bytes] = {}
 
 
@@ -73,7 +73,7 @@ def offer_estimator(estimator: Any) -> dict[str, Any]:
         packed: bytes = cloudpickle.dumps(estimator)
     except Exception as error:
         raise ModelError(
-            f"{name} cannot be pickled ({_told(error)})",
+            f"{name} cannot be pickled ({in_one_line(error)})",
             where="model",
             fix="give an object without open files, locks or devices in it",
         ) from error
@@ -136,7 +136,7 @@ class Estimator:
         try:
             estimator.fit(_matrix(train), np.ascontiguousarray(train.target(ctx.target)), **more)
         except Exception as error:
-            raise ModelError(f"{self.params.of}.fit failed: {_told(error)}") from error
+            raise ModelError(f"{self.params.of}.fit failed: {in_one_line(error)}") from error
         self.estimator = estimator
         self.trained = TrainedFeatures.of(train)
         size = train.n_features
@@ -153,7 +153,7 @@ class Estimator:
         try:
             values = np.asarray(self.estimator.predict(_matrix(frame)), dtype=np.float32)
         except Exception as error:
-            raise ModelError(f"{self.params.of}.predict failed: {_told(error)}") from error
+            raise ModelError(f"{self.params.of}.predict failed: {in_one_line(error)}") from error
         return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
 
     def save(self, folder: Path) -> None:
@@ -171,7 +171,7 @@ class Estimator:
             model.estimator = pickle.loads((folder / _FILE).read_bytes())
         except Exception as error:
             raise ModelError(
-                f"the fitted {params.of} cannot be read here ({_told(error)})",
+                f"the fitted {params.of} cannot be read here ({in_one_line(error)})",
                 where=str(folder / _FILE),
                 fix="install the libraries that the run was made with (versions in manifest.json)",
             ) from error
@@ -186,10 +186,3 @@ def _matrix(frame: EraFrame) -> Float32:
     matrix = values.astype(np.float32)
     matrix[values == MISSING_INT8] = np.nan
     return matrix
-
-
-def _told(error: Exception) -> str:
-    """Say what another library raised, in one line without tables."""
-    lines = str(error).strip().splitlines() or [""]
-    text = lines[0] if len(lines[0]) <= _LONGEST else f"{lines[0][:_LONGEST]}..."
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
