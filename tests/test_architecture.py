@@ -75,6 +75,9 @@ WITHIN = {
         "final": {"records", "judging", "history", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "predicting"},
+        "live_files": {"final"},
+        "opened_final": {"final", "history", "live", "live_files", "opened", "predicting"}
+        | {"records", "reporter"},
         "needed_runs": {"records", "judging", "member_configs", "plan", "reporter"}
         | {"training_label"},
         "fitting": {"records", "judging", "executor", "history", "member_runs", "plan"}

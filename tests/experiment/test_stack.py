@@ -12,9 +12,8 @@ import pandas as pd
 import pytest
 
 from numerai_lab.cli import run
-from numerai_lab.experiment import find_final, load_final
+from numerai_lab.experiment import find_final, live_file, load_final
 from numerai_lab.models.combined import WeightFit, blend
-from numerai_lab.tournament import live_file
 from numerai_lab.tournament.bundles.bundle import build_bundle
 from tiny import TINY_CONFIG
 

@@ -32,7 +32,8 @@ def stacked(tmp_path_factory, tournament):
     text = TINY_CONFIG.format(folder=tournament)
     (folder / "stack.yaml").write_text(text[: text.index("model:")].split("\n", 1)[1] + STACK)
     runs = folder / "runs"
-    assert run(["train", str(folder / "stack.yaml"), "--runs-dir", str(runs), "--quiet"]) == 0
+    trained = ["train", str(folder / "stack.yaml"), "--final", "--runs-dir", str(runs), "--quiet"]
+    assert run(trained) == 0
     asked = ["explain", "stack", "--runs-dir", str(runs), "--permute", "2", "--json", "-q"]
     with contextlib.redirect_stdout(io.StringIO()) as told:
         assert run(asked) == 0
@@ -69,6 +70,18 @@ def test_a_members_own_features_are_the_only_ones_it_adds(stacked):
 def test_shuffling_goes_through_the_members(stacked):
     features = stacked[1]["permutation"]["features"]
     assert all(one["loss"] != 0 for one in features)
+
+
+def test_final_members_are_explained_on_live_rows(stacked, lab):
+    runs, _ = stacked
+    asked = ["--final", "--rows", "40", "--runs-dir", runs, "--json", "-q"]
+    told = lab("explain", "stack", *asked).json
+    assert {one["name"]: one["weight"] for one in told["members"]} == pytest.approx(
+        {"shallow": 0.5, "other": 0.5}
+    )
+    assert told["largest_gap"] < 1e-5
+    table = pq.read_table(told["table"]).to_pandas()
+    assert table.groupby("member").size().to_dict() == {"shallow": 40, "other": 40}
 
 
 def test_a_damaged_member_is_found(stacked, lab):

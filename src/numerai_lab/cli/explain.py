@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,13 @@ def explain(
     ] = None,
     fold: Annotated[
         int | None, typer.Option("--fold", help="whose model; the last one if left out")
+    ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="the final model, on live rows without labels")
+    ] = False,
+    features: Annotated[
+        Path | None,
+        typer.Option("--features", help="rows for --final; the live file beside the run's data"),
     ] = None,
     rows: Annotated[
         int, typer.Option("--rows", min=1, help="how many judged rows are explained")
@@ -60,6 +68,8 @@ def explain(
         tuple(dict.fromkeys(eras or ())),
         interactions,
         expectations(expect or ()),
+        final,
+        features,
     )
     with Reporter(quiet=quiet) as reporter:
         found = run_explanation(run, options, reporter)

@@ -41,9 +41,9 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Predict live rows, or any parquet file with the features, with a run's final model."""
-    from numerai_lab.experiment import Reporter
-    from numerai_lab.tournament import live_file, predictions_file, write_predictions
+    from numerai_lab.experiment import Reporter, live_file
     from numerai_lab.tournament import predict as predict_file
+    from numerai_lab.tournament import predictions_file, write_predictions
 
     with Reporter(quiet=quiet) as reporter:
         final = chosen_final(run, runs_dir, reporter)

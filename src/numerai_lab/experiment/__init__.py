@@ -36,11 +36,18 @@ from numerai_lab.experiment.judging import (
     without,
 )
 from numerai_lab.experiment.live import with_earlier_eras
+from numerai_lab.experiment.live_files import (
+    live_file,
+    read_live,
+    version_of_data,
+    version_of_run,
+)
 from numerai_lab.experiment.member_references import judged_references
 from numerai_lab.experiment.member_runs import out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
 from numerai_lab.experiment.needed_runs import ensure_members
-from numerai_lab.experiment.opened import OpenedFold, open_fold
+from numerai_lab.experiment.opened import OpenedModel, open_fold
+from numerai_lab.experiment.opened_final import open_final
 from numerai_lab.experiment.plan import (
     Prepared,
     files_made_with,
@@ -87,7 +94,7 @@ __all__ = [
     "FinalModel",
     "Here",
     "Judged",
-    "OpenedFold",
+    "OpenedModel",
     "Predictions",
     "Prepared",
     "Reporter",
@@ -118,11 +125,13 @@ __all__ = [
     "judged_columns",
     "judged_references",
     "list_runs",
+    "live_file",
     "load_final",
     "locked",
     "machine",
     "neutralize_and_rank",
     "open_cluster",
+    "open_final",
     "open_fold",
     "out_of_fold",
     "plan_fit",
@@ -134,6 +143,7 @@ __all__ = [
     "quickly",
     "read_experiment",
     "read_explanations",
+    "read_live",
     "read_predictions",
     "read_series",
     "say_if_unverifiable",
@@ -146,6 +156,8 @@ __all__ = [
     "train_seeds",
     "trust",
     "variants_of",
+    "version_of_data",
+    "version_of_run",
     "versions",
     "with_earlier_eras",
     "without",

@@ -1,9 +1,9 @@
-"""A fold of a finished run opened again: its model, and the rows that it judges."""
+"""A model of a finished run opened again, with rows: a fold's, with those that it judges."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,40 +11,62 @@ from typing import Any
 import numpy as np
 
 from numerai_lab.arrays import Eras, Float32
+from numerai_lab.config import Experiment
 from numerai_lab.data import Dataset
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging import checked_fold, fold_model, planned_again
-from numerai_lab.experiment.plan import Prepared
-from numerai_lab.experiment.predicting import predict_with_past
+from numerai_lab.experiment.predicting import Past, predict_with_past
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.files import sha256_of
-from numerai_lab.models import Model
+from numerai_lab.models import Model, ModelInfo
+
+FINAL = 0
+"""In place of a fold's number: the final model."""
 
 
 @dataclass(frozen=True)
-class OpenedFold:
-    """A fold's model with the rows that it was judged on, labelled.
+class OpenedModel:
+    """A model of a finished run with the rows that it was judged on, or that it is for.
 
     Attributes
     ----------
-    fold : its number, from 1. facts : its fit.json.
-    members : the same fold of its members' runs, by name, for a model made of what they predict.
+    fold : its number, from 1; `FINAL` for the final model, whose rows have NaN as their label.
+    info : what the model declares. target : the main target. horizon_days : of that.
+    source : of the data: synthetic or not. feature_sets : by name, to be summed up.
+    rows : whole eras. facts : its fit.json. past : eras before, for a model that looks back.
+    members : the same of its members' runs, by name, for a model made of what they predict.
     """
 
     run: RunDir
     fold: int
-    prepared: Prepared
+    experiment: Experiment
+    info: ModelInfo
+    target: str
+    horizon_days: int
+    source: str
+    feature_sets: Mapping[str, Sequence[str]]
     model: Model
     rows: EraFrame
     facts: Mapping[str, Any]
-    members: Mapping[str, OpenedFold] = field(default_factory=dict)
+    past: Past | None = None
+    members: Mapping[str, OpenedModel] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the rows have labels."""
+        return self.fold != FINAL
+
+    @property
+    def name(self) -> str:
+        """What it is called: "fold 3", or "final model"."""
+        return f"fold {self.fold}" if self.labelled else "final model"
 
     def predict(self, rows: EraFrame) -> Float32:
-        """Predict whole eras as the fold's model did, float32 [n_rows].
+        """Predict whole eras as the model did, float32 [n_rows].
 
-        A model that learns from labels predicts as it did before the first judged era.
+        A fold's model that learns from labels predicts as it did before the first judged era.
 
         Raises
         ------
@@ -54,13 +76,12 @@ class OpenedFold:
             name: member.predict(rows.with_features(member.rows.feature_names))
             for name, member in self.members.items()
         }
-        past = self.prepared.past
-        return predict_with_past(self.model, rows, past, given or None).predictions
+        return predict_with_past(self.model, rows, self.past, given or None).predictions
 
 
 def open_fold(
     run: RunDir, fold: int, reporter: Reporter, loaded: Dataset | None = None
-) -> OpenedFold:
+) -> OpenedModel:
     """Load a fold's model and the rows that it judged, as they were.
 
     Parameters
@@ -82,7 +103,22 @@ def open_fold(
         name: _member(run, name, told, fold, prepared.dataset, judged, reporter)
         for name, told in run.manifest().get("members", {}).items()
     }
-    return OpenedFold(run, fold, prepared, model, rows, facts, members)
+    dataset, target = prepared.dataset, prepared.target
+    return OpenedModel(
+        run=run,
+        fold=fold,
+        experiment=prepared.experiment,
+        info=prepared.info,
+        target=target,
+        horizon_days=dataset.horizons[target],
+        source=dataset.source,
+        feature_sets=dataset.feature_sets,
+        model=model,
+        rows=rows,
+        facts=facts,
+        past=prepared.past,
+        members=members,
+    )
 
 
 def _member(
@@ -93,7 +129,7 @@ def _member(
     dataset: Dataset,
     judged: Eras,
     reporter: Reporter,
-) -> OpenedFold:
+) -> OpenedModel:
     """Open the same fold of a member's run, which must be the run that was used."""
     member = RunDir(Path(os.path.normpath(run.path / told["run"])))
     if sha256_of(member.checked(member.predictions_path)) != told["predictions"]:

@@ -22,6 +22,8 @@ class ExplainOptions:
     fold : whose model; None: of the fold that judges what is asked for, else of the last one.
     rows : how many judged rows are explained. permute : how many features are shuffled.
     ids : single rows. eras : single eras.
+    final : the final model, on live rows, instead of a fold's. features : a table of such rows
+        instead of the live file beside the run's data.
     interactions : whether pairs of features are looked at, too, which takes long.
     expect : feature -> 1 or -1, the direction in which it should move predictions, beside what the
         run's config expects.
@@ -35,6 +37,26 @@ class ExplainOptions:
     eras: tuple[int, ...] = ()
     interactions: bool = False
     expect: Mapping[str, int] = field(default_factory=dict)
+    final: bool = False
+    features: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UserError where two things that are asked for do not go together."""
+        asked = {"--fold": self.fold is not None, "--era": bool(self.eras)}
+        unfit = [name for name, given in asked.items() if given]
+        if self.final and unfit:
+            raise UserError(
+                "the final model is explained on live rows, which no fold judges and whose scores "
+                "are not known",
+                where=unfit[0],
+                fix="leave it out, or leave --final out",
+            )
+        if self.features is not None and not self.final:
+            raise UserError(
+                "a fold's model is explained on rows that it judged",
+                where="--features",
+                fix="write --final, too",
+            )
 
 
 def expectations(written: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`explain RUN`: from a fold's model and the rows it judged to what is kept and shown."""
+"""`explain RUN`: from a model and the rows it judged, or is for, to what is kept and shown."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from numerai_lab.errors import RunError
 from numerai_lab.experiment import (
-    OpenedFold,
+    OpenedModel,
     Reporter,
     RunDir,
     Stopwatch,
     find_run,
     locked,
+    open_final,
     open_fold,
     say_if_unverifiable,
     write_explanation,
@@ -47,6 +48,10 @@ BLEND = (
 )
 
 
+NO_LABELS = (
+    "the rows have no labels: what features add is told, and neither what they earned nor what "
+    "shuffling them costs"
+)
 NO_LIME = "rows have no LIME: their prediction is a rank, or depends on other rows in other ways"
 
 
@@ -61,7 +66,7 @@ class Explained:
 
 
 def explain(spec: str | None, options: ExplainOptions, reporter: Reporter) -> Explained:
-    """Explain the model of a fold on rows that it judged, and keep what is found in the run.
+    """Explain a fold's model on rows that it judged, or the final one on live rows, and keep it.
 
     Parameters
     ----------
@@ -79,38 +84,40 @@ def explain(spec: str | None, options: ExplainOptions, reporter: Reporter) -> Ex
             "is not finished", where=str(run.path), fix=f"finish it with `{run.completing()}`"
         )
     say_if_unverifiable(run, reporter.warn)
-    fold = fold_asked(run, options)
+    fold = None if options.final else fold_asked(run, options)
     with locked(run):
-        opened = open_fold(run, fold, reporter)
+        if fold is None:
+            opened = open_final(run, options.features, reporter.say)
+        else:
+            opened = open_fold(run, fold, reporter)
         check_expected(options.expect, opened.rows.feature_names)
         facts, table = _explained(opened, options, reporter)
         for note in facts["notes"]:
             reporter.say(note)
-        path = write_explanation(run, fold, facts, table.write)
-    return Explained(run, facts, path, run.explanation_path(fold))
+        path = write_explanation(run, opened.fold, facts, table.write)
+    return Explained(run, facts, path, run.explanation_path(opened.fold))
 
 
 def _explained(
-    opened: OpenedFold, options: ExplainOptions, reporter: Reporter
+    opened: OpenedModel, options: ExplainOptions, reporter: Reporter
 ) -> tuple[dict[str, Any], ContributionTable]:
-    prepared, rows = opened.prepared, opened.rows
-    expect = {**prepared.experiment.expect, **options.expect}
-    seed, target = prepared.experiment.seed, prepared.target
-    bootstrap = prepared.experiment.scoring.bootstrap
+    experiment, rows = opened.experiment, opened.rows
+    expect = {**experiment.expect, **options.expect}
+    seed, target, bootstrap = experiment.seed, opened.target, experiment.scoring.bootstrap
     own_seed = child_seed(seed, "explain")
-    intervals = Intervals(prepared.dataset.horizons[target], bootstrap, own_seed)
+    intervals = Intervals(opened.horizon_days, bootstrap, own_seed)
     way = way_of(opened, own_seed)
     most = min(options.rows, SAMPLED_ROWS) if way.kind == SAMPLING else options.rows
     sample = draw(rows, most, seed)
     gains = _gain_shares(opened)
     table = ContributionTable(rows.feature_names)
     facts: dict[str, Any] = {
-        "experiment": prepared.experiment.name,
-        "model": prepared.experiment.model.type,
+        "experiment": experiment.name,
+        "model": experiment.model.type,
         "fold": opened.fold,
         "how": way.kind,
         "target": target,
-        "source": prepared.dataset.source,
+        "source": opened.source,
         "seed": seed,
         "judged": {"first": int(rows.eras[0]), "last": int(rows.eras[-1]), "n_eras": rows.n_eras},
         "features_in_all": rows.n_features,
@@ -118,6 +125,8 @@ def _explained(
         "features": [],
         "gains": gains,
     }
+    if not opened.labelled:
+        facts["notes"].append(NO_LABELS)
     order = [rows.feature_names.index(name) for name in _by_importance(opened, gains)]
     if way.attribute is not None:
         eras = _over_eras(opened, way.attribute, sample, facts, table, reporter)
@@ -144,12 +153,13 @@ def _explained(
         raise RunError(way.notes[-1], where="--id, --era, --expect", fix="leave them out")
     elif expect:
         facts["notes"].append("what the config expects of features cannot be said without these")
-    facts["permutation"] = _permuted(opened, order[: options.permute], intervals, reporter)
+    shuffled = order[: options.permute] if opened.labelled else []
+    facts["permutation"] = _permuted(opened, shuffled, intervals, reporter)
     return facts, table
 
 
 def _over_eras(
-    opened: OpenedFold,
+    opened: OpenedModel,
     attribute: Attribute,
     sample: Sample,
     facts: dict[str, Any],
@@ -158,12 +168,12 @@ def _over_eras(
 ) -> KeptEras:
     """Explain the drawn rows era by era; tells in `facts` what was explained."""
     rows, watch, largest = opened.rows, Stopwatch(), 0.0
-    groups = groups_of(rows.feature_names, opened.prepared.dataset.feature_sets)
+    groups = groups_of(rows.feature_names, opened.feature_sets)
     eras, sizes = KeptEras(rows.feature_names, groups), MemberSizes()
-    reporter.work(f"contributions, fold {opened.fold}", unit="eras")
+    reporter.work(f"contributions, {opened.name}", unit="eras")
     for i, (frame, drawn) in enumerate(sample.each()):
         members = attribute(frame.without_targets(), drawn)
-        own = EraRows.of(frame, drawn, opened.prepared.target)
+        own = EraRows.of(frame, drawn, opened.target)
         largest = max(largest, *(member.gap() for member in members))
         eras.keep(own, total_of(members))
         table.add(own, members)
@@ -207,7 +217,7 @@ def _dependence(
 
 
 def _interactions(
-    opened: OpenedFold,
+    opened: OpenedModel,
     columns: npt.NDArray[np.int64],
     facts: dict[str, Any],
     reporter: Reporter,
@@ -217,34 +227,34 @@ def _interactions(
         facts["notes"].append("the model cannot tell interactions of features")
         return None
     watch = Stopwatch()
-    sample = draw(opened.rows, MOST_ROWS, opened.prepared.experiment.seed)
-    reporter.work(f"interactions, fold {opened.fold}", unit="rows")
+    sample = draw(opened.rows, MOST_ROWS, opened.experiment.seed)
+    reporter.work(f"interactions, {opened.name}", unit="rows")
     found = interaction_facts(opened.model, sample, columns, reporter.progress)
     reporter.done(f"pairs of {len(columns)} features in {sample.n_rows} rows", watch.seconds)
     return found
 
 
 def _permuted(
-    opened: OpenedFold, columns: list[int], intervals: Intervals, reporter: Reporter
+    opened: OpenedModel, columns: list[int], intervals: Intervals, reporter: Reporter
 ) -> dict[str, Any]:
     if not columns:
         return {"eras": 0, "features": []}
     watch = Stopwatch()
-    reporter.work(f"shuffling {len(columns)} features, fold {opened.fold}", unit="eras")
+    reporter.work(f"shuffling {len(columns)} features, {opened.name}", unit="eras")
     found = permutation(
         opened.predict,
         opened.rows,
-        opened.prepared.target,
+        opened.target,
         columns,
         intervals,
-        opened.prepared.experiment.seed,
+        opened.experiment.seed,
         reporter.progress,
     )
     reporter.done(f"{len(columns)} features in {found['eras']} eras", watch.seconds)
     return found
 
 
-def _gain_shares(opened: OpenedFold) -> dict[str, float]:
+def _gain_shares(opened: OpenedModel) -> dict[str, float]:
     """Return each feature's share of the importance that the fit reported, the largest first."""
     gains = {name: value for name, value in opened.facts["importance"].items() if value}
     total = sum(gains.values())
@@ -252,6 +262,6 @@ def _gain_shares(opened: OpenedFold) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
-def _by_importance(opened: OpenedFold, gains: Mapping[str, float]) -> list[str]:
+def _by_importance(opened: OpenedModel, gains: Mapping[str, float]) -> list[str]:
     rest = [name for name in opened.rows.feature_names if name not in gains]
     return [*gains, *rest]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from numerai_lab.arrays import Float64
 from numerai_lab.errors import RunError
-from numerai_lab.experiment import OpenedFold
+from numerai_lab.experiment import OpenedModel
 from numerai_lab.explain.attribution import Attribute, Total, total_of
 from numerai_lab.explain.dependence import column_values
 from numerai_lab.explain.lime import lime_facts
@@ -26,7 +26,7 @@ _COMPANY = 60
 
 
 def row_facts(
-    opened: OpenedFold, attribute: Attribute, id_: str, seed: int, *, row_by_row: bool
+    opened: OpenedModel, attribute: Attribute, id_: str, seed: int, *, row_by_row: bool
 ) -> dict[str, Any]:
     """Explain the prediction of one row.
 
@@ -63,7 +63,7 @@ def row_facts(
         "lime": lime,
         "id": id_,
         "era": era,
-        "target": float(own.target(opened.prepared.target)[row]),
+        "target": _or_none(float(own.target(opened.target)[row])),
         "prediction": float(opened.predict(own.without_targets())[row]),
         "raw": float(total.raw[i]),
         "base": members[0].base if len(members) == 1 else None,
@@ -79,21 +79,22 @@ def row_facts(
     }
 
 
-def place_of(opened: OpenedFold, id_: str) -> int:
+def place_of(opened: OpenedModel, id_: str) -> int:
     """Return the row number of an id among the judged rows. Raises RunError."""
     place: int = pc.index(opened.rows.ids, id_).as_py()
     if place < 0:
         first, last = opened.rows.eras[0], opened.rows.eras[-1]
+        what, fix = f"that {opened.name} judges (eras {first}-{last})", "predictions.parquet"
+        if not opened.labelled:
+            what, fix = "that the final model is shown", "live file"
         raise RunError(
-            f"no row that fold {opened.fold} judges (eras {first}-{last}) has the id '{id_}'",
-            where="--id",
-            fix="take an id of the run's predictions.parquet",
+            f"no row {what} has the id '{id_}'", where="--id", fix=f"take an id of the run's {fix}"
         )
     return place
 
 
 def era_facts(
-    opened: OpenedFold, attribute: Attribute, era: int, n_rows: int, seed: int
+    opened: OpenedModel, attribute: Attribute, era: int, n_rows: int, seed: int
 ) -> dict[str, Any]:
     """Share the score of one era out among features.
 
@@ -107,7 +108,7 @@ def era_facts(
     ------
     RunError : the fold does not judge that era.
     """
-    frame, target = opened.rows, opened.prepared.target
+    frame, target = opened.rows, opened.target
     own = frame.between(era, era)
     if own.n_eras == 0:
         raise RunError(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.experiment import OpenedFold
+from numerai_lab.experiment import OpenedModel
 from numerai_lab.explain.attribution import Attribute
 from numerai_lab.explain.sample import draw
 from numerai_lab.explain.shapley import N_BACKGROUND, SampledShapley, predicts_row_by_row
@@ -42,12 +42,12 @@ class Way:
     notes: tuple[str, ...]
 
 
-def way_of(opened: OpenedFold, seed: int) -> Way:
+def way_of(opened: OpenedModel, seed: int) -> Way:
     """Choose the way for a model: what it says itself before what is found by trying."""
-    model, info, rows = opened.model, opened.prepared.info, opened.rows
+    model, info, rows = opened.model, opened.info, opened.rows
     first = rows.between(int(rows.eras[0]), int(rows.eras[0])).without_targets()
     notes = []
-    if isinstance(model, OnlineModel) and model.online:
+    if isinstance(model, OnlineModel) and model.online and opened.labelled:
         notes.append(
             "the model is explained as it was before the first judged era, before it learnt from "
             "labels of these eras"
@@ -78,7 +78,7 @@ def way_of(opened: OpenedFold, seed: int) -> Way:
     return Way(SAMPLING, sampled, True, tuple(notes))
 
 
-def own_contributions(opened: OpenedFold) -> Attribute | None:
+def own_contributions(opened: OpenedModel) -> Attribute | None:
     """Return what a model says itself about its features: by its members, where these are runs.
 
     None where it, or one of them, says nothing.

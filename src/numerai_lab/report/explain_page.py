@@ -11,7 +11,7 @@ from numerai_lab.files import write_text
 from numerai_lab.report import explain_words
 from numerai_lab.report.explain_drawings import STYLE, bins, strips
 from numerai_lab.report.explain_words import Facts, direction, largest
-from numerai_lab.report.figures import count, eras, interval, number, percent
+from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.markup import Html, breakable, code, document, h, table
 from numerai_lab.report.messages import banner
 from numerai_lab.report.plots import asset
@@ -134,16 +134,15 @@ def _warnings(sentences: Sequence[str]) -> Html:
 
 
 def _fold(facts: Facts) -> Html:
-    judged = facts["judged"]
     line = [
         f"model {facts['model']}",
         f"target {facts['target']}",
-        f"judged eras {eras(judged['first'], judged['last'])}",
+        explain_words.rows_of(facts),
         explain_words.HOW[facts["how"]],
     ]
     return h(
         "section",
-        h("h2", f"Fold {facts['fold']}"),
+        h("h2", explain_words.model_of(facts["fold"])),
         h("ul", *(h("li", part) for part in line), class_="meta"),
         _cards(facts),
         h("div", h("ul", *(h("li", note) for note in facts["notes"])), class_="notes", role="note")
@@ -156,7 +155,7 @@ def _fold(facts: Facts) -> Html:
         *_members(facts),
         *_expected(facts),
         *_single_parts(facts),
-        id=f"fold-{facts['fold']}",
+        id=f"fold-{facts['fold'] or 'final'}",
     )
 
 
@@ -227,9 +226,10 @@ def _features(facts: Facts) -> Iterator[Html]:
             for one in facts["beside"]
         ]
         yield table("What is added beside the features", ["what", "size", "earned"], extra)
-    yield h("h3", "Earned by era")
     by_era = facts["by_era"]
-    yield strips(by_era["eras"], by_era["earned"], "What each feature earned")
+    if facts["fold"]:  # rows of the final model have no labels
+        yield h("h3", "Earned by era")
+        yield strips(by_era["eras"], by_era["earned"], "What each feature earned")
     yield h("h3", "Contribution by value")
     yield bins(facts["dependence"])
     yield h(

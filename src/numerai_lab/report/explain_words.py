@@ -15,12 +15,24 @@ HOW = {
 }
 
 
+def model_of(fold: int) -> str:
+    """Name the model that was explained, by the number of its fold; 0 is the final one."""
+    return f"Fold {fold}" if fold else "Final model"
+
+
+def rows_of(facts: Facts) -> str:
+    """Say which rows a model was explained on."""
+    judged = facts["judged"]
+    if facts["fold"]:
+        return f"judged eras {eras(judged['first'], judged['last'])}"
+    return "live rows" if judged["n_eras"] == 1 else f"live rows of {judged['n_eras']} eras"
+
+
 def headline(facts: Facts) -> str:
     """Say what was explained."""
-    judged = facts["judged"]
+    whose = model_of(facts["fold"]).lower()
     said = (
-        f"{facts['experiment']}, {facts['model']}, fold {facts['fold']}: {HOW[facts['how']]}, "
-        f"judged eras {eras(judged['first'], judged['last'])}"
+        f"{facts['experiment']}, {facts['model']}, {whose}: {HOW[facts['how']]}, {rows_of(facts)}"
     )
     told = facts.get("explained")
     if told is None:

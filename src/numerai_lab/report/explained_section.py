@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numerai_lab.report.explain_words import direction, largest
+from numerai_lab.report.explain_words import direction, largest, model_of
 from numerai_lab.report.figures import number, percent
 from numerai_lab.report.markup import Html, code, h, table
 from numerai_lab.report.record import Record
@@ -26,7 +26,7 @@ def explained_section(record: Record) -> Html:
             for one in largest(facts, TOP)
         ]
         if rows:
-            caption = f"Fold {fold}: the largest contributions"
+            caption = f"{model_of(fold)}: the largest contributions"
             head = ["feature", "share", "moves", "earned"]
             tables.append(table(caption, head, rows))
     link = h("a", "explain.html", href="explain.html")

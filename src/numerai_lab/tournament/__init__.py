@@ -34,7 +34,6 @@ from numerai_lab.tournament.datasets import (
 from numerai_lab.tournament.monitoring import Diagnostics, Status, diagnose, entries, read_status
 from numerai_lab.tournament.predict import (
     LivePredictions,
-    live_file,
     predict,
     predictions_file,
     write_predictions,
@@ -130,7 +129,6 @@ __all__ = [
     "is_version",
     "keys_of",
     "list_files",
-    "live_file",
     "load_slots",
     "mistaken_for",
     "needed_groups",

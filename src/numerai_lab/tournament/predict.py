@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from numerai_lab.config import Columns, Neutralize
+from numerai_lab.config import Neutralize
 from numerai_lab.data import (
-    Beside,
     References,
     load_benchmarks,
-    load_unlabelled,
     table_name,
     table_path,
 )
-from numerai_lab.errors import DataError, UserError
-from numerai_lab.experiment import FinalModel, predict_final, with_earlier_eras
+from numerai_lab.errors import UserError
+from numerai_lab.experiment import FinalModel, predict_final, read_live, with_earlier_eras
 from numerai_lab.files import write_aside
 
-LIVE = "live.parquet"
 SUFFIXES = (".csv", ".parquet")
 
 
@@ -59,75 +55,6 @@ class LivePredictions:
         return self.table().to_csv(index=False).encode()
 
 
-def data_version(path: Path) -> str | None:
-    """Return the data version that a path names (`data/v5.3/live.parquet` -> `v5.3`), if any."""
-    named = [part for part in path.parts if re.fullmatch(r"v\d+(\.\d+)+", part)]
-    return named[-1] if named else None
-
-
-def version_of_data(manifest: Mapping[str, Any]) -> str | None:
-    """Return the data version that a run's manifest tells, by the folder of its data."""
-    folder = manifest["data"]["folder"]
-    return None if folder is None else data_version(Path(folder))
-
-
-def version_of_run(final: FinalModel) -> str | None:
-    """Return the data version a run was trained on, if the folder of its data tells."""
-    return version_of_data(final.manifest)
-
-
-def live_file(final: FinalModel) -> Path:
-    """Return the live file beside the run's data.
-
-    Raises
-    ------
-    DataError : there is none.
-    """
-    folder = final.manifest["data"]["folder"]
-    path = None if folder is None else Path(folder) / LIVE
-    if path is None or not path.is_file():
-        raise DataError(
-            f"there is no {LIVE} beside the run's data",
-            where=str(folder or final.run.path),
-            fix=_way_to_live(final, folder),
-        )
-    return path
-
-
-def _way_to_live(final: FinalModel, folder: str | None) -> str:
-    """Say how a live file comes beside the data; a folder without a version has no way there."""
-    version = version_of_run(final)
-    if folder is None or version != Path(folder).name:
-        return "name a file with --features"
-    place = (
-        ""
-        if Path(folder).resolve().parent == Path("data").resolve()
-        else f" --dir {Path(folder).parent}"
-    )
-    return (
-        f"get it with `numerai-lab data download --files live --version {version}{place}`, or name "
-        "a file with --features"
-    )
-
-
-def check_version(final: FinalModel, features: Path) -> None:
-    """Refuse rows of another data version than the run's, as far as the folders tell.
-
-    The same column can be made otherwise in another version, so matching names prove nothing.
-
-    Raises
-    ------
-    DataError : both versions are known and differ.
-    """
-    ours, theirs = version_of_run(final), data_version(features.resolve())
-    if ours is not None and theirs is not None and ours != theirs:
-        raise DataError(
-            f"is of data version {theirs}, the run was trained on {ours}",
-            where=str(features),
-            fix=f"use the live file of {ours}, or train on {theirs}",
-        )
-
-
 def predict(
     final: FinalModel,
     features: Path,
@@ -147,22 +74,9 @@ def predict(
 
     Raises
     ------
-    DataError, ModelError : rows, columns or predictions that break a rule; see `load_unlabelled`.
+    DataError, ModelError : rows, columns or predictions that break a rule; see `read_live`.
     """
-    check_version(final, features)
-    section = final.experiment.data
-    columns = section.columns if section.source == "parquet" else Columns()
-    rows = load_unlabelled(
-        features,
-        features=final.feature_names,
-        dtype=final.feature_dtype,
-        columns=columns,
-        missing=section.missing,
-        beside=Beside.of(section),
-        say=say,
-    )
-    for file in rows.files:  # a link or a glob may lead to another version's folder
-        check_version(final, file.path)
+    rows = read_live(final, features, say)
     first, last = final.trained_eras
     how = neutralize
     if how == "as_run":

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from blends import Blend, Member
 from numerai_lab.errors import MachineError, ModelError, UserError
-from numerai_lab.experiment import find_final, load_final
+from numerai_lab.experiment import find_final, live_file, load_final
 from numerai_lab.models import get_model
 from numerai_lab.scoring import gaussian_rank_per_era, neutralize_per_era, rank_per_era
 from numerai_lab.scoring.runtime import gaussian_ranks, unit_ranks
-from numerai_lab.tournament import BundleError, export, live_file, predict
+from numerai_lab.tournament import BundleError, export, predict
 from numerai_lab.tournament.bundles import container_check, runtime
 from numerai_lab.tournament.bundles.bundle import build_bundle
 from numerai_lab.tournament.bundles.container_check import check_bundle, container_python

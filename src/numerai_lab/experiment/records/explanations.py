@@ -2,6 +2,7 @@
 
 explain/fold_01.parquet     contributions of features to the rows that were explained
 explain/fold_01.json        all that is shown, and the record of both
+explain/final.*             the same of the final model, whose number is 0
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ def write_explanation(
     with write_aside(table) as part:
         write_table(part)
     own = record(run.owner(), _part(fold), marks_of(table.parent, [table.name]))
-    whole = {**facts, _MODEL: sha256_of(run.fold_dir(fold) / DONE), RECORD: own}
+    whole = {**facts, _MODEL: sha256_of(_model_dir(run, fold) / DONE), RECORD: own}
     write_sealed(run.explanation_path(fold), whole)
     return table
 
 
 def read_explanations(run: RunDir, damaged: Callable[[str], None]) -> dict[int, dict[str, Any]]:
-    """Read what was explained of a run, by fold.
+    """Read what was explained of a run, by fold; 0 is the final model.
 
     Parameters
     ----------
@@ -57,8 +58,9 @@ def read_explanations(run: RunDir, damaged: Callable[[str], None]) -> dict[int, 
         now; these are left out.
     """
     found = {}
-    for path in sorted(run.explanation_path(1).parent.glob("fold_[0-9]*.json")):
-        fold = int(path.stem.removeprefix("fold_"))
+    paths = sorted(run.explanation_path(1).parent.glob("fold_[0-9]*.json"))
+    folds = [int(path.stem.removeprefix("fold_")) for path in paths]
+    for fold in [*folds, 0] if run.explanation_path(0).exists() else folds:
         try:
             found[fold] = read_explanation(run, fold)
         except Damaged as error:
@@ -69,7 +71,8 @@ def read_explanations(run: RunDir, damaged: Callable[[str], None]) -> dict[int, 
 def read_explanation(run: RunDir, fold: int) -> dict[str, Any]:
     """Read the explanation of one fold, once it and its table are checked. Raises Damaged."""
     path = run.explanation_path(fold)
-    fix = f"`numerai-lab explain {run.path} --fold {fold}` writes it anew"
+    which = f"--fold {fold}" if fold else "--final"
+    fix = f"`numerai-lab explain {run.path} {which}` writes it anew"
     try:
         facts: dict[str, Any] = read_sealed(path)
         own, model = facts.pop(RECORD, None), facts.pop(_MODEL, None)
@@ -81,9 +84,10 @@ def read_explanation(run: RunDir, fold: int) -> dict[str, Any]:
     problem = damage_of(path.parent, own["files"])
     if problem is not None:
         raise Damaged(problem, where=str(path.parent), fix=fix)
-    done = run.fold_dir(fold) / DONE
+    done = _model_dir(run, fold) / DONE
     if done.exists() and sha256_of(done) != model:
-        raise Damaged("explains another model than the fold has now", where=str(path), fix=fix)
+        whose = "fold" if fold else "run"
+        raise Damaged(f"explains another model than the {whose} has now", where=str(path), fix=fix)
     return facts
 
 
@@ -91,5 +95,9 @@ def _table(run: RunDir, fold: int) -> Path:
     return run.explanation_path(fold).with_suffix(".parquet")
 
 
+def _model_dir(run: RunDir, fold: int) -> Path:
+    return run.fold_dir(fold) if fold else run.final_dir
+
+
 def _part(fold: int) -> str:
-    return f"explanation of {fold_name(fold)}"
+    return f"explanation of {fold_name(fold) if fold else 'the final model'}"

@@ -101,8 +101,11 @@ class RunDir:
         return self.path / "seeds.json"
 
     def explanation_path(self, fold: int) -> Path:
-        """What `explain` found out about a fold's model; absent until somebody asks."""
-        return self.path / "explain" / f"fold_{fold:02d}.json"
+        """What `explain` found out about a fold's model, or with 0 about the final one.
+
+        Absent until somebody asks.
+        """
+        return self.path / "explain" / (f"fold_{fold:02d}.json" if fold else "final.json")
 
     @property
     def final_dir(self) -> Path:

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numerai_lab.errors import UserError, did_you_mean
-from numerai_lab.experiment import FinalModel
+from numerai_lab.experiment import FinalModel, version_of_run
 from numerai_lab.tournament.bundles.export import Bundle, export
-from numerai_lab.tournament.predict import version_of_run
 from numerai_lab.tournament.records import (
     SUBMIT_CONFIG,
     State,

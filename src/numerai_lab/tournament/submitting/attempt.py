@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from numerai_lab.config import Neutralize
 from numerai_lab.errors import DataError, LabError, RunError, UserError
-from numerai_lab.experiment import RunDir, check_verifiable, find_final, trust
+from numerai_lab.experiment import RunDir, check_verifiable, find_final, trust, version_of_data
 from numerai_lab.tournament.datasets import choose_version
-from numerai_lab.tournament.predict import LivePredictions, version_of_data
+from numerai_lab.tournament.predict import LivePredictions
 from numerai_lab.tournament.records import (
     DamagedRecord,
     Journal,
