@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +17,7 @@ pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
 from net_lab import TINY, context, fitted, judged_frame, train_frame
 from numerai_lab.errors import ModelError
-from numerai_lab.models import assemble_exported, check_model
+from numerai_lab.models import assemble_exported, check_model, get_model
 from numerai_lab.models.nets.mlp import MLP
 
 FORMS = [
@@ -179,8 +183,12 @@ def test_an_experiment_with_it_runs_from_training_to_a_refreshed_final_model(
     assert not (run / "unfinished").exists()
     page = (run / "report.html").read_text()
     assert 'id="training"' in page
-    explained = lab("explain", run, *runs)
+    explained = lab("explain", run, *runs, "--rows", "50", "--permute", "2")
     assert explained.code == 0, explained.err
+    bundle = tmp_path / "net.pkl"
+    exported = lab("export", run, *runs, "--out", bundle)
+    assert exported.code == 0, exported.err
+    assert b"torch" not in bundle.read_bytes()
     write_eras(tournament, data, 60)
     more = lab("train", "--continue", run, "--amount", "1", *runs)
     assert more.code == 0, more.err
@@ -216,3 +224,48 @@ def test_a_killed_run_goes_on_from_the_epoch_it_was_at(lab, tiny_config, tmp_pat
     same = [(one / "predictions.parquet").read_bytes() for one in (run, other)]
     assert same[0] == same[1]
     assert not (run / "unfinished").exists()
+
+
+@pytest.mark.slow  # a process of its own, killed at work, and three folds twice
+def test_a_run_that_is_killed_outright_goes_on_to_the_same_bits(lab, tiny_config, tmp_path):
+    config = tmp_path / "net.yaml"
+    config.write_text(CONFIG.replace("epochs: 2", "epochs: 8"))
+    assert lab("train", config, "--runs-dir", tmp_path / "whole").code == 0
+    command = ["from numerai_lab.cli import main; main()", "train", str(config)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", *command, "--runs-dir", str(tmp_path / "runs")],
+        stderr=subprocess.DEVNULL,
+    )
+    while not list((tmp_path / "runs").glob("net/*/unfinished/02/net_0.npz")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    went_on = lab("train", config, "--runs-dir", tmp_path / "runs", "--resume")
+    assert went_on.code == 0, went_on.err
+    found = [*tmp_path.glob("*/net/*/predictions.parquet")]
+    assert len({path.read_bytes() for path in found}) == 1
+    assert len(found) == 2
+
+
+def test_eras_of_any_size_are_learnt_from_and_predicted():
+    alone, _ = fitted(frame=train_frame(n_eras=1, rows=20))
+    assert np.isfinite(alone.predict(judged_frame())).all()
+    huge = train_frame(n_eras=1, rows=20_000)
+    model, report = fitted({"epochs": 1, "rows_per_era": 512}, huge)
+    assert report.size == sum(weight.numel() for weight in model.nets[0].parameters())
+    whole = model.predict(huge.without_targets())
+    few = huge.take(np.arange(100, 200)).without_targets()
+    assert np.abs(model.predict(few) - whole[100:200]).max() <= 1e-4 * whole.std()
+
+
+def test_features_that_are_missing_everywhere_say_nothing():
+    frame = train_frame(missing=1.0)
+    model, _ = fitted(frame=frame)
+    assert np.ptp(model.predict(judged_frame(missing=1.0))) < 1e-6
+
+
+@pytest.mark.slow  # some forty fits
+def test_as_the_first_of_a_residual_it_is_like_any_other_model():
+    first = {"type": "mlp", "params": {**TINY, "epochs": 1}}
+    check_model(get_model("residual"), {"first": first, "second": {"type": "ridge"}})
