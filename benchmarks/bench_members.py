@@ -1,0 +1,77 @@
+"""Peak memory of ensembles on the market data, and what a stack of finished runs costs.
+
+    .venv/bin/python benchmarks/bench_members.py [TREES]
+
+Whole `train` runs on ../shared/data/market: one LightGBM member on all rows; the shipped
+lgbm_ensemble (two targets, four era offsets, nnls); a stack of xgb, ridge and max_sharpe that
+trains its members, and the same stack again, which finds them. TREES (default 20) are those of each
+member: memory hardly depends on them, time does, so times are for the stack beside itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import (
+    REAL_DATA,
+    lab_command,
+    machine_line,
+    remove_files_when_told_to_stop,
+    run_process,
+    today,
+)
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+FOLDS = "split={type: walk_forward, first_train_eras: 530, chunk_eras: 104}"
+STACK = """\
+extends: xgb.yaml
+name: small_stack
+model:
+  type: stack
+  params:
+    members: {xgb: {from: xgb.yaml}, ridge: {from: ridge.yaml}, max_sharpe: {from: max_sharpe.yaml}}
+"""
+
+
+def main() -> None:
+    remove_files_when_told_to_stop()
+    data = REAL_DATA / "market"
+    if not data.exists():
+        sys.exit(f"not measured: {data} is not there")
+    trees = sys.argv[1] if len(sys.argv) > 1 else "20"
+    print(f"{today()}, {machine_line()}\nmarket, {trees} trees a member", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        here = Path(temporary)
+        for shipped in CONFIGS.glob("*.yaml"):
+            text = shipped.read_text().replace("num_boost_round: 400", f"num_boost_round: {trees}")
+            text = text.replace("n_estimators: 400", f"n_estimators: {trees}")
+            (here / shipped.name).write_text(text)
+        (here / "small_stack.yaml").write_text(STACK)
+        one = ["model.params.era_step=1", "model.params.weights=equal", "data.optional_targets=[]"]
+        runs = {
+            "one LightGBM member": ("lgbm_ensemble.yaml", one),
+            "lgbm_ensemble as shipped": ("lgbm_ensemble.yaml", []),
+            "stack that trains its members": ("small_stack.yaml", []),
+            # another weighing of the same members, whose runs are found
+            "stack of finished runs": ("small_stack.yaml", ["model.params.prior_eras=26"]),
+        }
+        for name, (config, settings) in runs.items():
+            changes = [FOLDS, "compare_to=[]", *settings]
+            run = run_process(
+                lab_command(
+                    *("train", str(here / config), "--data", str(data)),
+                    *("--runs-dir", str(here / "runs"), "--quiet"),
+                    *(part for change in changes for part in ("--set", change)),
+                )
+            )
+            print(
+                f"  {name:<30} peak {run.peak_mb:,.0f} MiB, CPU {run.cpu:.0f} s, wall "
+                f"{run.wall:.0f} s, other work took {run.others:.1f} cores",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
