@@ -86,6 +86,10 @@ def test_pretrained_weights_are_made_once_and_from_earlier_eras_only(tmp_path):
     told = report.details["training"]["pretraining"]
     assert (told["rows"], told["first"], told["last"]) == (29 * 30, 1, 30)
     assert told["held_out"] == [20]
+    more = context(unlabelled=train_frame(n_eras=32).without_targets(), artefacts=place)
+    _, report = fitted(ctx=more, reuse_earlier=True)  # as a later fold may
+    assert list(tmp_path.glob("mtm-*")) == [kept]
+    assert report.details["training"]["pretraining"] == told
     late = replace(place, first_judged=30)
     with pytest.raises(ModelError, match="has seen features up to era 30, and era 30 is judged"):
         fitted(ctx=context(unlabelled=known, artefacts=late))
