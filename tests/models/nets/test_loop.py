@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets
 
 from net_lab import TOGETHER, context, fitted, judged_frame, train_frame
 from numerai_lab.errors import ModelError
+from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.models.nets.batches import EraBatches
 from numerai_lab.models.nets.epochs import doubled, held_out
 from numerai_lab.models.nets.labels import Labels
@@ -58,6 +59,20 @@ def test_every_row_is_in_one_batch_of_an_epoch():
         for first, stop in zip(batch.offsets[:-1], batch.offsets[1:], strict=True):
             assert len(set(eras[first:stop])) == 1
             assert stop - first == 11
+
+
+def test_epochs_of_uneven_eras_have_equally_many_batches_and_all_rows():
+    """A window of large eras has more parts than one of small eras, and windows change."""
+    sizes = np.random.default_rng(0).integers(5, 90, size=95)
+    frame = toy_frame(7, rows_per_era=sizes)
+    for eras_per_batch in (1, 4, 7, 30):
+        batches = batches_of(frame, rows_per_era=20, eras_per_batch=eras_per_batch)
+        for epoch in range(6):
+            every = list(batches.epoch(epoch))
+            assert len(every) == batches.n_batches
+            assert sum(len(batch.bins) for batch in every) == frame.n_rows
+            assert min(batch.n_parts for batch in every) > 0
+            assert max(batch.n_parts for batch in every) <= 1.25 * eras_per_batch + 1
 
 
 def test_the_order_is_drawn_from_the_seed_and_the_epoch():

@@ -1,9 +1,9 @@
 """Batches of eras: bins as int8, which become numbers on the device only.
 
 Eras come in a seeded order, in windows of `WINDOW`; each is cut at random into parts of nearly
-`rows_per_era` rows, or is one part, and the parts of a window are dealt to batches. So every row
-is in one batch an epoch, rows on disk are read an era at a time, and the order does not depend on
-where they are.
+`rows_per_era` rows, or is one part, and the parts of a window are dealt to batches, of which all
+epochs have equally many. So every row is in one batch an epoch, rows on disk are read an era at a
+time, and the order does not depend on where they are.
 """
 
 from __future__ import annotations
@@ -177,14 +177,16 @@ class EraBatches:
         """Plan an epoch: for each window its eras, and its batches of parts."""
         rng = np.random.default_rng(child_seed(self._seed, "order", epoch))
         order = rng.permutation(len(self._sizes))
-        planned = []
+        windows = []
         for start in range(0, len(order), WINDOW):
             eras = order[start : start + WINDOW].tolist()
             parts = [part for era in eras for part in self._parts(era, rng)]
-            mixed = [parts[i] for i in rng.permutation(len(parts))]
-            n = self._eras_per_batch
-            planned.append((eras, [mixed[i : i + n] for i in range(0, len(mixed), n)]))
-        return planned
+            windows.append((eras, [parts[i] for i in rng.permutation(len(parts))]))
+        numbers = _dealt([len(mixed) for _, mixed in windows], self._eras_per_batch)
+        return [
+            (eras, [[mixed[i] for i in some] for some in np.array_split(np.arange(len(mixed)), n)])
+            for (eras, mixed), n in zip(windows, numbers, strict=True)
+        ]
 
     def _parts(self, era: int, rng: np.random.Generator) -> list[_Part]:
         size = self._sizes[era]
@@ -214,6 +216,19 @@ class EraBatches:
             gaps=opened.gaps,
         )
         return replace(batch, shares=batch.sums(weights) / n_all)
+
+
+def _dealt(parts: Sequence[int], per_batch: int) -> list[int]:
+    """Return how many batches each window is cut into, so that all epochs have equally many.
+
+    Eras differ in size, so windows of other eras have other numbers of parts; their sum stays.
+    The next batch always goes to the window with the most parts a batch.
+    """
+    numbers = [1] * len(parts)
+    for _ in range(-(-sum(parts) // per_batch) - len(parts)):
+        most = max(range(len(parts)), key=lambda i: parts[i] / numbers[i])
+        numbers[most] += 1
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)
