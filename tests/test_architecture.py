@@ -70,6 +70,7 @@ WITHIN = {
         "judging": {"records", "member_configs", "plan", "predicting", "reporter"},
         "executor": {"plan", "planned_fit", "predicting", "records", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
+        "costs": {"plan", "planned_fit", "records"},
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
         "final": {"records", "judging", "history", "member_runs", "predicting"},

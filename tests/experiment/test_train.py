@@ -328,3 +328,18 @@ def test_a_quick_look_takes_every_fourth_era_under_a_name_of_its_own(lab, tiny_c
     assert (final.code, "a first look, and no model to go live" in final.err) == (2, True)
     twice = lab(*asked, "--set", "data.eras.step=2")
     assert (twice.code, "data.eras.step is 2 already" in twice.err) == (2, True)
+
+
+def test_a_plan_tells_memory_and_the_time_of_the_last_run(lab, trained, tiny_config, tmp_path):
+    asked = ("train", tiny_config, "--plan", "--runs-dir", tmp_path / "runs")
+    told = lab(*asked, "--json").json
+    run = run_of(trained)
+    fits = [json.loads(path.read_text()) for path in run.glob("folds/*/fit.json")]
+    wanted = sum(fit["fit_seconds"] + fit["predict_seconds"] for fit in fits)
+    assert told["seconds_of_last_run"] == pytest.approx(wanted)
+    assert told["memory_bytes"] > 40 * 60 * 12  # the rows of the largest fold, at least
+    shown = lab(*asked).out
+    assert "memory  the largest fit takes" in shown
+    assert f"time    the folds of {run} took 0.0 minutes" in shown
+    other = lab(*asked, "--set", "seed=1", "--json").json
+    assert other["seconds_of_last_run"] is None

@@ -13,6 +13,7 @@ import typer
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import SYNTHETIC, emit, kept, show, show_scores, warn_on_stderr
 from numerai_lab.errors import UserError, check_name
+from numerai_lab.machine import as_size
 
 
 def train(
@@ -80,10 +81,12 @@ def train(
         brief_of_test,
         continue_run,
         fold_facts,
+        memory_of_fits,
         open_cluster,
         prepare,
         quickly,
         read_experiment,
+        seconds_of_last_run,
         told_how_to_go_on,
         told_of_seeds,
         told_of_test,
@@ -125,9 +128,18 @@ def train(
         if plan and resolved is not None:
             prepared = prepare(resolved, reporter, plan_only=True)
             folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
-            emit({"folds": folds, "notes": list(prepared.plan.notes)}) if as_json else show(
-                render_plan(folds)
-            )
+            memory, last = memory_of_fits(prepared), seconds_of_last_run(prepared, runs_dir)
+            if as_json:
+                seconds = None if last is None else last[0]
+                costs = {"memory_bytes": memory, "seconds_of_last_run": seconds}
+                emit({"folds": folds, "notes": list(prepared.plan.notes), **costs})
+                return
+            show(render_plan(folds))
+            if memory is not None:
+                sys.stdout.write(f"memory  the largest fit takes {as_size(memory)} at least\n")
+            if last is not None:
+                minutes, run = last[0] / 60, last[1]
+                sys.stdout.write(f"time    the folds of {run.path} took {minutes:.1f} minutes\n")
             return
         options = TrainOptions(
             runs_dir=runs_dir,

@@ -2,6 +2,7 @@
 
 from numerai_lab.experiment.cluster import Cluster, ClusterExecutor, open_cluster
 from numerai_lab.experiment.continuing import continue_run
+from numerai_lab.experiment.costs import memory_of_fits, seconds_of_last_run
 from numerai_lab.experiment.executor import Executor, Here
 from numerai_lab.experiment.final import (
     FinalMember,
@@ -129,6 +130,7 @@ __all__ = [
     "load_final",
     "locked",
     "machine",
+    "memory_of_fits",
     "neutralize_and_rank",
     "open_cluster",
     "open_final",
@@ -147,6 +149,7 @@ __all__ = [
     "read_predictions",
     "read_series",
     "say_if_unverifiable",
+    "seconds_of_last_run",
     "series_of",
     "suspected",
     "told_how_to_go_on",
