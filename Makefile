@@ -45,7 +45,8 @@ nets: export PYTHONDONTWRITEBYTECODE =
 nets: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
-	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py
+	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py \
+		tests/models/exports/test_exports.py tests/test_readme.py::test_every_shipped_config_is_valid
 
 # About ten minutes on two quiet cores.
 bench: $(READY)

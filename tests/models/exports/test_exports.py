@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -86,7 +87,9 @@ def test_a_blend_of_lightgbm_s_own_is_one_of_trees():
 def test_every_kind_of_the_table_is_a_module_with_predict():
     assert all(module.endswith(".runtime") for module in KINDS.values())
     leaf = Exported("", {"weights": []}, {}, ("f0",), "int8")
-    for kind in KINDS:
+    for kind, module in KINDS.items():
+        if ".nets." in module and find_spec("torch") is None:
+            continue  # their package cannot be imported; `make nets` comes here with torch
         assembled = assemble_exported(replace(leaf, kind=kind), ("f0",), "int8")
         assert callable(assembled.kinds[kind])
 
