@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from pathlib import Path
@@ -154,14 +155,18 @@ def test_a_program_that_fails_is_told_with_its_last_words(predicted, program):
 
 
 def test_a_program_that_does_not_end_is_ended_with_what_it_started(predicted, program, tmp_path):
-    mark = tmp_path / "alive"
-    how = program(f"(sleep 3; touch {mark}) &", "sleep 30")
+    held = tmp_path / "held"  # open for writing as long as anything that was started lives
+    os.mkfifo(held)
+    reader = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+    how = program(f"exec 3> {held}", "sleep 30 &", "sleep 30")
     began = time.monotonic()
     with pytest.raises(Died, match="did not end within"):
-        predicted(how, 0.5)
+        predicted(how, 1.5)
     assert time.monotonic() - began < 10
-    time.sleep(3)
-    assert not mark.exists()
+    let_go, _, _ = select.select([reader], [], [], 10)
+    assert let_go
+    assert os.read(reader, 1) == b""
+    os.close(reader)
 
 
 def test_it_is_given_no_key(predicted, program, tmp_path):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract.artefacts import Artefacts
 from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.world import World
@@ -75,6 +76,17 @@ class FitContext:
     say: Callable[[str], None] = _silent
     world: World = field(default_factory=World)
     peers: World = field(default_factory=World)
+
+    def need_targets(self, names: Iterable[str], where: str) -> None:
+        """Raise ModelError, for the parameter `where`, if one is not among `targets`."""
+        for name in names:
+            if name not in self.targets:
+                raise ModelError(
+                    f"target '{name}' is not loaded (loaded: {', '.join(self.targets)})"
+                    + did_you_mean(name, self.targets),
+                    where=where,
+                    fix="name it in data.targets, too",
+                )
 
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError, did_you_mean
+from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import FitContext, Said
 from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.params import NetParams
@@ -58,14 +58,7 @@ class Labels:
         ModelError : a target is not loaded, has one value only, or no classes.
         """
         weights = {ctx.target: 1.0, **(params.auxiliary_targets or {})}
-        for name in weights:
-            if name not in ctx.targets:
-                raise ModelError(
-                    f"target '{name}' is not loaded (loaded: {', '.join(ctx.targets)})"
-                    + did_you_mean(name, ctx.targets),
-                    where="model.params.auxiliary_targets",
-                    fix="name it in data.targets, too",
-                )
+        ctx.need_targets(weights, "model.params.auxiliary_targets")
         found = []
         for name in weights:
             values, counts = _values(train.target(name), processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,33 @@ def era_bins(features: Array) -> Array:
         twice = np.searchsorted(ordered, there) + np.searchsorted(ordered, there, side="right")
         bins[known, column] = np.minimum(N_BINS * twice // max(2 * len(there), 1), N_BINS - 1)
     return bins
+
+
+def mean_over_nets(
+    features: Array,
+    settings: dict[str, Any],
+    arrays: Arrays,
+    outputs: Callable[[Array, dict[str, Any], Arrays], Array],
+    rows_at_once: int | None = None,
+) -> Array:
+    """Predict the rows of one era, float64 [n_rows], the mean over the nets.
+
+    Parameters
+    ----------
+    features, settings, arrays : as a runtime's `predict` is given them.
+    outputs : turns bins of rows, the settings and one net's arrays into what that net puts out.
+    rows_at_once : of an era, for a net to which rows are independent; None: all.
+    """
+    bins = era_bins(features)
+    total = np.zeros(len(bins))
+    for seed in range(settings["n_nets"]):
+        prefix = f"{seed}/"
+        own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
+        step = rows_at_once or max(len(bins), 1)
+        for start in range(0, len(bins), step):
+            rows = slice(start, start + step)
+            total[rows] += main_target(outputs(bins[rows], settings, own), settings["labels"])
+    return total / settings["n_nets"]
 
 
 def embedded(bins: Array, arrays: Arrays, name: str) -> Array:

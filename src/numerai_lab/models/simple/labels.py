@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext
 
 
@@ -34,14 +33,7 @@ class Labels:
         self, frame: EraFrame, ctx: FitContext, targets: Mapping[str, float] | None
     ) -> None:
         weights = targets or {ctx.target: 1.0}
-        for name in weights:
-            if name not in ctx.targets:
-                raise ModelError(
-                    f"target '{name}' is not loaded (loaded: {', '.join(ctx.targets)})"
-                    + did_you_mean(name, ctx.targets),
-                    where="model.params.targets",
-                    fix="name it in data.targets, too",
-                )
+        ctx.need_targets(weights, "model.params.targets")
         total = sum(weights.values())
         self._columns = [(frame.target(name), share / total) for name, share in weights.items()]
         self._main = frame.target(ctx.target)

@@ -6,14 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numerai_lab.models.nets.runtime import (
-    embedded,
-    era_bins,
-    gelu,
-    layer_norm,
-    linear,
-    main_target,
-)
+from numerai_lab.models.nets.runtime import embedded, gelu, layer_norm, linear, mean_over_nets
 
 Array = Any
 Arrays = dict[str, Any]
@@ -25,16 +18,11 @@ _ROWS_AT_ONCE = 4096
 
 def predict(features: Array, settings: dict[str, Any], arrays: Arrays, _parts: list[Any]) -> Array:
     """Predict the rows of one era, float64 [n_rows], the mean over the nets."""
-    bins = era_bins(features)
-    total = np.zeros(len(bins))
-    for seed in range(settings["n_nets"]):
-        prefix = f"{seed}/"
-        own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
-        for start in range(0, len(bins), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            outputs = linear(gelu(codes(bins[rows], settings["params"], own)), own, "head")
-            total[rows] += main_target(outputs, settings["labels"])
-    return total / settings["n_nets"]
+    return mean_over_nets(features, settings, arrays, _outputs, _ROWS_AT_ONCE)
+
+
+def _outputs(bins: Array, settings: dict[str, Any], arrays: Arrays) -> Array:
+    return linear(gelu(codes(bins, settings["params"], arrays)), arrays, "head")
 
 
 def codes(bins: Array, params: dict[str, Any], arrays: Arrays) -> Array:

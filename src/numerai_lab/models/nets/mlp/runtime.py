@@ -6,14 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numerai_lab.models.nets.runtime import (
-    embedded,
-    era_bins,
-    gelu,
-    layer_norm,
-    linear,
-    main_target,
-)
+from numerai_lab.models.nets.runtime import embedded, gelu, layer_norm, linear, mean_over_nets
 
 Array = Any
 Arrays = dict[str, Any]
@@ -23,20 +16,12 @@ _ROWS_AT_ONCE = 4096
 
 def predict(features: Array, settings: dict[str, Any], arrays: Arrays, _parts: list[Any]) -> Array:
     """Predict the rows of one era, float64 [n_rows], the mean over the nets."""
-    bins = era_bins(features)
-    total = np.zeros(len(bins))
-    for seed in range(settings["n_nets"]):
-        prefix = f"{seed}/"
-        own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
-        for start in range(0, len(bins), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            outputs = row_outputs(bins[rows], settings["params"], own)
-            total[rows] += main_target(outputs, settings["labels"])
-    return total / settings["n_nets"]
+    return mean_over_nets(features, settings, arrays, row_outputs, _ROWS_AT_ONCE)
 
 
-def row_outputs(bins: Array, params: dict[str, Any], arrays: Arrays) -> Array:
+def row_outputs(bins: Array, settings: dict[str, Any], arrays: Arrays) -> Array:
     """Return the outputs of one net, [n_rows, n_outputs] or [n_rows, n_members, n_outputs]."""
+    params = settings["params"]
     plain, members = params["form"] == "plain", params["tabm"]
     read = embedded(bins, arrays, "input")
     if plain:

@@ -11,10 +11,9 @@ from numerai_lab.models.nets.attention_runtime import attention, era_stage, wide
 from numerai_lab.models.nets.runtime import (
     MIDDLE,
     SCALE,
-    era_bins,
     layer_norm,
     linear,
-    main_target,
+    mean_over_nets,
 )
 
 Array = Any
@@ -25,23 +24,20 @@ _ROWS_AT_ONCE = 1024
 
 def predict(features: Array, settings: dict[str, Any], arrays: Arrays, _parts: list[Any]) -> Array:
     """Predict the rows of one era, float64 [n_rows], the mean over the nets."""
-    bins = era_bins(features)
+    return mean_over_nets(features, settings, arrays, _outputs)
+
+
+def _outputs(bins: Array, settings: dict[str, Any], arrays: Arrays) -> Array:
     groups = [group["columns"] for group in settings["own"]["groups"]]
     params = settings["params"]
-    total = np.zeros(len(bins))
-    for seed in range(settings["n_nets"]):
-        prefix = f"{seed}/"
-        own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
-        steps = range(0, len(bins), _ROWS_AT_ONCE)
-        tokens = [_tokens(bins[i : i + _ROWS_AT_ONCE], groups, params, own) for i in steps]
-        row = before = np.concatenate([some[0] for some in tokens])
-        target = np.concatenate([some[1] for some in tokens])
-        for layer in range(params["era_layers"]):
-            row = era_stage(row, own, f"stages.{layer}", params["heads"])
-        target = layer_norm(target + (row - before)[:, None], own, "norm")
-        outputs = linear(target.reshape(len(bins), -1), own, "head")
-        total += main_target(outputs, settings["labels"])
-    return total / settings["n_nets"]
+    steps = range(0, len(bins), _ROWS_AT_ONCE)
+    tokens = [_tokens(bins[i : i + _ROWS_AT_ONCE], groups, params, arrays) for i in steps]
+    row = before = np.concatenate([some[0] for some in tokens])
+    target = np.concatenate([some[1] for some in tokens])
+    for layer in range(params["era_layers"]):
+        row = era_stage(row, arrays, f"stages.{layer}", params["heads"])
+    target = layer_norm(target + (row - before)[:, None], arrays, "norm")
+    return linear(target.reshape(len(bins), -1), arrays, "head")
 
 
 def _tokens(
