@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from numerai_lab.config.schema import Payout
+from numerai_lab.config import Payout
 from numerai_lab.scoring import payout_per_era, payout_rule, simulate_payout
 
 CORR = np.array([0.02, -0.03, 0.9, -0.9, np.nan, 0.01])

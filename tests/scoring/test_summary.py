@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numerai_tools.scoring import sharpe_ratio
 
-from numerai_lab.config.schema import Bootstrap
+from numerai_lab.config import Bootstrap
 from numerai_lab.errors import DataError
 from numerai_lab.scoring import (
     block_length,

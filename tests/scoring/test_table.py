@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numerai_lab.config.schema import Payout
+from numerai_lab.config import Payout
 from numerai_lab.eraframe import MISSING_INT8
 from numerai_lab.errors import DataError
 from numerai_lab.scoring import (
