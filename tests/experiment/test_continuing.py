@@ -126,6 +126,14 @@ def test_a_stack_goes_on_with_the_members_that_can(weekly, lab, tmp_path, monkey
     runs = ["--runs-dir", tmp_path / "runs"]
     for member in ("deep", "line", "honest"):  # a final model holds all it needs of its members
         shutil.rmtree(tmp_path / "runs" / f"weekly.{member}")
+    refused = lab("train", "--continue", parent, "--amount", 3, *runs)  # before a member grows
+    assert refused.code == 2
+    assert (
+        "--amount: model 'stack' learns from each of 16 new eras once, which makes 16 steps, not 3"
+        in refused.err
+    )
+    assert "member deep" not in refused.err
+    assert [path.name for path in (tmp_path / "runs" / "weekly").iterdir()] == [parent.name]
     result = lab("train", "--continue", parent, *runs, "--json")
     assert result.code == 0, result.err
     run = Path(result.json["run_dir"])

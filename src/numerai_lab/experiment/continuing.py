@@ -12,7 +12,7 @@ import numpy as np
 
 from numerai_lab.config import Resolved
 from numerai_lab.data import References, load_references
-from numerai_lab.errors import RunError
+from numerai_lab.errors import ModelError, RunError
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
 from numerai_lab.experiment.growing import Growing, check_continuable, grow, open_growing
 from numerai_lab.experiment.judging import baselines_of
@@ -75,7 +75,8 @@ def continue_run(
     Raises
     ------
     RunError : no such run, no final model, no new eras.
-    ModelError : a model that cannot be continued, or other features than those of the fit.
+    ModelError : a model that cannot be continued, other features than those of the fit, or an
+        amount where each new era is learnt from once.
     """
     parent = find_final(spec, options.runs_dir)
     final = load_final(parent)
@@ -91,7 +92,7 @@ def continue_run(
             where=str(parent.path),
             fix="get newer files (`numerai-lab data download`), or wait until an era resolves",
         )
-    amount = growing.steps if amount is None else amount
+    amount = growing.steps if amount is None else _checked(amount, growing)
     lineage = _lineage(final, growing, amount)
     with contextlib.ExitStack() as held:
         digest = parent.manifest()["config_hash"]
@@ -129,6 +130,20 @@ def _whole_or_gone(run: RunDir) -> Iterator[None]:
         if not run.finished:
             remove_contents(run)
         raise
+
+
+def _checked(amount: int, growing: Growing) -> int:
+    """Refuse an amount that the model would refuse, before a member of it has grown."""
+    unit, n_eras = growing.prepared.info.unit, growing.new.n_eras
+    if unit == "eras" and amount != n_eras:
+        kind = growing.prepared.experiment.model.type
+        raise ModelError(
+            f"model '{kind}' learns from each of {n_eras} new eras once, which makes {n_eras} "
+            f"steps, not {amount}",
+            where="--amount",
+            fix="leave --amount out",
+        )
+    return amount
 
 
 def _lineage(final: FinalModel, growing: Growing, amount: int) -> Lineage:
