@@ -17,7 +17,7 @@ $(READY): pyproject.toml requirements.lock
 	touch $@
 
 demo: $(READY)
-	$(BIN)/numerai-lab train $(or $(wildcard configs/xgb_ttt.yaml),configs/xgb.yaml)
+	$(BIN)/numerai-lab train configs/demo.yaml
 
 lint: $(READY)
 	$(BIN)/ruff check .

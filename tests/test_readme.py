@@ -54,6 +54,16 @@ def test_the_world_where_adapting_shows(lab, checkout):
     assert pairs["shuffled", "frozen"]["ci_low"] <= 0
 
 
+def test_the_demo_shows_adaptation_at_work(lab, checkout):
+    assert "train configs/demo.yaml" in (ROOT / "Makefile").read_text()
+    small = ["--set=data.synthetic.n_eras=250", "--set=model.params.num_boost_round=30"]
+    result = lab("train", "configs/demo.yaml", *small, "--json")
+    assert result.code == 0, result.err
+    pairs = {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}
+    assert pairs["prediction", "frozen"]["ci_low"] > 0
+    assert pairs["prediction", "shuffled"]["ci_low"] > 0
+
+
 def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
     monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
     (commands,) = [block for block in blocks("sh") if "data verify" in block]
