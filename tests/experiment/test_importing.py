@@ -154,3 +154,16 @@ def test_what_cannot_be_imported_is_told_in_a_sentence(here, lab, tournament, as
     assert result.code == 2
     assert says in result.err
     assert not Path("runs", "a").exists()
+
+
+def test_a_member_of_other_rows_is_refused_and_leaves_no_run(here, lab, tmp_path):
+    (tmp_path / "strangers.csv").write_text("id,prediction\nsomebody,0.5\n")
+    Path("others.yaml").write_text(
+        "extends: tiny.yaml\nname: others\n"
+        f"model: {{type: imported, params: {{file: {tmp_path / 'strangers.csv'}}}}}\n"
+    )
+    result = lab("train", "others.yaml")
+    assert result.code == 2
+    said = " ".join(result.err.split())
+    assert "strangers.csv: no prediction for any of the 1,560 judged rows (eras 31-56, ids" in said
+    assert not list(Path("runs").glob("others/*"))

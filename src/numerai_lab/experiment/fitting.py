@@ -10,6 +10,7 @@ import numpy as np
 
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import ModelError
 from numerai_lab.experiment.executor import Executor, Fitted, FittedFold
 from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import judged_columns, neutralizer_names
@@ -37,7 +38,14 @@ def run_folds(
     reporter: Reporter,
     executor: Executor,
 ) -> None:
-    """Fit folds on their training eras, predict their judged eras, and keep both of each fold."""
+    """Fit folds on their training eras, predict their judged eras, and keep both of each fold.
+
+    Raises
+    ------
+    ModelError : a file of predictions that has none for any judged row.
+    """
+    if prepared.info.made_elsewhere:
+        _check_known(folds, prepared)
     for fitted in executor.fit_folds(folds, prepared, reporter):
         _keep_fold(run, fitted, prepared, references, reporter)
         del fitted  # or its model and rows stayed in memory while the next fold is fitted
@@ -77,6 +85,20 @@ def _keep_fold(
     reporter.done(
         f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
     )
+
+
+def _check_known(folds: Sequence[Fold], prepared: Prepared) -> None:
+    """Refuse a file of which no judged row is found, before anything is written."""
+    model = prepared.model_class(prepared.params)
+    judged = [prepared.dataset.frame.select_eras(fold.judged) for fold in folds]
+    if judged and all(np.isnan(model.predict(rows.without_targets())).all() for rows in judged):
+        raise ModelError(
+            f"no prediction for any of the {sum(rows.n_rows for rows in judged):,} judged "
+            f"rows (eras {judged[0].eras[0]}-{judged[-1].eras[-1]}, ids such as "
+            f"'{judged[0].ids[0]}')",
+            where=prepared.info.origin.partition(":")[0],
+            fix="give a file whose ids are those of these rows",
+        )
 
 
 def _there(rows: EraFrame, detail: Detailed, reporter: Reporter) -> tuple[EraFrame, Detailed]:

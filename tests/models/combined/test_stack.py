@@ -253,7 +253,7 @@ def test_penalised_weights_are_those_of_a_direct_solution(seed, prior):
         ({"members": {"a": XGB}}, "at least 2"),
         ({"members": {"equal": XGB, "b": XGB}}, "'equal' is the name of another column"),
         ({"members": {"without_a": XGB, "b": XGB}}, "'without_a' is the name of another column"),
-        ({"weights": {"a": 1.0, "b": 1.0}}, "mend 'c'"),
+        ({"weights": {"a": 1.0, "b": 1.0}}, "member 'c' has none"),
         ({"weights": dict.fromkeys("abc", 0.0)}, "at least one above 0"),
         ({"max_weight": 0.2}, "max_weight 0.2 leaves 0.4 of the weight to nobody among 3"),
         (

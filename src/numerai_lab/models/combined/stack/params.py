@@ -83,11 +83,14 @@ class StackParams(Params):
     def _go_together(self) -> StackParams:
         n = len(self.members)
         if isinstance(self.weights, dict):
-            wrong = sorted(set(self.weights) ^ set(self.members))
-            if wrong:
+            strangers = sorted(set(self.weights) - set(self.members))
+            without = sorted(set(self.members) - set(self.weights))
+            if strangers or without:
+                said = [f"'{name}' is no member" for name in strangers]
+                said += [f"member '{name}' has none" for name in without]
                 raise ValueError(
-                    f"weights name {sorted(self.weights)}, the members are {sorted(self.members)}: "
-                    f"mend '{wrong[0]}'"
+                    f"weights: {', '.join(said)}: give each of {', '.join(sorted(self.members))} "
+                    "one, 0 if it is to have none"
                 )
             if not sum(self.weights.values()) > 0:
                 raise ValueError("weights must hold at least one above 0")
