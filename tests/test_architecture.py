@@ -73,6 +73,7 @@ WITHIN = {
         "costs": {"plan", "planned_fit", "records"},
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
+        "removing": {"judging", "records"},
         "final": {"records", "judging", "history", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "predicting"},

@@ -22,6 +22,7 @@ from numerai_lab.cli import (
     imports,
     models,
     projects,
+    runs,
     tournament,
     tuning,
 )
@@ -41,7 +42,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.train,
     experiments.evaluate,
     experiments.compare,
-    experiments.runs,
     experiments.report,
     explain.explain,
     tuning.tune,
@@ -55,6 +55,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(runs.app, name="runs")
 app.add_typer(configs.app, name="config")
 app.add_typer(datasets.app, name="data")
 app.command()(projects.init)

@@ -1,4 +1,4 @@
-"""train, evaluate, compare, runs, report: from an experiment to its numbers."""
+"""train, evaluate, compare, report: from an experiment to its numbers."""
 
 from __future__ import annotations
 
@@ -334,24 +334,6 @@ def compare(
     show(render_comparison(rows, in_full=True))
     if any(rows_of["synthetic"] for _, _, rows_of in told):
         sys.stdout.write(SYNTHETIC)
-
-
-def runs(runs_dir: RunsDir = RUNS, as_json: Json = False) -> None:
-    """List runs with headline numbers, eras, data, and the settings that tell them apart."""
-    from numerai_lab.experiment import list_runs
-    from numerai_lab.report import render_runs
-
-    rows = list_runs(runs_dir)
-    emit({"runs": rows}) if as_json else show(render_runs(rows))
-    for row in rows:
-        if "damage" in row:
-            warn_on_stderr(row["damage"])
-    unknown = [Path(row["run"]).name for row in rows if row.get("verifiable") is False]
-    if unknown:
-        warn_on_stderr(
-            f"not verifiable, made before runs kept checksums: {', '.join(unknown)}; a file of "
-            "these that has changed since would not be noticed"
-        )
 
 
 def report(

@@ -15,11 +15,14 @@ from numerai_lab.experiment.final import (
 )
 from numerai_lab.experiment.importing import import_predictions
 from numerai_lab.experiment.judging import (
+    GROUPS,
+    Choice,
     Evaluated,
     EvaluateOptions,
     Judged,
     Series,
     brief_of_test,
+    choose,
     compare,
     compare_series,
     era_bound,
@@ -62,8 +65,10 @@ from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
     DataIdentity,
+    Labels,
     Predictions,
     RunDir,
+    change_labels,
     check_verifiable,
     data_facts,
     data_identity,
@@ -73,18 +78,22 @@ from numerai_lab.experiment.records import (
     locked,
     machine,
     read_explanations,
+    read_labels,
     read_predictions,
     say_if_unverifiable,
     trust,
     versions,
     write_explanation,
 )
+from numerai_lab.experiment.removing import check_unneeded, named_run, needed_by, remove_run
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.train import TrainOptions, train
 
 __all__ = [
+    "GROUPS",
+    "Choice",
     "Cluster",
     "ClusterExecutor",
     "DataIdentity",
@@ -95,6 +104,7 @@ __all__ = [
     "FinalModel",
     "Here",
     "Judged",
+    "Labels",
     "OpenedModel",
     "Predictions",
     "Prepared",
@@ -104,8 +114,11 @@ __all__ = [
     "Stopwatch",
     "TrainOptions",
     "brief_of_test",
+    "change_labels",
     "check_memory",
+    "check_unneeded",
     "check_verifiable",
+    "choose",
     "compare",
     "compare_series",
     "continue_run",
@@ -131,6 +144,8 @@ __all__ = [
     "locked",
     "machine",
     "memory_of_fits",
+    "named_run",
+    "needed_by",
     "neutralize_and_rank",
     "open_cluster",
     "open_final",
@@ -145,9 +160,11 @@ __all__ = [
     "quickly",
     "read_experiment",
     "read_explanations",
+    "read_labels",
     "read_live",
     "read_predictions",
     "read_series",
+    "remove_run",
     "say_if_unverifiable",
     "seconds_of_last_run",
     "series_of",

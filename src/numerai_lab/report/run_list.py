@@ -1,4 +1,4 @@
-"""The list of runs for the terminal: two lines a run, grouped by experiment, within 80 columns."""
+"""The list of runs for the terminal: two lines a run, in groups, within 80 columns."""
 
 from __future__ import annotations
 
@@ -17,42 +17,90 @@ _LONGEST_VALUE = 40
 """Characters of a setting that are shown; --json has it whole."""
 
 
-def render_runs(runs: Sequence[Mapping[str, Any]]) -> RenderableType:
+def render_runs(runs: Sequence[Mapping[str, Any]], metric: str = "corr") -> RenderableType:
     """Render runs with their headline numbers; below each its date, data and differing settings.
 
     Parameters
     ----------
-    runs : rows of `list_runs`, oldest first: mappings with `experiment`, `run` (its directory),
+    runs : rows of `list_runs`: mappings with `experiment`, `run` (its directory),
         `state` ("finished", or how far it got), `corr`, `ci_low`, `ci_high`, `sharpe`,
         `first_era`, `last_era`, `final` (whether it has a final model), `created_utc`,
         `data` (with `label`), `continues` (the run whose final model it grew) and `differs`
         (setting -> value, None where they cannot be read), `origin` (where the predictions come
-        from, if a config does not tell it all) and `test` (eras kept for a test, looks at them,
-        corr of the last one); any may be absent or None.
+        from, if a config does not tell it all), `test` (eras kept for a test, looks at them,
+        corr of the last one), `tags` and `note`; any may be absent or None. What `choose` adds to
+        rows decides: `shown` is the summary in place of corr's, `group` names the group, `values`
+        are columns in place of the usual ones.
+    metric : what `shown` is of.
 
-    Experiments are in the order of their newest run.
+    Without `group`, runs are grouped by experiment. Groups are in the order of their last run
+    where runs are listed by time, else in that of their first.
     """
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
     if not runs:
-        return Text("no runs yet")
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for run in runs:
-        name = run.get("experiment") or ABSENT
-        groups[name] = [*groups.pop(name, []), run]  # popped, so that the newest comes last
-    width = max(25, *(len(_name(run)) for run in runs if len(_name(run)) <= 30))
-    head = _cells("run", "corr", "95 % interval", "sharpe", "eras", "model", width)
+        return Text("no runs yet, or none like that")
+    times = [str(run.get("created_utc") or "") for run in runs]
+    groups = _grouped(runs, by_last=times == sorted(times))
+    if any("values" in run for run in runs):
+        return Group(*(_table(name, members) for name, members in groups.items()))
+    own_name = all(name == _experiment(run) for name, members in groups.items() for run in members)
+    width = max(25, *(len(n) for run in runs if len(n := _name(run, own_name)) <= 30))
+    head = _cells("run", metric, "95 % interval", "sharpe", "eras", "model", width)
     parts: list[RenderableType] = [Text(head, style="bold")]
-    for experiment, members in groups.items():
-        parts.append(Text(presentable(experiment), style="bold"))
+    for name, members in groups.items():
+        parts += [Text(presentable(name), style="bold")] if name else []
         short = _short_keys(key for run in members for key in run.get("differs") or ())
         for run in members:
-            parts.append(Text(_numbers(run, width)))
-            below = Text(presentable("  ".join(_facts(run, short))), style="dim")
+            parts.append(Text(_numbers(run, width, own_name)))
+            told = [] if own_name else [Path(run.get("run") or ABSENT).name]
+            below = Text(presentable("  ".join([*told, *_facts(run, short)])), style="dim")
             parts.append(Padding(below, (0, 0, 0, 4), expand=False))
     return Group(*parts)
+
+
+def _experiment(run: Mapping[str, Any]) -> str:
+    return str(run.get("experiment") or ABSENT)
+
+
+def _grouped(
+    runs: Sequence[Mapping[str, Any]], *, by_last: bool
+) -> dict[str, list[Mapping[str, Any]]]:
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        name = str(run["group"]) if "group" in run else _experiment(run)
+        before = groups.pop(name, []) if by_last else groups.get(name, [])
+        groups[name] = [*before, run]
+    return groups
+
+
+def _table(name: str, members: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Build the table of the columns that were asked for; a number has four decimals."""
+    from numerai_lab.report.terminal import add_row, new_table
+
+    keys = list(members[0]["values"])
+    numeric = {
+        key: all(isinstance(run["values"][key], int | float | None) for run in members)
+        for key in keys
+    }
+    table = new_table([("run", False), *numeric.items()], presentable(name) or None)
+    for run in members:
+        folder = Path(run.get("run") or ABSENT)
+        label = folder.name if name == _experiment(run) else f"{_experiment(run)}/{folder.name}"
+        add_row(table, [presentable(label), *(_cell(key, run["values"][key]) for key in keys)])
+    return table
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None or value == []:
+        return ABSENT
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}" if key.startswith("model.params.") else number(value)
+    return presentable(str(value))
 
 
 def _cells(
@@ -62,19 +110,20 @@ def _cells(
     return line.rstrip()
 
 
-def _name(run: Mapping[str, Any]) -> str:
-    return Path(run.get("run") or ABSENT).name
+def _name(run: Mapping[str, Any], own_name: bool) -> str:
+    return Path(run.get("run") or ABSENT).name if own_name else _experiment(run)
 
 
-def _numbers(run: Mapping[str, Any], width: int) -> str:
+def _numbers(run: Mapping[str, Any], width: int, own_name: bool) -> str:
     # A run that is not finished has no interval; its state stands there.
     state = str(run.get("state") or "finished")
-    ends = run.get("ci_low"), run.get("ci_high")
+    shown = run["shown"] if "shown" in run else {**run, "mean": run.get("corr")}
+    ends = shown.get("ci_low"), shown.get("ci_high")
     return _cells(
-        presentable(_name(run)),
-        number(run.get("corr")),
+        presentable(_name(run, own_name)),
+        number(shown.get("mean")),
         interval(*ends, decimals=3) if state == "finished" else state,
-        number(run.get("sharpe"), 2),
+        number(shown.get("sharpe"), 2),
         eras(run.get("first_era"), run.get("last_era")),
         "final" if run.get("final") else "",
         width,
@@ -100,6 +149,10 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
     if run.get("continues"):
         parent = Path(run["continues"])
         yield f"grown by train --continue from {parent.name}, whose scores these are"
+    if run.get("tags"):
+        yield " ".join(f"#{tag}" for tag in run["tags"])
+    if run.get("note"):
+        yield f"note: {run['note']}"
 
 
 def _test(test: Mapping[str, Any]) -> str:

@@ -31,7 +31,14 @@ from numerai_lab.tournament.datasets import (
     stale_files,
     verify_files,
 )
-from numerai_lab.tournament.monitoring import Diagnostics, Status, diagnose, entries, read_status
+from numerai_lab.tournament.monitoring import (
+    Diagnostics,
+    Status,
+    check_no_slot_needs,
+    diagnose,
+    entries,
+    read_status,
+)
 from numerai_lab.tournament.predict import (
     LivePredictions,
     predict,
@@ -114,6 +121,7 @@ __all__ = [
     "WrongKeys",
     "address_of",
     "api_url",
+    "check_no_slot_needs",
     "check_not_cron",
     "choose_files",
     "choose_version",

@@ -6,6 +6,7 @@ from numerai_lab.experiment.judging.baselines import (
     differs_from_variant,
     features_for,
 )
+from numerai_lab.experiment.judging.choosing import GROUPS, Choice, choose
 from numerai_lab.experiment.judging.compare import compare, compare_series
 from numerai_lab.experiment.judging.era_bounds import era_bound
 from numerai_lab.experiment.judging.evaluate import (
@@ -39,7 +40,9 @@ from numerai_lab.experiment.judging.tested import evaluate_test
 from numerai_lab.experiment.judging.variants import variant_facts, variants_of
 
 __all__ = [
+    "GROUPS",
     "MAIN",
+    "Choice",
     "EvaluateOptions",
     "Evaluated",
     "Judged",
@@ -51,6 +54,7 @@ __all__ = [
     "brief_of_test",
     "check_judging",
     "checked_fold",
+    "choose",
     "compare",
     "compare_series",
     "data_as_read",

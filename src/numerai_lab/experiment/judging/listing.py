@@ -1,4 +1,4 @@
-"""`runs`: what there is, with headline numbers, data, and what tells runs of a config apart."""
+"""`runs`: what there is, with its numbers, data, labels, and what tells runs of a config apart."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from pydantic import ValidationError
 
 from numerai_lab.config import Experiment
 from numerai_lab.errors import LabError, RunError
+from numerai_lab.experiment.judging.choosing import STATISTICS
 from numerai_lab.experiment.judging.looks import brief_of_test, told_of_test
 from numerai_lab.experiment.judging.summaries import MAIN
-from numerai_lab.experiment.records import Damaged, RunDir, iter_runs, judged_on
+from numerai_lab.experiment.records import Damaged, RunDir, iter_runs, judged_on, read_labels
 from numerai_lab.models import get_model
 
 _TOLD_OTHERWISE = ("name", "question", "data.dir", "data.store")
 """Settings that the listing shows as such, or that change no number."""
 
 
-def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
+def list_runs(runs_dir: Path, *, settings: bool = False) -> list[dict[str, Any]]:
     """One row per run under `runs_dir`, oldest first, with its headline numbers if finished.
+
+    `metrics` holds of each metric what `choosing.STATISTICS` names. With `settings`, a row has them
+    all under that name, dotted key -> value, a parameter that was left out with its default.
 
     `differs` holds the settings of a run that are not the same in all runs of its experiment, as
     dotted key -> value; None where its resolved.yaml cannot be read.
@@ -49,6 +53,11 @@ def list_runs(runs_dir: Path) -> list[dict[str, Any]]:
         by_hash = dict(zip(one_of, told, strict=True))
         for i in members:
             rows[i]["differs"] = by_hash[rows[i]["config_hash"]]
+    if settings:
+        first = {row["config_hash"]: run for row, run in zip(rows, runs, strict=True)}
+        all_of = dict(zip(first, _settings([*first.values()], in_full=True), strict=True))
+        for row in rows:
+            row["settings"] = all_of[row["config_hash"]]
     return [*rows, *unread]
 
 
@@ -84,7 +93,13 @@ def _row(run: RunDir) -> dict[str, Any]:
         "final": run.has_final,
         "continues": manifest.get("continued", {}).get("parent"),
         "origin": manifest.get("origin"),
+        "model": manifest["model"]["type"],
     }
+    try:
+        labels = read_labels(run)
+        row |= {"tags": list(labels.tags), "note": labels.note}
+    except Damaged as error:
+        row |= {"tags": [], "note": "", "labels_damage": str(error)}
     test = told_of_test(run)
     if test is not None:
         row["test"] = brief_of_test(test)
@@ -104,18 +119,25 @@ def _row(run: RunDir) -> dict[str, Any]:
         row |= {"target": summary["target"], "n_eras": eras["n"]}
         row |= {"first_era": eras["first"], "last_era": eras["last"]}
         row |= {"corr" if key == "mean" else key: corr.get(key) for key in headline}
+        row["metrics"] = {
+            metric: {name: told[name] for name in STATISTICS if name in told}
+            for metric, told in summary["scores"][MAIN].items()
+        }
     return row
 
 
-def _settings(runs: Sequence[RunDir]) -> list[dict[str, Any] | None]:
-    """Flatten the configs of runs to dotted keys; a parameter left out in some has its default."""
+def _settings(runs: Sequence[RunDir], *, in_full: bool = False) -> list[dict[str, Any] | None]:
+    """Flatten the configs of runs to dotted keys; a parameter left out in some has its default.
+
+    With `in_full`, one that is left out in all has, too.
+    """
     written = [_experiment(run) for run in runs]
     flat = [
         None if one is None else _flat(one.model_dump(mode="json", by_alias=True))
         for one in written
     ]
     known = [one for one in flat if one is not None]
-    if any(one.keys() != known[0].keys() for one in known):
+    if in_full or any(one.keys() != known[0].keys() for one in known):
         for experiment, settings in zip(written, flat, strict=True):
             if experiment is not None and settings is not None:
                 settings |= _flat({"model": {"params": _all_params(experiment)}})

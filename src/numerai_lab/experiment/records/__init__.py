@@ -24,6 +24,7 @@ from numerai_lab.experiment.records.guards import (
     same_data,
     warn_other_versions,
 )
+from numerai_lab.experiment.records.labels import Labels, change_labels, read_labels
 from numerai_lab.experiment.records.mending import (
     check_not_continued,
     mend_configs,
@@ -82,9 +83,11 @@ __all__ = [
     "TEST_SCORES",
     "Damaged",
     "DataIdentity",
+    "Labels",
     "Owner",
     "Predictions",
     "RunDir",
+    "change_labels",
     "changed_data",
     "changed_files",
     "check_files",
@@ -114,6 +117,7 @@ __all__ = [
     "other_versions",
     "owner_of",
     "read_explanations",
+    "read_labels",
     "read_predictions",
     "record",
     "relative_paths",

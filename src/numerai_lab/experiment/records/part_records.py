@@ -41,7 +41,7 @@ RECORD = "record"
 """Key of scores.json under which its record stands, beside the scores."""
 RUN, FINAL, SCORES = "run", "final model", "scores"
 LOOKS, TEST_SCORES = "looks at the test", "test scores"
-SEEDS = "seeds"
+SEEDS, LABELS = "seeds", "labels"
 Owner = dict[str, str]
 """Which run a record is of: when it began, to the microsecond, and the hash of its config."""
 

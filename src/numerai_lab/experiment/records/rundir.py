@@ -6,6 +6,7 @@ runs/<experiment>/<UTC stamp>-<config hash>/
     final/{model/, fit.json, DONE}                       (with --final)
     unfinished/{01, final}/          (what lets a fit go on that was killed; gone once it is kept)
     predictions.parquet  scores_per_era.parquet  scores.json  exposure.json  report.html  DONE
+    [labels.json]                                    (tags and a note: `runs tag`, `runs note`)
     test_looks.json  [test_scores_per_era.parquet  test_scores.json]      (a split with a test)
 """
 
@@ -99,6 +100,11 @@ class RunDir:
     def seeds_path(self) -> Path:
         """Runs of the same experiment with other seeds, and what they scored; of `--seeds`."""
         return self.path / "seeds.json"
+
+    @property
+    def labels_path(self) -> Path:
+        """Tags and a note that a person gave it; absent until somebody does."""
+        return self.path / "labels.json"
 
     def explanation_path(self, fold: int) -> Path:
         """What `explain` found out about a fold's model, or with 0 about the final one.
