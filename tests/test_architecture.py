@@ -206,13 +206,13 @@ def test_imports_go_one_way():
 
 def test_the_writer_of_lightgbms_own_file_is_walled_in():
     """One module uses it, and its docstring says how both can do without it."""
-    packed = "numerai_lab.models.trees.lgbm_ensemble.packed"
+    packed = "numerai_lab.models.trees.lightgbm_rows.packed"
     users = [
         path.relative_to(ROOT).as_posix()
         for _, path in modules()
         if any(f"{name}.".startswith(f"{packed}.") for name in imports_of(path))
     ]
-    assert users == ["models/trees/lgbm_ensemble/binned.py"]
+    assert users == ["models/trees/lightgbm_rows/binned.py"]
 
 
 def test_an_arrays_name_is_defined_once():

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from data_files import load, numerai_folder, table
 from numerai_lab.models import FitContext, get_model
 from numerai_lab.models.conformance.toy import toy_frame
-from numerai_lab.models.trees.lgbm_ensemble import binned
-from numerai_lab.models.trees.lgbm_ensemble.binned import as_float
-from numerai_lab.models.trees.lgbm_ensemble.packed import MOST_VALUES, learn_layout
+from numerai_lab.models.trees.lightgbm_rows import binned
+from numerai_lab.models.trees.lightgbm_rows.binned import as_float
+from numerai_lab.models.trees.lightgbm_rows.packed import MOST_VALUES, learn_layout
 from numerai_lab.models.trees.values import distinct_values, reference_rows
 
 PARAMS = {"feature_pre_filter": False, "verbosity": -1, "min_data_in_bin": 1, "num_threads": 1}
@@ -63,7 +63,7 @@ def test_the_file_is_byte_for_byte_what_lightgbm_writes(rows, n_threads, tmp_pat
 
 
 def test_more_columns_and_rows_than_are_packed_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("numerai_lab.models.trees.lgbm_ensemble.packed.PIECE_BYTES", 1000)
+    monkeypatch.setattr("numerai_lab.models.trees.lightgbm_rows.packed.PIECE_BYTES", 1000)
     rows = np.random.default_rng(0).integers(-1, 5, (1001, 150)).astype(np.int8)
     rows[:, 40:44] = 2
     values, present, bin_rows = binner(rows)

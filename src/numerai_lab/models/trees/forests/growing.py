@@ -14,8 +14,7 @@ from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.forests.params import ForestParams
-from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows
-from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
+from numerai_lab.models.trees.lightgbm_rows import BinnedRows, library_errors
 from numerai_lab.models.trees.run_settings import lightgbm_run_settings
 
 _MOST_EMPTY = 1e-6

@@ -32,7 +32,14 @@ from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, 
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.forests.growing import Grown, grow
 from numerai_lab.models.trees.forests.params import ForestParams
-from numerai_lab.models.trees.lgbm_ensemble.binned import as_float, binning_bytes
+from numerai_lab.models.trees.lightgbm_rows import (
+    as_float,
+    binning_bytes,
+    load_boosters,
+    no_gpu,
+    rounds_of,
+    save_boosters,
+)
 from numerai_lab.models.trees.values import pieces
 from numerai_lab.seeds import child_seed
 
@@ -72,9 +79,7 @@ class RandomForest:
         """
         said = []
         if ctx.device == "cuda":
-            said.append(
-                f"{self.name} has no GPU training: device cuda is ignored, it trains on the CPU"
-            )
+            said.append(no_gpu(self.name))
         if ctx.stop is not None:
             said.append(
                 f"early stopping has nothing to stop, trees of {self.name} do not depend on one "
@@ -92,7 +97,7 @@ class RandomForest:
     @property
     def n_steps(self) -> int:
         """Trees; with classes, of each class."""
-        return sum(map(_rounds_of, self._grown))
+        return sum(map(rounds_of, self._grown))
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
         """Grow `amount` more trees on new eras; each counts as much as one of those there are.
@@ -142,13 +147,8 @@ class RandomForest:
 
     def save(self, folder: Path) -> None:
         """Write `trees/NN.txt`, LightGBM's own format, and `meta.json`."""
-        (folder / "trees").mkdir()
-        for i, booster in enumerate(self._grown):
-            booster.save_model(_trees_file(folder, i))
-        facts: dict[str, Any] = {
-            "grown": len(self._grown),
-            **self._trained.facts(),
-        }
+        save_boosters(folder / "trees", self._grown)
+        facts: dict[str, Any] = {"grown": len(self._grown), **self._trained.facts()}
         if self._classes is not None:
             facts["classes"] = self._classes.values
         save_meta(folder, self.params, facts)
@@ -158,9 +158,7 @@ class RandomForest:
         """Read what `save` wrote."""
         params, meta = load_meta(folder, cls.Params)
         model = cls(params)
-        model._grown = [
-            lightgbm.Booster(model_file=_trees_file(folder, i)) for i in range(meta["grown"])
-        ]
+        model._grown = load_boosters(folder / "trees", meta["grown"])
         model._classes = classes_from(meta.get("classes"))
         model._trained = TrainedFeatures.from_facts(meta)
         return model
@@ -236,11 +234,3 @@ class ExtraTrees(RandomForest):
     )
     name: ClassVar[str] = "extra_trees"
     library: ClassVar[dict[str, Any]] = {"extra_trees": True}
-
-
-def _rounds_of(booster: lightgbm.Booster) -> int:
-    return int(booster.num_trees() // booster.num_model_per_iteration())
-
-
-def _trees_file(folder: Path, position: int) -> Path:
-    return folder / "trees" / f"{position:02d}.txt"

@@ -8,10 +8,9 @@ import numpy as np
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.trees.classes import Classes
-from numerai_lab.models.trees.lgbm_ensemble.binned import as_float
-from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
 from numerai_lab.models.trees.lgbm_ensemble.members import Member
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.trees.lightgbm_rows import as_float, library_errors
 from numerai_lab.models.trees.run_settings import lightgbm_run_settings
 from numerai_lab.seeds import child_seed
 

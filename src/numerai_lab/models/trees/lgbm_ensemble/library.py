@@ -1,9 +1,8 @@
-"""What LightGBM refuses: found before training, and told in one sentence."""
+"""What LightGBM refuses of an ensemble's parameters, found before training."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.trees.classes import Classes
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams, by_first_name
+from numerai_lab.models.trees.lightgbm_rows import one_sentence
 
 _ONE_A_FEATURE = ("monotone_constraints", "feature_contri", "max_bin_by_feature")
 _TRIAL_ROWS = 64
@@ -60,19 +60,10 @@ def check_with_library(
                 with _quiet():
                     lightgbm.Booster(library, lightgbm.Dataset(features, label, params=library))
             except lightgbm.basic.LightGBMError as error:
-                sentence = _plain(str(error))
+                sentence = one_sentence(str(error))
                 raise ModelError(
                     f"LightGBM refuses: {sentence}", where=_place(i, own, sentence)
                 ) from None
-
-
-@contextmanager
-def library_errors(where: str = "model.params.lightgbm") -> Iterator[None]:
-    """Turn an error of LightGBM into a ModelError of one sentence, with the parameters' place."""
-    try:
-        yield
-    except lightgbm.basic.LightGBMError as error:
-        raise ModelError(f"LightGBM refuses: {_plain(str(error))}", where=where) from error
 
 
 def _place(position: int, own: dict[str, Any], sentence: str) -> str:
@@ -93,16 +84,3 @@ def _quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _plain(text: str) -> str:
-    """Take LightGBM's source places and C++ out of its message, and bring it on one line."""
-    text = " ".join(text.split())
-    text = re.sub(r" at \S+, line \d+ ?\.?$", "", text)
-    rule = text.removeprefix("Check failed: ")
-    if rule != text:
-        rule = rule.replace("config->", "").replace("&&", "and").replace("||", "or")
-        rule = re.sub(r"(\d\.\d+)f\b", r"\1", rule)
-        rule = re.sub(r"\(([\w.+-]+)\)", r"\1", rule)
-        text = f"it needs {rule}"
-    return text

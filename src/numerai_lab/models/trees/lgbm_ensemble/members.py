@@ -17,10 +17,8 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.trees.classes import Classes
-from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows
-from numerai_lab.models.trees.lgbm_ensemble.distributed import network_params
-from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams
+from numerai_lab.models.trees.lightgbm_rows import BinnedRows, library_errors, network_params
 from numerai_lab.models.trees.run_settings import lightgbm_run_settings
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.seeds import child_seed

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError, SplitError
+from numerai_lab.errors import ModelError
 from numerai_lab.models.combined import blend, fit_weights
 from numerai_lab.models.contract import (
     ClassProbabilities,
@@ -33,17 +33,26 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
 from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
 from numerai_lab.models.trees.contributions import lightgbm_contributions
-from numerai_lab.models.trees.lgbm_ensemble.binned import BinnedRows, as_float, binning_bytes
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
-from numerai_lab.models.trees.lgbm_ensemble.members import Member, Trainer, list_members
+from numerai_lab.models.trees.lgbm_ensemble.members import Trainer, list_members
 from numerai_lab.models.trees.lgbm_ensemble.params import LGBMEnsembleParams
 from numerai_lab.models.trees.lgbm_ensemble.predicting import (
     pooled_classes,
     predict_each,
     predict_rows,
 )
-from numerai_lab.splits import InnerPart, inner_parts
+from numerai_lab.models.trees.lgbm_ensemble.weights import given_weights, parts_to_weigh_on
+from numerai_lab.models.trees.lightgbm_rows import (
+    BinnedRows,
+    as_float,
+    binning_bytes,
+    load_boosters,
+    no_gpu,
+    rounds_of,
+    save_boosters,
+)
+from numerai_lab.splits import InnerPart
 
 
 class LGBMEnsemble:
@@ -96,12 +105,12 @@ class LGBMEnsemble:
         if self.params.head == "classes":
             classes = {one: Classes.of(train.target(one), one, ctx.world) for one in targets}
         check_with_library(self.params, train, targets, classes)
-        weights = self._given_weights(members)
+        weights = given_weights(self.params.weights, members)
         parts: list[InnerPart] = []
         if weights is None:
-            parts = self._inner_parts(train, ctx)
+            parts = parts_to_weigh_on(train, ctx, self.params.oof_folds)
         if ctx.device == "cuda":
-            note("lgbm_ensemble has no GPU training: device cuda is ignored, it trains on the CPU")
+            note(no_gpu("lgbm_ensemble"))
         for target in targets:
             labels = train.target(target)
             unlabelled, n_rows = ctx.world.total([np.count_nonzero(np.isnan(labels)), len(labels)])
@@ -122,7 +131,7 @@ class LGBMEnsemble:
         )
         trainer = Trainer(self.params, ctx, train, binned, once * (1 + len(parts)), classes)
         boosters = list(trainer.fit(members))
-        rounds = [_rounds_of(booster) for booster in boosters]
+        rounds = [rounds_of(booster) for booster in boosters]
         n_trees = [booster.num_trees() for booster in boosters]
         of_members = [classes.get(member.target) for member in members]
         for member, booster in zip(members, boosters, strict=True):
@@ -170,7 +179,7 @@ class LGBMEnsemble:
     @property
     def n_steps(self) -> int:
         """Rounds of the largest member."""
-        return max(map(_rounds_of, self._boosters))
+        return max(map(rounds_of, self._boosters))
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
         """Add `amount` trees to every member that has labelled rows among the new eras.
@@ -256,9 +265,7 @@ class LGBMEnsemble:
 
     def save(self, folder: Path) -> None:
         """Write `members/NN.txt`, LightGBM's own format, and `meta.json` with the weights."""
-        (folder / "members").mkdir()
-        for i, booster in enumerate(self._boosters):
-            booster.save_model(_member_file(folder, i))
+        save_boosters(folder / "members", self._boosters)
         facts: dict[str, Any] = {
             "weights": self._weights.tolist(),
             "members": self._names,
@@ -276,9 +283,7 @@ class LGBMEnsemble:
         model._weights = np.array(meta["weights"])
         # models that were saved before members had names there number them
         model._names = tuple(meta.get("members", map(str, range(1, len(model._weights) + 1))))
-        model._boosters = [
-            lightgbm.Booster(model_file=_member_file(folder, i)) for i in range(len(model._weights))
-        ]
+        model._boosters = load_boosters(folder / "members", len(model._weights))
         classes = meta.get("classes") or [None] * len(model._weights)
         model._classes = [classes_from(values) for values in classes]
         model._trained = TrainedFeatures.from_facts(meta)
@@ -319,44 +324,6 @@ class LGBMEnsemble:
             if weight
         )
 
-    def _inner_parts(self, train: EraFrame, ctx: FitContext) -> list[InnerPart]:
-        """Cut the training eras of all workers into the parts that weights are found on."""
-        eras = np.sort(np.concatenate(ctx.world.from_all(train.eras)))
-        try:
-            return inner_parts(eras, self.params.oof_folds, ctx.purge_eras)
-        except SplitError as error:
-            raise ModelError(
-                f"weights: nnls needs out-of-fold predictions, and {error.what}",
-                where="model.params.weights",
-                fix="give more training eras, or write weights: equal",
-            ) from None
-
-    def _given_weights(self, members: list[Member]) -> Float64 | None:
-        """Return weights that need no fit, float64 [n_members] with sum 1, or None for nnls."""
-        written = self.params.weights
-        if len(members) == 1 or written == "equal":
-            return np.full(len(members), 1 / len(members))
-        if isinstance(written, str):
-            return None
-        if isinstance(written, dict):
-            targets = [member.target for member in members]
-            wrong = set(targets) ^ set(written)
-            if wrong:
-                raise ModelError(
-                    f"weights name the targets {sorted(written)}, members learn "
-                    f"{sorted(set(targets))}",
-                    where="model.params.weights",
-                    fix=f"mend '{min(wrong)}'",
-                )
-            written = [written[target] / targets.count(target) for target in targets]
-        if len(written) != len(members):
-            raise ModelError(
-                f"{len(written)} weights are given for {len(members)} members: "
-                + ", ".join(map(str, members)),
-                where="model.params.weights",
-            )
-        return np.array(written) / sum(written)
-
     def _importance(self) -> dict[str, float]:
         """Return the members' total gain by feature, weighted as the members are."""
         gain = np.zeros(len(self._trained.names))
@@ -367,11 +334,3 @@ class LGBMEnsemble:
             for name, value in zip(self._trained.names, gain, strict=True)
             if value > 0
         }
-
-
-def _rounds_of(booster: lightgbm.Booster) -> int:
-    return int(booster.num_trees() // booster.num_model_per_iteration())
-
-
-def _member_file(folder: Path, position: int) -> Path:
-    return folder / "members" / f"{position:02d}.txt"

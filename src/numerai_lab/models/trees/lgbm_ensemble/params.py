@@ -11,10 +11,13 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from numerai_lab.errors import did_you_mean
 from numerai_lab.models.trees.classes import HeadParams
+from numerai_lab.models.trees.lightgbm_rows import BINNING
 
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Value = bool | int | float | str | list[int] | list[float]
+Weights = Literal["nnls", "equal"] | list[NonNegative] | dict[str, NonNegative]
+"""Weights of the members: how they are found, or one for each member, or for each target."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "standard": {
@@ -48,13 +51,6 @@ https://docs.numer.ai/numerai-tournament/models. `example` is the model of the t
 https://numer.ai/tutorial/hello-numerai, a tenth of the work. `custom` starts from LightGBM's
 own defaults.
 """
-
-BINNING = frozenset(
-    {"bin_construct_sample_cnt", "data_random_seed", "enable_bundle", "is_enable_sparse"}
-    | {"feature_pre_filter", "max_bin", "max_bin_by_feature", "min_data_in_bin"}
-    | {"use_missing", "zero_as_missing"}
-)
-"""LightGBM parameters that shape the binned rows, which all members share."""
 
 _SET_ELSEWHERE = {
     "seed": "write `seed` at the top of the experiment",
@@ -167,7 +163,7 @@ class LGBMEnsembleParams(HeadParams):
     era_offsets: Literal["all"] | list[Annotated[int, Field(ge=0)]] = Field(
         "all", description="a member for each: eras with (number - 1) % era_step == offset"
     )
-    weights: Literal["nnls", "equal"] | list[NonNegative] | dict[str, NonNegative] = Field(
+    weights: Weights = Field(
         "nnls",
         description="nnls: fitted on out-of-fold ranks of the training eras; equal; one for each "
         "member in order; or one for each target, shared by its members",

@@ -14,7 +14,7 @@ from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.contract import ClassProbabilities
 from numerai_lab.models.trees.classes import Classes, classes_of
-from numerai_lab.models.trees.lgbm_ensemble.binned import as_float
+from numerai_lab.models.trees.lightgbm_rows import as_float
 
 
 def predict_rows(

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from numerai_lab.arrays import UInt8
 from numerai_lab.eraframe import FeatureArray, Features
 from numerai_lab.machine import usable_cores
-from numerai_lab.models.trees.lgbm_ensemble.kept import BLOCK_SIZE, TOKEN_BYTES, save_dataset
+from numerai_lab.models.trees.lightgbm_rows.kept import BLOCK_SIZE, TOKEN_BYTES, save_dataset
 from numerai_lab.models.trees.values import reference_rows
 
 MOST_VALUES = 15

@@ -1,4 +1,4 @@
-"""One binned LightGBM Dataset of the training rows, on which all members train."""
+"""One binned LightGBM Dataset of the training rows, on which a whole ensemble or forest trains."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ import numpy.typing as npt
 from numerai_lab.eraframe import MISSING_INT8, EraFrame, FeatureArray, Features
 from numerai_lab.errors import MachineError
 from numerai_lab.models.contract import Float32, Shape, World
-from numerai_lab.models.trees.lgbm_ensemble.distributed import sample_of_all
-from numerai_lab.models.trees.lgbm_ensemble.kept import damage_of_kept, forget, keep, save_binned
-from numerai_lab.models.trees.lgbm_ensemble.library import library_errors
-from numerai_lab.models.trees.lgbm_ensemble.packed import (
+from numerai_lab.models.trees.lightgbm_rows.distributed import sample_of_all
+from numerai_lab.models.trees.lightgbm_rows.errors import library_errors
+from numerai_lab.models.trees.lightgbm_rows.kept import damage_of_kept, forget, keep, save_binned
+from numerai_lab.models.trees.lightgbm_rows.packed import (
     MOST_VALUES,
     PackedLayout,
     learn_layout,
 )
-from numerai_lab.models.trees.lgbm_ensemble.params import BINNING
 from numerai_lab.models.trees.values import distinct_values, reference_rows
 
 Taken = tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]
@@ -33,6 +32,12 @@ Taken = tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]
 _BATCH_BYTES = 4 << 20
 # LightGBM bins so many values itself in the time that learning its file's layout takes.
 SMALL = 8 << 20
+BINNING = frozenset(
+    {"bin_construct_sample_cnt", "data_random_seed", "enable_bundle", "is_enable_sparse"}
+    | {"feature_pre_filter", "max_bin", "max_bin_by_feature", "min_data_in_bin"}
+    | {"use_missing", "zero_as_missing"}
+)
+"""LightGBM parameters that shape the binned rows, which all that train on them share."""
 
 
 def as_float(features: FeatureArray) -> Float32:
