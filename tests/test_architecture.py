@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "data": BASE | {"config"},
     "splits": BASE | {"config"},
     "scoring": BASE | {"config"},
-    "models": BASE | {"config", "data", "splits", "scoring"},
+    "features": BASE | {"config", "data", "splits", "scoring"},
+    "models": BASE | {"config", "data", "splits", "scoring", "features"},
     "experiment": BASE | {"config", "data", "splits", "scoring", "models"},
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }

@@ -19,7 +19,7 @@ from numerai_lab.config.strict_yaml import BOOL, FLOAT, INT, NULL, Key, dotted
 NOT_HASHED = {"question", "expect", "tune", "artefacts_dir"}
 """Words for people, what is for `explain` or `tune` alone, and a place: nothing that a run computes
 changes."""
-ADDED = {"tuned", "train_on"}
+ADDED = {"tuned", "train_on", "transforms", "placebo"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
 ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages"}
 """The same of `data`."""
@@ -61,9 +61,7 @@ def written_yaml(experiment: Experiment) -> str:
 def config_hash(experiment: Experiment) -> str:
     """Return 8 hex digits that change with what changes a result, not with the order of keys."""
     content = {
-        k: v
-        for k, v in _plain(experiment).items()
-        if k not in NOT_HASHED and (k not in ADDED or v is not None)
+        k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED and (k not in ADDED or v)
     }
     for name, added in (("data", ADDED_TO_DATA), ("split", ADDED_TO_SPLIT)):
         section = content[name]

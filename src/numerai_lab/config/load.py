@@ -22,6 +22,7 @@ from numerai_lab.config.schema import Data, Experiment
 from numerai_lab.config.shipped import found_config, is_shipped
 from numerai_lab.config.spaces import LEFT_OUT, Space, find_spaces, put
 from numerai_lab.config.strict_yaml import Key, Layer, Place, Problem, dotted
+from numerai_lab.config.transforms import as_written, fold_transforms
 from numerai_lab.errors import ConfigError, ModelError
 
 ParamsOf = Callable[[str], type[BaseModel]]
@@ -95,6 +96,8 @@ def load_experiment(
         if is_shipped(one, path)
     )
     layer = lay(layer, overriding)
+    folded = fold_transforms(layer)
+    was_folded, layer = folded is not layer, folded
 
     places = _by_name(layer, Place(str(path)))
     spaces = find_spaces(layer.value)
@@ -114,6 +117,8 @@ def load_experiment(
     # What the YAML itself got wrong is told once: the schema trips over the same value.
     told_already = {(problem.place, problem.key) for problem in layer.problems}
     problems = [*layer.problems, *(p for p in found if (p.place, p.key) not in told_already)]
+    if was_folded:
+        problems = [p._replace(key=as_written(p.key, layer.value)) for p in problems]
     if problems or experiment is None:
         raise ConfigError(_tell(problems, str(path)))
     told = {name: str(place) for name, place in places.items() if name}

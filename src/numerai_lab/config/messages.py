@@ -77,9 +77,11 @@ def locate(model: type[BaseModel], loc: Sequence[str | int], written: Any = None
     """Follow pydantic's `loc` from a class down to the key it is about.
 
     A class may have `section_of(key, written)`, which names the class of a key's content where
-    that depends on what is written (the parameters of a model within a model).
+    that depends on what is written (the parameters of a model within a model), and
+    `item_of(key, written)`, which does so for each item of a list.
     """
     annotation: Any = model
+    item_of: Any = None
     limits: tuple[Any, ...] = ()
     kin: tuple[type[BaseModel], ...] = ()
     spot = Spot((), model)
@@ -99,10 +101,13 @@ def locate(model: type[BaseModel], loc: Sequence[str | int], written: Any = None
             section_of = getattr(owner, "section_of", None)
             if section_of is not None:
                 annotation = section_of(str(part), written) or annotation
+            item_of = getattr(owner, "item_of", None)
         elif get_origin(annotation) is dict and part != "[key]":
             annotation, limits = arguments[1], ()
         elif get_origin(annotation) in LISTS:
             annotation, limits = arguments[0], ()
+            if item_of is not None:
+                annotation = item_of(str(spot.key[-1]), _inside(written, part)) or annotation
         elif annotation is not Any:
             return spot
         annotation, limits = unwrap(annotation, limits)

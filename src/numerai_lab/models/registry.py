@@ -50,6 +50,7 @@ BUILT_IN = {
     "extra_trees": BuiltIn("numerai_lab.models.trees.forests:ExtraTrees"),
     "stack": BuiltIn("numerai_lab.models.combined.stack:Stack"),
     "residual": BuiltIn("numerai_lab.models.combined.residual:Residual"),
+    "transformed": BuiltIn("numerai_lab.models.combined.transformed:Transformed"),
     "ridge": BuiltIn("numerai_lab.models.simple:Ridge"),
     "max_sharpe": BuiltIn("numerai_lab.models.simple:MaxSharpe"),
     "mlp": BuiltIn("numerai_lab.models.nets.mlp:MLP", extra="torch"),

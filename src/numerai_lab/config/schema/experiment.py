@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from numerai_lab.config.schema.base import LocalPath, NonNegative, Section
 from numerai_lab.config.schema.data import Data
@@ -59,6 +59,16 @@ class Experiment(Section):
     )
     weights: Weights = Field(default_factory=Weights)
     early_stopping: EarlyStopping | None = None
+    transforms: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="columns made of the features, in steps (docs/features.md): the model becomes "
+        "`transformed`, with the one that is written here within it",
+    )
+    placebo: NonNegative | None = Field(
+        None,
+        description="with transforms: how many twins are fitted on columns without meaning; 1 if "
+        "left out; 0: none, nor one without the columns",
+    )
     model: ModelSection
     neutralize: Neutralize | None = None
     scoring: Scoring = Field(default_factory=Scoring)
@@ -72,6 +82,13 @@ class Experiment(Section):
     )
     tune: Tune | None = Field(None, description="how `numerai-lab tune` judges trials")
     tuned: Tuned | None = Field(None, description="where these values were found")
+
+    @model_validator(mode="after")
+    def _placebo_of_transforms(self) -> Experiment:
+        # where there are transforms, both stand within the model by now
+        if self.placebo is not None and not self.transforms:
+            raise ValueError("placebo is for transforms, and the config has none")
+        return self
 
     @property
     def label(self) -> str:

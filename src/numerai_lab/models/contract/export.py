@@ -26,6 +26,8 @@ class Exported:
     parts : the models that this one is made of.
     runtime : for a kind that is not in the table: the module with its `predict`, as in
         `my_package.mean_runtime`. Its text goes into the bundle.
+    hands_on : the columns that its runtime gives to its parts, in order, where these are others
+        than `feature_names`; a model with transforms adds some.
     """
 
     kind: str
@@ -35,6 +37,7 @@ class Exported:
     dtype: str
     parts: tuple[Exported, ...] = ()
     runtime: str = ""
+    hands_on: tuple[str, ...] = ()
 
 
 @runtime_checkable

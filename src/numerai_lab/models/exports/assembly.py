@@ -79,7 +79,9 @@ def assemble_exported(
             "kind": part.kind,
             "settings": _plain(part.settings, what),
             "columns": columns,
-            "parts": [node(one, part.feature_names, part.dtype) for one in part.parts],
+            "parts": [
+                node(one, part.hands_on or part.feature_names, part.dtype) for one in part.parts
+            ],
         }
 
     whole = node(exported, feature_names, dtype)

@@ -3,6 +3,7 @@
 KINDS = {
     "trees": "numerai_lab.models.trees.runtime",
     "blend": "numerai_lab.models.combined.runtime",
+    "transformed": "numerai_lab.models.combined.transformed.runtime",
     "residual": "numerai_lab.models.combined.residual.runtime",
     "mlp": "numerai_lab.models.nets.mlp.runtime",
     "mixer": "numerai_lab.models.nets.mixer.runtime",

@@ -1,0 +1,325 @@
+"""Steps in a row, fitted on training eras, and applied to the rows of one era at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from numerai_lab.arrays import Int8, Int64
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.errors import MachineError, ModelError
+from numerai_lab.features.joined import joined
+from numerai_lab.features.placebo import permuted
+from numerai_lab.features.protocol import (
+    ChoosingTransform,
+    ExportedTransform,
+    Past,
+    PlaceboTransform,
+    StepContext,
+    StepParams,
+    Transform,
+)
+from numerai_lab.features.runtime import MISSING, MOST_BINS, beside
+from numerai_lab.features.table import get_transform
+from numerai_lab.machine import as_size, available_bytes
+from numerai_lab.seeds import child_seed
+
+PastOf = Callable[[int, int], Past]
+"""(era, era numbers back) -> what may be known before the era."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows with the columns of all steps, before a model is given them.
+
+    Attributes
+    ----------
+    raw : the rows as they came. blocks : int8 [n_rows, n_i] of each step.
+    """
+
+    raw: EraFrame
+    blocks: list[Int8]
+
+
+class Pipeline:
+    """Transforms one after another: each sees the data's features and what those before it added.
+
+    Parameters
+    ----------
+    steps : parameters, in order; `check_steps` has nothing against them.
+    """
+
+    def __init__(self, steps: Sequence[StepParams]) -> None:
+        self.params = tuple(steps)
+        self.steps: list[Transform] = [get_transform(step.type)(step) for step in steps]
+        self._raw_names: tuple[str, ...] = ()
+
+    @property
+    def history_eras(self) -> int:
+        """How many era numbers before an era some step looks at; 0: none."""
+        return max((step.history_eras for step in self.steps), default=0)
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Names of the added columns, those that a later step leaves out among them."""
+        return tuple(name for step in self.steps for name in step.names)
+
+    @property
+    def kept(self) -> Int64:
+        """Numbers of the columns a model is given, among the data's features and the added ones."""
+        gone = {
+            name
+            for step in self.steps
+            if isinstance(step, ChoosingTransform)
+            for name in step.drops
+        }
+        every = (*self._raw_names, *self.added)
+        return np.array([i for i, name in enumerate(every) if name not in gone], dtype=np.int64)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns a model is given."""
+        every = (*self._raw_names, *self.added)
+        return tuple(every[i] for i in self.kept.tolist())
+
+    def fit(self, train: EraFrame, ctx: StepContext) -> Columns:
+        """Fit the steps on training eras, and return these with the columns.
+
+        Columns are made era by era; those of features on disk lie on disk, too.
+
+        Raises
+        ------
+        ModelError : a step cannot be fitted, its columns break a rule (values, names), or a column
+            is one number in every era, which cannot rank rows.
+        MachineError : the columns take more memory than there is.
+        """
+        self._raw_names = train.feature_names
+        ctx = replace(ctx, raw_names=train.feature_names)
+        made = Columns(train, [])
+        for i, step in enumerate(self.steps):
+            before = self._names_to(i)
+            features = joined(train.features, made.blocks) if made.blocks else train.features
+            step.fit(replace(train, features=features, feature_names=before), ctx)
+            self._check_names(step, before)
+            block = _block(train, len(step.names), step)
+            made.blocks.append(block)
+            varies = np.zeros(len(step.names), dtype=bool)
+            for era, rows in train.iter_eras():
+                one = self._era(made, i, era, rows)
+                block[rows] = _checked(step, step.apply(one, self._past(step, era, ctx.past)))
+                if block[rows].size:
+                    varies |= block[rows].min(axis=0) != block[rows].max(axis=0)
+            _check_varies(step, block, varies, ctx)
+        return made
+
+    def columns(
+        self, frame: EraFrame, past: PastOf | None, steps: Sequence[Transform] | None = None
+    ) -> Columns:
+        """Return rows of whole eras with the columns of the fitted steps.
+
+        Parameters
+        ----------
+        frame : the features of the fit, in order. past : where a step looks back.
+        """
+        made = Columns(frame, [])
+        for i, step in enumerate(self.steps if steps is None else steps):
+            block = np.empty((frame.n_rows, len(step.names)), dtype=np.int8)
+            made.blocks.append(block)
+            for era, rows in frame.iter_eras():
+                one = self._era(made, i, era, rows)
+                block[rows] = _checked(step, step.apply(one, self._past(step, era, past)))
+        return made
+
+    def frame(self, made: Columns) -> EraFrame:
+        """Return the rows as a model is given them: the columns that are kept, nothing copied."""
+        kept = self.kept
+        every = len(kept) == len(self._raw_names) + len(self.added)
+        features = joined(made.raw.features, made.blocks, None if every else kept)
+        return replace(made.raw, features=features, feature_names=self.names)
+
+    def twin(self, draw: int) -> Pipeline:
+        """Return the fitted pipeline whose columns, once shuffled, say nothing.
+
+        Steps that have a placebo of their own are replaced by it.
+        """
+        other = Pipeline(self.params)
+        other._raw_names = self._raw_names
+        other.steps = [
+            step.placebo(draw) if isinstance(step, PlaceboTransform) else step
+            for step in self.steps
+        ]
+        return other
+
+    def remade(self, made: Columns, past: PastOf | None) -> Columns:
+        """Return columns in which those of steps with an own placebo are made by it.
+
+        `made` are those of the pipeline that this is the twin of; its other blocks are used on.
+        """
+        blocks = list(made.blocks)
+        for i, step in enumerate(self.steps):
+            if isinstance(step, PlaceboTransform) and step.names:
+                blocks[i] = self.columns(made.raw, past, self.steps[: i + 1]).blocks[i]
+        return Columns(made.raw, blocks)
+
+    def shuffle(self, made: Columns, draw: int, seed: int) -> Columns:
+        """Permute the columns among the rows of their era, in place: `made` is not the same after.
+
+        Those of steps that have a placebo of their own are left as they are.
+        """
+        for i, step in enumerate(self.steps):
+            if isinstance(step, PlaceboTransform) or not step.names:
+                continue
+            for era, rows in made.raw.iter_eras():
+                ids = made.raw.ids.slice(rows.start, rows.stop - rows.start)
+                own = child_seed(seed, "placebo", draw, i)
+                made.blocks[i][rows] = permuted(made.blocks[i][rows], ids, era, own)
+        return made
+
+    def save(self, folder: Path) -> None:
+        """Write each step into a folder of its own, named after its number."""
+        for i, step in enumerate(self.steps):
+            (folder / str(i)).mkdir()
+            step.save(folder / str(i))
+
+    @classmethod
+    def load(cls, folder: Path, params: Sequence[StepParams], raw_names: Sequence[str]) -> Self:
+        """Read what `save` wrote."""
+        pipeline = cls(params)
+        pipeline._raw_names = tuple(raw_names)
+        pipeline.steps = [
+            get_transform(step.type).load(folder / str(i)) for i, step in enumerate(params)
+        ]
+        return pipeline
+
+    def exported(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the steps and arrays that `runtime.add_columns` reads.
+
+        Raises ModelError : a step has no such form.
+        """
+        steps: list[dict[str, Any]] = []
+        arrays: dict[str, Any] = {}
+        for i, step in enumerate(self.steps):
+            if not step.names:
+                continue
+            if not isinstance(step, ExportedTransform) or step.history_eras:
+                why = (
+                    "looks back on earlier eras, which a bundle is not given"
+                    if step.history_eras
+                    else "has no form that runs in a bundle"
+                )
+                raise ModelError(
+                    f"transform '{step.info.summary}' {why}",
+                    where=f"transforms '{self.params[i].label}'",
+                    fix="submit its predictions with `numerai-lab submit`",
+                )
+            steps.append({"number": i, "kind": step.kind, "settings": step.settings})
+            arrays |= {f"{i}/{name}": array for name, array in step.arrays.items()}
+        return steps, arrays
+
+    def _names_to(self, i: int) -> tuple[str, ...]:
+        before = (name for step in self.steps[:i] for name in step.names)
+        return (*self._raw_names, *before)
+
+    def _era(self, made: Columns, i: int, era: int, rows: slice) -> EraFrame:
+        """Return one era's rows in memory, as step number i sees them."""
+        own = made.raw.between(era, era)
+        values: Any = own.features_in_memory()
+        for block in made.blocks[:i]:
+            values = beside(values, block[rows])
+        return replace(own.without_targets(), features=values, feature_names=self._names_to(i))
+
+    def _past(self, step: Transform, era: int, past: PastOf | None) -> Past | None:
+        if not step.history_eras:
+            return None
+        if past is None:
+            raise ModelError(
+                f"columns look back {step.history_eras} eras, and no earlier eras are given"
+            )
+        return past(era, step.history_eras)
+
+    def _check_names(self, step: Transform, before: Iterable[str]) -> None:
+        taken = set(before)
+        for name in step.names:
+            if name in taken:
+                raise ModelError(
+                    f"column '{name}' is there twice",
+                    where="transforms",
+                    fix="give one of the steps another name",
+                )
+            taken.add(name)
+
+
+def check_steps(steps: Sequence[StepParams]) -> None:
+    """Check that steps can follow one another. Raises ValueError, with the reason."""
+    labels = [step.label for step in steps]
+    for i, step in enumerate(steps):
+        if step.label in labels[:i]:
+            raise ValueError(
+                f"two steps are called '{step.label}', so that their columns would be called the "
+                "same: give one a name of its own (name: ...)"
+            )
+        if get_transform(step.type).info.last and i < len(steps) - 1:
+            raise ValueError(
+                f"'{labels[i + 1]}' cannot follow '{step.label}', which has other columns in every "
+                "fold: make it the last step"
+            )
+
+
+def _block(train: EraFrame, n: int, step: Transform) -> Int8:
+    """Return room for the columns of a step: in memory, or on disk where the features are."""
+    size, free = train.n_rows * n, available_bytes()
+    if isinstance(train.features, np.ndarray):
+        if free is not None and size > free:
+            raise MachineError(
+                f"the {n:,} columns of {train.n_rows:,} rows take {as_size(size)}, "
+                f"{as_size(free)} are available",
+                where=f"transforms ({type(step).__name__})",
+                fix="let it make fewer columns, or train on fewer eras (split.train_step: 4)",
+            )
+        return np.empty((train.n_rows, n), dtype=np.int8)
+    if size == 0:
+        return np.empty((train.n_rows, n), dtype=np.int8)
+    place = train.features.folder
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=place) as file:  # it goes with the map
+        file.truncate(size)
+        return np.memmap(file, dtype=np.int8, mode="r+", shape=(train.n_rows, n))
+
+
+def _checked(step: Transform, columns: Int8) -> Int8:
+    shape = getattr(columns, "shape", None)
+    if shape is None or columns.dtype != np.int8 or shape[1:] != (len(step.names),):
+        raise ModelError(
+            f"{type(step).__name__}.apply gives {getattr(columns, 'dtype', type(columns))} "
+            f"{shape}, not int8 [n_rows, {len(step.names)}]"
+        )
+    if columns.size and (columns.min() < MISSING or columns.max() >= MOST_BINS):
+        raise ModelError(
+            f"{type(step).__name__}.apply gives values from {columns.min()} to {columns.max()}, "
+            f"which must be from {MISSING} (missing) to {MOST_BINS - 1}"
+        )
+    return columns
+
+
+def _check_varies(step: Transform, block: Int8, varies: Any, ctx: StepContext) -> None:
+    """Say which columns are constant; refuse those that only differ from era to era."""
+    still = np.flatnonzero(~varies)
+    if len(still) == 0:
+        return
+    between = [i for i in still.tolist() if block[:, i].min() != block[:, i].max()]
+    if between:
+        raise ModelError(
+            f"column '{step.names[between[0]]}' has one value for all rows of an era, which cannot "
+            "rank them",
+            where="transforms",
+            fix="multiply it with features of the rows (a gate, as era_aggregates does)",
+        )
+    ctx.say(
+        f"{len(still)} of {len(step.names)} columns of '{step.names[0].partition('.')[0]}' are "
+        f"constant over the training rows, first '{step.names[still[0]]}': they tell nothing"
+    )

@@ -1,0 +1,181 @@
+"""How added columns are computed from the rows of one era: NumPy alone, for bundles, too.
+
+Each function takes `features` [n_rows, n_columns] (int8, -1 where missing, or float32 with NaN),
+`settings` (JSON values) and `arrays`, and returns int8 [n_rows, n_added], -1 where missing. What
+it gives for a row depends on the rows of the era, but not on their order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+Settings = dict[str, Any]
+Arrays = dict[str, Any]
+
+MISSING = -1
+MOST_BINS = 14
+"""With the missing value at most 15 values, which LightGBM keeps in half a byte."""
+_DECIMALS = 6
+"""Sums of floats differ in the last digits with the order of rows; ranks must not."""
+
+
+def numbers(features: Array) -> Array:
+    """Return values as float64, NaN where missing."""
+    if features.dtype != np.int8:
+        return features.astype(np.float64)
+    values = features.astype(np.float64)
+    values[features == MISSING] = np.nan
+    return values
+
+
+def centred(features: Array) -> Array:
+    """Return values less their mean over the era, float64, NaN where missing; 0 for constants."""
+    values = numbers(features)
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return values - total / np.maximum(known.sum(axis=0), 1)
+
+
+def rank_bins(values: Array, bins: int) -> Array:
+    """Return the bin in which a value's rank within the era lies, int8 [n_rows, n_columns].
+
+    Ties are in the middle of their ranks, so a constant column is in the middle bin. NaN is -1.
+    """
+    found = np.full(values.shape, MISSING, dtype=np.int8)
+    rounded: Array = np.round(values, _DECIMALS)
+    for column in range(values.shape[1]):
+        mine = rounded[:, column]
+        known = np.flatnonzero(~np.isnan(mine))
+        if len(known) == 0:
+            continue
+        there = mine[known]
+        order = np.argsort(there, kind="stable")
+        ordered = there[order]
+        start = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        counts = np.diff(start, append=len(there))
+        twice = np.empty(len(there), dtype=np.int64)
+        twice[order] = np.repeat(2 * start + counts, counts)
+        found[known, column] = np.minimum(bins * twice // (2 * len(there)), bins - 1)
+    return found
+
+
+def even_bins(values: Array, bins: int, span: float) -> Array:
+    """Return which of `bins` equal parts of -span to span a value lies in, int8; NaN is -1.
+
+    For columns whose size tells one era from another, which ranks would hide.
+    """
+    unit = np.clip(np.round(values, _DECIMALS) / (2 * span) + 0.5, 0.0, 1.0)
+    placed = np.minimum(np.floor(np.nan_to_num(unit) * bins), bins - 1).astype(np.int8)
+    return np.where(np.isnan(values), np.int8(MISSING), placed)
+
+
+def noise_of(features: Array, seed: int, n: int) -> Array:
+    """Return numbers that follow from a row's values and nothing they mean, uint64 [n_rows, n].
+
+    Equal rows have equal noise, so it needs no ids and no order. Source of the mixing: splitmix64.
+    """
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(1, 2**63, features.shape[1], dtype=np.uint64) | np.uint64(1)
+    if features.dtype == np.int8:
+        words = features.view(np.uint8).astype(np.uint64)
+    else:
+        words = np.ascontiguousarray(np.nan_to_num(features, nan=-1e9)).view(np.uint32)
+        words = words.astype(np.uint64)
+    rows = (words * weights).sum(axis=1, dtype=np.uint64)
+    steps = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = rows[:, None] + steps
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def noise(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Columns that mean nothing, every bin equally probable."""
+    raw = features[:, : settings["n_raw"]]
+    drawn = noise_of(raw, settings["seed"], settings["n"]) >> np.uint64(32)
+    return ((drawn * np.uint64(settings["bins"])) >> np.uint64(32)).astype(np.int8)
+
+
+def relative(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """A feature beside its group in the same row: less the group's mean, or its rank in the group.
+
+    `settings["columns"]`: [[column, number of its group]], `groups`: [[columns]].
+    """
+    groups = [numbers(features[:, group]) for group in settings["groups"]]
+    found = np.empty((len(features), len(settings["columns"])))
+    for i, (column, group) in enumerate(settings["columns"]):
+        mine, others = numbers(features[:, [column]]), groups[group]
+        known = ~np.isnan(others)
+        count = known.sum(axis=1)
+        if settings["how"] == "deviation":
+            mean = np.where(known, others, 0.0).sum(axis=1) / np.maximum(count, 1)
+            found[:, i] = mine[:, 0] - mean
+        else:
+            below = (others < mine).sum(axis=1) + 0.5 * (others == mine).sum(axis=1)
+            found[:, i] = below / np.maximum(count, 1)
+        found[np.isnan(mine[:, 0]), i] = np.nan
+    return rank_bins(found, settings["bins"])
+
+
+def group_scores(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Mean and spread of a row's values over each group of features, after centring in the era."""
+    found = []
+    for group in settings["groups"]:
+        values = centred(features[:, group])
+        known = ~np.isnan(values)
+        count = np.where(known.any(axis=1), known.sum(axis=1), np.nan)
+        filled = np.where(known, values, 0.0)
+        mean = filled.sum(axis=1) / count
+        if "mean" in settings["of"]:
+            found.append(mean)
+        if "std" in settings["of"]:
+            squares = (filled**2).sum(axis=1) / count - mean**2
+            found.append(np.sqrt(np.maximum(squares, 0.0)))
+    return rank_bins(np.column_stack(found), settings["bins"])
+
+
+def interactions(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Products of centred features, differences, ratios of (value + 1), for pairs of columns."""
+    first = [pair[0] for pair in settings["pairs"]]
+    second = [pair[1] for pair in settings["pairs"]]
+    found = []
+    for how in settings["how"]:
+        if how == "product":
+            found.append(centred(features[:, first]) * centred(features[:, second]))
+            continue
+        a, b = numbers(features[:, first]), numbers(features[:, second])
+        found.append(a - b if how == "difference" else (a + 1.0) / (b + 1.0))
+    return rank_bins(np.column_stack(found), settings["bins"])
+
+
+KINDS = {
+    "noise": noise,
+    "relative": relative,
+    "group_scores": group_scores,
+    "interactions": interactions,
+}
+
+
+def add_columns(features: Array, steps: list[dict[str, Any]], arrays: Arrays) -> Array:
+    """Return the rows of one era with the columns of all steps behind their own.
+
+    Parameters
+    ----------
+    steps : for each its `kind`, `settings`, and `number`, before which its arrays stand by name.
+    """
+    for step in steps:
+        prefix = f"{step['number']}/"
+        own = {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
+        added = KINDS[step["kind"]](features, step["settings"], own)
+        features = beside(features, added)
+    return features
+
+
+def beside(features: Array, added: Array) -> Array:
+    """Lay int8 columns beside features, as these have their type and missing values."""
+    if features.dtype != np.int8:
+        added = np.where(added == MISSING, np.float32(np.nan), added.astype(np.float32))
+    return np.concatenate([features, added], axis=1)

@@ -1,0 +1,65 @@
+"""What an experiment may write under `model.params` of `transformed`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, field_validator
+
+from numerai_lab.features import StepChoice, StepParams, check_steps, get_transform, params_of_step
+from numerai_lab.models.contract import HistoryModel, Params, history_eras_of
+from numerai_lab.models.nested import ModelChoice
+from numerai_lab.models.registry import get_model
+
+
+def _default_steps() -> list[StepParams]:
+    return [get_transform("noise").Params(type="noise")]
+
+
+class TransformedParams(Params):
+    """Parameters of `transformed`. `transforms:` at the top of a config writes them."""
+
+    transforms: Annotated[list[StepChoice], Field(min_length=1)] = Field(
+        default_factory=_default_steps,
+        description="steps, each a `type` and its parameters (docs/features.md)",
+    )
+    model: ModelChoice = Field(
+        default_factory=lambda: ModelChoice(type="ridge"),
+        description="model that is given the features and the columns",
+    )
+    placebo: Annotated[int, Field(ge=0, le=20)] = Field(
+        1,
+        description="twins with each column permuted within its era; with one or more the same "
+        "model without columns is fitted, too; 0: neither",
+    )
+
+    @field_validator("transforms")
+    @classmethod
+    def _can_follow(cls, steps: list[StepParams]) -> list[StepParams]:
+        check_steps(steps)
+        return steps
+
+    @field_validator("model")
+    @classmethod
+    def _learns_from_rows_alone(cls, choice: ModelChoice) -> ModelChoice:
+        needs, model = choice.info, choice.new()
+        lacks = {
+            "rows without labels": needs.unlabelled,
+            "members' predictions": needs.needs_members,
+            "artefacts": needs.artefacts,
+            "earlier eras at prediction": isinstance(model, HistoryModel)
+            and history_eras_of(model) > 0,
+            "labels as they become known": hasattr(get_model(choice.type), "observe"),
+        }
+        for what, needed in lacks.items():
+            if needed:
+                raise ValueError(
+                    f"'{choice.type}' needs {what}, which a model with transforms is not given: "
+                    "choose one that learns from labelled rows alone, as xgb or mlp"
+                )
+        return choice
+
+    @classmethod
+    def item_of(cls, key: str, written: Any) -> type[BaseModel] | None:
+        """Return the class with which an item of a list is checked, for messages."""
+        return params_of_step(written) if key == "transforms" else None
