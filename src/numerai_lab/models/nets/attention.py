@@ -24,7 +24,8 @@ class Attention(nn.Module):
     Shape
     -----
     asking [..., n_asking, width], read [..., n_read, width], hidden (bool [..., n_read], True
-    where nothing may be read) -> [..., n_asking, width].
+    where nothing may be read), bias (float [heads, n_asking, n_read], added to the scores) ->
+    [..., n_asking, width].
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -34,13 +35,21 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, asking: Tensor, read: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        asking: Tensor,
+        read: Tensor,
+        hidden: Tensor | None = None,
+        bias: Tensor | None = None,
+    ) -> Tensor:
         """Let what asks attend to what is read."""
         query = self._by_head(self.query(asking))
         key, value = map(self._by_head, self.key_value(read).chunk(2, dim=-1))
         scores = (query @ key.transpose(-1, -2)).float() / math.sqrt(query.shape[-1])
         if hidden is not None:
             scores = scores.masked_fill(hidden[..., None, None, :], -math.inf)
+        if bias is not None:
+            scores = scores + bias
         found = (scores.softmax(dim=-1).to(value.dtype) @ value).transpose(-2, -3)
         given: Tensor = self.out(found.flatten(-2))
         return given

@@ -12,14 +12,20 @@ Array = Any
 Arrays = dict[str, Any]
 
 
-def attention(asking: Array, read: Array, arrays: Arrays, name: str, heads: int) -> Array:
-    """Apply `attention.Attention`; [..., n_asking, width] and [..., n_read, width]."""
+def attention(
+    asking: Array, read: Array, arrays: Arrays, name: str, heads: int, bias: Array | None = None
+) -> Array:
+    """Apply `attention.Attention`; [..., n_asking, width] and [..., n_read, width].
+
+    bias, [heads, n_asking, n_read], is added to the scores.
+    """
     query = _by_head(linear(asking, arrays, f"{name}.query"), heads)
     both = linear(read, arrays, f"{name}.key_value")
     width = both.shape[-1] // 2
     key, value = _by_head(both[..., :width], heads), _by_head(both[..., width:], heads)
     scale = np.float32(query.shape[-1] ** -0.5)
-    found = softmax(query @ np.swapaxes(key, -1, -2) * scale) @ value
+    scores = query @ np.swapaxes(key, -1, -2) * scale
+    found = softmax(scores if bias is None else scores + bias) @ value
     found = np.swapaxes(found, -2, -3)
     return linear(found.reshape(*found.shape[:-2], width), arrays, f"{name}.out")
 

@@ -59,6 +59,16 @@ class Batch:
         """Number of parts of eras."""
         return len(self.offsets) - 1
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.bins)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.bins.device
+
     def sums(self, values: Tensor) -> Tensor:
         """Sum values [n_rows, ...] over the rows of each part, [n_parts, ...]."""
         return values.new_zeros(self.n_parts, *values.shape[1:]).index_add(0, self.part, values)
@@ -118,6 +128,8 @@ class EraBatches:
     seed : of the order.
     processes : those that train one net together, each on eras of its own.
     """
+
+    unit = "rows"
 
     def __init__(
         self,

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models.nets.batches import Batch, EraBatches
 from numerai_lab.models.nets.checkpoints import Checkpoint, Learning
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.schedule import rate_at
@@ -27,7 +26,57 @@ BETAS = (0.9, 0.98)
 CLIP = 1.0
 """The largest norm of all gradients together."""
 
-Loss = Callable[[nn.Module, Batch], Tensor]
+
+class Piece(Protocol):
+    """A batch, or a piece of one: rows of some parts, which are eras, or tasks drawn at random."""
+
+    @property
+    def n_parts(self) -> int:
+        """Number of parts."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        ...
+
+    @property
+    def shares(self) -> Tensor:
+        """What each part counts, float32 [n_parts]."""
+        ...
+
+    def pieces(self, n: int) -> Iterable[Self]:
+        """Cut it between its parts into at most n pieces."""
+        ...
+
+
+B = TypeVar("B", bound=Piece)
+B_co = TypeVar("B_co", bound=Piece, covariant=True)
+
+
+class Batches(Protocol[B_co]):
+    """Batches of an epoch, in an order that its number alone decides.
+
+    Attributes
+    ----------
+    n_batches, n_rows : of an epoch; rows, or whatever `unit` counts.
+    """
+
+    n_batches: int
+    n_rows: int
+    unit: str
+
+    def epoch(self, number: int, first: int = 0) -> Iterable[B_co]:
+        """Yield the batches of an epoch, from one on."""
+        ...
+
+
+Loss = Callable[[nn.Module, B], Tensor]
 """The loss in each part of a batch, float32 [n_parts]."""
 
 
@@ -75,8 +124,8 @@ class Curves:
 
 def train(
     net: nn.Module,
-    batches: EraBatches,
-    loss: Loss,
+    batches: Batches[B],
+    loss: Loss[B],
     course: Course,
     checkpoint: Checkpoint,
     processes: Processes,
@@ -221,11 +270,11 @@ def _stopped(curves: Curves, patience: int) -> bool:
     return len(curves.corr) - 1 - curves.corr.index(max(curves.corr)) >= patience
 
 
-def _pace(seconds: float, steps: int, left: int, batches: EraBatches) -> str:
+def _pace(seconds: float, steps: int, left: int, batches: Batches[Any]) -> str:
     rows = steps / batches.n_batches * batches.n_rows / seconds
     remaining = seconds / steps * left
     time_left = f"{remaining / 60:.0f} min" if remaining > 90 else f"{remaining:.0f} s"
-    return f"{rows:,.0f} rows/s, {time_left} left"
+    return f"{rows:,.0f} {batches.unit}/s, {time_left} left"
 
 
 def _not_finite(
@@ -244,22 +293,22 @@ def _not_finite(
     )
 
 
-def _what_fits(net: nn.Module, batch: Batch, loss: Loss, course: Course, low: bool) -> ModelError:
+def _what_fits(net: nn.Module, batch: B, loss: Loss[B], course: Course, low: bool) -> ModelError:
     """Try smaller pieces of a batch that did not fit into memory, and say which does."""
     for n in range(course.accumulate + 1, batch.n_parts + 1):
         net.zero_grad()
         piece = next(iter(batch.pieces(n)))
         try:
-            with torch.autocast(batch.bins.device.type, course.precision, enabled=low):
+            with torch.autocast(batch.device.type, course.precision, enabled=low):
                 loss(net, piece).sum().backward()
         except torch.OutOfMemoryError:
             continue
-        fix = f"write model.params.accumulate: {n}: pieces of {len(piece.bins):,} rows fit"
+        fix = f"write model.params.accumulate: {n}: pieces of {piece.n_rows:,} rows fit"
         break
     else:
         fix = "write a smaller model.params.rows_per_era, or choose fewer features"
     return ModelError(
-        f"a batch of {len(batch.bins):,} rows in {course.accumulate} piece(s) does not fit into "
+        f"a batch of {batch.n_rows:,} rows in {course.accumulate} piece(s) does not fit into "
         "the memory of the device",
         where="model.params",
         fix=fix,

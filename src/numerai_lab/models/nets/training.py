@@ -185,7 +185,7 @@ class Fitting:
         self,
         net: nn.Module,
         batches: EraBatches,
-        loss: Loss,
+        loss: Loss[Batch],
         course: Course,
         frame: EraFrame,
         name: str,

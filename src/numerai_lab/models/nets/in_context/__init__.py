@@ -1,0 +1,1 @@
+"""`icl`: a transformer pretrained on classes of functions, which it tells apart in context."""
