@@ -6,6 +6,8 @@ them fast to write: what they are for is memory and time, not scores.
     python benchmarks/generate.py FOLDER --train-eras 300 --features 700
     python benchmarks/generate.py FOLDER --train-eras 574 --validation-eras 642 --features 3555 \
         --rows-per-era 5636
+
+With `--sixty` there is a second target, `target_ender_60`: the first one with more noise.
 """
 
 from __future__ import annotations
@@ -23,10 +25,13 @@ SIGNAL = 0.04
 GROUP_BYTES = 1 << 28
 
 
-def write(path: Path, eras: range, rows: int, features: int, kind: str, seed: int) -> None:
+def write(
+    path: Path, eras: range, rows: int, features: int, kind: str, seed: int, sixty: bool = False
+) -> None:
     """Write one file; each era has its own generator, so files can be made in any order."""
     names = [f"feature_{i:04d}" for i in range(features)]
     fields = [("era", pa.string()), ("data_type", pa.string()), ("target", pa.float32())]
+    fields += [("target_ender_60", pa.float32())] if sixty else []
     schema = pa.schema([*fields, *((name, pa.int8()) for name in names), ("id", pa.string())])
     group = max(1, GROUP_BYTES // (rows * features))
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
@@ -46,11 +51,21 @@ def write(path: Path, eras: range, rows: int, features: int, kind: str, seed: in
                 pa.array(np.repeat([f"{era:04d}" for era in part], rows)),
                 pa.array([kind] * (rows * len(part))),
                 pa.array(targets),
+                *([pa.array(noisier(targets, (seed, 0, part.start)))] if sixty else []),
                 *(pa.array(column) for column in bins),
                 pa.array([f"n{era:05d}{row:010d}" for era in part for row in range(rows)]),
             ]
             table = pa.Table.from_arrays(columns, schema=schema)
             writer.write_table(table, row_group_size=len(table))
+
+
+def noisier(targets: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    """Return the targets with a third of them in another order."""
+    rng = np.random.default_rng(seed)
+    changed = np.flatnonzero(rng.random(len(targets)) < 1 / 3)
+    mixed = targets.copy()
+    mixed[changed] = targets[rng.permutation(changed)]
+    return mixed
 
 
 def main() -> None:
@@ -61,6 +76,7 @@ def main() -> None:
     parser.add_argument("--rows-per-era", type=int, default=5000)
     parser.add_argument("--features", type=int, default=700)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sixty", action="store_true", help="a second target beside the first")
     wanted = parser.parse_args()
     wanted.folder.mkdir(parents=True, exist_ok=True)
     last = wanted.train_eras + wanted.validation_eras
@@ -71,10 +87,12 @@ def main() -> None:
         *shape,
         "train",
         wanted.seed,
+        wanted.sixty,
     )
     if wanted.validation_eras:
         eras = range(wanted.train_eras + 1, last + 1)
-        write(wanted.folder / "validation.parquet", eras, *shape, "validation", wanted.seed)
+        path = wanted.folder / "validation.parquet"
+        write(path, eras, *shape, "validation", wanted.seed, wanted.sixty)
     names = [f"feature_{i:04d}" for i in range(wanted.features)]
     sets = {"small": names[:42], "medium": names[:780], "fncv3_features": names[:416], "all": names}
     content = {"feature_sets": sets}

@@ -132,7 +132,10 @@ def test_an_own_space_that_does_not_go_with_the_config(small, tournament):
             "tune.eras={from: 30, to: 31}",
             "there are 2 eras from 30 to 31, too few for 2 inner folds",
         ),
-        ("tune.eras.to=8", "cutting the 8 training eras into 3 parts, with a purge of 4"),
+        (
+            "tune.eras.to=8",
+            "tune.eras: cutting the 8 training eras into 3 parts, with a purge of 4",
+        ),
         ("tune.scores=mean", "tune.scores: unknown key, did you mean 'score'?"),
         (
             "split={type: holdout, train: {to: 20}, test: {from: 42}, purge_eras: 4}",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numerai_lab.arrays import Eras
-from numerai_lab.config import Experiment, Key, Resolved, Space, Tune, config_hash, dotted
+from numerai_lab.config import Experiment, Key, Resolved, Space, Split, Tune, config_hash, dotted
 from numerai_lab.data import (
     META_MODEL,
     Dataset,
@@ -142,7 +142,7 @@ def plan_study(resolved: Resolved, reporter: Reporter, runs_dir: Path = Path("ru
     purge = purge_eras(whole)
     given = whole.members
     folds = (
-        inner_folds(experiment.split, chosen, purge, how.folds)
+        _inner(experiment.split, chosen, purge, how)
         if given is None
         else member_folds(whole, chosen)
     )
@@ -261,6 +261,18 @@ def _study_eras(how: Tune, eras: Eras, first_test: int | None) -> Eras:
             fix="choose a longer range, or fewer tune.folds",
         )
     return chosen
+
+
+def _inner(split: Split, chosen: Eras, purge: int, how: Tune) -> tuple[Fold, ...]:
+    """Cut the study's eras into its inner folds, and say whose eras are too few."""
+    try:
+        return inner_folds(split, chosen, purge, how.folds)
+    except SplitError as error:
+        raise SplitError(
+            error.what,
+            where="tune.eras",
+            fix="choose a longer range, or fewer tune.folds",
+        ) from None
 
 
 def _between(dataset: Dataset, first: int, last: int) -> Dataset:
