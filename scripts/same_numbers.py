@@ -35,7 +35,7 @@ SMALL = [
     "threads=1",
     "compare_to=[]",
 ]
-NETS = ("mlp", "mixer", "era_set", "mtm")
+NETS = ("mlp", "mixer", "era_set", "mtm", "era_rnn")
 FEW_TREES = {
     **{net: ["model.params.epochs=2"] for net in NETS},
     "lgbm_ensemble": ["model.params.n_estimators=20"],

@@ -124,7 +124,7 @@ WITHIN = {
         "combined": {"contract", "member_choice", "nested", "registry"},
         "given": {"contract"},
         "simple": {"contract", "exports"},
-        "nets": {"contract", "exports"},
+        "nets": {"contract", "adapting", "combined", "exports", "nested", "registry"},
         "trees": {"contract", "adapting", "combined", "exports"},
     },
     "tournament": {

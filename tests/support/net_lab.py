@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from numerai_lab.models import FitContext
 from numerai_lab.models.conformance.toy import toy_frame
@@ -28,6 +29,15 @@ def fitted(params=None, frame=None, model_type=MLP, **changes):
 
 def judged_frame(**how):
     return toy_frame(8, rows_per_era=np.array([25, 1, 40]), first_era=90, **how).without_targets()
+
+
+def write_eras(source, folder, last):
+    """Write the source's labelled rows up to an era: the data as it was then."""
+    folder.mkdir(exist_ok=True)
+    for name in ("train.parquet", "validation.parquet"):
+        rows = pd.read_parquet(source / name)
+        rows[rows["era"].astype(int) <= last].to_parquet(folder / name)
+    (folder / "features.json").write_bytes((source / "features.json").read_bytes())
 
 
 def fit_a_shard(rank: int, size: int, rendezvous: str, folder: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_validator
 
 from numerai_lab.errors import ModelError
-from numerai_lab.models.contract import Model, ModelInfo, Params, info_of
+from numerai_lab.models.contract import Model, ModelInfo, Params, history_eras_of, info_of
 from numerai_lab.models.registry import get_model
 
 ParamsClass = type[BaseModel]
@@ -72,6 +72,19 @@ class ModelChoice(Params):
     def info(self) -> ModelInfo:
         """What the chosen model declares with these parameters."""
         return info_of(get_model(self.type), self.params)
+
+    @property
+    def needs_beside_rows(self) -> str:
+        """Name what the chosen model needs beside labelled rows; "" where these are enough."""
+        needs, model = self.info, self.new()
+        lacks = {
+            "rows without labels": needs.unlabelled,
+            "members' predictions": needs.needs_members,
+            "artefacts": needs.artefacts,
+            "earlier eras at prediction": history_eras_of(model) > 0,
+            "labels as they become known": hasattr(model, "observe"),
+        }
+        return next((what for what, needed in lacks.items() if needed), "")
 
     def new(self) -> Model:
         """Make the chosen model, not fitted."""

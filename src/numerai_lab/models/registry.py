@@ -57,6 +57,7 @@ BUILT_IN = {
     "mixer": BuiltIn("numerai_lab.models.nets.mixer:Mixer", extra="torch"),
     "era_set": BuiltIn("numerai_lab.models.nets.era_set:EraSet", extra="torch"),
     "mtm": BuiltIn("numerai_lab.models.nets.mtm:MTM", extra="torch"),
+    "era_rnn": BuiltIn("numerai_lab.models.nets.era_rnn:EraRNN", extra="torch"),
 }
 GIVEN = {
     "estimator": BuiltIn("numerai_lab.models.given:Estimator"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from linear_models import context, fitted
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models import cannot_go_on, check_model, get_model, info_of
-from numerai_lab.models.combined.residual.out_of_fold import coefficient, predict_blocks
+from numerai_lab.models.combined.blocks import coefficient, predict_blocks
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.splits import inner_blocks
 from plugins import install_model

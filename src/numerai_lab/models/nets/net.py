@@ -32,12 +32,12 @@ from numerai_lab.models.nets.batches import WINDOW, Batch
 from numerai_lab.models.nets.device import computing
 from numerai_lab.models.nets.kept import read_arrays, write_arrays
 from numerai_lab.models.nets.labels import Labels
-from numerai_lab.models.nets.loop import Curves
+from numerai_lab.models.nets.loop import Batches, Curves
 from numerai_lab.models.nets.params import NetParams
 from numerai_lab.models.nets.runtime import class_shares
 from numerai_lab.models.nets.training import Fitting, computed, predict
 
-_FILE = "weights.npz"
+WEIGHTS = "weights.npz"
 _GOING_ON = 0.1
 """The rate of `fit_more`, as a share of the fit's: what was learnt shall stay."""
 CPU = torch.device("cpu")
@@ -82,9 +82,32 @@ class NetModel(ABC):
         unlabelled row of the eras they are judged on.
         """
 
+    def batches(
+        self, fitting: Fitting, frame: EraFrame, labels: Labels, seed: int
+    ) -> Batches[Batch]:
+        """Return what a net is trained on: by default batches of rows, as `params` size them."""
+        return fitting.batches(frame, labels.columns(frame), seed)
+
     def loss(self, net: nn.Module, batch: Batch, labels: Labels) -> Tensor:
         """Return the loss in each part of a batch, float32 [n_parts]."""
         return labels.losses(net(batch), batch)
+
+    def values(
+        self,
+        net: nn.Module,
+        frame: EraFrame,
+        labels: Labels,
+        learnt: EraFrame,  # noqa: ARG002
+        fitting: Fitting,
+    ) -> Float32:
+        """Predict rows while a fit is at work, float32 [n_rows].
+
+        Parameters
+        ----------
+        frame : rows to be judged; their labels may be read only as history of later eras.
+        learnt : the rows that this net was trained on.
+        """
+        return predict(net, frame, labels.facts, fitting.device, row_by_row=self.row_by_row)
 
     @property
     def nets(self) -> Sequence[nn.Module]:
@@ -214,7 +237,7 @@ class NetModel(ABC):
             "n_steps": self._n_steps,
             **self._trained.facts(),
         }
-        write_arrays(folder / _FILE, self._arrays(), {"net": self.name})
+        write_arrays(folder / WEIGHTS, self._arrays(), {"net": self.name})
         save_meta(folder, self.params, facts)
 
     @classmethod
@@ -227,11 +250,11 @@ class NetModel(ABC):
         """
         params, meta = load_meta(folder, cls.Params)
         model = cls(params)
-        arrays, told = read_arrays(folder / _FILE)
+        arrays, told = read_arrays(folder / WEIGHTS)
         if told["net"] != cls.name:
             raise ModelError(
                 f"has the weights of a '{told['net']}', not of a '{cls.name}'",
-                where=str(folder / _FILE),
+                where=str(folder / WEIGHTS),
                 fix="train the model again",
             )
         model.own, model._n_steps = meta["own"], meta["n_steps"]
@@ -251,7 +274,7 @@ class NetModel(ABC):
                 raise ModelError(
                     "has weights that do not fit this net: "
                     + str(error).splitlines()[-1].strip().rstrip("."),
-                    where=str(folder / _FILE),
+                    where=str(folder / WEIGHTS),
                     fix="train the model again",
                 ) from None
             model._nets.append(net.eval())

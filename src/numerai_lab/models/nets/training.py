@@ -22,7 +22,7 @@ from numerai_lab.models.nets.checkpoints import Checkpoint
 from numerai_lab.models.nets.device import device_of, precision_of
 from numerai_lab.models.nets.epochs import FALL_BACK, doubled, held_out
 from numerai_lab.models.nets.labels import Labels
-from numerai_lab.models.nets.loop import Course, Curves, Loss, train
+from numerai_lab.models.nets.loop import Batches, Course, Curves, Loss, train
 from numerai_lab.models.nets.params import NetParams
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.runtime import era_bins, main_target
@@ -38,7 +38,6 @@ class Teachable(Protocol):
 
     params: Any
     name: ClassVar[str]
-    row_by_row: ClassVar[bool]
 
     def new_net(self, n_features: int, n_outputs: int) -> nn.Module:
         """Make a net with random weights."""
@@ -48,8 +47,20 @@ class Teachable(Protocol):
         """Give a new net weights to begin with."""
         ...
 
+    def batches(
+        self, fitting: Fitting, frame: EraFrame, labels: Labels, seed: int
+    ) -> Batches[Batch]:
+        """Return what a net is trained on."""
+        ...
+
     def loss(self, net: nn.Module, batch: Batch, labels: Labels) -> Tensor:
         """Return the loss in each part of a batch."""
+        ...
+
+    def values(
+        self, net: nn.Module, frame: EraFrame, labels: Labels, learnt: EraFrame, fitting: Fitting
+    ) -> Float32:
+        """Return what a net that has learnt from some rows predicts of others."""
         ...
 
 
@@ -104,7 +115,7 @@ class Fitting:
             inner.done = self.done
             net, _, labels = inner.trained(rows, epochs, 0, f"trial_{epochs}", total=total)
             self.done = inner.done
-            return self.corr(net, labels, judged)
+            return self.corr(net, labels, judged, rows)
 
         epochs, tried = doubled(trial)
         self.details["trials"] = tried
@@ -158,12 +169,12 @@ class Fitting:
             accumulate=params.accumulate,
             patience=ctx.stop_patience if stop is not None else 0,
         )
-        batches = self.batches(frame, labels.columns(frame), seeds["order"])
+        batches = self.model.batches(self, frame, labels, seeds["order"])
 
         def loss(net: nn.Module, batch: Batch) -> Tensor:
             return self.model.loss(net, batch, labels)
 
-        judge = None if stop is None else lambda net: self.corr(net, labels, stop)
+        judge = None if stop is None else lambda net: self.corr(net, labels, stop, frame)
         curves = self.run(net, batches, loss, course, frame, name, total=total, judge=judge)
         return net, curves, labels
 
@@ -184,7 +195,7 @@ class Fitting:
     def run(
         self,
         net: nn.Module,
-        batches: EraBatches,
+        batches: Batches[Batch],
         loss: Loss[Batch],
         course: Course,
         frame: EraFrame,
@@ -212,9 +223,9 @@ class Fitting:
         self.done = before + course.epochs
         return curves
 
-    def corr(self, net: nn.Module, labels: Labels, frame: EraFrame) -> float:
+    def corr(self, net: nn.Module, labels: Labels, frame: EraFrame, learnt: EraFrame) -> float:
         """Return the mean corr per era of the main target, NaN where no era has one."""
-        values = predict(net, frame, labels.facts, self.device, row_by_row=self.model.row_by_row)
+        values = self.model.values(net, frame, labels, learnt, self)
         scores = corr_per_era(values, frame.target(self.ctx.target), frame.offsets)
         known = scores[np.isfinite(scores)]
         return float(known.mean()) if len(known) else float("nan")

@@ -10,12 +10,11 @@ import time
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
-from net_lab import TINY, context, fitted, judged_frame, train_frame
+from net_lab import TINY, context, fitted, judged_frame, train_frame, write_eras
 from numerai_lab.errors import ModelError
 from numerai_lab.models import assemble_exported, check_model, get_model
 from numerai_lab.models.nets.mlp import MLP
@@ -155,15 +154,6 @@ extends: tiny.yaml
 name: net
 model: {type: mlp, params: {epochs: 2, width: 8, hidden: 8}}
 """
-
-
-def write_eras(source, folder, last):
-    """Write the source's labelled rows up to an era: the data as it was then."""
-    folder.mkdir(exist_ok=True)
-    for name in ("train.parquet", "validation.parquet"):
-        rows = pd.read_parquet(source / name)
-        rows[rows["era"].astype(int) <= last].to_parquet(folder / name)
-    (folder / "features.json").write_bytes((source / "features.json").read_bytes())
 
 
 def test_an_experiment_with_it_runs_from_training_to_a_refreshed_final_model(

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
-from numerai_lab.models.combined.residual.out_of_fold import coefficient, per_era, predict_blocks
+from numerai_lab.models.combined.blocks import coefficient, per_era, predict_blocks
 from numerai_lab.models.combined.residual.params import ResidualParams
-from numerai_lab.models.combined.residual.runtime import standardised, total
+from numerai_lab.models.combined.residual.runtime import total
+from numerai_lab.models.combined.runtime import standardised
 from numerai_lab.models.contract import (
     ContinuableModel,
     Contributions,

@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from numerai_lab.models.contract import HistoryModel, Params, history_eras_of
+from numerai_lab.models.contract import Params
 from numerai_lab.models.nested import ModelChoice
-from numerai_lab.models.registry import get_model
 
 
 class ResidualParams(Params):
@@ -35,23 +34,10 @@ class ResidualParams(Params):
     @field_validator("first", "second")
     @classmethod
     def _learns_from_rows_alone(cls, choice: ModelChoice) -> ModelChoice:
-        needs = choice.info
-        lacks = {
-            "rows without labels": needs.unlabelled,
-            "members' predictions": needs.needs_members,
-            "artefacts": needs.artefacts,
-            "earlier eras at prediction": _looks_back(choice),
-            "labels as they become known": hasattr(get_model(choice.type), "observe"),
-        }
-        for what, needed in lacks.items():
-            if needed:
-                raise ValueError(
-                    f"'{choice.type}' needs {what}, which a part of a residual is not given: "
-                    "choose a model that learns from labelled rows alone, as ridge or xgb"
-                )
+        more = choice.needs_beside_rows
+        if more:
+            raise ValueError(
+                f"'{choice.type}' needs {more}, which a part of a residual is not given: "
+                "choose a model that learns from labelled rows alone, as ridge or xgb"
+            )
         return choice
-
-
-def _looks_back(choice: ModelChoice) -> bool:
-    model = choice.new()
-    return isinstance(model, HistoryModel) and history_eras_of(model) > 0

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from numerai_lab.models.combined.runtime import standardised
 
-_ROUNDING = 1e-7
-"""Values that differ by a smaller share than float32 can tell do not differ."""
+Array = Any
 
 
 def predict(
@@ -26,13 +25,3 @@ def predict(
 def total(first: Array, second: Array, coefficient: float) -> Array:
     """Return coefficient * standardised first + second, for the rows of one era."""
     return (coefficient * standardised(first) + second).astype(np.float32)
-
-
-def standardised(values: Array) -> Array:
-    """Bring the values of one era to mean 0 and standard deviation 1, float64; constants to 0."""
-    values = np.asarray(values, dtype=np.float64)
-    centred = values - values.mean()
-    spread = centred.std()
-    if not spread > _ROUNDING * np.abs(values).max():
-        return np.zeros(len(values))
-    return centred / spread

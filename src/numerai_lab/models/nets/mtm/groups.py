@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans
 
-from numerai_lab.arrays import Float64
-from numerai_lab.eraframe import MISSING_INT8, EraFrame
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import Said
-from numerai_lab.models.nets.runtime import MIDDLE, N_BINS, era_bins
+from numerai_lab.models.nets.runtime import MIDDLE, N_BINS
+from numerai_lab.models.nets.within_eras import correlations
 
 OTHER = "other"
 _ERAS = 40
@@ -95,28 +95,6 @@ def clustered_groups(train: EraFrame, n: int, seed: int, said: Said) -> list[Gro
         f"clusters of their correlation within eras {eras[0]}-{eras[-1]}"
     )
     return [{"name": f"cluster_{i + 1}", "columns": mine} for i, mine in enumerate(there)]
-
-
-def correlations(frame: EraFrame) -> Float64:
-    """Return those of bins within eras, float64 [n_features, n_features]; 0 of a constant.
-
-    A missing value counts as the mean of its era.
-    """
-    products = np.zeros((frame.n_features, frame.n_features))
-    for _, rows in frame.iter_eras():
-        centred = centred_bins(era_bins(frame.features[rows]))
-        products += centred.T @ centred
-    deviation = np.sqrt(np.diag(products))
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return np.asarray(products * scale * scale[:, None], dtype=np.float64)
-
-
-def centred_bins(bins: Any) -> Any:
-    """Return bins minus their means over the rows, float32; 0 where a value is missing."""
-    known = bins != MISSING_INT8
-    values = np.where(known, bins, 0).astype(np.float32)
-    means = values.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.where(known, values - means, 0)
 
 
 def check_bins(frame: EraFrame) -> None:

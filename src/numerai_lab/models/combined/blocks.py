@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.combined.residual.runtime import standardised
+from numerai_lab.models.combined.runtime import standardised
 from numerai_lab.models.contract import Model
 from numerai_lab.splits import InnerBlock
 
