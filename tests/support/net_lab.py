@@ -57,4 +57,10 @@ def fit_a_shard(rank: int, size: int, rendezvous: str, folder: str) -> None:
     distributed.destroy_process_group()
 
 
-TOGETHER = {"epochs": 3, "dropout": 0.0, "rows_per_era": 12, "learning_rate": 0.01}
+TOGETHER = {
+    "epochs": 3,
+    "dropout": 0.0,
+    "precision": "float32",
+    "rows_per_era": 12,
+    "learning_rate": 0.01,
+}

@@ -24,7 +24,7 @@ class EraSeries:
     labels : float32 [n_rows], standardised; NaN: none. weights : float32 [n_rows]; None: ones.
     """
 
-    unit = "eras"
+    unit = "rows"
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class EraSeries:
             for values in (moments, grams, variances, shares)
         )
         self._n = frame.n_eras
-        self.n_rows = frame.n_eras
+        self.n_rows = frame.n_rows
         self.n_batches = -(-self._n // eras_per_batch)
 
     def epoch(self, number: int, first: int = 0) -> Iterator[EraBatch]:
