@@ -26,6 +26,20 @@ CASES = [
     ("select", {"top": 3, "by": "stability"}),
     ("select", {"top": 3, "by": "random"}),
     ("noise", {"columns": 3}),
+    ("pca", {"components": 3}),
+    ("pca", {"components": 2, "groups": ["half", "rest"], "bins": 14}),
+    ("era_aggregates", {"features": ["feature_2", "feature_3"]}),
+    ("era_aggregates", {"top": 3, "of": ["rows", "missing", "first_component"]}),
+    ("knn_graph", {"by": ["feature_2", "feature_3"], "features": ["feature_0"], "k": 3}),
+    ("impute", {}),
+    ("impute", {"how": "group_mean", "indicator": True, "features": ["feature_1"]}),
+    ("lags", {"features": ["feature_0", "feature_1"]}),
+    ("lags", {"features": ["feature_0", "feature_1"], "change": True, "lags": [2]}),
+    ("lags", {"features": ["feature_0", "feature_1"], "of": "target_corr"}),
+    ("lags", {"features": ["feature_0", "feature_1"], "of": "correlation"}),
+    ("decompose", {"features": ["feature_0", "feature_1"], "window": 6}),
+    ("decompose", {"features": ["feature_0", "feature_1"], "of": "target_corr"}),
+    ("decompose", {"features": ["feature_0", "feature_1"], "of": "correlation"}),
 ]
 
 

@@ -20,6 +20,7 @@ MOST_BINS = 14
 """With the missing value at most 15 values, which LightGBM keeps in half a byte."""
 _DECIMALS = 6
 """Sums of floats differ in the last digits with the order of rows; ranks must not."""
+_COLUMNS_AT_ONCE, _ROWS_AT_ONCE = 256, 512
 
 
 def numbers(features: Array) -> Array:
@@ -151,11 +152,142 @@ def interactions(features: Array, settings: Settings, _arrays: Arrays) -> Array:
     return rank_bins(np.column_stack(found), settings["bins"])
 
 
+def pca(features: Array, settings: Settings, arrays: Arrays) -> Array:
+    """Scores of principal components, of the features centred in the era; a missing value is 0."""
+    found = []
+    for i, columns in enumerate(settings["groups"]):
+        axes = arrays[f"axes_{i}"]
+        total = np.zeros((len(features), axes.shape[1]))
+        for start in range(0, len(columns), _COLUMNS_AT_ONCE):
+            part = slice(start, start + _COLUMNS_AT_ONCE)
+            total += np.nan_to_num(centred(features[:, columns[part]])) @ axes[part]
+        found.append(total)
+    return rank_bins(np.concatenate(found, axis=1), settings["bins"])
+
+
+def gated(features: Array, columns: list[int], size: Array, bins: int) -> Array:
+    """Products of a number of the era with features: clip(number, -2, 2) x (value - era's mean).
+
+    Parameters
+    ----------
+    size : float [n_numbers]; NaN gives a missing value. One column for each number and feature.
+    """
+    values = centred(features[:, columns])
+    known = np.maximum((~np.isnan(values)).sum(axis=0), 1)
+    unit = np.sqrt(np.nan_to_num(values**2).sum(axis=0) / known)
+    values = values / np.where(unit > 0, unit, 1.0)
+    products = np.clip(size, -2.0, 2.0)[None, :, None] * values[:, None, :]
+    return even_bins(products.reshape(len(features), -1), bins, 4.0)
+
+
+def era_numbers(features: Array, columns: list[int], names: list[str]) -> Array:
+    """Numbers that tell one era from another, from its rows alone, float64 [n_names].
+
+    correlation: mean |correlation| between the columns; first_component: the share of the first
+    component in their covariance; rows: log of their number; missing: share of missing values.
+    """
+    values = np.nan_to_num(centred(features[:, columns]))
+    covariance = values.T @ values / max(len(values), 1)
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    corr = covariance * scale * scale[:, None]
+    k = len(columns)
+    found = {
+        "correlation": lambda: (np.abs(corr).sum() - np.abs(np.diag(corr)).sum()) / (k * (k - 1)),
+        "first_component": lambda: (
+            np.linalg.eigvalsh(covariance)[-1] / max(float(np.trace(covariance)), 1e-12)
+        ),
+        "rows": lambda: np.log(len(features)),
+        "missing": lambda: np.isnan(numbers(features)).mean(),
+    }
+    return np.round(np.array([found[name]() for name in names], dtype=np.float64), _DECIMALS)
+
+
+def era_aggregates(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Products of numbers of the era, standardised as over the training eras, with features."""
+    n_raw = settings["n_raw"]
+    found = era_numbers(features[:, :n_raw], settings["columns"], settings["of"])
+    size = (found - np.array(settings["mean"])) / np.array(settings["std"])
+    return gated(features, settings["columns"], size, settings["bins"])
+
+
+def knn_graph(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Mean over the k nearest rows of the era, without the row itself, ranked within the era.
+
+    Rows as near as the k-th count, too, so that the order of rows decides nothing. Where a value is
+    missing, the era's median stands for it in the distance; it counts in no mean.
+    """
+    near = features[:, settings["by"]]
+    if near.dtype != np.int8:
+        near = rank_bins(numbers(near), 5)
+    near = near.astype(np.float32)
+    for column in range(near.shape[1]):
+        gaps = near[:, column] == MISSING
+        if gaps.any():
+            known = np.sort(near[~gaps, column])
+            near[gaps, column] = known[len(known) // 2] if len(known) else 0.0
+    values = numbers(features[:, settings["columns"]])
+    there = (~np.isnan(values)).astype(np.float64)
+    values = np.nan_to_num(values)
+    n, k = len(near), min(settings["k"], len(near) - 1)
+    found = np.full(values.shape, np.nan)
+    squares = (near**2).sum(axis=1)
+    for start in range(0, n if k > 0 else 0, _ROWS_AT_ONCE):
+        rows = np.arange(start, min(start + _ROWS_AT_ONCE, n))
+        # whole numbers, exact in float32
+        apart = squares[rows, None] + squares[None] - 2 * (near[rows] @ near.T)
+        apart[np.arange(len(rows)), rows] = np.inf
+        reach = np.partition(apart, k - 1, axis=1)[:, k - 1 : k]
+        linked = (apart <= reach).astype(np.float64)
+        count = linked @ there
+        found[rows] = np.where(count > 0, linked @ values / np.maximum(count, 1.0), np.nan)
+    return rank_bins(found, settings["bins"])
+
+
+def impute(features: Array, settings: Settings, _arrays: Arrays) -> Array:
+    """Features with their missing values filled, and where they were missing (1) or not (0)."""
+    taken = features[:, settings["columns"]]
+    gaps = np.isnan(numbers(taken))
+    if taken.dtype == np.int8:
+        filled = taken.astype(np.int64)
+    else:
+        filled = rank_bins(numbers(taken), settings["bins"]).astype(np.int64)
+    how = settings["how"]
+    drawn: Array = None
+    if how == "random":
+        drawn = noise_of(features[:, : settings["n_raw"]], settings["seed"], taken.shape[1])
+    for i in range(taken.shape[1]):
+        mine = gaps[:, i]
+        if not mine.any():
+            continue
+        known = np.sort(filled[~mine, i])
+        value = settings["value"][i]
+        if how == "era_median" and len(known):
+            filled[mine, i] = known[(len(known) - 1) // 2]
+        elif how == "random" and len(known):
+            filled[mine, i] = known[(drawn[mine, i] % np.uint64(len(known))).astype(np.int64)]
+        elif how == "group_mean":
+            group = settings["groups"][i]
+            others = numbers(features[np.ix_(mine, group)])
+            seen = ~np.isnan(others)
+            mean = np.where(seen, others, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+            filled[mine, i] = np.where(seen.any(axis=1), np.floor(mean + 0.5), value)
+        else:
+            filled[mine, i] = value
+    if settings["indicator"]:
+        filled = np.concatenate([filled, gaps], axis=1)
+    return filled.astype(np.int8)
+
+
 KINDS = {
     "noise": noise,
     "relative": relative,
     "group_scores": group_scores,
     "interactions": interactions,
+    "pca": pca,
+    "era_aggregates": era_aggregates,
+    "knn_graph": knn_graph,
+    "impute": impute,
 }
 
 

@@ -60,7 +60,7 @@ class Step(ABC):
     def save(self, folder: Path) -> None:
         """Write `step.json` and `arrays.npz`."""
         facts = {
-            "params": self.params.model_dump(mode="json"),
+            "params": self.params.model_dump(mode="json", by_alias=True),
             "settings": self.settings,
             "names": self._names,
         }

@@ -24,6 +24,12 @@ BUILT_IN = {
     "relative": f"{_HERE}.within_rows:Relative",
     "group_scores": f"{_HERE}.within_rows:GroupScores",
     "interactions": f"{_HERE}.interactions:Interactions",
+    "pca": f"{_HERE}.pca:PCA",
+    "era_aggregates": f"{_HERE}.gates:EraAggregates",
+    "lags": f"{_HERE}.over_time:Lags",
+    "decompose": f"{_HERE}.over_time:Decompose",
+    "knn_graph": f"{_HERE}.knn:KNNGraph",
+    "impute": f"{_HERE}.impute:Impute",
     "select": f"{_HERE}.select:Select",
     "noise": f"{_HERE}.noise:Noise",
 }
