@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from numerai_lab.cli import (
     bundles,
+    comparing,
     configs,
     datasets,
     dev_server,
@@ -41,7 +42,7 @@ app = typer.Typer(
 COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.train,
     experiments.evaluate,
-    experiments.compare,
+    comparing.compare,
     experiments.report,
     explain.explain,
     tuning.tune,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
-from numerai_lab.cli.output import SYNTHETIC, emit, kept, show, show_scores, warn_on_stderr
+from numerai_lab.cli.output import emit, kept, show, show_scores, warn_on_stderr
 from numerai_lab.errors import UserError, check_name
 from numerai_lab.machine import as_size
 
@@ -297,43 +297,6 @@ def evaluate(
             show(render_seeds(noise))
         if test:
             show(render_test(item.judged.summary["test"]))
-
-
-def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN RUN ...",
-            help="the first one is the baseline; also files of predictions (.parquet, .csv)",
-        ),
-    ],
-    data: DataOption = None,
-    metric: Annotated[str, typer.Option("--metric", help="corr, mmc, bmc, fnc ...")] = "corr",
-    across_data: Annotated[
-        bool, typer.Option("--across-data", help="also runs that were judged on different data")
-    ] = False,
-    runs_dir: RunsDir = RUNS,
-    as_json: Json = False,
-) -> None:
-    """Paired per-era difference between runs: interval, periods, and what could be told at all.
-
-    A file of predictions is judged as the first run was, on its rows or on those of --data.
-    """
-    from numerai_lab.experiment import compare as compare_runs
-    from numerai_lab.report import render_comparison
-
-    rows = compare_runs(runs, runs_dir, metric, warn_on_stderr, across_data=across_data, data=data)
-    if as_json:
-        emit({"comparisons": rows})
-        return
-    base = rows[0]
-    told = [(base["baseline"], base["baseline_mean"], base["baseline_data"])]
-    told += [(row["prediction"], row["mean"], row["data"]) for row in rows]
-    for name, mean, rows_of in told:
-        sys.stdout.write(f"{name}: mean {metric} {mean:+.4f}, {rows_of['label']}\n")
-    show(render_comparison(rows, in_full=True))
-    if any(rows_of["synthetic"] for _, _, rows_of in told):
-        sys.stdout.write(SYNTHETIC)
 
 
 def report(

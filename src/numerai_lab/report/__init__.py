@@ -3,7 +3,9 @@
 Both read what a run directory holds and compute nothing that a score depends on.
 """
 
+from numerai_lab.report.comparison_page import write_comparison
 from numerai_lab.report.explain_page import render_explanation, write_explanation_page
+from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
 from numerai_lab.report.run_list import render_runs
@@ -24,6 +26,7 @@ __all__ = [
     "render_diagnostics",
     "render_explanation",
     "render_extra",
+    "render_matrix",
     "render_plan",
     "render_runs",
     "render_scores",
@@ -32,6 +35,7 @@ __all__ = [
     "render_test",
     "render_tuning",
     "to_text",
+    "write_comparison",
     "write_explanation_page",
     "write_monitor",
     "write_report",

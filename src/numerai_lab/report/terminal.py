@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from numerai_lab.experiment import in_words
 from numerai_lab.report import figures
 from numerai_lab.report.figures import count, interval, number, percent
 from numerai_lab.report.kept_for_test import planned, sentences
@@ -229,15 +230,15 @@ def render_comparison(
     shown = [Comparison.model_validate(dict(item)) for item in comparisons]
     against_one = len({c.baseline for c in shown}) == 1
     own = all(c.prediction == MODEL for c in shown)
-    metrics = ", ".join(dict.fromkeys(c.metric for c in shown))
-    title = f"paired difference of {metrics} per era"
+    wanted = list(dict.fromkeys(c.metric for c in shown))
+    title = f"paired difference of {', '.join(map(in_words, wanted))}"
     if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
     spans = [figures.span(c.n_eras, c.first_era, c.last_era) for c in shown]
     same_eras = len(set(spans)) == 1  # told once: a column of them breaks the names' lines
     if same_eras:
         title += f", over {figures.in_eras(shown[0].n_eras, shown[0].first_era, shown[0].last_era)}"
-    columns = [("run", False), ("mean", True), ("95 % interval", True), ("improves", True)]
+    columns = [("run", False), ("difference", True), ("95 % interval", True), ("P(improves)", True)]
     columns += [] if same_eras else [("eras", True)]
     table = new_table([*columns, ("", False)], title)
     for c, span in zip(shown, spans, strict=True):

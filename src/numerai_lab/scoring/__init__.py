@@ -2,6 +2,13 @@
 
 from numerai_lab.scoring.aims import aim_per_era, aimed_label
 from numerai_lab.scoring.bootstrap import block_length, interval_of_mean, overlap_eras
+from numerai_lab.scoring.by_statistic import (
+    MEAN,
+    STATISTICS,
+    drawn_statistic,
+    paired_by,
+    statistic_of,
+)
 from numerai_lab.scoring.class_scores import CLASS_SCORES, class_scores
 from numerai_lab.scoring.correlation import (
     contribution_per_era,
@@ -12,7 +19,7 @@ from numerai_lab.scoring.correlation import (
 from numerai_lab.scoring.exposure import Exposure, exposure_per_era
 from numerai_lab.scoring.level_change import LevelChange, level_change
 from numerai_lab.scoring.luck import best_of_equals, deflated_sharpe, expected_best, moments
-from numerai_lab.scoring.many import stepdown_p_values
+from numerai_lab.scoring.many import stepdown_of_draws, stepdown_p_values
 from numerai_lab.scoring.metrics import METRICS, Metric
 from numerai_lab.scoring.neutral import fnc_per_era, neutralize_per_era
 from numerai_lab.scoring.on_scale import ON_SCALE, is_ranks, on_scale_per_era
@@ -40,8 +47,10 @@ from numerai_lab.scoring.verdict import smallest_detectable, verdict
 __all__ = [
     "CLASS_SCORES",
     "FEWEST_SEEDS",
+    "MEAN",
     "METRICS",
     "ON_SCALE",
+    "STATISTICS",
     "Exposure",
     "LevelChange",
     "Metric",
@@ -63,6 +72,7 @@ __all__ = [
     "contribution_per_era",
     "corr_per_era",
     "deflated_sharpe",
+    "drawn_statistic",
     "expected_best",
     "exposure_per_era",
     "fnc_per_era",
@@ -77,6 +87,7 @@ __all__ = [
     "on_scale_per_era",
     "overlap_eras",
     "paired",
+    "paired_by",
     "payout_per_era",
     "payout_rule",
     "pearson_per_era",
@@ -88,6 +99,8 @@ __all__ = [
     "simulate_payout",
     "smallest_detectable",
     "spearman_per_era",
+    "statistic_of",
+    "stepdown_of_draws",
     "stepdown_p_values",
     "summarize",
     "suspect",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.scoring.bootstrap import bootstrap_means
@@ -34,17 +35,28 @@ def stepdown_p_values(differences: Float64, block: int, samples: int, seed: int)
     """
     means = differences.mean(axis=1)
     drawn = np.stack([bootstrap_means(row, block, samples, seed) for row in differences])
+    return stepdown_of_draws(means, drawn, (differences != 0).any(axis=1))
+
+
+def stepdown_of_draws(values: Float64, drawn: Float64, differs: npt.NDArray[np.bool_]) -> Float64:
+    """Return the same p-values of any statistics, from resamples of them by the same draws.
+
+    Parameters
+    ----------
+    values : float64 [n_series]. drawn : float64 [n_series, samples].
+    differs : [n_series], False for series whose difference is 0 in every era.
+    """
     # A difference that is the same in every era varies by rounding only, and is surely there.
-    errors = np.maximum(drawn.std(axis=1), _ROUNDING * np.abs(means))
-    differs = (differences != 0).any(axis=1) & (errors > 0)
-    adjusted = np.ones(len(differences))
-    size = np.abs(means[differs]) / errors[differs]
-    null = np.abs(drawn[differs] - means[differs, None]) / errors[differs, None]
+    errors = np.maximum(drawn.std(axis=1), _ROUNDING * np.abs(values))
+    differs = differs & (errors > 0)
+    adjusted = np.ones(len(values))
+    size = np.abs(values[differs]) / errors[differs]
+    null = np.abs(drawn[differs] - values[differs, None]) / errors[differs, None]
     order = np.argsort(-size, kind="stable")
     found, p = np.empty(len(size)), 0.0
     for place, i in enumerate(order):
         largest = null[order[place:]].max(axis=0)
-        p = max(p, (1 + np.count_nonzero(largest >= size[i])) / (1 + samples))
+        p = max(p, (1 + np.count_nonzero(largest >= size[i])) / (1 + drawn.shape[1]))
         found[i] = p
     adjusted[differs] = found
     return adjusted

@@ -129,6 +129,55 @@ def test_several_runs_are_judged_together(compared):
     assert "among 3 compared" in compared("tiny", "other", "twin", "beside").out
 
 
+@pytest.mark.parametrize("statistic", ["sharpe", "sharpe_hac", "drawdown"])
+def test_runs_are_compared_by_a_statistic_of_their_scores(compared, trained, statistic):
+    (row,) = compared("tiny", "other", "--metric", statistic, "--json").json["comparisons"]
+    key, sign = ("max_drawdown", -1) if statistic == "drawdown" else (statistic, 1)
+    one, two = (sign * corr(trained[name])[key] for name in ("other", "tiny"))
+    assert row["mean"] == pytest.approx(one, abs=1e-12)
+    assert row["mean_difference"] == pytest.approx(one - two, abs=1e-12)
+    assert row["ci_low"] < row["ci_high"]
+    assert len(row["thirds"]) == 3
+    assert row["rolling"] is None
+    swapped = compared("other", "tiny", "--metric", statistic, "--json").json["comparisons"][0]
+    assert swapped["ci_low"] == pytest.approx(-row["ci_high"], abs=1e-12)
+    (twin,) = compared("tiny", "twin", "--metric", f"bmc.{statistic}", "--json").json["comparisons"]
+    assert twin["verdict"] == "identical"
+    assert (
+        f"{statistic.replace('_', ' ')} of corr"
+        in compared("tiny", "other", "--metric", statistic).out
+    )
+
+
+def test_no_such_statistic(compared):
+    result = compared("tiny", "other", "--metric", "bmc.median")
+    assert result.code == 2
+    assert "mean, sharpe, sharpe_hac, drawdown" in result.err
+
+
+def test_every_pair_of_three_runs(compared, tmp_path):
+    page = tmp_path / "page.html"
+    result = compared("tiny", "other", "twin", "--html", page, "--json").json
+    held = result["side_by_side"]
+    pairs = {(p["first"].split("/")[0], p["second"].split("/")[0]): p for p in held["pairs"]}
+    assert len(pairs) == 3
+    (row, _) = result["comparisons"]
+    assert pairs["tiny", "other"]["difference"] == pytest.approx(-row["mean_difference"])
+    assert pairs["tiny", "other"]["ci_low"] == pytest.approx(-row["ci_high"])
+    assert pairs["tiny", "twin"]["verdict"] == "identical"
+    assert pairs["other", "twin"]["difference"] == pytest.approx(row["mean_difference"])
+    assert held["n_eras"] == row["n_eras"]
+    text = page.read_text().replace("<wbr>", "")
+    assert "http-equiv" in text
+    assert "model.params.max_depth" in text  # what differs
+    assert "Rank correlation of predictions" in text
+    assert text.count("1.000") >= 5  # with itself, and tiny with its twin
+    assert "Synthetic data" in text
+    lines = compared("tiny", "other", "twin").out.splitlines()
+    assert f"  3  {held['values'][2]:.4f}  {held['runs'][2]}" in lines
+    assert max(map(len, lines)) <= 80
+
+
 def test_compare_needs_two_runs(compared):
     result = compared("tiny")
     assert result.code == 2

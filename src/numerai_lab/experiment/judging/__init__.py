@@ -7,7 +7,7 @@ from numerai_lab.experiment.judging.baselines import (
     features_for,
 )
 from numerai_lab.experiment.judging.choosing import GROUPS, Choice, choose
-from numerai_lab.experiment.judging.compare import compare, compare_series
+from numerai_lab.experiment.judging.compare import compare_series, open_sides
 from numerai_lab.experiment.judging.era_bounds import era_bound
 from numerai_lab.experiment.judging.evaluate import (
     Evaluated,
@@ -34,7 +34,8 @@ from numerai_lab.experiment.judging.postprocess import (
     without,
 )
 from numerai_lab.experiment.judging.seeds import measure_seeds, told_of_seeds
-from numerai_lab.experiment.judging.series import Series, read_series, series_of
+from numerai_lab.experiment.judging.series import Series, in_words, read_series, series_of
+from numerai_lab.experiment.judging.side_by_side import SideBySide, correlations, side_by_side
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.judging.tested import evaluate_test
 from numerai_lab.experiment.judging.variants import variant_facts, variants_of
@@ -47,6 +48,7 @@ __all__ = [
     "Evaluated",
     "Judged",
     "Series",
+    "SideBySide",
     "aligned_baseline",
     "baselines_of",
     "begin_looks",
@@ -55,8 +57,8 @@ __all__ = [
     "check_judging",
     "checked_fold",
     "choose",
-    "compare",
     "compare_series",
+    "correlations",
     "data_as_read",
     "dataset_for",
     "differs_from_variant",
@@ -66,15 +68,18 @@ __all__ = [
     "features_for",
     "fold_model",
     "has_test",
+    "in_words",
     "judge_predictions",
     "judge_run",
     "judged_columns",
     "list_runs",
     "measure_seeds",
     "neutralizer_names",
+    "open_sides",
     "planned_again",
     "read_series",
     "series_of",
+    "side_by_side",
     "suspected",
     "told_of_seeds",
     "told_of_test",

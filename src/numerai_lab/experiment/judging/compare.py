@@ -14,32 +14,39 @@ from numerai_lab.config import Bootstrap
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.files import PREDICTION_FILES, series_of_files
 from numerai_lab.experiment.judging.seeds import seeds_between
-from numerai_lab.experiment.judging.series import Series, read_series
+from numerai_lab.experiment.judging.series import Series, read_series, wanted
 from numerai_lab.experiment.records import find_run, say_if_unverifiable
-from numerai_lab.scoring import block_length, paired, stepdown_p_values, verdict
+from numerai_lab.scoring import (
+    MEAN,
+    drawn_statistic,
+    paired_by,
+    statistic_of,
+    stepdown_of_draws,
+    verdict,
+)
 from numerai_lab.seeds import child_seed
 
 
-def compare(
+def open_sides(
     specs: Sequence[str],
     runs_dir: Path,
     metric: str,
     say: Callable[[str], None],
     *,
-    across_data: bool = False,
     data: str | None = None,
-) -> list[dict[str, Any]]:
-    """Compare finished runs and files of predictions; see `compare_series`.
+) -> list[Series]:
+    """Read finished runs and files of predictions, for `compare_series` and `side_by_side`.
 
     Parameters
     ----------
     specs : runs as `find_run` takes them, files ending in .parquet or .csv.
+    metric : a score's column, a statistic of corr, or both: `mmc`, `sharpe_hac`, `mmc.drawdown`.
     data : the rows that files predict, as --data; None: those of the first run among the specs,
         with its target and scoring.
 
     Raises
     ------
-    RunError : a file that cannot be judged; and as `compare_series`.
+    RunError : a file that cannot be judged; no such run, or one without such scores.
     """
     is_file = [Path(spec).suffix in PREDICTION_FILES and Path(spec).is_file() for spec in specs]
     runs = {
@@ -48,11 +55,10 @@ def compare(
         if not file
     }
     judge = series_of_files(next(iter(runs.values()), None), data, metric, say)
-    sides = [
+    return [
         read_series(runs[i], metric) if i in runs else judge(Path(spec))
         for i, spec in enumerate(specs)
     ]
-    return compare_series(sides, metric, say, across_data=across_data)
 
 
 def compare_series(
@@ -89,14 +95,15 @@ def compare_series(
         for remark in one.remarks:
             say(f"{one.label}: {remark}")
     how = Bootstrap(samples=samples)
-    rows, differences = [], []
+    column, statistic = wanted(metric)
+    rows, pairs = [], []
     for other in others:
         if other.target != base.target:
             raise RunError(
                 f"{other.label} is judged on '{other.target}', {base.label} on '{base.target}'",
                 fix="evaluate both on one target with --target",
             )
-        for sentence in data_differences(base, other, metric):
+        for sentence in data_differences(base, other, column):
             if not across_data:
                 raise RunError(
                     f"{sentence}: a difference would be one of the data, too",
@@ -110,18 +117,22 @@ def compare_series(
         if left_out:
             say(f"{left_out} eras are judged in only one of {base.label}, {other.label}: left out")
         a, b = both.to_numpy(dtype=np.float64).T
-        differences.append(pd.Series(a - b, index=both.index))
-        found = paired(
+        pairs.append(both)
+        eras = both.index.to_numpy(dtype=np.int32)
+        found = paired_by(
+            statistic,
             a,
             b,
-            both.index.to_numpy(dtype=np.int32),
+            eras,
             base.horizon_days,
             how,
             child_seed(0, "paired"),
             base.era_dates,
         )
-        difference = float(a.mean() - b.mean())
-        bound = seeds_between((base, other), both.index, difference, say)
+        bound = None
+        if statistic == MEAN:  # what another seed changes is measured of means alone
+            difference = float(a.mean() - b.mean())
+            bound = seeds_between((base, other), both.index, difference, say)
         within = bound is not None and bound.within
         rows.append(
             {
@@ -133,8 +144,8 @@ def compare_series(
                 "baseline_data": base.data.as_dict(),
                 "metric": metric,
                 "target": base.target,
-                "mean": float(a.mean()),
-                "baseline_mean": float(b.mean()),
+                "mean": statistic_of(statistic, a, eras, base.horizon_days),
+                "baseline_mean": statistic_of(statistic, b, eras, base.horizon_days),
                 **found.as_dict(),
                 "verdict": _verdict(found.as_dict(), None, within=within),
                 "n_compared": len(others),
@@ -143,13 +154,14 @@ def compare_series(
             }
         )
     if len(others) > 1:
-        judge_together(rows, differences, base.horizon_days, how, say)
+        judge_together(rows, pairs, statistic, base.horizon_days, how, say)
     return rows
 
 
 def judge_together(
     rows: Sequence[dict[str, Any]],
-    differences: Sequence[pd.Series[float]],
+    pairs: Sequence[pd.DataFrame],
+    statistic: str,
     horizon_days: int,
     how: Bootstrap,
     say: Callable[[str], None],
@@ -159,22 +171,56 @@ def judge_together(
     Parameters
     ----------
     rows : what `compare` returns; `p_among`, `n_eras_together` and `verdict` are set.
-    differences : by era, one for each row; the eras that all have are judged.
+    pairs : by era, the two scores whose difference a row tells of, one for each row; the eras that
+        all have are judged.
+    statistic : what is compared of them (`paired_by`).
     """
-    together = pd.concat(differences, axis=1, join="inner").sort_index()
-    if len(together) < 2:
+    eras = pairs[0].index
+    for pair in pairs[1:]:
+        eras = eras.intersection(pair.index)
+    if len(eras) < 2:
         say("the runs have no two eras in common: each difference is judged for itself alone")
         return
-    if len(together) < max(len(series) for series in differences):
-        say(f"the test of all {len(rows)} differences together is on their {len(together)} eras")
-    eras = together.index.to_numpy(dtype=np.int32)
-    block = block_length(eras, horizon_days, how)
-    values = np.ascontiguousarray(together.to_numpy(dtype=np.float64).T)
-    p_values = stepdown_p_values(values, block, how.samples, child_seed(0, "paired"))
-    for row, p in zip(rows, p_values.tolist(), strict=True):
+    if len(eras) < max(len(pair) for pair in pairs):
+        say(f"the test of all {len(rows)} differences together is on their {len(eras)} eras")
+    p_values = p_values_together(
+        [pair.loc[eras.sort_values()] for pair in pairs], statistic, horizon_days, how
+    )
+    for row, p in zip(rows, p_values, strict=True):
         noise = row["seed_noise"]
         row["verdict"] = _verdict(row, p, within=noise is not None and noise["within"])
-        row |= {"p_among": p, "n_eras_together": len(together)}
+        row |= {"p_among": p, "n_eras_together": len(eras)}
+
+
+def p_values_together(
+    pairs: Sequence[pd.DataFrame], statistic: str, horizon_days: int, how: Bootstrap
+) -> list[float]:
+    """Return p-values of several differences, each adjusted for all: see `stepdown_p_values`.
+
+    Parameters
+    ----------
+    pairs : by era, the same eras in all, the two scores that are compared.
+    """
+    eras = pairs[0].index.to_numpy(dtype=np.int32)
+    of = eras, horizon_days, how, child_seed(0, "paired")
+    drawn, values, differs = [], [], []
+    for pair in pairs:
+        a, b = pair.to_numpy(dtype=np.float64).T
+        drawn.append(
+            drawn_statistic(statistic, a - b, *of)
+            if statistic == MEAN
+            else drawn_statistic(statistic, a, *of) - drawn_statistic(statistic, b, *of)
+        )
+        sides = [statistic_of(statistic, side, eras, horizon_days) for side in (a, b)]
+        known = None not in sides and bool(np.isfinite(drawn[-1]).all())
+        values.append(
+            float(a.mean() - b.mean())
+            if statistic == MEAN
+            else (sides[0] or 0.0) - (sides[1] or 0.0)
+        )
+        differs.append(known and bool((a != b).any()))
+    found = stepdown_of_draws(np.array(values), np.nan_to_num(np.stack(drawn)), np.array(differs))
+    return [float(p) for p in found]
 
 
 def _verdict(row: Mapping[str, Any], p_among: float | None, *, within: bool) -> str:

@@ -49,13 +49,13 @@ def list_runs(runs_dir: Path, *, settings: bool = False) -> list[dict[str, Any]]
     for members in by_experiment.values():
         # Equal hashes are equal settings: one resolved.yaml is read for each.
         one_of = {rows[i]["config_hash"]: runs[i] for i in members}
-        told = differences(_settings([*one_of.values()])) if len(one_of) > 1 else [{}]
+        told = differences(settings_of([*one_of.values()])) if len(one_of) > 1 else [{}]
         by_hash = dict(zip(one_of, told, strict=True))
         for i in members:
             rows[i]["differs"] = by_hash[rows[i]["config_hash"]]
     if settings:
         first = {row["config_hash"]: run for row, run in zip(rows, runs, strict=True)}
-        all_of = dict(zip(first, _settings([*first.values()], in_full=True), strict=True))
+        all_of = dict(zip(first, settings_of([*first.values()], in_full=True), strict=True))
         for row in rows:
             row["settings"] = all_of[row["config_hash"]]
     return [*rows, *unread]
@@ -126,7 +126,7 @@ def _row(run: RunDir) -> dict[str, Any]:
     return row
 
 
-def _settings(runs: Sequence[RunDir], *, in_full: bool = False) -> list[dict[str, Any] | None]:
+def settings_of(runs: Sequence[RunDir], *, in_full: bool = False) -> list[dict[str, Any] | None]:
     """Flatten the configs of runs to dotted keys; a parameter left out in some has its default.
 
     With `in_full`, one that is left out in all has, too.

@@ -13,6 +13,26 @@ from numerai_lab.errors import RunError
 from numerai_lab.experiment.judging.judge import suspected
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.records import DataIdentity, RunDir, judged_on
+from numerai_lab.scoring import MEAN, STATISTICS
+
+
+def wanted(metric: str) -> tuple[str, str]:
+    """Return the column and the statistic that a metric means: `mmc`, `sharpe_hac`, `mmc.drawdown`.
+
+    A statistic alone is that of corr, a column alone its mean.
+    """
+    column, _, statistic = metric.partition(".")
+    statistic = "drawdown" if statistic == "max_drawdown" else statistic
+    if not statistic and column in (*STATISTICS, "max_drawdown"):
+        return "corr", "drawdown" if column == "max_drawdown" else column
+    return column, statistic or MEAN
+
+
+def in_words(metric: str) -> str:
+    """Return what is compared, as words: `mean corr`, `sharpe hac of mmc`."""
+    column, statistic = wanted(metric)
+    name = statistic.replace("_", " ")
+    return f"{name} {column}" if statistic == MEAN else f"{name} of {column}"
 
 
 @dataclass(frozen=True)
@@ -80,12 +100,20 @@ def series_of(
 ) -> Series:
     """Take one metric out of what judging gave: the per-era table, and what scores.json holds.
 
-    Raises RunError where there are no scores of that metric.
+    Raises RunError where there are no scores of that metric, or no such statistic.
     """
+    column, statistic = wanted(metric)
+    if statistic not in (MEAN, *STATISTICS):
+        raise RunError(
+            f"no statistic '{statistic}'",
+            where=f"--metric {metric}",
+            fix=f"choose one of {', '.join((MEAN, *STATISTICS))}",
+        )
     mine = table[(table["prediction"] == MAIN) & (table["target"] == summary["target"])]
-    if metric not in mine.columns or not mine[metric].notna().any():
+    if column not in mine.columns or not mine[column].notna().any():
         there = [name for name in mine.columns if mine[name].dtype.kind == "f"]
-        raise RunError(f"no scores of metric '{metric}' (metrics: {', '.join(there)})", where=place)
+        told = f"(metrics: {', '.join(there)}; of corr, or as mmc.NAME: {', '.join(STATISTICS)})"
+        raise RunError(f"no scores of metric '{column}' {told}", where=place)
     remarks = (origin, suspected(summary))
     return Series(
         label,
@@ -98,5 +126,5 @@ def series_of(
         summary.get("benchmark"),
         summary["horizon_days"],
         dict(era_dates),
-        mine.set_index("era")[metric],
+        mine.set_index("era")[column],
     )
