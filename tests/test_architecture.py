@@ -92,6 +92,7 @@ WITHIN = {
         | {"needed_runs"}
         | {"plan", "reporter"},
         "importing": {"records", "judging", "plan", "reporter", "train"},
+        "sweeping": {"needed_runs", "plan", "records", "reporter", "train"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter", "training_label"},

@@ -6,14 +6,18 @@ import contextlib
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import emit, kept, show, show_scores, warn_on_stderr
+from numerai_lab.cli.sweeping import sweep_values
 from numerai_lab.errors import UserError, check_name
 from numerai_lab.machine import as_size
+
+if TYPE_CHECKING:
+    from numerai_lab.config import Resolved
 
 
 def train(
@@ -64,6 +68,14 @@ def train(
             help="train with N seeds, the config's own first, and tell what the seed changes",
         ),
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep",
+            metavar="KEY=A,B,C",
+            help="train with each value, e.g. model.params.max_depth=4,5,6, and compare them",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
     quick: Annotated[
         bool,
@@ -100,11 +112,11 @@ def train(
     if (config is None) == (parent is None):
         raise UserError("give a CONFIG, or --continue RUN (which has its own)")
     own_config = overrides or run_dir or resume or final or plan or cluster or quick
-    own_config = own_config or seeds is not None
+    own_config = own_config or seeds is not None or sweep is not None
     if parent is not None and own_config:
         raise UserError(
             "makes a new run of a run's own config: --set, --run-dir, --resume, --final, --seeds, "
-            "--quick, --plan and --cluster do not go with it",
+            "--sweep, --quick, --plan and --cluster do not go with it",
             where="--continue",
         )
     if seeds is not None and (run_dir or plan):
@@ -113,6 +125,13 @@ def train(
             "it",
             where="--seeds",
             fix="say with --runs-dir where runs go",
+        )
+    if sweep is not None and (run_dir or resume or plan or final or seeds is not None):
+        raise UserError(
+            "makes a run for each value, or goes on with it: --run-dir, --resume, --plan, --final "
+            "and --seeds do not go with it",
+            where="--sweep",
+            fix="train the one you choose by its value: --set KEY=VALUE --final",
         )
     for folder in (runs_dir, run_dir, data):
         check_name(folder)
@@ -152,6 +171,14 @@ def train(
             if cluster
             else Here(),
         )
+        if sweep is not None:
+
+            def read(override: str) -> Resolved:
+                one = read_experiment(str(config), data, (*(overrides or ()), override))
+                return quickly(one) if quick else one
+
+            sweep_values(sweep, read, options, reporter, as_json=as_json)
+            return
         if resolved is None:
             run = continue_run(str(parent), amount, options, reporter)
         elif seeds is not None:

@@ -93,6 +93,7 @@ from numerai_lab.experiment.removing import check_unneeded, named_run, needed_by
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
+from numerai_lab.experiment.sweeping import Sweep, parse_sweep, train_sweep
 from numerai_lab.experiment.train import TrainOptions, train
 
 __all__ = [
@@ -117,6 +118,7 @@ __all__ = [
     "Series",
     "SideBySide",
     "Stopwatch",
+    "Sweep",
     "TrainOptions",
     "brief_of_test",
     "change_labels",
@@ -158,6 +160,7 @@ __all__ = [
     "open_fold",
     "open_sides",
     "out_of_fold",
+    "parse_sweep",
     "plan_fit",
     "predict_eras",
     "predict_final",
@@ -182,6 +185,7 @@ __all__ = [
     "told_of_test",
     "train",
     "train_seeds",
+    "train_sweep",
     "trust",
     "variants_of",
     "version_of_data",
