@@ -14,3 +14,4 @@ UInt8 = npt.NDArray[np.uint8]
 UInt64 = npt.NDArray[np.uint64]
 Eras = npt.NDArray[np.int32]
 """Era numbers."""
+Bools = npt.NDArray[np.bool_]

@@ -47,7 +47,7 @@ def predict(
 
     with Reporter(quiet=quiet) as reporter:
         final = chosen_final(run, runs_dir, reporter)
-        source = features or live_file(final)
+        source = features or live_file(final, reporter.say)
         target = predictions_file(final, source, out)
         found = predict_file(final, source, say=reporter.say)
         write_predictions(found, target)

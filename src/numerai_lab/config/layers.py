@@ -160,7 +160,7 @@ def _parent(child: Path, named: Any, place: Place) -> Path:
     return parent
 
 
-def read_profile(named: str, own: Path = PROFILES) -> Layer:
+def read_profile(named: str, own: Path = PROFILES, *, prices: bool = False) -> Layer:
     """Resolve `--data` to a layer over the `data` section.
 
     Parameters
@@ -168,6 +168,8 @@ def read_profile(named: str, own: Path = PROFILES) -> Layer:
     named : a folder in Numerai's layout, a YAML file that holds a data section, or the name
         of such a file in the folder `own`, in `configs/data/`, or among those that are shipped.
     own : where the experiment keeps its profiles.
+    prices : the section is one of prices (source: prices), so that a parquet or CSV file, or a
+        folder without Numerai's files, holds them.
 
     Raises
     ------
@@ -175,6 +177,9 @@ def read_profile(named: str, own: Path = PROFILES) -> Layer:
         When it is none of these, with the profiles there are.
     """
     path = Path(named)
+    if prices and named and _holds_prices(path):
+        here = Place(f"--data {named}")
+        return Layer({"files": [named]}, {(): here, ("files",): here}).under("data")
     if named and path.is_dir():
         here = Place(f"--data {named}")
         value = {"source": "numerai", "dir": named}
@@ -183,7 +188,8 @@ def read_profile(named: str, own: Path = PROFILES) -> Layer:
         raise ConfigError(
             "a parquet file does not say what its columns are",
             where=f"--data {named}",
-            fix="write a YAML profile with source: parquet, files and columns, and name that",
+            fix="write a YAML profile with source: parquet, files and columns, and name that; or, "
+            "of daily prices, name an experiment on such, as prices.yaml",
         )
     if path.is_file():
         if path.suffix not in SUFFIXES:
@@ -202,6 +208,12 @@ def read_profile(named: str, own: Path = PROFILES) -> Layer:
         where=f"--data {named}",
         fix=f"profiles here: {', '.join(known) or 'none'}",
     )
+
+
+def _holds_prices(path: Path) -> bool:
+    if path.is_dir():
+        return not any((path / name).is_file() for name in ("train.parquet", "validation.parquet"))
+    return path.is_file() and path.suffix not in SUFFIXES
 
 
 def _data_section(path: Path) -> Layer:

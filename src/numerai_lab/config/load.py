@@ -84,7 +84,7 @@ def load_experiment(
     path = found_config(asked)
     layer, raw = read_with_parents(path)
     if data is not None:
-        layer = lay(layer, read_profile(data, path.parent / "data"))
+        layer = lay(layer, read_profile(data, path.parent / "data", prices=_of_prices(layer)))
     overriding = read_overrides(overrides)
     notes = left_out(layer.value, overriding.value)
     if path != asked:
@@ -123,6 +123,12 @@ def load_experiment(
         raise ConfigError(_tell(problems, str(path)))
     told = {name: str(place) for name, place in places.items() if name}
     return Resolved(experiment, path, raw, told, notes, spaces.spaces)
+
+
+def _of_prices(layer: Layer) -> bool:
+    """Tell whether a config's rows are made of prices, so that --data names files of them."""
+    data = layer.value.get("data")
+    return isinstance(data, dict) and data.get("source") == "prices"
 
 
 def _check(
@@ -202,7 +208,7 @@ def data_section(base: Data, named: str) -> Data:
     ConfigError
         With every mistake in the profile.
     """
-    profile = read_profile(named)
+    profile = read_profile(named, prices=base.source == "prices")
     written = base.model_dump(mode="json", by_alias=True)
     layer = lay(Layer({"data": written}, {}), profile)
     problems = list(layer.problems)

@@ -10,6 +10,13 @@ from numerai_lab.data.download_lock import (
 )
 from numerai_lab.data.earlier import EarlierRows
 from numerai_lab.data.load import load_data
+from numerai_lab.data.prices import (
+    PriceFolder,
+    holds_prices,
+    made_up_prices,
+    price_folder,
+    told_counts,
+)
 from numerai_lab.data.reading import (
     Beside,
     eras_of_predictions,
@@ -26,6 +33,7 @@ from numerai_lab.data.references import (
     load_benchmarks,
     load_references,
 )
+from numerai_lab.data.source import columns_of
 from numerai_lab.data.store import StoreFound, list_stores, remove_store
 from numerai_lab.data.synthetic import cached_tournament, generate_tournament, is_cache
 from numerai_lab.data.unlabelled import Unlabelled, load_unlabelled
@@ -37,6 +45,7 @@ __all__ = [
     "Dataset",
     "EarlierRows",
     "LockedFile",
+    "PriceFolder",
     "References",
     "SourceFile",
     "StoreFound",
@@ -44,8 +53,10 @@ __all__ = [
     "cached_tournament",
     "choose_benchmark",
     "chosen_features",
+    "columns_of",
     "eras_of_predictions",
     "generate_tournament",
+    "holds_prices",
     "horizon_days",
     "ids_in",
     "is_cache",
@@ -55,11 +66,14 @@ __all__ = [
     "load_references",
     "load_unlabelled",
     "locked_file",
+    "made_up_prices",
+    "price_folder",
     "read_id_table",
     "read_lock",
     "remove_store",
     "same_number",
     "table_name",
     "table_path",
+    "told_counts",
     "write_lock",
 ]

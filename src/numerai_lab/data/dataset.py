@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from numerai_lab.config import Data
+from numerai_lab.config import Data, Prices
 from numerai_lab.data.download_lock import LockedFile
 from numerai_lab.data.hive import partitions_of
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 
-SourceKind = Literal["numerai", "parquet", "synthetic"]
+SourceKind = Literal["numerai", "parquet", "prices", "synthetic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def horizon_days(target: str, config: Data) -> int:
     """Return how many trading days ahead a target looks; an average as far as the longest.
 
     `data.horizons` wins, then the suffix `_20` or `_60` of Numerai's names; plain
-    `target` is the alias of a 20-day target.
+    `target` is the alias of a 20-day target. Of prices any suffix is a number of days.
 
     Raises
     ------
@@ -127,6 +127,8 @@ def horizon_days(target: str, config: Data) -> int:
         return max(horizon_days(part, config) for part in config.averages[target])
     if target in config.horizons:
         return config.horizons[target]
+    if config.source == "prices":
+        return _of_prices(target, config)
     if target == "target":
         return 20
     suffix = re.search(r"_(20|60)$", target)
@@ -135,5 +137,20 @@ def horizon_days(target: str, config: Data) -> int:
             f"the horizon of target '{target}' is not known (its name does not end in _20 or _60)",
             where=f"data.horizons.{target}",
             fix=f"give it in trading days, as in horizons: {{{target}: 20}}",
+        )
+    return int(suffix[1])
+
+
+def _of_prices(target: str, config: Data) -> int:
+    days = (config.prices or Prices()).targets.horizons_days
+    if target == "target":
+        return 20 if 20 in days else days[0]
+    suffix = re.fullmatch(r"(?:target|scaled)_(\d+)", target)
+    if suffix is None or int(suffix[1]) not in days:
+        known = ["target", *(f"{kind}_{h}" for h in days for kind in ("target", "scaled"))]
+        raise DataError(
+            f"'{target}' is no target made of prices" + did_you_mean(target, known),
+            where="data.targets",
+            fix=f"name some of {', '.join(known)}, or add its days to data.prices.targets",
         )
     return int(suffix[1])

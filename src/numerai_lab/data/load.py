@@ -77,7 +77,7 @@ def load_data(
     DataError : whatever is wrong with files, columns, rows or values.
     MachineError : not enough memory or disk.
     """
-    source = find_source(config)
+    source = find_source(config, say)
     for sentence in (source.notice, *source.notices):
         if sentence:
             say(sentence)
@@ -108,7 +108,7 @@ def load_data(
     beside.check_there(heads)
     for path, schema in zip(paths, schemas, strict=True):
         typed = [names.data_type] if names.data_type else []
-        if source.kind != "parquet":  # Numerai's training files have none
+        if source.kind not in ("parquet", "prices"):  # Numerai's training files have none
             typed = [name for name in typed if name in schema.names]
         keys = [names.era_column.column, id_column(schema, names.id)]
         needed = [*keys, *typed, *target_columns.values(), *chosen]
@@ -172,7 +172,9 @@ def load_data(
                 f"verify`; this run is recorded with what was read"
             )
     made_up = None if source.kind == "synthetic" else _made_up_notice(read)
-    if made_up:
+    if made_up and source.kind == "prices":
+        made_up = source.notice  # said already
+    elif made_up:
         say(made_up)
     return Dataset(
         frame=frame,

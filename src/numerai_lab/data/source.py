@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from numerai_lab.config import Columns, Data
-from numerai_lab.data.dataset import SourceKind
+from numerai_lab.config import ENTITY, SIDE, Columns, Data
+from numerai_lab.data.dataset import SourceKind, horizon_days
+from numerai_lab.data.prices import price_folder
 from numerai_lab.data.reading import part_files
 from numerai_lab.data.synthetic import cached_tournament
 from numerai_lab.errors import DataError
@@ -46,14 +48,23 @@ def numerai_folder(folder: Path, version: str | None = None) -> Path | None:
     return None
 
 
-def find_source(config: Data) -> Source:
+def columns_of(config: Data) -> Columns:
+    """Return how the columns of a section's rows are called, also of those to predict."""
+    return config.columns if config.source in ("parquet", "prices") else Columns()
+
+
+def find_source(config: Data, say: Callable[[str], None] = lambda _: None) -> Source:
     """Decide where rows come from; makes the synthetic tournament when it is not there yet.
+
+    Of prices it makes rows, and `say` is called with what was wrong in the files.
 
     Raises
     ------
     DataError : the files that `source` asks for are not there.
     MachineError : the synthetic tournament could not be written.
     """
+    if config.source == "prices":
+        return _of_prices(config, say)
     if config.source != "parquet" and (config.entity is not None or config.side):
         raise DataError(
             "Numerai's rows cannot be followed over time (an id is drawn anew for every era), and "
@@ -106,6 +117,33 @@ def find_source(config: Data) -> Source:
         )
     files = tuple(folder / name for name in LABELLED)
     return Source("synthetic", folder, files, _columns(), tuple(notices), notice)
+
+
+def _of_prices(config: Data, say: Callable[[str], None]) -> Source:
+    if config.entity != ENTITY or not set(config.side) <= set(SIDE):
+        raise DataError(
+            f"rows made of prices have the entity {ENTITY} and these columns beside the features: "
+            f"{', '.join(SIDE)}",
+            where="data.entity" if config.entity != ENTITY else "data.side",
+            fix="leave it out, or choose among these",
+        )
+    for name in config.targets:
+        horizon_days(name, config)
+    made = price_folder(config, say)
+    notice = None
+    if made.facts["made_up"]:
+        notice = (
+            f"MADE-UP PRICES: data.files names no file, so these are {made.facts['n_tickers']} "
+            "invented tickers with a planted momentum and a planted network. Their scores say "
+            "nothing about any market. For real prices use --data FILE."
+        )
+    elif not made.facts["point_in_time"]:
+        notice = (
+            "SURVIVORSHIP: no universe file (data.prices.universe) tells which tickers could be "
+            "bought when. If the list was drawn up today, its companies are those that did well, "
+            "which flatters every score: compare models by it, never quote one."
+        )
+    return Source("prices", made.path, made.files, config.columns, (), notice)
 
 
 def _columns() -> Columns:

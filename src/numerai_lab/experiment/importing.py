@@ -19,7 +19,7 @@ from numerai_lab.config import (
     data_section,
     resolved_yaml,
 )
-from numerai_lab.data import Dataset, load_data
+from numerai_lab.data import Dataset, columns_of, load_data
 from numerai_lab.errors import ConfigError, RunError
 from numerai_lab.experiment.judging import MAIN
 from numerai_lab.experiment.plan import read_experiment
@@ -68,7 +68,7 @@ def import_predictions(
     if targets:
         section = section.model_copy(update={"targets": [targets[0]]})
         scoring = scoring.model_copy(update={"targets": list(targets[1:])})
-    form = section.columns.era_column.format if section.source == "parquet" else "auto"
+    form = columns_of(section).era_column.format
     predictions = read_predictions(file, form)
     chosen = _column(predictions, column, reporter)
     dataset: Dataset | None = None

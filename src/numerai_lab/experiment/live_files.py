@@ -7,8 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.config import Columns
-from numerai_lab.data import Beside, Unlabelled, load_unlabelled
+from numerai_lab.data import (
+    Beside,
+    Unlabelled,
+    columns_of,
+    holds_prices,
+    load_unlabelled,
+    price_folder,
+)
 from numerai_lab.errors import DataError
 from numerai_lab.experiment.final import FinalModel
 
@@ -32,13 +38,15 @@ def version_of_run(final: FinalModel) -> str | None:
     return version_of_data(final.manifest)
 
 
-def live_file(final: FinalModel) -> Path:
-    """Return the live file beside the run's data.
+def live_file(final: FinalModel, say: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the live file beside the run's data; of prices, the one made of the files as they are.
 
     Raises
     ------
     DataError : there is none.
     """
+    if final.experiment.data.source == "prices":
+        return _live_of_prices(final, say)
     folder = final.manifest["data"]["folder"]
     path = None if folder is None else Path(folder) / LIVE
     if path is None or not path.is_file():
@@ -48,6 +56,27 @@ def live_file(final: FinalModel) -> Path:
             fix=_way_to_live(final, folder),
         )
     return path
+
+
+def _live_of_prices(final: FinalModel, say: Callable[[str], None]) -> Path:
+    """Return the last era of the run's prices as they are now, or as they were if they are gone."""
+    section, folder = final.experiment.data, Path(final.manifest["data"]["folder"])
+    if all(path.exists() for path in section.files):
+        placed = section.model_copy(update={"dir": folder.parent.parent})
+        made = price_folder(placed, say).path
+    else:
+        say(f"the prices of the run are gone: predicting the last era that it knew, of {folder}")
+        made = price_folder(section.model_copy(update={"dir": folder}), say).path
+    return made / LIVE
+
+
+def _made_of_prices(final: FinalModel, features: Path, say: Callable[[str], None]) -> Path:
+    """Return rows to predict: the last era of prices where it is these, else what was named."""
+    section, folder = final.experiment.data, Path(final.manifest["data"]["folder"])
+    if section.source != "prices" or not holds_prices(features, section):
+        return features
+    placed = section.model_copy(update={"dir": folder.parent.parent, "files": [features]})
+    return price_folder(placed, say).path / LIVE
 
 
 def _way_to_live(final: FinalModel, folder: str | None) -> str:
@@ -89,7 +118,8 @@ def read_live(final: FinalModel, features: Path, say: Callable[[str], None]) -> 
 
     Parameters
     ----------
-    features : a file, a folder of part files, a glob, or hive folders.
+    features : a file, a folder of part files, a glob, or hive folders. Of a run on prices also
+        prices, whose last era is predicted.
     say : called with every sentence the user must see.
 
     Raises
@@ -100,10 +130,10 @@ def read_live(final: FinalModel, features: Path, say: Callable[[str], None]) -> 
     check_version(final, features)
     section = final.experiment.data
     rows = load_unlabelled(
-        features,
+        _made_of_prices(final, features, say),
         features=final.feature_names,
         dtype=final.feature_dtype,
-        columns=section.columns if section.source == "parquet" else Columns(),
+        columns=columns_of(section),
         missing=section.missing,
         beside=Beside.of(section),
         say=say,

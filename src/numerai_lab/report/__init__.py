@@ -8,6 +8,7 @@ from numerai_lab.report.explain_page import render_explanation, write_explanatio
 from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
+from numerai_lab.report.prices_page import prices_lines, write_prices_page
 from numerai_lab.report.run_list import render_runs
 from numerai_lab.report.terminal import (
     render_comparison,
@@ -22,6 +23,7 @@ from numerai_lab.report.tournament_tables import render_diagnostics, render_stat
 from numerai_lab.report.tuning_page import render_tuning, write_tuning
 
 __all__ = [
+    "prices_lines",
     "render_comparison",
     "render_diagnostics",
     "render_explanation",
@@ -38,6 +40,7 @@ __all__ = [
     "write_comparison",
     "write_explanation_page",
     "write_monitor",
+    "write_prices_page",
     "write_report",
     "write_tuning",
 ]

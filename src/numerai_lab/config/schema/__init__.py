@@ -10,6 +10,15 @@ from numerai_lab.config.schema.experiment import (
     ModelSection,
     ResidualOfRun,
 )
+from numerai_lab.config.schema.prices import (
+    ENTITY,
+    SIDE,
+    SIGNALS,
+    MadeUpPrices,
+    PriceColumns,
+    Prices,
+    PriceTargets,
+)
 from numerai_lab.config.schema.rows import EraSelection, Missing, Rows
 from numerai_lab.config.schema.scoring import Bootstrap, Neutralize, Payout, Scoring
 from numerai_lab.config.schema.split import (
@@ -24,8 +33,11 @@ from numerai_lab.config.schema.split import (
 from numerai_lab.config.schema.tune import Aim, Tune, Tuned
 
 __all__ = [
+    "ENTITY",
     "EXPERIMENT_NAME",
     "RESIDUAL",
+    "SIDE",
+    "SIGNALS",
     "Aim",
     "BlockedSplit",
     "Bootstrap",
@@ -38,12 +50,16 @@ __all__ = [
     "EraSelection",
     "Experiment",
     "HoldoutSplit",
+    "MadeUpPrices",
     "Missing",
     "ModelSection",
     "Neutralize",
     "OfficialSplit",
     "Payout",
     "Positive",
+    "PriceColumns",
+    "PriceTargets",
+    "Prices",
     "ResidualOfRun",
     "Rows",
     "Scoring",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from numerai_lab.config.remote import local_or_remote
 from numerai_lab.config.schema.base import LocalPath, Positive, Section
 from numerai_lab.config.schema.columns import Columns
+from numerai_lab.config.schema.prices import Prices, Source, with_price_defaults
 from numerai_lab.config.schema.rows import EraSelection, Missing, Rows
 
 
@@ -57,8 +58,10 @@ class Synthetic(Section):
 class Data(Section):
     """Where rows come from and which of them are used."""
 
-    source: Literal["auto", "numerai", "parquet", "synthetic"] = Field(
-        "auto", description="auto: Numerai files in dir if they are there, else synthetic"
+    source: Source = Field(
+        "auto",
+        description="auto: Numerai files in dir if they are there, else synthetic; prices: daily "
+        "prices, of which weekly rows are made",
     )
     dir: LocalPath = Field(Path("data"), description="folder in Numerai's layout")
     version: Annotated[str, Field(pattern=r"^v\d+(\.\d+)*$")] | None = Field(
@@ -67,7 +70,7 @@ class Data(Section):
     files: list[Annotated[Path, Field(strict=False), BeforeValidator(local_or_remote)]] = Field(
         default_factory=list,
         description="parquet files (source: parquet): paths, globs, folders of part files, or "
-        "URLs of any kind fsspec knows",
+        "URLs of any kind fsspec knows; parquet or CSV files of prices (source: prices)",
     )
     columns: Columns = Field(default_factory=Columns)
     feature_set: str = Field("all", description="a set of features.json, or all")
@@ -107,6 +110,12 @@ class Data(Section):
     missing: Missing = Field(default_factory=Missing)
     store: Store = Field(default_factory=Store)
     synthetic: Synthetic = Field(default_factory=Synthetic)
+    prices: Prices | None = Field(None, description="how daily prices become rows (source: prices)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_prices(cls, written: Any) -> Any:
+        return with_price_defaults(written)
 
     @field_validator("averages")
     @classmethod

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from numerai_lab.config import Data, Experiment, Scoring, data_section
-from numerai_lab.data import Dataset, References, load_data, load_references
+from numerai_lab.data import Dataset, References, columns_of, load_data, load_references
 from numerai_lab.errors import RunError, UserError
 from numerai_lab.experiment.judging.class_scores import Find, classes_of_run, with_class_scores
 from numerai_lab.experiment.judging.era_bounds import EraBound, era_number
@@ -315,7 +315,7 @@ def baselines_of(run: RunDir) -> dict[str, RunDir]:
 def evaluate_file(path: Path, options: EvaluateOptions, reporter: Reporter) -> Evaluated:
     """Judge a predictions file (id, columns of numbers, era if it has one) on `--data`."""
     data = data_section(Data(), options.data) if options.data else Data()
-    own = data.columns.era_column.format if data.source == "parquet" else "auto"
+    own = columns_of(data).era_column.format
     predictions = read_predictions(path, own)
     if predictions.eras is None:
         reporter.say(f"{path}: no column 'era', each id's era is taken from the data")

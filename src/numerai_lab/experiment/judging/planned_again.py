@@ -101,7 +101,10 @@ def data_as_read(section: Data, facts: Mapping[str, Any]) -> Data:
     """The data section with source and places as the run found them, wherever we are now."""
     # What the files hold (facts["source"]) does not tell how they were found.
     changes: dict[str, Any] = {"source": section.source}
-    if facts["folder"] is None:
+    if section.source == "prices":  # what was made of them, whatever the prices are today
+        folder = Path(facts["folder"])
+        changes["dir"] = folder if folder.is_dir() else folder.parent.parent
+    elif facts["folder"] is None:
         # a URL is taken from the config: in the manifest it has lost its password and signature
         remote = (file for file in section.files if isinstance(file, RemoteFile))
         paths = [file["path"] for file in facts["files"]]

@@ -1,0 +1,112 @@
+"""Experiments on daily prices, from the command line to live predictions."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from numerai_lab.cli import run
+from price_files import price_table
+
+CONFIG = """
+name: small
+data:
+  source: prices
+  dir: {place}/data
+  targets: [target_20]
+split: {{type: walk_forward, first_train_eras: 20, chunk_eras: 20}}
+model: {{type: ridge, params: {{alpha: 1.0}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a config, a file of prices, and a run on them with a final model."""
+    place = tmp_path_factory.mktemp("small")
+    (place / "small.yaml").write_text(CONFIG.format(place=place))
+    price_table().to_parquet(place / "prices.parquet")
+    arguments = [str(place / "small.yaml"), "--data", str(place / "prices.parquet"), "--final"]
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        assert run(["train", *arguments, "--runs-dir", str(place / "runs"), "--json"]) == 0
+    (place / "told.json").write_text(told.getvalue())
+    return place
+
+
+@pytest.fixture
+def run_dir(place):
+    return Path(json.loads((place / "told.json").read_text())["run_dir"])
+
+
+def test_a_run_says_survivorship_first(run_dir):
+    manifest = json.loads((run_dir / "manifest.json").read_text())
+    assert manifest["data"]["source"] == "prices"
+    page = (run_dir / "report.html").read_text()
+    banner = page.index("SURVIVORSHIP")
+    assert banner < page.index("<main")
+    assert "2002-" in page  # eras are dates
+
+
+def test_it_is_judged_again_although_the_prices_have_changed(lab, place, run_dir):
+    before = json.loads((run_dir / "scores.json").read_text())["scores"]
+    file = place / "prices.parquet"
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        assert lab("evaluate", run_dir, "--runs-dir", place / "runs").code == 0
+    finally:
+        file.write_bytes(content)
+    assert json.loads((run_dir / "scores.json").read_text())["scores"] == before
+
+
+def test_the_last_era_is_predicted(lab, place, run_dir, tmp_path):
+    out = tmp_path / "live.csv"
+    told = lab("predict", run_dir, "--out", out)
+    assert told.code == 0, told.err
+    rows = pd.read_csv(out)
+    assert set(rows) == {"id", "prediction"}
+    assert rows["id"].str.endswith("_2003-02-28").all()
+
+
+def test_newer_prices_are_predicted_with_the_same_rules(lab, place, run_dir, tmp_path):
+    prices = price_table()
+    days = sorted(prices["date"].unique())
+    prices[prices["date"] <= days[-4]].to_csv(tmp_path / "newer.csv", index=False)
+    told = lab(
+        "predict", run_dir, "--features", tmp_path / "newer.csv", "--out", tmp_path / "p.csv"
+    )
+    assert told.code == 0, told.err
+    rows = pd.read_csv(tmp_path / "p.csv")
+    assert rows["id"].str.endswith(str(days[-4].date())).all()
+
+
+def test_prices_are_shown_with_what_was_dropped(lab, place, tmp_path):
+    rows = price_table()
+    rows.loc[5, "close"] = -1
+    rows.to_parquet(tmp_path / "odd.parquet")
+    config = place / "small.yaml"
+    told = lab("data", "prices", tmp_path / "odd.parquet", "--config", config)
+    assert told.code == 0, told.err
+    assert "1 rows with a price that is missing or not above 0" in told.out
+    assert "no universe file" in told.out
+    page = Path(told.out.rstrip().rsplit("page", 1)[1].strip())
+    assert "Survivorship" in page.read_text()
+    again = lab("data", "prices", tmp_path / "odd.parquet", "--config", config, "--json")
+    assert again.json["counts"]["rows_without_positive_prices"] == 1
+
+
+def test_prices_need_an_experiment_on_prices(lab, place):
+    told = lab("data", "prices", place / "prices.parquet", "--config", "xgb")
+    assert told.code == 2
+    assert "source: parquet" in told.err or "not prices" in told.err
+    told = lab("train", "xgb", "--data", place / "prices.parquet")
+    assert told.code == 2
+    assert "name an experiment on such" in told.err
+
+
+def test_entity_and_side_are_its_own(lab, place):
+    told = lab("train", place / "small.yaml", "--plan", "--set", "data.entity=symbol")
+    assert told.code == 2
+    assert "have the entity ticker" in told.err
