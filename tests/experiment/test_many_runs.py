@@ -160,3 +160,26 @@ def test_the_run_of_a_slot_stays(lab, final_runs, tmp_path, monkeypatch):
     (tmp_path / "slots.yaml").write_text("slots: [{name: mine, run: latest:other}]")
     assert lab("runs", "remove", run, "--yes", "--config", "slots.yaml").code == 0
     assert not run.exists()
+
+
+def test_the_board_shows_runs_by_data_and_stays_up_to_date(lab, many):
+    runs_dir = many["tiny"].parents[1]
+    where = ("--runs-dir", runs_dir)
+    written = lab("board", *where)
+    assert written.code == 0, written.err
+    page = runs_dir / "board.html"
+    assert written.out.strip() == str(page)
+    text = page.read_text().replace("<wbr>", "")
+    assert text.count("<h2>") == 2  # two data sets
+    assert text.count("Synthetic data") == 1
+    assert f'href="tiny/{many["tiny"].name}/report.html"' in text
+    assert 'src="' not in text  # opens offline
+    assert text.index(">twin<") < text.index(">tiny<")  # of the same corr, in the order of time
+    assert lab("runs", "note", many["twin"], "the same again", *where).code == 0
+    assert "the same again" in page.read_text()
+    assert lab("runs", "remove", many["twin"], "--yes", *where).code == 0
+    assert "the same again" not in page.read_text()
+    elsewhere = runs_dir.parent / "shown" / "b.html"
+    assert lab("board", "--out", elsewhere, *where).code == 0
+    assert f'href="../runs/tiny/{many["tiny"].name}/report.html"' in elsewhere.read_text()
+    assert "no such folder of runs" in lab("board", "--runs-dir", runs_dir / "none").err

@@ -44,6 +44,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     experiments.evaluate,
     comparing.compare,
     experiments.report,
+    experiments.board,
     explain.explain,
     tuning.tune,
     models.models,

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
-from numerai_lab.cli.output import emit, kept, show, show_scores, warn_on_stderr
+from numerai_lab.cli.output import (
+    emit,
+    kept,
+    refresh_board_of,
+    show,
+    show_scores,
+    warn_on_stderr,
+)
 from numerai_lab.cli.sweeping import sweep_values
 from numerai_lab.errors import UserError, check_name
 from numerai_lab.machine import as_size
@@ -188,6 +195,7 @@ def train(
         else:
             run = run_training(resolved, options, reporter)
         report = write_report(run.path)
+        refresh_board_of(runs_dir)
         kept(f"the run is {run.path}")
         scores, manifest, test = run.scores(), run.manifest(), told_of_test(run)
         noise = told_of_seeds(run)
@@ -296,6 +304,8 @@ def evaluate(
                 # a baseline that another run was compared with may have no report yet
                 if run == item.run or (run.path / "report.html").exists():
                     write_report(run.path)
+    if any(item.changed for item in found):
+        refresh_board_of(runs_dir)
     scores_paths = [item.scores_path for item in found]
     if None not in scores_paths:
         kept(f"the scores are in {', '.join(map(str, scores_paths))}")
@@ -324,6 +334,25 @@ def evaluate(
             show(render_seeds(noise))
         if test:
             show(render_test(item.judged.summary["test"]))
+
+
+def board(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="instead of board.html beside the runs"),
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Write a leaderboard of all runs, one HTML file; beside the runs it is kept up to date."""
+    from numerai_lab.report import write_board
+
+    check_name(runs_dir)
+    if not runs_dir.is_dir():
+        raise UserError("there is no such folder of runs", where=str(runs_dir))
+    path = write_board(runs_dir, out)
+    kept(f"the board is {path}")
+    emit({"board": str(path)}) if as_json else sys.stdout.write(f"{path}\n")
 
 
 def report(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir
-from numerai_lab.cli.output import emit, kept, show_scores
+from numerai_lab.cli.output import emit, kept, refresh_board_of, show_scores
 from numerai_lab.errors import check_name
 
 
@@ -57,6 +57,7 @@ def import_(
             question=question,
         )
         report = write_report(run.path)
+        refresh_board_of(runs_dir)
     kept(f"the run is {run.path}")
     scores = run.scores()
     if as_json:

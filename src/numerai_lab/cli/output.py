@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from numerai_lab.disclosure import presentable
@@ -70,6 +71,15 @@ def show(*renderables: Any) -> None:
 def warn_on_stderr(sentence: str) -> None:
     """Say a sentence beside the result."""
     sys.stderr.write(f"warning: {presentable(sentence)}\n")
+
+
+def refresh_board_of(runs_dir: Path) -> None:
+    """Write the leaderboard anew where there is one; a problem with it is said, and no more."""
+    from numerai_lab.report import refresh_board
+
+    problem = refresh_board(runs_dir)
+    if problem is not None:
+        warn_on_stderr(f"the board of runs could not be written anew: {problem}")
 
 
 def show_scores(scores: dict[str, Any], name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.options import RUNS, STATE, Json, RunsDir, StateDir
-from numerai_lab.cli.output import emit, show, warn_on_stderr
+from numerai_lab.cli.output import emit, refresh_board_of, show, warn_on_stderr
 from numerai_lab.errors import UserError
 
 app = typer.Typer(invoke_without_command=True)
@@ -92,6 +92,7 @@ def tag(
 
     found = named_run(run, runs_dir)
     labels = change_labels(found, change)
+    refresh_board_of(runs_dir)
     if as_json:
         emit({"run_dir": str(found.path), "tags": list(labels.tags), "note": labels.note})
         return
@@ -110,6 +111,7 @@ def note(
 
     found = named_run(run, runs_dir)
     labels = change_labels(found, lambda before: Labels(before.tags, text))
+    refresh_board_of(runs_dir)
     if as_json:
         emit({"run_dir": str(found.path), "tags": list(labels.tags), "note": labels.note})
         return
@@ -145,6 +147,7 @@ def remove(
         _ask([_told(path) for path in found])
     for one in gone:
         remove_run(one, runs_dir)
+    refresh_board_of(runs_dir)
     if as_json:
         emit({"removed": [str(path) for path in found]})
         return

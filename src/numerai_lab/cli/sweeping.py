@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from numerai_lab.cli.output import SYNTHETIC, emit, kept, show, warn_on_stderr
+from numerai_lab.cli.output import SYNTHETIC, emit, kept, refresh_board_of, show, warn_on_stderr
 
 if TYPE_CHECKING:
     from numerai_lab.config import Resolved
@@ -29,6 +29,7 @@ def sweep_values(
     runs = train_sweep(wanted, read, options, reporter)
     for run in runs:
         write_report(run.path)
+    refresh_board_of(options.runs_dir)
     kept(f"the runs are {', '.join(str(run.path) for run in runs)}")
     sides = [read_series(run, "corr") for run in runs]
     rows = compare_series(sides, "corr", warn_on_stderr, across_data=True)

@@ -3,6 +3,7 @@
 Both read what a run directory holds and compute nothing that a score depends on.
 """
 
+from numerai_lab.report.board import refresh_board, write_board
 from numerai_lab.report.comparison_page import write_comparison
 from numerai_lab.report.explain_page import render_explanation, write_explanation_page
 from numerai_lab.report.matrix import render_matrix
@@ -24,6 +25,7 @@ from numerai_lab.report.tuning_page import render_tuning, write_tuning
 
 __all__ = [
     "prices_lines",
+    "refresh_board",
     "render_comparison",
     "render_diagnostics",
     "render_explanation",
@@ -37,6 +39,7 @@ __all__ = [
     "render_test",
     "render_tuning",
     "to_text",
+    "write_board",
     "write_comparison",
     "write_explanation_page",
     "write_monitor",
