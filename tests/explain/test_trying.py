@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from numerai_lab.config import Bootstrap
+from numerai_lab.eraframe import EraFrame
+from numerai_lab.explain.attribution import in_pieces
 from numerai_lab.explain.lime import lime_facts
 from numerai_lab.explain.over_eras import Intervals
 from numerai_lab.explain.pairs import interaction_facts
@@ -47,6 +50,29 @@ def test_shuffling_costs_what_the_prediction_leans_on():
     assert losses["feature_1"]["loss_low"] > 0.02
     assert losses["feature_5"]["loss"] == 0
     assert [one["feature"] for one in found["features"]][-1] == "feature_5"
+
+
+def test_a_large_era_is_explained_in_pieces_and_the_same():
+    rng = np.random.default_rng(0)
+    frame = EraFrame(
+        features=rng.integers(0, 5, (1200, 8), dtype=np.int8),
+        eras=np.array([1], dtype=np.int32),
+        offsets=np.array([0, 1200]),
+        ids=pa.array([f"n{i}" for i in range(1200)]),
+        targets=np.empty((1200, 0), dtype=np.float32),
+        feature_names=tuple(f"feature_{i}" for i in range(8)),
+        target_names=(),
+    )
+    kind = get_model("ridge")
+    model = kind(kind.Params.model_validate({"alpha": 1.0}))
+    model.fit(toy_frame(0), FitContext(0, "target", ("target",), purge_eras=4))
+    rows, told = np.arange(1, 1200, 2), []
+    (pieces,) = in_pieces(model.contributions, frame, rows, told.append)
+    (whole,) = model.contributions(frame, rows)
+    assert told == [500, 600]
+    assert np.array_equal(pieces.values, whole.values)
+    assert np.array_equal(pieces.raw, whole.raw)
+    assert pieces.base == whole.base
 
 
 def test_values_are_shuffled_within_their_era_only():

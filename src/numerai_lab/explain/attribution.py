@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,41 @@ LARGEST = 5
 """Features that are named for each member."""
 Attribute = Callable[[EraFrame, npt.NDArray[np.int64]], tuple[Contributions, ...]]
 """Explains rows of a frame of whole eras, without targets."""
+ROWS_AT_ONCE = 500
+"""Of a large era, so many rows are explained between two signs of progress: a live era of 7,000
+rows x 780 features takes 78 s of CPU time with 2,000 trees."""
+
+
+def in_pieces(
+    attribute: Attribute,
+    frame: EraFrame,
+    rows: npt.NDArray[np.int64],
+    told: Callable[[int], None],
+) -> tuple[Contributions, ...]:
+    """Explain rows of one era, a piece after another; the values are those of all at once.
+
+    Parameters
+    ----------
+    told : is called after each piece with how many of the rows are explained.
+    """
+    pieces = []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        pieces.append(attribute(frame, rows[start : start + ROWS_AT_ONCE]))
+        told(min(start + ROWS_AT_ONCE, len(rows)))
+    return tuple(_joined(parts) for parts in zip(*pieces, strict=True))
+
+
+def _joined(parts: Sequence[Contributions]) -> Contributions:
+    """Put contributions of one output to the next rows of the same era together."""
+    first = parts[0]
+    return replace(
+        first,
+        values=np.concatenate([part.values for part in parts]),
+        raw=np.concatenate([part.raw for part in parts]),
+        beside={
+            name: np.concatenate([part.beside[name] for part in parts]) for name in first.beside
+        },
+    )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,13 @@ from numerai_lab.experiment import (
     write_explanation,
 )
 from numerai_lab.explain.asked import ExplainOptions, check_expected, fold_asked
-from numerai_lab.explain.attribution import Attribute, MemberSizes, gap_sentence, total_of
+from numerai_lab.explain.attribution import (
+    Attribute,
+    MemberSizes,
+    gap_sentence,
+    in_pieces,
+    total_of,
+)
 from numerai_lab.explain.dependence import Dependence, column_values
 from numerai_lab.explain.groups import groups_of
 from numerai_lab.explain.over_eras import Intervals, OverEras
@@ -170,15 +176,20 @@ def _over_eras(
     rows, watch, largest = opened.rows, Stopwatch(), 0.0
     groups = groups_of(rows.feature_names, opened.feature_sets)
     eras, sizes = KeptEras(rows.feature_names, groups), MemberSizes()
-    reporter.work(f"contributions, {opened.name}", unit="eras")
-    for i, (frame, drawn) in enumerate(sample.each()):
-        members = attribute(frame.without_targets(), drawn)
+    reporter.work(f"contributions, {opened.name}", unit="rows")
+    done = 0
+
+    def told(n_rows: int) -> None:
+        reporter.progress(done + n_rows, sample.n_rows)
+
+    for frame, drawn in sample.each():
+        members = in_pieces(attribute, frame.without_targets(), drawn, told)
+        done += len(drawn)
         own = EraRows.of(frame, drawn, opened.target)
         largest = max(largest, *(member.gap() for member in members))
         eras.keep(own, total_of(members))
         table.add(own, members)
         sizes.add(members)
-        reporter.progress(i + 1, len(sample.eras))
     reporter.done(f"{sample.n_rows:,} rows of {len(sample.eras)} eras", watch.seconds)
     facts["explained"] = {"rows": sample.n_rows, "of": rows.n_rows, "eras": len(sample.eras)}
     facts["members"] = sizes.facts(rows.feature_names)
