@@ -19,7 +19,7 @@ VERY_SLOW = [pytest.mark.slow, pytest.mark.very_slow]
 @pytest.mark.parametrize(
     ("seed", "n_rounds"),
     [
-        (0, 24),
+        pytest.param(0, 24, marks=pytest.mark.slow),
         pytest.param(0, 60, marks=pytest.mark.slow),
         *(pytest.param(seed, 100, marks=VERY_SLOW) for seed in range(1, 11)),
     ],

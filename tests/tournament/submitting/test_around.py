@@ -127,6 +127,7 @@ def test_the_env_file_must_be_private(tmp_path):
         read_env_file(tmp_path / "none")
 
 
+@pytest.mark.slow  # a shell, and a cold start of the command
 def test_the_cron_script(submit, start):
     """The shipped script, with nothing in the environment but where things are."""
     project = submit.folder / "project"

@@ -3,7 +3,6 @@
 import json
 import shutil
 from datetime import datetime
-from functools import partialmethod
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,12 @@ import pytest
 
 from damage import rewritten
 from numerai_lab.errors import DataError, MachineError
-from numerai_lab.tournament import Session, State
+from numerai_lab.tournament import State
 from numerai_lab.tournament.records.record_files import DamagedRecord
 from numerai_lab.tournament.submitting.checks import StaleLive, check_new, check_submission
 from simulation import Simulation
 from stand_in import PUBLIC, SECRET
-from submit_lab import APART, ONE, ROUND, Submit, ThreadStandIn, predict_here
+from submit_lab import APART, ONE, ROUND, Submit, ThreadStandIn
 from tiny import TINY_CONFIG
 
 
@@ -147,7 +146,7 @@ def test_a_run_without_a_final_model(submit, start):
     assert f"--resume --final --run-dir {bare}" in result.err
 
 
-def test_live_data_of_another_version(tmp_path, final_runs, zygote):
+def test_live_data_of_another_version(tmp_path, final_runs, start_at):
     flat = tmp_path / "flat"
     shutil.copytree(final_runs.parent / "data" / "v5.3", flat)
     server = ThreadStandIn.start(flat, versions="v5.2")
@@ -161,11 +160,9 @@ def test_live_data_of_another_version(tmp_path, final_runs, zygote):
             ),
         ):
             lab.slots(f"slots: [{slot}]\n")
-            code, _, err = zygote.run(
-                "submit", *lab.places, folder=tmp_path, environment=lab.environment
-            )
-            assert code == 2
-            assert sentence in err
+            result = start_at(lab)
+            assert result.code == 2
+            assert sentence in result.err
         assert lab.submissions() == []
     finally:
         server.stop()
@@ -179,47 +176,36 @@ def test_live_data_of_another_version(tmp_path, final_runs, zygote):
         (None, 1, "unexpected ZeroDivisionError"),
     ],
 )
-def test_predictions_that_are_none(submit, lab, monkeypatch, value, code, sentence):
+def test_predictions_that_are_none(submit, start, monkeypatch, value, code, sentence):
     from numerai_lab.models import get_model
 
     def predict(self, frame):
         return np.full(frame.n_rows, value if value is not None else 1 // 0, dtype=np.float32)
 
     monkeypatch.setattr(get_model("xgb"), "predict", predict)
-    monkeypatch.setattr(
-        Session, "__init__", partialmethod(Session.__init__, predictor=predict_here)
-    )
-    for name, setting in submit.server.environment.items():
-        monkeypatch.setenv(name, setting)
-    result = lab("submit", *submit.places, "--slot", "alpha")
+    result = start("--slot", "alpha")
     assert result.code == code
     assert result.err.count(sentence) == 1
     assert submit.submissions() == []
     assert "submission_upload_auth" not in submit.server.state()["requests"]
 
 
-def test_a_full_disk_loses_nothing(submit, forks, lab, monkeypatch):
+def test_a_full_disk_loses_nothing(submit, forks, start, monkeypatch):
     submit.slots(ONE)
     full = {"code": APART, "env": submit.environment, "file_bytes": 2000}
     code, _, err = forks.run("submit", *submit.places, **full)
     assert code == 1, err
     assert "the disk is full" in err
     assert submit.submissions() == []
-    for name, setting in submit.server.environment.items():
-        monkeypatch.setenv(name, setting)
-
-    monkeypatch.setattr(
-        Session, "__init__", partialmethod(Session.__init__, predictor=predict_here)
-    )
 
     def full(*_):
         raise MachineError("the disk is full")
 
     with monkeypatch.context() as patch:  # full after the server has accepted
         patch.setattr(State, "write_receipt", full)
-        assert lab("submit", *submit.places).code == 1
+        assert start().code == 1
     assert submit.submissions() == [("alpha", ROUND)]
-    assert lab("submit", *submit.places).code == 0
+    assert start().code == 0
     assert submit.submissions() == [("alpha", ROUND)]
     assert submit.receipts("alpha")[ROUND]["how"] == "recovered"
 

@@ -12,7 +12,7 @@ from submit_lab import ONE, ROUND, Submit, ThreadStandIn
 
 
 @pytest.fixture
-def short(tmp_path, final_runs, zygote):
+def short(tmp_path, final_runs, start_at):
     """A server whose live file can be cut or made longer, and a submit against it."""
     data = shutil.copytree(final_runs.parent / "data", tmp_path / "served")
     server = ThreadStandIn.start(data)
@@ -27,8 +27,8 @@ def short(tmp_path, final_runs, zygote):
         table = table.set_column(table.schema.get_field_index("id"), "id", ids)
         pq.write_table(table, path)
         server.control(set_time=when)
-        places = [*lab.places, *more]
-        return zygote.run("submit", *places, folder=tmp_path, environment=lab.environment)
+        result = start_at(lab, *more)
+        return result.code, result.out, result.err
 
     yield lab, submit
     server.stop()
