@@ -49,7 +49,8 @@ def test_keeps_its_promises(name, params):
 
 
 def test_every_transform_is_tried():
-    assert {name for name, _ in CASES} == set(list_transforms())
+    of_nets = {"embedding"}  # tests/models/nets/test_embedding.py
+    assert {name for name, _ in CASES} | of_nets == set(list_transforms())
 
 
 class MeanOfEra(Step):

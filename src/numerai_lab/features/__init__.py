@@ -28,6 +28,7 @@ from numerai_lab.features.pipeline import Columns, PastOf, Pipeline, check_steps
 from numerai_lab.features.protocol import (
     ChoosingTransform,
     ExportedTransform,
+    OutOfFoldTransform,
     Past,
     PlaceboTransform,
     StepContext,
@@ -50,6 +51,7 @@ __all__ = [
     "ChoosingTransform",
     "Columns",
     "ExportedTransform",
+    "OutOfFoldTransform",
     "Past",
     "PastOf",
     "Pipeline",

@@ -18,6 +18,7 @@ from numerai_lab.features.placebo import permuted
 from numerai_lab.features.protocol import (
     ChoosingTransform,
     ExportedTransform,
+    OutOfFoldTransform,
     Past,
     PlaceboTransform,
     StepContext,
@@ -111,7 +112,11 @@ class Pipeline:
             varies = np.zeros(len(step.names), dtype=bool)
             for era, rows in train.iter_eras():
                 one = self._era(made, i, era, rows)
-                block[rows] = _checked(step, step.apply(one, self._past(step, era, ctx.past)))
+                known = self._past(step, era, ctx.past)
+                apply = step.apply
+                if isinstance(step, OutOfFoldTransform):
+                    apply = step.apply_in_training
+                block[rows] = _checked(step, apply(one, known))
                 if block[rows].size:
                     varies |= block[rows].min(axis=0) != block[rows].max(axis=0)
             _check_varies(step, block, varies, ctx)
@@ -196,17 +201,20 @@ class Pipeline:
         ]
         return pipeline
 
-    def exported(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Return the steps and arrays that `runtime.add_columns` reads.
+    def exported(self) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+        """Return the steps and arrays that `runtime.add_columns` reads, and the runtime to use.
 
-        Raises ModelError : a step has no such form.
+        The runtime is "" where all kinds of steps are in `runtime.KINDS`.
+
+        Raises ModelError : a step has no such form, or two have runtimes of their own.
         """
+        runtimes: set[str] = set()
         steps: list[dict[str, Any]] = []
         arrays: dict[str, Any] = {}
         for i, step in enumerate(self.steps):
             if not step.names:
                 continue
-            if not isinstance(step, ExportedTransform) or step.history_eras:
+            if not isinstance(step, ExportedTransform) or step.history_eras or not step.kind:
                 why = (
                     "looks back on earlier eras, which a bundle is not given"
                     if step.history_eras
@@ -219,7 +227,15 @@ class Pipeline:
                 )
             steps.append({"number": i, "kind": step.kind, "settings": step.settings})
             arrays |= {f"{i}/{name}": array for name, array in step.arrays.items()}
-        return steps, arrays
+            runtimes |= {step.runtime} - {""}
+        if len(runtimes) > 1:
+            raise ModelError(
+                f"the steps have {len(runtimes)} runtimes of their own "
+                f"({', '.join(sorted(runtimes))}), and a bundle takes one",
+                where="transforms",
+                fix="submit its predictions with `numerai-lab submit`",
+            )
+        return steps, arrays, next(iter(runtimes), "")
 
     def _names_to(self, i: int) -> tuple[str, ...]:
         before = (name for step in self.steps[:i] for name in step.names)

@@ -162,6 +162,19 @@ class ChoosingTransform(Transform, Protocol):
 
 
 @runtime_checkable
+class OutOfFoldTransform(Transform, Protocol):
+    """A transform that has learnt labels of its training eras. Optional.
+
+    What it would give for these is better than it is for later ones, so that training takes other
+    columns.
+    """
+
+    def apply_in_training(self, era: EraFrame, past: Past | None) -> Int8:
+        """Return the columns of a training era, made without its labels and those near to it."""
+        ...
+
+
+@runtime_checkable
 class PlaceboTransform(Transform, Protocol):
     """A transform whose placebo is not its columns permuted within the era. Optional."""
 
@@ -174,10 +187,12 @@ class PlaceboTransform(Transform, Protocol):
 class ExportedTransform(Transform, Protocol):
     """A transform that can go into a bundle. Optional.
 
-    `kind` names a function of a runtime (see `Exported.runtime`), which is given `settings` and
-    `arrays`; what it returns for an era is what `apply` returns.
+    `kind` names a function that is given `settings` and `arrays`; what it returns for an era is
+    what `apply` returns. It is in `features.runtime.KINDS`, or in the module `runtime`, whose
+    `predict` hands it to `features.runtime.predict_with` (see `Exported.runtime`).
     """
 
     kind: ClassVar[str]
+    runtime: ClassVar[str]
     settings: dict[str, Any]
     arrays: dict[str, Any]

@@ -291,17 +291,42 @@ KINDS = {
 }
 
 
-def add_columns(features: Array, steps: list[dict[str, Any]], arrays: Arrays) -> Array:
+def predict_with(
+    more: dict[str, Any],
+    features: Array,
+    settings: Settings,
+    arrays: Arrays,
+    parts: list[Any],
+) -> Array:
+    """Predict the rows of one era in a bundle: columns made, and the model given them.
+
+    Parameters
+    ----------
+    more : kind -> function, of kinds of steps that are not in `KINDS`.
+    settings : `steps`, as of `add_columns`, and `kept`, the columns that the model takes.
+    """
+    every = add_columns(features, settings["steps"], arrays, more)
+    return parts[0](np.ascontiguousarray(every[:, settings["kept"]]))
+
+
+def add_columns(
+    features: Array,
+    steps: list[dict[str, Any]],
+    arrays: Arrays,
+    more: dict[str, Any] | None = None,
+) -> Array:
     """Return the rows of one era with the columns of all steps behind their own.
 
     Parameters
     ----------
     steps : for each its `kind`, `settings`, and `number`, before which its arrays stand by name.
+    more : as in `predict_with`.
     """
+    kinds = {**KINDS, **(more or {})}
     for step in steps:
         prefix = f"{step['number']}/"
         own = {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
-        added = KINDS[step["kind"]](features, step["settings"], own)
+        added = kinds[step["kind"]](features, step["settings"], own)
         features = beside(features, added)
     return features
 

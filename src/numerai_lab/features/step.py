@@ -29,6 +29,7 @@ class Step(ABC):
     info: ClassVar[TransformInfo]
     Params: ClassVar[type[StepParams]]
     kind: ClassVar[str]
+    runtime: ClassVar[str] = ""
 
     def __init__(self, params: Any) -> None:
         self.params = params

@@ -9,6 +9,7 @@ A plugin is any installed package with
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Annotated, Any
@@ -30,10 +31,13 @@ BUILT_IN = {
     "decompose": f"{_HERE}.over_time:Decompose",
     "knn_graph": f"{_HERE}.knn:KNNGraph",
     "impute": f"{_HERE}.impute:Impute",
+    "embedding": "numerai_lab.models.nets.embedding:Embedding",
     "select": f"{_HERE}.select:Select",
     "noise": f"{_HERE}.noise:Noise",
 }
 """Name -> `module:Class`, imported when it is asked for."""
+EXTRAS = {"embedding": ("torch", "numerai_lab[torch]")}
+"""Name -> a library that not everybody has, and what to install."""
 
 
 @cache
@@ -48,6 +52,9 @@ def get_transform(name: str) -> type[Transform]:
             f"there is no transform '{name}'{did_you_mean(name, named)} "
             f"(transforms: {', '.join(sorted(named))})"
         )
+    library, package = EXTRAS.get(name, ("", "")) if name in BUILT_IN else ("", "")
+    if library and importlib.util.find_spec(library) is None:
+        raise ModelError(f"transform '{name}' is unavailable: pip install {package}")
     module, _, attribute = named[name].partition(":")
     try:
         found: Any = getattr(importlib.import_module(module), attribute)

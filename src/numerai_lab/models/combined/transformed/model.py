@@ -240,13 +240,14 @@ class Transformed:
                 f"'{self.params.model.type}' cannot be bundled for model upload",
                 fix="submit its predictions with `numerai-lab submit`",
             )
-        steps, arrays = self._pipeline.exported()
+        steps, arrays, runtime = self._pipeline.exported()
         return Exported(
-            kind="transformed",
+            kind=f"transformed by {runtime}" if runtime else "transformed",
             settings={"steps": steps, "kept": self._pipeline.kept.tolist()},
             arrays=arrays,
             **self._trained.facts(),
             parts=(model.export(),),
+            runtime=runtime,
             hands_on=self._pipeline.names,
         )
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from numerai_lab.features.runtime import add_columns
+from numerai_lab.features.runtime import predict_with
 
 Array = Any
 
@@ -14,9 +12,5 @@ Array = Any
 def predict(
     features: Array, settings: dict[str, Any], arrays: dict[str, Any], parts: list[Any]
 ) -> Array:
-    """Predict the rows of one era, float [n_rows].
-
-    `settings["steps"]` are those of `add_columns`, `settings["kept"]` the columns the model takes.
-    """
-    every = add_columns(features, settings["steps"], arrays)
-    return parts[0](np.ascontiguousarray(every[:, settings["kept"]]))
+    """Predict the rows of one era, float [n_rows]; see `predict_with`."""
+    return predict_with({}, features, settings, arrays, parts)
