@@ -157,10 +157,17 @@ def train(
             memory, last = memory_of_fits(prepared), seconds_of_last_run(prepared, runs_dir)
             if as_json:
                 seconds = None if last is None else last[0]
+                fits = 1 + len(prepared.info.twins)
                 costs = {"memory_bytes": memory, "seconds_of_last_run": seconds}
-                emit({"folds": folds, "notes": list(prepared.plan.notes), **costs})
+                told = {"folds": folds, "notes": list(prepared.plan.notes), "fits_per_fold": fits}
+                emit({**told, **costs})
                 return
             show(render_plan(folds))
+            if twins := prepared.info.twins:
+                sys.stdout.write(
+                    f"fits    {1 + len(twins)} in each fold: the model, and to compare it with "
+                    f"{', '.join(twins)}\n"
+                )
             if memory is not None:
                 sys.stdout.write(f"memory  the largest fit takes {as_size(memory)} at least\n")
             if last is not None:

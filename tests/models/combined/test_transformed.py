@@ -8,6 +8,7 @@ import pytest
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.features import Past, Pipeline, StepContext, get_transform
 from numerai_lab.models import FitContext, assemble_exported, check_model, get_model
 
 STEPS = [
@@ -41,9 +42,9 @@ def context(**changes):
     return FitContext(seed=3, feature_sets=sets, **{**given, **changes})
 
 
-def fitted(steps, model="ridge", placebo=2, train=None, **changes):
+def fitted(steps, model=None, placebo=2, train=None, **changes):
     kind = get_model("transformed")
-    params = {"transforms": steps, "model": {"type": model}, "placebo": placebo}
+    params = {"transforms": steps, "model": model or {"type": "ridge"}, "placebo": placebo}
     made = kind(kind.Params.model_validate(params))
     made.report = made.fit(frame() if train is None else train, context(**changes))
     return made
@@ -105,6 +106,72 @@ def test_what_columns_count_for_is_told(linear):
     assert max(told["importance"], key=told["importance"].get).startswith("interactions.product.")
     assert set(linear.report.importance) <= set(frame().feature_names)
     assert "12 columns added by group_scores, interactions, noise" in linear.report.notes[0]
+
+
+def test_what_columns_add_stands_beside_the_features(linear, later):
+    one = later.between(40, 40).without_targets()
+    (found,) = linear.contributions(one)
+    assert found.values.shape == (60, 6)
+    assert set(found.beside) == set(linear.report.details["transforms"]["columns"])
+    assert found.gap() < 1e-6
+
+
+def test_it_goes_on_with_the_steps_as_they_were_fitted(later):
+    params = {"num_boost_round": 5, "max_depth": 2, "eta": 0.3}
+    model = fitted(STEPS, {"type": "xgb", "params": params}, placebo=1)
+    before = model.export().settings
+    report = model.fit_more(later, context(final=True), 3)
+    assert (report.size, model.n_steps) == (3, 8)
+    assert model.export().settings == before
+    assert model.predict_in_detail(later.without_targets()).variants == {}
+
+
+def test_early_stopping_looks_at_the_columns_too(later):
+    params = {"num_boost_round": 60, "max_depth": 3, "eta": 0.5}
+    model = fitted(STEPS, {"type": "xgb", "params": params}, stop=later, stop_patience=3, placebo=1)
+    assert model.report.size < 60
+    assert corr(model.predict(later.without_targets()), later) > 0.2
+
+
+PER_ERA = [
+    {"type": "relative"},
+    {"type": "group_scores"},
+    {"type": "interactions", "top": 3},
+    {"type": "noise", "columns": 3},
+    {"type": "pca", "components": 2},
+    {"type": "era_aggregates", "features": ["f0", "f1", "f2"]},
+    {"type": "knn_graph", "by": ["f0", "f1"], "features": ["f2"]},
+    {"type": "impute", "how": "group_mean", "features": ["f0", "f3"], "indicator": True},
+    {"type": "lags", "features": ["f0", "f2"], "of": "correlation"},
+    {"type": "lags", "features": ["f0", "f2"], "of": "target_corr", "lags": [8]},
+    {"type": "decompose", "features": ["f0", "f2"], "of": "correlation", "window": 9},
+    {"type": "select", "top": 4},
+]
+
+
+@pytest.mark.parametrize("step", PER_ERA, ids=lambda step: step["type"])
+def test_columns_of_one_era_alone_are_those_of_training_to_the_byte(step, tmp_path):
+    """As live: a saved pipeline, the rows of one era in another order, and the past beside them."""
+    rows = frame(20)
+    rows.features[::7, 0] = rows.features[3::11, 3] = -1
+    pipeline = Pipeline([get_transform(step["type"]).Params.model_validate(step)])
+
+    def past(era, n):
+        return Past(
+            rows.between(era - n, era - 1).without_targets(), rows.between(era - n, era - 3)
+        )
+
+    told = context()
+    ctx = StepContext(1, "target", 2, told.feature_sets, rows.feature_names, n_threads=1, past=past)
+    made = pipeline.frame(pipeline.fit(rows, ctx))
+    pipeline.save(tmp_path)
+    live = Pipeline.load(tmp_path, pipeline.params, rows.feature_names)
+    order = np.random.default_rng(0).permutation(60)
+    own = rows.between(20, 20).without_targets()
+    alone = replace(own, features=own.features[order], ids=own.ids.take(pa.array(order)))
+    found = live.frame(live.columns(alone, past))
+    assert found.feature_names == made.feature_names
+    assert np.array_equal(found.features[:], made.features[-60:][order])
 
 
 def test_constant_columns_are_said():

@@ -61,6 +61,7 @@ class ModelInfo:
         need it: a library sums in another order for another shape. At most `MAX_TOLERANCE`.
     variants : every prediction the model may show beside its own, the one that differs most first;
         the model's own prediction is compared with each.
+    twins : those of the variants that are fits of their own in each fold; a plan tells of them.
     origin : where its predictions come from, as a sentence that stands wherever a run is shown, if
         a config does not tell it all; "": from this config and these rows alone.
     made_elsewhere : it learns nothing and predicts what a file holds, NaN for rows that are not in
@@ -88,6 +89,7 @@ class ModelInfo:
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
+    twins: tuple[str, ...] = ()
     origin: str = ""
     made_elsewhere: bool = False
     not_finite_hint: str = ""

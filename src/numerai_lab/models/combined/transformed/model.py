@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.features import Past, Pipeline, StepContext, StepParams, get_transform
+from numerai_lab.models.combined.transformed.explaining import contributions_of
 from numerai_lab.models.combined.transformed.params import TransformedParams
 from numerai_lab.models.combined.transformed.twins import (
     WITHOUT,
@@ -22,6 +24,7 @@ from numerai_lab.models.combined.transformed.twins import (
 )
 from numerai_lab.models.contract import (
     ContinuableModel,
+    Contributions,
     Detailed,
     ExportableModel,
     Exported,
@@ -78,6 +81,7 @@ class Transformed:
             needs_entity=own.needs_entity or any(map(_needs_entity, steps)),
             in_parts=False,
             variants=variants_for(params.placebo),
+            twins=tuple(variant.name for variant in variants_for(params.placebo)),
         )
 
     @property
@@ -250,6 +254,18 @@ class Transformed:
             runtime=runtime,
             hands_on=self._pipeline.names,
         )
+
+    def contributions(
+        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
+    ) -> tuple[Contributions, ...]:
+        """Return what features and added columns add; see `contributions_of`.
+
+        Raises
+        ------
+        ModelError : as `contributions_of`, or the features are not those of the fit.
+        """
+        self._trained.check(frame)
+        return contributions_of(self._pipeline, self._models[_MAIN], frame, rows)
 
     def memory_needed(self, shape: Shape) -> Needs:
         """Return what the model within needs; the columns are counted when they are made."""
