@@ -12,7 +12,8 @@ import typer
 
 from numerai_lab.cli.options import Config, DataOption, Json, SetOption
 from numerai_lab.cli.output import emit
-from numerai_lab.errors import ConfigError
+from numerai_lab.cli.pretraining import pretrained_by, read_pretraining
+from numerai_lab.errors import ConfigError, ModelError
 
 app = typer.Typer(help="Look at a config without running it.", no_args_is_help=True)
 
@@ -57,11 +58,15 @@ def config_check(
             if _holds_slots(config):
                 found[config] = f"{len(load_slots(Path(config)).slots)} slots"
                 continue
+            if kind := pretrained_by(config):
+                read_pretraining(Path(config), kind)
+                found[config] = f"a pretraining of {kind}"
+                continue
             resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
             found[config] = f"hash {config_hash(resolved.experiment)}"
             if resolved.spaces:
                 found[config] += f", {len(resolved.spaces)} spaces for `tune`"
-        except ConfigError as error:
+        except (ConfigError, ModelError) as error:
             mistakes.append(str(error))
     if mistakes:
         raise ConfigError("\n".join(mistakes))

@@ -50,7 +50,7 @@ from numerai_lab.config.schema import (
     WalkForwardSplit,
     Weights,
 )
-from numerai_lab.config.shipped import beside, is_shipped, shipped_folder
+from numerai_lab.config.shipped import beside, found_config, is_shipped, shipped_folder
 from numerai_lab.config.spaces import (
     ChoiceSpace,
     FloatSpace,
@@ -112,6 +112,7 @@ __all__ = [
     "config_hash",
     "data_section",
     "dotted",
+    "found_config",
     "from_home",
     "is_shipped",
     "json_schema",

@@ -60,7 +60,13 @@ from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_expo
 from numerai_lab.models.given import offer_estimator
 from numerai_lab.models.member_choice import MemberChoice, is_member_name
 from numerai_lab.models.nested import ModelChoice, files_within, models_within
-from numerai_lab.models.registry import ModelEntry, get_model, libraries_of, list_models
+from numerai_lab.models.registry import (
+    ModelEntry,
+    get_model,
+    get_pretraining,
+    libraries_of,
+    list_models,
+)
 
 __all__ = [
     "BENCHMARK",
@@ -116,6 +122,7 @@ __all__ = [
     "file_identities",
     "files_within",
     "get_model",
+    "get_pretraining",
     "history_before",
     "history_eras_of",
     "info_of",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -59,6 +60,11 @@ BUILT_IN = {
     "mtm": BuiltIn("numerai_lab.models.nets.mtm:MTM", extra="torch"),
     "era_rnn": BuiltIn("numerai_lab.models.nets.era_rnn:EraRNN", extra="torch"),
 }
+PRETRAINING = {
+    "icl": BuiltIn("numerai_lab.models.nets.in_context.pretraining:Pretraining", extra="torch"),
+}
+"""What `numerai-lab pretrain` runs, by the `pretrain` of its config: a class with `Settings`, and
+`run`."""
 GIVEN = {
     "estimator": BuiltIn("numerai_lab.models.given:Estimator"),
     "imported": BuiltIn("numerai_lab.models.given:Imported"),
@@ -190,6 +196,30 @@ def get_model(name: str) -> type[Model]:
         near = difflib.get_close_matches(name, first_words, n=1)
         hint = f", did you mean '{first_words[near[0]]}'?" if near else ""
     raise ModelError(f"there is no model '{name}'{hint} (models: {', '.join(known)})")
+
+
+def get_pretraining(name: str) -> Any:
+    """Return what pretrains a model, a class with `Settings` and `run`.
+
+    Raises
+    ------
+    ModelError : there is none of that name, or it needs a library that is not installed.
+    """
+    if name not in PRETRAINING:
+        raise ModelError(
+            f"there is nothing to pretrain called '{name}'" + did_you_mean(name, PRETRAINING),
+            where="pretrain",
+            fix=f"write one of {', '.join(PRETRAINING)}",
+        )
+    one = PRETRAINING[name]
+    if absent_libraries(PACKAGE, one.extra):
+        raise ModelError(
+            f"pretraining '{name}' needs libraries that are not installed",
+            where="pretrain",
+            fix=f"pip install {PACKAGE}[{one.extra}]",
+        )
+    module, _, attribute = one.target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def list_models() -> list[ModelEntry]:

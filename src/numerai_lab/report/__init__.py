@@ -9,6 +9,7 @@ from numerai_lab.report.explain_page import render_explanation, write_explanatio
 from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
+from numerai_lab.report.pretrain_page import write_pretraining
 from numerai_lab.report.prices_page import prices_lines, write_prices_page
 from numerai_lab.report.run_list import render_runs
 from numerai_lab.report.terminal import (
@@ -43,6 +44,7 @@ __all__ = [
     "write_comparison",
     "write_explanation_page",
     "write_monitor",
+    "write_pretraining",
     "write_prices_page",
     "write_report",
     "write_tuning",

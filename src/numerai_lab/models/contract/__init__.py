@@ -9,6 +9,7 @@ from numerai_lab.models.contract.artefacts import (
     Artefacts,
     check_seen,
     file_identities,
+    read_artefact,
     seal_artefact,
 )
 from numerai_lab.models.contract.classes import ClassModel, ClassProbabilities
@@ -103,6 +104,7 @@ __all__ = [
     "load_facts",
     "load_meta",
     "members_of",
+    "read_artefact",
     "save_facts",
     "save_meta",
     "seal_artefact",

@@ -9,6 +9,7 @@ KINDS = {
     "mixer": "numerai_lab.models.nets.mixer.runtime",
     "era_set": "numerai_lab.models.nets.era_set.runtime",
     "mtm": "numerai_lab.models.nets.mtm.runtime",
+    "icl": "numerai_lab.models.nets.in_context.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }

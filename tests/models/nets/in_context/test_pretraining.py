@@ -1,0 +1,143 @@
+"""Pretraining: it goes on to the same bits, keeps what it was, and refuses what is not its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
+
+from icl_lab import TINY_SETTINGS, Interrupted, pretrained
+from numerai_lab.checksums import read_sealed, write_sealed
+from numerai_lab.errors import ModelError
+from numerai_lab.models.nets.in_context.batches import TaskBatches
+from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint
+from numerai_lab.models.nets.in_context.curves import HeldOut, ridge_learner
+from numerai_lab.models.nets.in_context.settings import PretrainSettings
+from numerai_lab.models.nets.kept import read_arrays
+
+
+def settings(**changes):
+    return PretrainSettings.model_validate({**TINY_SETTINGS, **changes})
+
+
+def weights(checkpoint):
+    return read_arrays(checkpoint / "weights.npz")[0]
+
+
+def test_a_stopped_pretraining_goes_on_to_the_same_bits(tiny_checkpoint, tmp_path):
+    with pytest.raises(Interrupted):
+        pretrained(tmp_path / "t", stop_after=4)
+    assert (tmp_path / "t" / "unfinished.npz").exists()
+    told = pretrained(tmp_path / "t", workers=0)
+    expected, found = weights(tiny_checkpoint), weights(tmp_path / "t" / "checkpoint")
+    assert expected.keys() == found.keys()
+    assert all(np.array_equal(expected[name], found[name]) for name in expected)
+    assert not (tmp_path / "t" / "unfinished.npz").exists()
+    assert told["steps"] == 6
+    assert told["tasks"] == 48
+    whole = read_checkpoint(tiny_checkpoint).facts
+    assert [look["error"] for look in told["looks"]] == [look["error"] for look in whole["looks"]]
+    assert len(told["looks"]) == 3
+
+
+def test_what_is_kept_tells_what_it_was_made_from(tiny_checkpoint):
+    found = read_checkpoint(tiny_checkpoint)
+    facts = found.facts
+    assert facts["classes"]["sparse"] == 0.3
+    assert facts["features_to"] is None
+    assert facts["labels_to"] is None
+    assert facts["parameters"] == sum(w.numel() for w in found.net.parameters())
+    curve = facts["curves"][0]
+    assert curve["errors"]["net"].keys() == curve["errors"]["ridge"].keys() == set(facts["classes"])
+    assert len(curve["errors"]["net"]["trees"]) == len(curve["lengths"])
+    written = json.loads((tiny_checkpoint / "settings.json").read_text())
+    assert written["steps"] == 6
+    assert not found.net.training
+
+
+def test_what_is_done_is_not_done_again(tiny_checkpoint):
+    said = []
+    told = pretrained(tiny_checkpoint.parent, said=said)
+    assert "done already" in said[0]
+    assert told["tasks"] == 48
+
+
+def test_another_configs_work_is_left_alone(tiny_checkpoint, tmp_path):
+    with pytest.raises(ModelError, match="checkpoint of another config already"):
+        pretrained(tiny_checkpoint.parent, seed=1)
+    with pytest.raises(Interrupted):
+        pretrained(tmp_path, stop_after=2)
+    before = (tmp_path / "unfinished.npz").read_bytes()
+    with pytest.raises(ModelError, match="left by a pretraining of another config"):
+        pretrained(tmp_path, seed=1)
+    assert (tmp_path / "unfinished.npz").read_bytes() == before
+
+
+def test_a_newer_a_damaged_and_an_absent_checkpoint_are_refused(tiny_checkpoint, tmp_path):
+    newer = tmp_path / "newer"
+    shutil.copytree(tiny_checkpoint, newer)
+    told = read_sealed(newer / "manifest.json")
+    write_sealed(newer / "manifest.json", {**told, "version": 99})
+    with pytest.raises(ModelError, match="has form 99, and this version reads up to 1"):
+        read_checkpoint(newer)
+    with (newer / "weights.npz").open("r+b") as file:
+        file.seek(-200, 2)
+        file.write(b"x" * 20)
+    with pytest.raises(ModelError, match=r"weights\.npz"):
+        read_checkpoint(newer)
+    with pytest.raises(ModelError, match="there is no such checkpoint"):
+        read_checkpoint(tmp_path / "nowhere")
+
+
+def test_patience_ends_it_early(tmp_path):
+    """At a rate of nearly 0 no look is better than the one before, but for rounding."""
+    told = pretrained(tmp_path, steps=40, patience=2, learning_rate=1e-30, ema=0.0)
+    assert told["steps"] < 40
+
+
+def test_steps_have_tasks_of_their_own_within_the_curriculum():
+    rising = settings(steps=100, curriculum=0.5, tasks={"n_dims": [1, 4], "n_context": [2, 40]})
+    assert rising.sizes_at(0) == (2, 12)
+    assert rising.sizes_at(50) == rising.sizes_at(99) == (4, 40)
+    batches = TaskBatches(rising, torch.device("cpu"))
+    drawn = [batches.draw(step) for step in range(100)]
+    assert max(tasks.n_context for tasks in drawn[:10]) <= 17
+    assert max(tasks.n_context for tasks in drawn) > 25
+    assert not np.array_equal(drawn[0].y[:, :2], drawn[1].y[:, :2])
+    again = list(batches.epoch(2, 1))
+    assert torch.equal(again[0].y, torch.from_numpy(drawn[5].y))
+    assert len(again) == 1
+
+
+def test_ridge_that_is_told_the_noise_is_what_curves_stand_beside():
+    """With many rows it finds a linear function, with none of them it cannot."""
+    held_out = HeldOut(("linear", "trees"), 40, 3, (1, 200), 4, 0)
+    errors = held_out.errors(ridge_learner)
+    assert errors["linear"][1] < 0.01
+    assert 0.4 < errors["linear"][0] < 1.1
+    assert errors["trees"][1] > 0.3
+    again = held_out.errors(ridge_learner)
+    assert again == errors
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": {"linear": 0.5, "trees": 0.4}}, "sum to 1, and they sum to 0.9"),
+        ({"classes": {"linnear": 1.0}}, "no class of functions 'linnear', did you mean 'linear'"),
+        ({"tasks": {"n_dims": [2, 9]}}, "9 dimensions are more than the 4 scores"),
+        ({"tasks": {"n_context": [9, 2]}}, r"n_context: \[9, 2\] is no range from 1 up"),
+        ({"tasks": {"noise": [-1.0, 2.0]}}, "noise"),
+        ({"net": {"width": 10, "heads": 4}}, "width: 10 is not a multiple of heads: 4"),
+        ({"accumulate": 9}, "no more pieces than tasks_per_step"),
+        ({"stepps": 9}, "stepps"),
+    ],
+)
+def test_wrong_settings_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        settings(**changes)
