@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.models.adapting import Guarded
 from numerai_lab.models.contract import (
+    ClassProbabilities,
     Detailed,
+    Exported,
     FitContext,
     FitReport,
     ModelInfo,
@@ -24,6 +29,14 @@ from numerai_lab.models.contract import (
 from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.labels import Labels
+from numerai_lab.models.nets.mtm.adapting import (
+    FROZEN,
+    SHUFFLED,
+    VARIANTS,
+    NetAdaptation,
+    Predict,
+    find_strength,
+)
 from numerai_lab.models.nets.mtm.groups import (
     check_bins,
     clustered_groups,
@@ -48,6 +61,8 @@ class MTM(NetModel):
     What is learnt without labels is learnt from `ctx.unlabelled`, which ends before the first
     judged era, and where `epochs: auto` tries how long to train it sees none of the eras held out.
     A model with `pretrain_epochs: 0` and `joint_weight: 0` is the twin from scratch of the others.
+    With `adapt` a prediction is f + a change(era), f the net as it was trained and a the strength
+    that a guard has left on (`adapting.NetAdaptation`).
     """
 
     info: ClassVar[ModelInfo] = ModelInfo(
@@ -71,17 +86,21 @@ class MTM(NetModel):
         super().__init__(params)
         self._twin: MTM | None = None
         self._begun: dict[tuple[int, int], tuple[Arrays, dict[str, Any]]] = {}
+        self._guarded = self._new_guarded()
 
     @classmethod
     def info_for(cls, params: MTMParams) -> ModelInfo:
         """Rows without labels are asked for to pretrain; the twin stands beside what it is not."""
-        pretrains = params.pretrain_epochs > 0
+        pretrains, adapts = params.pretrain_epochs > 0, params.adapt is not None
         return replace(
             cls.info,
-            transductive=params.era_layers > 0,
+            transductive=params.era_layers > 0 or adapts,
             unlabelled=pretrains,
             artefacts=pretrains,
-            variants=cls.info.variants if params.masked else (),
+            variants=(
+                *(cls.info.variants if params.masked else ()),
+                *(VARIANTS if adapts else ()),
+            ),
         )
 
     @classmethod
@@ -163,15 +182,16 @@ class MTM(NetModel):
         return lost + self.params.joint_weight * behind
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
-        """Pretrain and train, then train the twin from scratch for as many epochs.
+        """Pretrain and train, train the twin from scratch for as many epochs, then learn to adapt.
 
         Raises
         ------
         ModelError : as every net, or features cannot be grouped.
         """
         self._twin, self._begun = None, {}
+        self._guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
         if not self.params.masked:
-            return super().fit(train, ctx)
+            return self._guard(train, ctx, super().fit(train, ctx), self.n_steps)
         ends = [0]
 
         def first(done: int, total: int) -> None:
@@ -198,24 +218,103 @@ class MTM(NetModel):
             # trials hold the first eras out
             told["pretraining"] = self._begun[min(self._begun)][1]
         self._begun = {}
-        return replace(
+        report = replace(
             report,
             library_seconds=report.library_seconds + beside.library_seconds,
             details={**report.details, "training": told},
         )
+        return self._guard(train, ctx, report, epochs)
+
+    def _guard(self, train: EraFrame, ctx: FitContext, report: FitReport, epochs: int) -> FitReport:
+        """Let trials on training eras decide how strongly to adapt; add to the report why."""
+        if self.params.adapt is None:
+            return report
+        start = time.perf_counter()
+        plain = self.params.model_copy(update={"adapt": None, "epochs": epochs})
+
+        def fitted(past: EraFrame, inner: FitContext) -> tuple[NetAdaptation, Predict]:
+            one = MTM(plain)
+            NetModel.fit(one, past, inner)  # without its twin
+            return self._new_adaptation(one, ctx.seed), one.predict
+
+        decision, trials = find_strength(train, ctx, self.params, fitted)
+        if decision.strength > 0:
+            adaptation = self._new_adaptation(self, ctx.seed)
+            adaptation.fit(train)
+            decision = self._guarded.begin(adaptation, decision, trials)
+        return replace(
+            report,
+            notes=(*report.notes, decision.reason),
+            library_seconds=report.library_seconds + time.perf_counter() - start,
+            details={
+                **report.details,
+                "guard": decision.as_dict(),
+                "strength": decision.strength,
+            },
+        )
+
+    def _new_adaptation(self, fitted: MTM, seed: int) -> NetAdaptation:
+        assert fitted._labels is not None
+        nets = [cast(MaskedNet, net) for net in fitted.nets]
+        return NetAdaptation(nets, fitted._labels.facts, self.params, seed)
+
+    def _new_guarded(
+        self, seed: int = 0, target: str = "", purge_eras: int = 0
+    ) -> Guarded[NetAdaptation]:
+        return Guarded("mtm", "net", seed, target, purge_eras)
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
-        """Train on as every net does; the twin stays behind and is shown no more."""
+        """Train on as every net does; the twin stays behind and is shown no more.
+
+        The strength of the adaptation stays what the guard has chosen in the fit.
+        """
         self._twin = None
         return super().fit_more(new, ctx, amount)
 
+    def predict(self, frame: EraFrame) -> Float32:
+        """Predict as every net does, and adapt to each era as strongly as the guard has left on."""
+        return self._guarded.predict(frame, super().predict(frame))
+
     def predict_in_detail(self, frame: EraFrame) -> Detailed:
-        """Predict, and beside it what the twin from scratch predicts."""
-        own = self.predict(frame)
-        return Detailed(own, {} if self._twin is None else {SCRATCH: self._twin.predict(frame)})
+        """Predict, beside the twin from scratch, the net unadapted and adapted to other eras."""
+        unadapted = super().predict(frame)
+        detail, states = self._guarded.predict_apart(frame, unadapted)
+        variants = {} if self._twin is None else {SCRATCH: self._twin.predict(frame)}
+        if self.params.adapt is None:
+            return Detailed(unadapted, variants)
+        others = self._guarded.draw_others(int(frame.eras[0]), states)
+        control = self._guarded.predict_control(frame, unadapted, others)
+        return replace(detail, variants={**variants, FROZEN: unadapted, SHUFFLED: control})
+
+    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:
+        """Return shares of classes as every net does; raises ModelError where it adapts itself."""
+        if self._guarded.strength > 0:
+            raise ModelError(
+                "the net adapts its prediction to each era, and classes have no probability then",
+                fix="write adapt: {strength: 0} for those of the net unadapted",
+            )
+        return super().predict_classes(frame, target)
+
+    def export(self) -> Exported:
+        """Return the weights as every net does.
+
+        Raises
+        ------
+        ModelError : it adapts itself to eras, which takes gradients.
+        """
+        if self._guarded.strength > 0:
+            raise ModelError(
+                f"the net adapts to each era with strength {self._guarded.strength:g} by steps on "
+                "its masked loss, which take torch, and a bundle has none",
+                where="model.params.adapt",
+                fix="write strength: 0, or submit its predictions with `numerai-lab submit`",
+            )
+        return super().export()
 
     def save(self, folder: Path) -> None:
         """Write what every net does, and the twin into `scratch/`."""
+        if self.params.adapt is not None:
+            self.own["guarded"] = self._guarded.save(folder)
         super().save(folder)
         if self._twin is not None:
             (folder / SCRATCH).mkdir()
@@ -227,6 +326,19 @@ class MTM(NetModel):
         model = super().load(folder)
         if (folder / SCRATCH).is_dir():
             model._twin = MTM.load(folder / SCRATCH)
+        if model.params.adapt is not None:
+            facts = model.own["guarded"]
+            model._guarded = model._new_guarded(facts["seed"], facts["target"], facts["purge_eras"])
+            model._guarded.restore(
+                folder,
+                facts,
+                lambda own: NetAdaptation.load(
+                    own,
+                    [cast(MaskedNet, net) for net in model.nets],
+                    model._labels.facts if model._labels else {},
+                    model.params,
+                ),
+            )
         return model
 
     def memory_needed(self, shape: Shape) -> Needs:
@@ -242,4 +354,4 @@ class MTM(NetModel):
 
 
 def _from_scratch(params: MTMParams) -> MTMParams:
-    return params.model_copy(update={"pretrain_epochs": 0, "joint_weight": 0.0})
+    return params.model_copy(update={"pretrain_epochs": 0, "joint_weight": 0.0, "adapt": None})

@@ -7,10 +7,28 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from numerai_lab.models.contract import Params
 from numerai_lab.models.nets.params import Count, NetParams, Positive
 
 Preset = Literal["cell", "group", "row", "suffix", "targets_hidden", "auto", "reference"]
 Mode = Literal["cell", "group", "row", "suffix", "targets_hidden", "reference"]
+
+
+class AdaptParams(Params):
+    """What is written under `adapt`: test-time training by the masked loss."""
+
+    what: Literal["norms", "encoder"] = Field(
+        "norms",
+        description="weights that move: scale and shift of the layer norms, or all but the heads",
+    )
+    strength: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
+        "auto",
+        description="how much of the change is added; auto: chosen on held-out training eras, 0 "
+        "unless they surely gain, and more than with the state of other eras; it fits the net "
+        "twice more",
+    )
+    steps: Count = Field(4, description="steps of Adam on the era's masked loss")
+    rate: Positive = Field(0.003, description="of these steps")
 
 
 class MTMParams(NetParams):
@@ -71,6 +89,17 @@ class MTMParams(NetParams):
         0.0, description="weight of the masked loss beside that of the targets, after pretraining"
     )
 
+    adapt: AdaptParams | None = Field(
+        None,
+        description="adapt the net to each era's unlabelled rows before it is predicted; nothing "
+        "written: no adaptation",
+    )
+
+    @property
+    def modes(self) -> set[str]:
+        """The masks that may be drawn."""
+        return set(self.auto_weights) if self.masks == "auto" else {self.masks}
+
     @property
     def masked(self) -> bool:
         """Whether masks teach anything, before the targets or beside them."""
@@ -88,7 +117,7 @@ class MTMParams(NetParams):
             raise ValueError(f"width: {self.width} is not a multiple of heads: {self.heads}")
         if not self.masked:
             return self
-        drawn = set(self.auto_weights) if self.masks == "auto" else {self.masks}
+        drawn = self.modes
         if "row" in drawn and not self.era_layers:
             raise ValueError(
                 "masks: row hides whole rows, which only other rows of the era can tell of: "
