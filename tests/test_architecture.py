@@ -47,9 +47,10 @@ MAY_IMPORT = {
     "experiment": BASE | {"config", "data", "splits", "scoring", "models"},
     "report": BASE | {"config", "data", "splits", "scoring", "models", "experiment"},
 }
+MAY_IMPORT["describe"] = MAY_IMPORT["experiment"] | {"experiment", "features"}
 MAY_IMPORT["tuning"] = MAY_IMPORT["experiment"] | {"experiment"}
 MAY_IMPORT["explain"] = MAY_IMPORT["experiment"] | {"experiment"}
-MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning", "explain"} | BASE
+MAY_IMPORT["tournament"] = set(MAY_IMPORT) - {"report", "tuning", "explain", "describe"} | BASE
 MAY_IMPORT["stand_in"] = BASE | {"scoring"}
 MAY_IMPORT["api"] = set(MAY_IMPORT) - {"stand_in"} | BASE
 MAY_IMPORT["cli"] = set(MAY_IMPORT) - {"api"} | BASE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from numerai_lab.cli import prices, stores
+from numerai_lab.cli import describing, prices, stores
 from numerai_lab.cli.options import Json, Quiet, SetOption
 from numerai_lab.cli.output import emit, kept, warn_on_stderr
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Numerai's files: get them, look at them, check them.", no_args_is_help=True)
 app.command()(stores.prepare)
 app.command("prices")(prices.prices)
+app.command()(describing.describe)
 
 Config = Annotated[
     str | None,

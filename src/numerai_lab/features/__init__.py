@@ -36,7 +36,7 @@ from numerai_lab.features.protocol import (
     Transform,
     TransformInfo,
 )
-from numerai_lab.features.runtime import MISSING, MOST_BINS, even_bins, rank_bins
+from numerai_lab.features.runtime import MISSING, MOST_BINS, even_bins, numbers, rank_bins
 from numerai_lab.features.step import Step
 from numerai_lab.features.table import (
     StepChoice,
@@ -67,6 +67,7 @@ __all__ = [
     "even_bins",
     "get_transform",
     "list_transforms",
+    "numbers",
     "params_of_step",
     "rank_bins",
 ]

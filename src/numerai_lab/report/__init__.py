@@ -5,6 +5,7 @@ Both read what a run directory holds and compute nothing that a score depends on
 
 from numerai_lab.report.board import refresh_board, write_board
 from numerai_lab.report.comparison_page import write_comparison
+from numerai_lab.report.data_page import data_lines, write_data_page
 from numerai_lab.report.explain_page import render_explanation, write_explanation_page
 from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
@@ -25,6 +26,7 @@ from numerai_lab.report.tournament_tables import render_diagnostics, render_stat
 from numerai_lab.report.tuning_page import render_tuning, write_tuning
 
 __all__ = [
+    "data_lines",
     "prices_lines",
     "refresh_board",
     "render_comparison",
@@ -42,6 +44,7 @@ __all__ = [
     "to_text",
     "write_board",
     "write_comparison",
+    "write_data_page",
     "write_explanation_page",
     "write_monitor",
     "write_pretraining",
