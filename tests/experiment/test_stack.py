@@ -102,8 +102,8 @@ def test_members_equal_weights_and_the_stack_without_each_are_scored(made, lab):
         shown = scores["line"][metric]["mean"]
         assert f"{shown:.4f}".lstrip("-") in page, metric
     assert "stack without line" in page
-    assert "4 more differences" in page  # of 8: the first three and the benchmark have cards
-    assert page.count("corr, prediction - ") == 4
+    assert page.count("stack minus it ") == 5  # of 8: the others are under Scores
+    assert "3 more" in page
 
 
 def test_a_bundle_holds_the_members_and_predicts_as_the_run(made):

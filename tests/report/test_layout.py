@@ -34,7 +34,7 @@ FAR = "/home/somebody/projects/tournament/numerai/data/v5.3/validation_benchmark
 def warnings_of(html: str) -> tuple[str, str]:
     """Return what stands in full and what is folded in the page's box of warnings."""
     box = re.search(r'<div class="warnings".*?</div>', html, re.DOTALL)[0]
-    full, _, folded = box.partition("<details>")
+    full, _, folded = box.partition("<details><summary>")
     return full, folded
 
 
@@ -42,15 +42,18 @@ def html_of(run):
     return write_report(run).read_text(encoding="utf-8")
 
 
-def test_the_most_severe_warning_stands_in_full_and_the_rest_is_folded(tmp_path):
+def test_each_warning_takes_one_line_the_most_severe_first_and_many_are_folded(tmp_path):
     run = make_run(tmp_path)
-    change_json(run / "scores.json", warnings=WARNINGS[:3])
+    change_json(run / "scores.json", warnings=[*WARNINGS[:3], *["another " * 20] * 2])
     full, folded = warnings_of(html_of(run))
-    assert "3 warnings" in full
-    assert full.count("<li>") == 1
-    assert "is constant in 3 of 80 eras" in full
+    assert "5 warnings" in full
+    assert full.count("<li>") == 3
+    assert full.count('<details class="line"><summary>') == 3
+    said = ("is constant in 3 of 80 eras", "meta model covers", "feature values are missing")
+    places = [full.index(what) for what in said]
+    assert places == sorted(places)
     assert "2 more" in folded
-    assert folded.index("meta model covers") < folded.index("feature values are missing")
+    assert folded.count("<li>") == 2
 
 
 def test_a_suspected_leak_is_never_folded(tmp_path):
@@ -59,8 +62,10 @@ def test_a_suspected_leak_is_never_folded(tmp_path):
     change_json(run / "scores.json", warnings=[*WARNINGS, other])
     full, folded = warnings_of(html_of(run))
     assert full.count("possibly a leak") == 2
+    assert full.count("<li>") == 3
+    assert full.count('class="line"') == 1  # a leak is not cut
     assert "leak" not in folded
-    assert "3 more" in folded
+    assert "2 more" in folded
 
 
 def test_one_warning_is_not_folded_and_the_data_banner_never_is(tmp_path):
@@ -128,7 +133,8 @@ def test_a_long_path_breaks_at_its_folders(tmp_path):
 
 def test_numbers_and_a_chart_come_before_the_tables(tmp_path):
     html = html_of(make_run(tmp_path))
-    places = [html.index(what) for what in ('class="cards"', "chart-cumulative", 'id="scores"')]
+    wanted = ('class="verdict"', 'class="beside"', "chart-cumulative", 'class="cards"')
+    places = [html.index(what) for what in (*wanted, 'id="scores"')]
     assert places == sorted(places)
     assert "2 notes on how it ran" in html
 
@@ -165,7 +171,7 @@ addEventListener("load", () => {
   const found = {};
   for (const frame of document.querySelectorAll("iframe")) {
     const page = frame.contentDocument, place = (e) => e.getBoundingClientRect();
-    const first = { card: place(page.querySelector(".card strong")).bottom };
+    const first = { card: place(page.querySelector(".beside strong")).bottom };
     first.chart = place(page.getElementById("chart-cumulative")).top;
     for (const folded of page.querySelectorAll("details")) folded.open = true;
     const beyond = [...page.querySelectorAll("td, th, code, .card, li")].filter((cell) => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from numerai_lab.errors import MachineError, RunError
 from numerai_lab.report import render_comparison, to_text, write_report
+from numerai_lab.report.glossary import TERMS
 from report_html import Page, report
 from report_run import BENCHMARK, change_json, make_run, write_json
 
@@ -34,8 +36,7 @@ def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
         assert f"{corr['sharpe']:.2f}" in page.words
     for said in (
         "Does adapting the trees to each unlabelled era raise corr",
-        "prediction - xgb: better",
-        "In differences, prediction is that of this run, xgb_ttt.",
+        "xgb_ttt - xgb: better",
         "of which in the library",
         "Fitting is everything from the rows to a model that can predict",
         "+0.0015",
@@ -64,7 +65,7 @@ def test_real_data_has_no_synthetic_banner(tmp_path):
 def test_synthetic_data_has_its_banner_even_without_a_notice(tmp_path):
     run = make_run(tmp_path)
     change_json(run / "manifest.json", data={"source": "synthetic", "notice": None})
-    assert "say nothing about the tournament" in report(run).words
+    assert "say nothing about Numerai" in report(run).words
 
 
 def test_opens_offline(tmp_path):
@@ -272,7 +273,7 @@ def test_a_baseline_with_the_same_name_is_told_apart(tmp_path):
     change_json(run / "manifest.json", experiment="xgb")
     words = report(run).words
     assert "xgb (this run)" in words
-    assert "prediction - xgb: better" in words
+    assert "xgb (this run) - xgb: better" in words
 
 
 def test_controls_of_runs_made_before_they_were_declared_are_told(tmp_path):
@@ -300,10 +301,10 @@ def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
     change_json(run / "scores.json", comparisons=[first, control, same], variants=variants)
     words = report(run).words
     for said in (
-        "prediction - xgb: better",
+        "xgb_ttt - xgb: better",
         "shuffled - frozen: above",
         "a control: what the era's own state gains is prediction - shuffled",
-        "prediction - frozen: identical",
+        "xgb_ttt - frozen: identical",
         "corr 0.0000 per era, 95 % [0.0000, 0.0000], 80 paired eras",
     ):
         assert said in words, said
@@ -326,7 +327,7 @@ def test_a_difference_is_told_by_period(tmp_path):
     change_json(run / "scores.json", comparisons=[first | told])
     page = report(run)
     clean(page)
-    assert "prediction - xgb: better so far, not in every period" in page.words
+    assert "xgb_ttt - xgb: better so far, not in every period" in page.words
     assert "75-100 -0.0020" in page.words
     assert "detectable: 0.0031 and more, with 80 eras" in page.words
 
@@ -476,3 +477,70 @@ def test_payout_and_reference_files_are_shown(tmp_path):
         "each of 80 eras (21-100) it would have paid 0.12 % of the stake a round, -4.6 %" in words
     )
     assert "data/meta_model.parquet" in words
+
+
+def test_the_first_screen_says_what_it_came_to(tmp_path):
+    run = make_run(tmp_path, benchmark_from=71)
+    page = report(run)
+    clean(page)
+    assert "Verdict corr is surely above 0; better than xgb." in page.words
+    corr = scores_of(run)["comparisons"][0]
+    assert f"xgb_ttt minus it {corr['mean_difference']:+.4f}" in page.words
+    change_json(run / "scores.json", warnings=["scores that cannot be: possibly a leak"])
+    assert "not to be believed before the suspected leak is explained" in report(run).words
+
+
+def test_falls_are_those_of_the_curve_and_add_up_to_the_drawdown(tmp_path):
+    run = make_run(tmp_path)
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    own = table[table["prediction"] == "prediction"].sort_values("era")
+    total = own["corr"].cumsum().to_numpy()
+    depth = np.maximum.accumulate(total) - total
+    words = report(run).words
+    shown = words[words.index("deepest of") :]
+    deepest = int(own["era"].iloc[int(np.argmax(depth))])
+    assert f"1. {depth.max():.3f}" in shown
+    assert str(deepest) in shown[:200]
+
+
+def test_quarters_are_shown_where_eras_have_dates(tmp_path):
+    run = make_run(tmp_path)
+    assert "by year and quarter" not in report(run).words
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    first = date(2019, 1, 4)
+    days = {str(era): (first + timedelta(weeks=era - 21)).isoformat() for era in range(21, 101)}
+    change_json(run / "manifest.json", data={**manifest["data"], "era_dates": days})
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    own = table[table["prediction"] == "prediction"].set_index("era")["corr"]
+    quarter = own.loc[21:33].mean()  # 13 weeks from 4 January on
+    words = report(run).words
+    assert f"2019 {quarter:.4f} 13 eras" in words[words.index("by year and quarter") :]
+
+
+def test_the_stake_is_carried_through_the_eras(tmp_path):
+    run = make_run(tmp_path)
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    paid = table[table["prediction"] == "prediction"].sort_values("era")["payout"].to_numpy()
+    scores = scores_of(run)
+    scores["payout"] = {"rule": {"stake_share": 0.5}, "simulation": {}}
+    write_json(run / "scores.json", scores)
+    page = report(run)
+    line = page.figures["chart-stake"]["data"][-1]
+    assert line["y"][-1] == pytest.approx(100 * (np.prod(1 + 0.5 * paid) - 1), rel=1e-4)
+    counts = page.figures["chart-distribution"]["data"][0]["y"]
+    assert sum(counts) == len(paid)
+    for metric in ("mmc", "bmc"):
+        ends = page.figures[f"chart-cumulative-{metric}"]["data"][-1]["y"]
+        own = table[table["prediction"] == "prediction"].sort_values("era")[metric]
+        assert ends[-1] == pytest.approx(own.sum(), rel=1e-4)
+
+
+def test_the_glossary_is_one_click_away_and_the_same_in_the_docs(tmp_path):
+    html = write_report(make_run(tmp_path)).read_text(encoding="utf-8")
+    assert 'href="#glossary"' in html
+    assert 'id="glossary"' in html
+    written = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    told = dict(
+        re.findall(r"^- \*\*(.+?)\*\*: (.+?)(?=\n- |\Z)", written, re.DOTALL | re.MULTILINE)
+    )
+    assert {term: " ".join(text.split()) for term, text in told.items()} == TERMS

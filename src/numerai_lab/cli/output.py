@@ -90,7 +90,7 @@ def show_scores(scores: dict[str, Any], name: str) -> None:
     if "extra" in scores:
         show(render_extra(scores["extra"], name))
     if scores["comparisons"]:
-        show(render_comparison(scores["comparisons"]))
+        show(render_comparison(scores["comparisons"], experiment=name))
     if scores["source"] == "synthetic":
         sys.stdout.write(SYNTHETIC)
 

@@ -149,15 +149,20 @@ def layout(record: Record, *, height: int = 300, legend: bool = True) -> dict[st
     }
 
 
-def _compared(
+def compared(
     record: Record,
     shape: Callable[[Curve], Curve],
     hover: str = "%{y:.4f}",
+    metric: str = "corr",
 ) -> list[dict[str, Any]]:
-    traces, own = [], curves.per_era(record, MODEL)
+    """Return the lines of all predictions that have a metric, on eras the run has it in."""
+    traces, own = [], curves.per_era(record, MODEL, metric)
     # The run's own line is drawn last, above the others, and named first.
     for rank, name in reversed(list(enumerate(record.scores.names()))):
-        curve = shape(curves.common(own, curves.per_era(record, name)))
+        common = curves.common(own, curves.per_era(record, name, metric))
+        if not len(common):
+            continue
+        curve = shape(common)
         if len(curve):
             style = line_style(record, name)
             more = {"line": style, "marker": {"color": style["color"]}, "legendrank": rank + 1}
@@ -166,7 +171,7 @@ def _compared(
 
 
 def _cumulative(record: Record, own: Curve) -> Chart:
-    traces = _compared(record, lambda curve: curves.alongside(own, curve), "%{y:.3f}")
+    traces = compared(record, lambda curve: curves.alongside(own, curve), "%{y:.3f}")
     total = figures.number(float(own.values.sum()), 2)
     words = [f"Sum of corr over the judged eras. At the end: {record.label(MODEL)} {total}"]
     parts = []
@@ -238,7 +243,7 @@ def _drawdown(record: Record, own: Curve) -> Chart:
         )
     else:
         words = "Cumulative corr never fell below an earlier point."
-    traces = _compared(record, curves.drawdown, "%{y:.3f}")
+    traces = compared(record, curves.drawdown, "%{y:.3f}")
     if traces:
         traces[-1] |= {"fill": "tozeroy", "fillcolor": MODEL_COLOUR + "30"}
     return Chart("drawdown", "Drawdown", words, {"data": traces, "layout": layout(record)})
@@ -253,7 +258,7 @@ def _rolling(record: Record, own: Curve, window: int) -> Chart:
         f"{mean.eras[low]}, highest {figures.number(mean.values[high])} at era {mean.eras[high]}, "
         f"last {figures.number(mean.values[-1])}."
     )
-    traces = _compared(record, lambda curve: curves.rolling(curve, window))
+    traces = compared(record, lambda curve: curves.rolling(curve, window))
     return Chart(f"rolling-{window}", title, words, {"data": traces, "layout": layout(record)})
 
 
@@ -273,7 +278,7 @@ def _exposure(record: Record) -> Chart | None:
             traces.append(trace(curve, name, **more))
             parts.append(f"{name} {figures.number(float(curve.values.mean()), 3)}")
     words = (
-        "Correlation of the prediction with single features, per era. "
+        f"Correlation of what {record.label(MODEL)} predicts with single features, per era. "
         f"On average: {', '.join(parts)}."
     )
     arranged = layout(record)

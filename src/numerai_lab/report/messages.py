@@ -1,7 +1,7 @@
 """What the page says above the scores: the data's banner, warnings by severity, the notes.
 
-The numbers and a chart belong on the first screen, so that what is long is folded: of several
-warnings the most severe one stands in full, and every one that speaks of a leak.
+The numbers and a chart belong on the first screen, so that each warning takes one line, which
+opens; a suspected leak stands in full, and of many warnings only the most severe are in sight.
 """
 
 from __future__ import annotations
@@ -29,17 +29,39 @@ def severity(warning: str) -> int:
     return next(ranks, len(_SEVERE))
 
 
+MOST_IN_SIGHT = 3
+"""Warnings with a line of their own; what is beyond opens together. Leaks always have one."""
+
+
 def fold_warnings(warnings: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the warnings that stand in full, and those that are folded, each by severity."""
+    """Return the warnings that are in sight, and those that are folded, each by severity."""
     ranked = sorted(warnings, key=severity)
     leaks = sum(severity(warning) == 0 for warning in warnings)
-    in_full = max(leaks, 1)
-    return ranked[:in_full], ranked[in_full:]
+    in_sight = max(leaks, MOST_IN_SIGHT)
+    return ranked[:in_sight], ranked[in_sight:]
+
+
+LINE = 110
+"""Characters that stand in one line at 1280 px; what is longer opens."""
 
 
 def banner(title: str, text: str) -> Html:
-    """Build the banner of data that are not Numerai's."""
-    return h("div", h("strong", title), " ", h("span", text), class_="banner", role="note")
+    """Build the banner of data that are not Numerai's: one line, which opens where it is longer."""
+    said = _capitalized(text, title)
+    return h("div", _line(said, h("strong", title), " "), class_="banner", role="note")
+
+
+def _capitalized(text: str, title: str) -> str:
+    """Leave out a title that a text begins with already."""
+    said = text.removeprefix(f"{title.upper()}: ")
+    return said[:1].upper() + said[1:]
+
+
+def _line(text: str, *before: object) -> Html:
+    """Build a line that is cut where it is too long for the page, and opens to the whole."""
+    if len(text) <= LINE // 2:
+        return h("span", *before, text)
+    return h("details", h("summary", *before, text), class_="line")
 
 
 def messages(record: Record) -> Html:
@@ -48,10 +70,10 @@ def messages(record: Record) -> Html:
     parts = []
     synthetic = data.source == "synthetic"
     if synthetic or data.notice:
-        text = data.notice or (
-            "These rows were made by the lab itself. The scores show that everything works; "
-            "they say nothing about the tournament."
-        )
+        text = data.notice or "These rows were made by the lab itself."
+        if synthetic:
+            said = "Its scores say nothing about Numerai."
+            text = f"{said} {_capitalized(text, 'Synthetic data').replace(f' {said}', '')}"
         parts.append(banner("Synthetic data" if synthetic else "About the data", text))
     if record.scores.trained_on:
         parts.append(banner("A part of the rows", f"The model was {record.scores.trained_on}."))
@@ -64,7 +86,13 @@ def messages(record: Record) -> Html:
             h(
                 "div",
                 h("strong", count),
-                h("ul", *(h("li", warning) for warning in shown)),
+                h(
+                    "ul",
+                    *(
+                        h("li", warning if severity(warning) == 0 else _line(warning))
+                        for warning in shown
+                    ),
+                ),
                 _folded(f"{len(folded)} more", folded),
                 class_="warnings",
                 role="note",

@@ -12,11 +12,16 @@ from numerai_lab.report.charts import Chart
 from numerai_lab.report.explained_section import explained_section
 from numerai_lab.report.facts_section import facts_section
 from numerai_lab.report.features_section import features_section
+from numerai_lab.report.first_screen import beside, verdict_line
 from numerai_lab.report.folds_section import folds_section
+from numerai_lab.report.glossary import glossary_section
 from numerai_lab.report.kept_for_test import kept_section
 from numerai_lab.report.markup import Html, breakable, document, h
 from numerai_lab.report.members_section import members_section
 from numerai_lab.report.messages import messages, notes
+from numerai_lab.report.outcomes import draw_outcomes
+from numerai_lab.report.parameters_section import parameters_section
+from numerai_lab.report.periods_section import periods_section
 from numerai_lab.report.plots import NO_SCRIPT, POLICY, asset, figure, scripts
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
@@ -39,6 +44,7 @@ def _header(record: Record) -> Html:
         "header",
         h("h1", breakable(manifest.experiment)),
         h("p", manifest.question, class_="question") if manifest.question else "",
+        verdict_line(record),
         h(
             "ul",
             *(h("li", part) for part in line if part),
@@ -52,7 +58,7 @@ def _header(record: Record) -> Html:
 def _overview(record: Record, drawn: list[Chart]) -> Html:
     """Build the first screen: the numbers to look at first, and the first chart."""
     first = [NO_SCRIPT, figure(drawn[0], wide=True)] if drawn else []
-    return h("div", cards(record), *first, class_="overview")
+    return h("div", beside(record), *first, cards(record), class_="overview")
 
 
 def _charts_section(record: Record, drawn: list[Chart]) -> Html:
@@ -82,12 +88,19 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
 
 def render_page(record: Record) -> Html:
     """Render the whole page of a run."""
-    drawn = [*charts.draw(record), *draw_adaptation(record)]
+    drawn = [*charts.draw(record), *draw_outcomes(record), *draw_adaptation(record)]
     trained = draw_training(record)
     test = ("test",) if record.test is not None else ()
     seeds = ("seeds",) if record.seeds is not None else ()
     told = ("explanation",) if record.explained or record.unexplained else ()
-    sections = ("scores", *seeds, *test, "eras", "features", *told, "folds", "facts")
+    parts = {
+        "members": members_section(record),
+        "periods": periods_section(record),
+        "parameters": parameters_section(record),
+    }
+    there = {name: (name,) if part else () for name, part in parts.items()}
+    sections = ("scores", *seeds, *test, *there["members"], "eras", *there["periods"], "features")
+    sections += (*told, "folds", *there["parameters"], "facts", "glossary")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
     body = (
         _header(record),
@@ -100,13 +113,16 @@ def render_page(record: Record) -> Html:
             scores_section(record),
             seeds_section(record),
             kept_section(record),
-            members_section(record),
+            parts["members"],
             _charts_section(record, drawn),
+            parts["periods"],
             features_section(record),
             explained_section(record),
             training_section(record, trained),
             folds_section(record),
+            parts["parameters"],
             facts_section(record),
+            glossary_section(),
         ),
         *scripts([*drawn, *trained]),
     )

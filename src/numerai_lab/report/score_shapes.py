@@ -114,10 +114,10 @@ class Comparison(Shown):
     seed_noise: SeedBound | None = None
     control: bool = False
 
-    @property
-    def name(self) -> str:
-        """What the difference is called, on the page as on the terminal."""
-        return f"{self.prediction} - {self.baseline}"
+    def name(self, own: str) -> str:
+        """Return what the difference is called; `own` is the name of the run's experiment."""
+        first = own if self.prediction == MODEL else self.prediction
+        return f"{first} - {self.baseline}"
 
     @property
     def way(self) -> str:
@@ -158,9 +158,16 @@ class Simulation(Shown):
     n_clipped: int | None = None
 
 
+class Rule(Shown):
+    """Of the rule of payouts, what part of the stake one round has at stake."""
+
+    stake_share: Number = None
+
+
 class PayoutFacts(Shown):
     """What the scores would have paid."""
 
+    rule: Rule = Field(default_factory=Rule)
     simulation: Simulation = Field(default_factory=Simulation)
 
 

@@ -13,6 +13,7 @@ from numerai_lab.report.figures import ABSENT, interval, number, percent
 from numerai_lab.report.markup import Html, breakable, h, join, table
 from numerai_lab.report.record import Record
 from numerai_lab.report.score_shapes import MODEL, Block, Stats
+from numerai_lab.report.swatches import swatch
 from numerai_lab.scoring import METRICS
 
 
@@ -20,13 +21,6 @@ def _eras_cell(s: Stats) -> Html:
     """Write how many eras a row is over, and which below it."""
     ends = "" if s.first_era is None else h("small", figures.eras(s.first_era, s.last_era))
     return join([figures.count(s.n_eras), ends], " ")
-
-
-def _swatch(record: Record, name: str) -> Html:
-    line = line_style(record, name)
-    kind = {"solid": "solid", "dot": "dotted"}.get(line["dash"], "dashed")
-    style = f"border-top:3px {kind} {line['color']}"
-    return h("span", class_="swatch", style=style, aria_hidden="true")
 
 
 def _role(record: Record, name: str) -> str | None:
@@ -44,7 +38,7 @@ def _named(record: Record, name: str) -> Html:
     role = _role(record, name)
     label = breakable(record.label(name))
     label = h("strong", label) if role is None else label
-    parts = [_swatch(record, name), label, h("small", role) if role else ""]
+    parts = [swatch(record, name), label, h("small", role) if role else ""]
     return h("span", join(parts, " "), class_="named")
 
 
@@ -96,7 +90,7 @@ def _headline(record: Record, block: Block, n_blocks: int) -> Html:
         n, ends = f"in {figures.count(s.n_eras)} eras", figures.eras(s.first_era, s.last_era)
         return join([number(s.mean), h("small", n), h("small", ends)], " ")
 
-    head = ["prediction", "corr", "95 % interval", "", "sharpe", "sharpe hac", *contributions]
+    head = ["run", "corr", "95 % interval", "", "sharpe", "sharpe hac", *contributions]
     head += ["max drawdown", "hit rate", "last 50", "eras"]
     rows = [
         [
@@ -167,7 +161,7 @@ def all_metrics(record: Record) -> Iterable[Html]:
             title = f"{metric.key}: {metric.meaning}"
             if len({(s.n_eras, s.first_era, s.last_era) for s in summaries.values()}) > 1:
                 title += " (each row over all its own eras: see the last column)"
-            yield table(title, ["prediction", *_summary_head(metric.adds_up)], rows)
+            yield table(title, ["run", *_summary_head(metric.adds_up)], rows)
 
 
 UNDEFINED = (
@@ -188,7 +182,7 @@ def other_targets(record: Record) -> Iterable[Html]:
                 for name in scores.names(block.scores)
             ]
             title = f"corr on {target}{_on(block, len(blocks))}"
-            yield table(title, ["prediction", *_summary_head()], rows)
+            yield table(title, ["run", *_summary_head()], rows)
         unlike = scores.unlike(target)
         if unlike:
             yield h("p", unlike, class_="note")

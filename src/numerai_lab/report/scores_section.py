@@ -20,9 +20,6 @@ from numerai_lab.report.score_tables import (
 def _reading(record: Record) -> Html:
     scores = record.scores
     sentences = [
-        f"In differences, prediction is that of this run, {record.manifest.experiment}."
-        if scores.comparisons
-        else "",
         "Intervals are 95 % block-bootstrap intervals of the mean over eras.",
         "sharpe is mean / std; labels of neighbouring eras overlap, which flatters it, "
         "and sharpe hac (Newey-West) takes that out.",
@@ -71,7 +68,7 @@ def _comparison(record: Record, c: Comparison) -> Html:
         control = ", a control" + (f": {variant.reading}" if variant and variant.reading else "")
     return h(
         "li",
-        h("strong", f"{c.name}: {c.way_in_words}"),
+        h("strong", f"{c.name(record.label(MODEL))}: {c.way_in_words}"),
         f", {c.metric} {number(c.mean_difference, signed=True)} per era, "
         f"95 % {interval(c.ci_low, c.ci_high)}, {improves}"
         f"{eras}{control}.",

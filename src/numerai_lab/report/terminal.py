@@ -213,7 +213,7 @@ def _over_time(comparison: Comparison) -> Table:
 
 
 def render_comparison(
-    comparisons: Sequence[Mapping[str, Any]], *, in_full: bool = False
+    comparisons: Sequence[Mapping[str, Any]], *, in_full: bool = False, experiment: str = MODEL
 ) -> RenderableType:
     """Render paired differences of predictions to baselines, one row each.
 
@@ -222,6 +222,7 @@ def render_comparison(
     comparisons : `comparisons` of scores.json, where each is the run minus a baseline, or rows
         that name a `prediction` of their own, each minus the same baseline.
     in_full : below the table, tell of each how it went over time.
+    experiment : what the run's own prediction is called.
     """
     from rich.console import Group
     from rich.padding import Padding
@@ -244,14 +245,14 @@ def render_comparison(
     for c, span in zip(shown, spans, strict=True):
         # A run's label is long: its directory goes below its experiment.
         among_runs = against_one and not own
-        name = c.prediction.replace("/", "/\n") if among_runs else c.name
+        name = c.prediction.replace("/", "/\n") if among_runs else c.name(experiment)
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
         add_row(table, [*cells, *([] if same_eras else [span]), c.way])
     parts: list[RenderableType] = [table]
     if in_full:
         for c in shown:
-            name = c.prediction if against_one and not own else c.name
+            name = c.prediction if against_one and not own else c.name(experiment)
             parts += [Text(""), Text(f"{name}: {c.way_in_words}")]
             parts.append(Padding(_over_time(c), (0, 0, 0, 2), expand=False))
     elif any(c.way.endswith("so far") for c in shown):

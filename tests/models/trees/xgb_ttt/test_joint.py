@@ -297,11 +297,11 @@ def test_a_run_compares_plain_joint_adapted_and_shuffled(lab, tiny_config, tmp_p
     assert result.code == 0, result.err
     assert "tiny predicts what this run predicts on the way, shown as 'frozen'" in result.err
     for row in (
-        "prediction - frozen",
+        "ttt - frozen",
         "joint - frozen",
         "shuffled - frozen",
-        "prediction - joint",
-        "prediction - shuffled",
+        "ttt - joint",
+        "ttt - shuffled",
     ):
         assert has_row(result.out, row)
     (run,) = (tmp_path / "runs" / "ttt").iterdir()

@@ -81,7 +81,7 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     config = tmp_path / "ttt.yaml"
     config.write_text(written(ON))
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
-    assert has_row(result.out, "prediction - frozen")
+    assert has_row(result.out, "ttt - frozen")
     assert "strength 0.5 as written" in result.err
     (run,) = (tmp_path / "runs" / "ttt").iterdir()
     report = (run / "report.html").read_text()
@@ -117,7 +117,7 @@ def test_another_baseline_is_trained_and_told_apart(lab, tiny_config, tmp_path):
     config.write_text(written(ON) + "compare_to: [deeper]\n")
     result = lab("train", config, "--runs-dir", tmp_path / "runs")
     assert result.code == 0, result.err
-    for row in ("prediction - frozen", "shuffled - frozen", "prediction - deeper"):
+    for row in ("ttt - frozen", "shuffled - frozen", "ttt - deeper"):
         assert has_row(result.out, row)
 
 
