@@ -21,7 +21,7 @@ NOT_HASHED = {"question", "expect", "tune", "artefacts_dir"}
 changes."""
 ADDED = {"tuned", "train_on", "transforms", "placebo"}
 """Sections younger than runs on disk: hashed only where they are set, so that those keep theirs."""
-ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages", "prices"}
+ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages", "join", "prices"}
 """The same of `data`."""
 ADDED_TO_SPLIT = {"test"}
 """The same of `split`."""

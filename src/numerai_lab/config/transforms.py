@@ -22,6 +22,7 @@ def fold_transforms(layer: Layer) -> Layer:
 
     What is no list, or stands beside no model, is left for the schema to refuse.
     """
+    layer = _fold_joins(layer)
     value = layer.value
     steps, model = value.get("transforms"), value.get("model")
     if not isinstance(steps, list) or not steps or not isinstance(model, dict):
@@ -37,6 +38,27 @@ def fold_transforms(layer: Layer) -> Layer:
     places[("model",)] = layer.places.get(("model",), layer.places[("transforms",)])
     problems = tuple(p._replace(key=_inside(p.key)) for p in layer.problems)
     return replace(layer, value=folded, places=places, problems=problems)
+
+
+def _fold_joins(layer: Layer) -> Layer:
+    """Turn `data.join` into steps of type `join` before the others."""
+    value = layer.value
+    data, steps = value.get("data"), value.get("transforms", [])
+    joins = data.get("join") if isinstance(data, dict) else None
+    if not isinstance(joins, list) or not joins or not isinstance(steps, list):
+        return layer
+    own = [{"type": "join", **one} if isinstance(one, dict) else one for one in joins]
+    rest = {key: one for key, one in data.items() if key != "join"}
+    places: dict[Key, Place] = {}
+    for key, place in layer.places.items():
+        if key[:2] == ("data", "join"):
+            key = ("transforms", *key[2:])
+        elif key[:1] == ("transforms",) and len(key) > 1:
+            key = ("transforms", int(key[1]) + len(own), *key[2:])
+        places.setdefault(key, place)
+    return replace(
+        layer, value={**value, "data": rest, "transforms": [*own, *steps]}, places=places
+    )
 
 
 def as_written(key: Key, value: Mapping[str, Any]) -> Key:

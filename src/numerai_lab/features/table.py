@@ -29,6 +29,7 @@ BUILT_IN = {
     "era_aggregates": f"{_HERE}.gates:EraAggregates",
     "lags": f"{_HERE}.over_time:Lags",
     "decompose": f"{_HERE}.over_time:Decompose",
+    "join": f"{_HERE}.join:Join",
     "knn_graph": f"{_HERE}.knn:KNNGraph",
     "impute": f"{_HERE}.impute:Impute",
     "embedding": "numerai_lab.models.nets.embedding:Embedding",

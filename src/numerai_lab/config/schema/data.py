@@ -105,6 +105,12 @@ class Data(Section):
         description="columns known at their era that are never features: past returns, volatility, "
         "sector, date (source: parquet)",
     )
+    join: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="columns of files of one's own, by era, date, entity or id: {file, by, "
+        "columns, available_from}; each is a step of type join before the others of transforms "
+        "(docs/features.md)",
+    )
     eras: EraSelection = Field(default_factory=EraSelection)
     rows: Rows | None = Field(None, description="train on a part of the rows; all if left out")
     missing: Missing = Field(default_factory=Missing)
