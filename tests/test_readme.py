@@ -40,6 +40,7 @@ def test_the_first_hour(lab, checkout):
         assert result.out
 
 
+@pytest.mark.slow  # 97,200 rows, or it does not show
 def test_the_world_where_adapting_shows(lab, checkout):
     (line,) = [block for block in blocks("sh") if "linked_strong" in block]
     command = shlex.split(line)

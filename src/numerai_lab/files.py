@@ -113,10 +113,16 @@ def _umask() -> int:
     return mask
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, UTF-8; a byte of a file's name that is not is spelt out."""
-    with write_aside(path) as part:
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+def write_text(path: Path, *texts: str) -> None:
+    """Write texts, one after another, as a whole file, UTF-8.
+
+    A byte of a file's name that is not UTF-8 is spelt out.
+    """
+    with (
+        write_aside(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        file.writelines(texts)
 
 
 def write_json(path: Path, value: Any) -> None:

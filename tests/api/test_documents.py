@@ -52,6 +52,7 @@ def executed(code: str, names: dict) -> object:
     )
 
 
+@pytest.mark.slow  # several models at the notebook's own size
 def test_the_notebook_goes_from_data_to_a_report(checkout):
     names: dict = {}
     shown = [

@@ -160,7 +160,7 @@ def test_a_config_with_five_errors_names_all_five_with_their_lines(lab, tmp_path
     assert lab("config", "check", path).code == 2
 
 
-@pytest.mark.parametrize("limit_kb", [2, 30])
+@pytest.mark.parametrize("limit_kb", [pytest.param(2, marks=pytest.mark.slow), 30])
 def test_full_disk(lab, forks, tiny_config, tmp_path, limit_kb):
     """A limit on file size makes every larger write fail, as a full disk does."""
     run = tmp_path / "run"

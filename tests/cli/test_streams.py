@@ -46,6 +46,18 @@ KEPT = (
 )
 
 
+def some_of(commands, *quick):
+    """All commands as parameters, of which those with other names are slow tests."""
+    return [
+        pytest.param(
+            command,
+            id=" ".join(command),
+            marks=[] if command[0] in quick else pytest.mark.slow,
+        )
+        for command in commands
+    ]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, final_runs):
     """A folder with a finished run and the config of another one."""
@@ -66,7 +78,14 @@ def start(forks, folder):
     return call
 
 
-@pytest.mark.parametrize("command", [["evaluate"], ["compare", "tiny", "tiny"], ["models", "xgb"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["evaluate"], marks=pytest.mark.slow),
+        pytest.param(["compare", "tiny", "tiny"], marks=pytest.mark.slow),
+        ["models", "xgb"],
+    ],
+)
 def test_what_an_encoding_lacks_is_replaced(start, command, tmp_path):
     code, out, err = start(*command)
     assert code == 0, err
@@ -92,6 +111,7 @@ def timeless(path):
     return [line for line in path.read_bytes().splitlines() if not line.strip().startswith(told)]
 
 
+@pytest.mark.slow  # a cold start of the command
 def test_a_locale_without_utf8_changes_no_file(folder, lab, monkeypatch):
     """LC_ALL=C as some containers and cron have it: a process of its own, for its file system."""
     name = "m\u00fcller \u2013 \u4e16"
@@ -116,7 +136,7 @@ def test_a_locale_without_utf8_changes_no_file(folder, lab, monkeypatch):
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-@pytest.mark.parametrize("command", LOST_IS_ALL, ids=" ".join)
+@pytest.mark.parametrize("command", some_of(LOST_IS_ALL, "--help", "runs"))
 def test_a_result_that_is_lost_is_an_error(start, command, stream):
     code, _, err = start(*command, before=STREAMS[stream])
     assert code == 1
@@ -127,7 +147,7 @@ def test_a_result_that_is_lost_is_an_error(start, command, stream):
 
 
 @pytest.mark.parametrize("stream", ["stdout closed", "both full"])
-@pytest.mark.parametrize("command", KEPT, ids=" ".join)
+@pytest.mark.parametrize("command", some_of(KEPT, "report", "train"))
 def test_a_result_that_is_kept_is_none(start, folder, command, stream):
     code, _, err = start(*command, before=STREAMS[stream])
     assert code == 0, err

@@ -402,6 +402,7 @@ def test_a_stateful_model_may_depend_on_earlier_eras_if_it_says_so():
         check_model(CountsSecretly)
 
 
+@pytest.mark.slow  # a cold start of Python
 def test_a_model_that_cannot_be_imported_fails_in_a_fresh_process():
     class Local(Honest):
         pass

@@ -30,6 +30,7 @@ def held(forks, small):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_killed_study_finds_what_it_would_have_found(small, finished, held):
     process = held(4, "--trials", TRIALS)  # the second fold of trial 1
     process.kill()
@@ -41,6 +42,7 @@ def test_a_killed_study_finds_what_it_would_have_found(small, finished, held):
     assert found["best"]["values"] == finished[1]["best"]["values"]
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_study(small, held):
     first = held(4, "--trials", 4)  # the second fold of trial 1
     second = small.tune("--trials", 4)

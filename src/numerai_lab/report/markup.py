@@ -44,7 +44,15 @@ def h(tag: str, *children: object, **attributes: object) -> Html:
 
 
 def document(title: str, style: str, policy: str, *body: object) -> Html:
-    """Build a whole page that is one file.
+    """Build a whole page that is one file; see `document_parts`."""
+    return join(document_parts(title, style, policy, *body))
+
+
+def document_parts(title: str, style: str, policy: str, *body: object) -> list[Html]:
+    """Build a whole page that is one file, as texts that follow one another.
+
+    A page with charts holds their library of 5 MB: put together it would be copied twice before
+    it is written.
 
     Parameters
     ----------
@@ -59,9 +67,8 @@ def document(title: str, style: str, policy: str, *body: object) -> Html:
         h("title", title),
         h("style", Html(style)),
     )
-    # in one join: elements within elements would each copy the charts' library of 5 MB
     start = Html('<!doctype html>\n<html lang="en">')
-    return join([start, head, Html("<body>"), *body, Html("</body></html>")])
+    return [start, head, Html("<body>"), *map(escape, body), Html("</body></html>")]
 
 
 def breakable(text: str) -> Html:

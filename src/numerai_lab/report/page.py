@@ -16,7 +16,7 @@ from numerai_lab.report.first_screen import beside, verdict_line
 from numerai_lab.report.folds_section import folds_section
 from numerai_lab.report.glossary import glossary_section
 from numerai_lab.report.kept_for_test import kept_section
-from numerai_lab.report.markup import Html, breakable, document, h
+from numerai_lab.report.markup import Html, breakable, document_parts, h, join
 from numerai_lab.report.members_section import members_section
 from numerai_lab.report.messages import messages, notes
 from numerai_lab.report.outcomes import draw_outcomes
@@ -88,6 +88,11 @@ def _charts_section(record: Record, drawn: list[Chart]) -> Html:
 
 def render_page(record: Record) -> Html:
     """Render the whole page of a run."""
+    return join(_page(record))
+
+
+def _page(record: Record) -> list[Html]:
+    """Return the page as texts that follow one another."""
     drawn = [*charts.draw(record), *draw_outcomes(record), *draw_adaptation(record)]
     trained = draw_training(record)
     test = ("test",) if record.test is not None else ()
@@ -127,7 +132,8 @@ def render_page(record: Record) -> Html:
         *scripts([*drawn, *trained]),
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
-    return document(f"{record.label(MODEL)}: corr {corr}", asset("page.css"), POLICY, *body)
+    title = f"{record.label(MODEL)}: corr {corr}"
+    return document_parts(title, asset("page.css"), POLICY, *body)
 
 
 def write_report(run_dir: Path) -> Path:
@@ -145,5 +151,5 @@ def write_report(run_dir: Path) -> Path:
         The report cannot be written; an earlier report stays as it was.
     """
     path = run_dir / "report.html"
-    write_text(path, render_page(read_record(run_dir)))
+    write_text(path, *_page(read_record(run_dir)))
     return path

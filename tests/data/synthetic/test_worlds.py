@@ -205,14 +205,23 @@ def test_the_signal_moves_where_it_should():
     assert moving["unlinked"] > 0.5
 
 
-@pytest.mark.parametrize("world", LINKED)
+@pytest.mark.parametrize(
+    "world", [pytest.param("linked_weak", marks=pytest.mark.slow), "linked_strong"]
+)
 def test_adapting_to_the_features_wins_where_they_are_linked(world):
     gain = gain_from_code(world, era_code)
     assert gain.ci_low > 0.002
     assert gain_from_code(world, shuffled_code).mean_difference < 0
 
 
-@pytest.mark.parametrize("world", ["covariate_shift", *UNMOVED])
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param("covariate_shift", marks=pytest.mark.slow),
+        pytest.param("static", marks=pytest.mark.slow),
+        "unlinked",
+    ],
+)
 def test_there_is_nothing_to_win_elsewhere(world):
     gain = gain_from_code(world, era_code)
     assert gain.ci_low < 0

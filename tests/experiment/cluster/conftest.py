@@ -1,10 +1,11 @@
 """A Dask cluster of two processes here, and the tiny experiment trained on it."""
 
-from functools import partial
+from functools import cache, partial
 
 import pytest
 
 from cluster_lab import local_workers, train_tiny
+from tiny import TINY_CONFIG
 
 
 @pytest.fixture(scope="package")
@@ -16,3 +17,17 @@ def cluster():
 @pytest.fixture
 def train(tmp_path, tiny_config):
     return partial(train_tiny, tiny_config, tmp_path)
+
+
+@pytest.fixture(scope="package")
+def here(tmp_path_factory, tournament):
+    """Runs without a cluster, by their settings, each trained once; read them only."""
+    folder = tmp_path_factory.mktemp("here")
+    config = folder / "tiny.yaml"
+    config.write_text(TINY_CONFIG.format(folder=tournament))
+
+    @cache
+    def trained(*settings, **options):
+        return train_tiny(config, folder, "runs", *settings, **options)
+
+    return trained

@@ -41,48 +41,57 @@ pytest.importorskip("distributed", reason="needs the extra [dask]")
 @pytest.mark.parametrize(
     "settings",
     [
-        (
-            *(*FOREST, "early_stopping={eras: 8, rounds: 5}", "weights={type: era_equal}"),
-            "data.rows={share: 0.8}",
+        pytest.param(
+            (
+                *(*FOREST, "early_stopping={eras: 8, rounds: 5}", "weights={type: era_equal}"),
+                "data.rows={share: 0.8}",
+            ),
+            id="early_stopping",
         ),
-        (*FOREST, "model.params.era_boosting={rounds: 10, every: 5}"),
-        (*FOREST, "model.params.memory=external"),
+        pytest.param(
+            (*FOREST, "model.params.era_boosting={rounds: 10, every: 5}"),
+            id="era_boosting",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            (*FOREST, "model.params.memory=external"), id="external", marks=pytest.mark.slow
+        ),
     ],
-    ids=["early_stopping", "era_boosting", "external"],
 )
-def test_xgb_learns_the_same_from_rows_over_two_workers(train, cluster, settings):
-    here = train("here", *ONE_FOLD, *settings)
+def test_xgb_learns_the_same_from_rows_over_two_workers(train, here, cluster, settings):
+    alone = here(*ONE_FOLD, *settings)
     there = train("there", *ONE_FOLD, *settings, cluster=cluster)
     assert "the rows are spread over 2 of 2 workers" in said(there)
-    assert files(there) == files(here)
-    assert lowest_corr(here, there) > 0.999
+    assert files(there) == files(alone)
+    assert lowest_corr(alone, there) > 0.999
 
 
-def test_lgbm_learns_the_same_from_rows_over_two_workers(train, cluster):
-    here = train("here", *ONE_FOLD, *ONE_MEMBER)
+def test_lgbm_learns_the_same_from_rows_over_two_workers(train, here, cluster):
+    alone = here(*ONE_FOLD, *ONE_MEMBER)
     there = train("there", *ONE_FOLD, *ONE_MEMBER, cluster=cluster)
     assert "the rows are spread over 2 of 2 workers" in said(there)
-    assert lowest_corr(here, there) > 0.999
+    assert lowest_corr(alone, there) > 0.999
 
 
-def test_rows_too_many_for_one_worker_are_spread_and_blended_alike(train, cluster):
+@pytest.mark.slow
+def test_rows_too_many_for_one_worker_are_spread_and_blended_alike(train, here, cluster):
     settings = (*ONE_FOLD, *ONE_MEMBER, "model.params.seeds=2", "model.params.weights=nnls")
-    here = train("here", *settings)
+    alone = here(*settings)
     kind = get_model("lgbm_ensemble")
     model = kind(kind.Params())
     narrow = replace(cluster, memory=model.memory_needed(Shape(n_rows=1500, n_features=12)).host)
     there = train("there", *settings, cluster=narrow)
     assert "the rows are spread over 2 of 2 workers" in said(there)
-    assert lowest_corr(here, there) > 0.999
+    assert lowest_corr(alone, there) > 0.999
     with pytest.raises(UserError, match=r"on each worker trains on .* or more workers"):
         train("there", *settings, cluster=replace(cluster, memory=1))
 
 
-def test_workers_read_from_the_store(train, cluster, tmp_path):
+def test_workers_read_from_the_store(train, here, cluster, tmp_path):
     stored = f"data.store={{use: always, dir: {tmp_path / 'store'}}}"
-    here = train("here", *ONE_FOLD, *FOREST)
+    alone = here(*ONE_FOLD, *FOREST)
     there = train("there", *ONE_FOLD, *FOREST, stored, cluster=cluster)
-    assert lowest_corr(here, there) > 0.999
+    assert lowest_corr(alone, there) > 0.999
 
 
 def test_a_mistake_is_told_as_without_a_cluster(train, cluster, tmp_path):
@@ -157,7 +166,8 @@ class Killer(Reporter):
             self.pid = None
 
 
-def test_a_killed_worker(train, tiny_config, tmp_path):
+@pytest.mark.slow
+def test_a_killed_worker(train, here, tiny_config, tmp_path):
     # Many small trees: nobody is done before the worker is killed.
     many = ("model.params.num_boost_round=500", "model.params.max_depth=1")
     with local_workers(3) as cluster:
@@ -173,8 +183,8 @@ def test_a_killed_worker(train, tiny_config, tmp_path):
         cluster.check = kill_at_work
         there = train("there", *many, cluster=cluster)
         assert doomed not in pids
-        here = train("here", *many)
-        assert predictions(there).equals(predictions(here))
+        alone = here(*many)
+        assert predictions(there).equals(predictions(alone))
 
         # Rows that are spread over workers cannot be had without it.
         cluster.check = interrupted
@@ -238,12 +248,12 @@ def data_at(*places):
     return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
 
 
-@pytest.mark.parametrize("kind", ["file", "http"])
-def test_workers_read_their_eras_from_a_url(train, cluster, tournament, kind):
+@pytest.mark.parametrize("kind", ["file", pytest.param("http", marks=pytest.mark.slow)])
+def test_workers_read_their_eras_from_a_url(train, here, cluster, tournament, kind):
     if kind == "http":
         pytest.importorskip("aiohttp", reason="fsspec needs it for http")
     paths = [tournament / "train.parquet", tournament / "validation.parquet"]
-    here = train("here", *ONE_FOLD, data_at(*paths))
+    alone = here(*ONE_FOLD, data_at(*paths))
     with served(tournament) as root:
         at = {
             "file": [path.as_uri() for path in paths],
@@ -252,7 +262,7 @@ def test_workers_read_their_eras_from_a_url(train, cluster, tournament, kind):
         there = train("there", *ONE_FOLD, data_at(*at[kind]), cluster=cluster)
     assert [file["path"] for file in there.manifest()["data"]["files"]] == at[kind]
     assert "the rows are spread over 2 of 2 workers" in said(there)
-    assert lowest_corr(here, there) > 0.999
+    assert lowest_corr(alone, there) > 0.999
 
 
 def test_a_changed_file_at_a_url_is_noticed(own_data):

@@ -28,7 +28,11 @@ pytest.importorskip("distributed", reason="needs the extra [dask]")
 
 
 @pytest.mark.parametrize(
-    "settings", [LGBM, (*ONE_MEMBER, "model.params.seeds=2")], ids=["era_step", "seeds"]
+    "settings",
+    [
+        pytest.param(LGBM, id="era_step", marks=pytest.mark.slow),
+        pytest.param((*ONE_MEMBER, "model.params.seeds=2"), id="seeds"),
+    ],
 )
 def test_members_go_out_to_workers(train, cluster, settings):
     here = train("here", *ONE_FOLD, *settings)
@@ -41,6 +45,7 @@ STACK = """model={type: weighted, params: {members: {
     a: {type: xgb, params: {num_boost_round: 3}}, b: {type: xgb, params: {num_boost_round: 2}}}}}"""
 
 
+@pytest.mark.slow  # five runs
 def test_members_that_are_runs_go_out_and_what_is_made_of_them_is_fitted_here(
     train, cluster, tmp_path, monkeypatch
 ):
@@ -56,13 +61,13 @@ def test_members_that_are_runs_go_out_and_what_is_made_of_them_is_fitted_here(
         assert "3 folds go out to 2 workers" in (member / "log.jsonl").read_text()
 
 
-def test_folds_go_out_to_workers(train, cluster):
-    here = train("here", final=True)
+def test_folds_go_out_to_workers(train, here, cluster):
+    alone = here(final=True)
     there = train("there", final=True, cluster=cluster)
     assert "3 folds go out to 2 workers" in said(there)
-    assert files(there) == files(here)
-    assert predictions(there).equals(predictions(here))
-    assert scores(there) == scores(here)
+    assert files(there) == files(alone)
+    assert predictions(there).equals(predictions(alone))
+    assert scores(there) == scores(alone)
     assert there.verifiable()
     for folder in (there.fold_dir(1), there.fold_dir(3), there.final_dir):
         there.check_part(folder)
@@ -71,12 +76,12 @@ def test_folds_go_out_to_workers(train, cluster):
         there.check_part(there.fold_dir(3))
 
 
-def test_forests_go_out_as_whole_folds(train, cluster):
+def test_forests_go_out_as_whole_folds(train, here, cluster):
     forest = "model={type: extra_trees, params: {n_estimators: 8, min_data_in_leaf: 20}}"
-    here = train("here", *ONE_FOLD, forest)
+    alone = here(*ONE_FOLD, forest)
     there = train("there", *ONE_FOLD, forest, cluster=cluster)
     assert "1 folds go out to 2 workers" in said(there)
-    assert predictions(there).equals(predictions(here))
+    assert predictions(there).equals(predictions(alone))
 
 
 def ttt(method, auxiliary="weight: 0", more="steps: 1"):
@@ -100,42 +105,46 @@ PARTS = "fold 1: 16 judged eras go out to workers in 2 parts"
 @pytest.mark.parametrize(
     "model",
     [
-        ttt("code_leaves"),
-        ttt("leaf_refresh", "task: feature_prediction, held_out: 2, weight: 0.1"),
+        pytest.param(ttt("code_leaves"), id="code_leaves"),
+        pytest.param(
+            ttt("leaf_refresh", "task: feature_prediction, held_out: 2, weight: 0.1"),
+            id="leaf_refresh",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["code_leaves", "leaf_refresh"],
 )
-def test_ttt_eras_go_out_with_their_control(train, cluster, model):
-    here = train("here", *ONE_FOLD, model)
+def test_ttt_eras_go_out_with_their_control(train, here, cluster, model):
+    alone = here(*ONE_FOLD, model)
     there = train("there", *ONE_FOLD, model, cluster=cluster)
     assert PARTS in said(there)
-    assert not predictions(here)["shuffled"].equals(predictions(here)["frozen"])
-    assert predictions(there).equals(predictions(here))
-    assert scores(there) == scores(here)
-    assert told(there) == told(here)
+    assert not predictions(alone)["shuffled"].equals(predictions(alone)["frozen"])
+    assert predictions(there).equals(predictions(alone))
+    assert scores(there) == scores(alone)
+    assert told(there) == told(alone)
 
 
-def test_ttt_tells_of_all_eras_what_parts_tell(train, cluster):
+def test_ttt_tells_of_all_eras_what_parts_tell(train, here, cluster):
     model = ttt("code_leaves", more="seconds_per_era: 0.0000001")
-    here = train("here", *ONE_FOLD, model)
+    alone = here(*ONE_FOLD, model)
     there = train("there", *ONE_FOLD, model, cluster=cluster)
     assert PARTS in said(there)
     assert "16 of 16 eras predicted by the unadapted trees: the time limit" in said(there)
-    assert told(there) == told(here)
+    assert told(there) == told(alone)
 
 
-def test_ttt_folds_go_out_with_their_variants(train, cluster):
-    here = train("here", ttt("code_leaves"))
+@pytest.mark.slow
+def test_ttt_folds_go_out_with_their_variants(train, here, cluster):
+    alone = here(ttt("code_leaves"))
     there = train("there", ttt("code_leaves"), cluster=cluster)
     assert "3 folds go out to 2 workers" in said(there)
-    assert predictions(there).equals(predictions(here))
+    assert predictions(there).equals(predictions(alone))
 
 
-def test_ttt_with_later_labels_is_one_task(train, cluster):
-    here = train("here", *ONE_FOLD, ttt("online_linear"))
+def test_ttt_with_later_labels_is_one_task(train, here, cluster):
+    alone = here(*ONE_FOLD, ttt("online_linear"))
     there = train("there", *ONE_FOLD, ttt("online_linear"), cluster=cluster)
     assert "parts" not in said(there)
-    assert predictions(there).equals(predictions(here))
+    assert predictions(there).equals(predictions(alone))
 
 
 @pytest.fixture
@@ -151,39 +160,39 @@ def installed(cluster, tmp_path, monkeypatch):
     return install
 
 
-@pytest.mark.parametrize("target", ["Looks", "LooksTogether"])
-def test_workers_read_rows_without_labels_by_themselves(train, cluster, installed, target):
+@pytest.mark.parametrize("target", ["Looks", pytest.param("LooksTogether", marks=pytest.mark.slow)])
+def test_workers_read_rows_without_labels_by_themselves(train, here, cluster, installed, target):
     installed(target.lower(), f"looking_model:{target}")
     model = f"model={{type: {target.lower()}}}"
-    here = train("here", *ONE_FOLD, model, final=True)
+    alone = here(*ONE_FOLD, model, final=True)
     there = train("there", *ONE_FOLD, model, final=True, cluster=cluster)
     for folder in ("folds/01", "final"):
         mine, theirs = (
             json.loads((run.path / folder / "fit.json").read_text())["details"]
-            for run in (here, there)
+            for run in (alone, there)
         )
         for name in ("eras", "rows", "means"):
             assert mine[name] == theirs[name]
     assert mine["eras"][-1] == 60  # 57 to 60 have no label
     if target == "Looks":
-        assert predictions(there).equals(predictions(here))
+        assert predictions(there).equals(predictions(alone))
     else:
         assert theirs["workers"] == 2
 
 
 @pytest.mark.parametrize("target", ["Honest", "Together"])
-def test_a_model_that_this_package_does_not_know(train, cluster, installed, target):
+def test_a_model_that_this_package_does_not_know(train, here, cluster, installed, target):
     model = f"model={{type: {target.lower()}}}"
     installed(target.lower(), f"honest_model:{target}")
-    here = train("here", *ONE_FOLD, model, final=True)
+    alone = here(*ONE_FOLD, model, final=True)
     there = train("there", *ONE_FOLD, model, final=True, cluster=cluster)
-    assert files(there) == files(here)
+    assert files(there) == files(alone)
     if target == "Honest":
         assert "1 folds go out to 2 workers" in said(there)
-        assert predictions(there).equals(predictions(here))
+        assert predictions(there).equals(predictions(alone))
     else:
         assert '"fitted by 2"' in said(there)
-        assert lowest_corr(here, there) > 1 - 1e-9
+        assert lowest_corr(alone, there) > 1 - 1e-9
 
 
 class Killer(Reporter):
@@ -199,12 +208,13 @@ class Killer(Reporter):
             os.kill(self.pid, signal.SIGKILL)
 
 
-def test_ttt_eras_of_a_killed_worker_go_to_another(train):
-    here = train("here", *ONE_FOLD, ttt("code_leaves"))
+@pytest.mark.slow
+def test_ttt_eras_of_a_killed_worker_go_to_another(train, here):
+    alone = here(*ONE_FOLD, ttt("code_leaves"))
     with local_workers() as cluster:
         pids = cluster.on_all(os.getpid)
         killer = Killer(pids[cluster.workers[0]])
         there = train("there", *ONE_FOLD, ttt("code_leaves"), cluster=cluster, reporter=killer)
         assert cluster.workers[0] not in cluster.client.nthreads()
     assert PARTS in said(there)
-    assert predictions(there).equals(predictions(here))
+    assert predictions(there).equals(predictions(alone))

@@ -64,9 +64,16 @@ def trees(booster) -> str:
     return text[text.index("Tree=0") : text.index("end of trees")]
 
 
+LIGHT = {**SMALL, "n_estimators": 4, "era_step": 2, "era_offsets": [1]}
+
+
 def test_keeps_the_promises_of_a_model():
-    params = {**SMALL, "n_estimators": 4, "era_step": 2, "era_offsets": [1]}
-    check_model(Ensemble, params, fresh_process=True)
+    check_model(Ensemble, LIGHT)
+
+
+@pytest.mark.slow  # a cold start of Python
+def test_keeps_them_in_a_fresh_process():
+    check_model(Ensemble, LIGHT, fresh_process=True)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])

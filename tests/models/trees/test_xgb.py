@@ -40,12 +40,19 @@ def plain(frame, params, rounds, **matrix):
     return booster.inplace_predict(features)
 
 
+EVERYTHING = {
+    **{**BASE, "num_boost_round": 8, "subsample": 0.7},
+    "era_boosting": {"rounds": 4, "every": 2},
+}
+
+
 def test_keeps_the_promises_of_a_model():
-    check_model(
-        XGB,
-        {**BASE, "num_boost_round": 8, "subsample": 0.7, "era_boosting": {"rounds": 4, "every": 2}},
-        fresh_process=True,
-    )
+    check_model(XGB, EVERYTHING)
+
+
+@pytest.mark.slow  # a cold start of Python
+def test_keeps_them_in_a_fresh_process():
+    check_model(XGB, EVERYTHING, fresh_process=True)
 
 
 @pytest.mark.parametrize("booster", ["dart", "gblinear"])

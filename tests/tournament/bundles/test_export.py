@@ -119,7 +119,16 @@ def live_frame(final):
     return frame if frame.index.name == "id" else frame.set_index("id")
 
 
-@pytest.mark.parametrize("name", RUNS)
+SLOW = (
+    *("code_vectors", "prediction_code", "autoencoder_code", "joint", "refresh_bottleneck"),
+    "set_out",
+)
+"""Runs whose bundles have the same runtime as those of others: slow tests start their processes."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in RUNS]
+)
 def test_a_bundle_alone_in_a_process_predicts_as_the_run(name, finals, container, tmp_path):
     final = finals(name)
     bundle = export(final, tmp_path / "b.pkl", say=silent)

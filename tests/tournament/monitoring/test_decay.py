@@ -34,7 +34,12 @@ def judged(horizon, spread, mean=0.02):
 
 
 @pytest.mark.parametrize(
-    ("horizon", "n_eras", "least"), [(20, 400, 0.92), (20, 150, 0.9), (60, 400, 0.88)]
+    ("horizon", "n_eras", "least"),
+    [
+        pytest.param(20, 400, 0.92, marks=pytest.mark.slow),
+        (20, 150, 0.9),
+        pytest.param(60, 400, 0.88, marks=pytest.mark.slow),
+    ],
 )
 def test_a_model_that_holds_is_seldom_called_decayed(horizon, n_eras, least):
     """Daily rounds after weekly eras of the same process: 60 rounds are 12 weeks, not 60."""

@@ -246,7 +246,13 @@ def test_bags_without_weight_teach_nothing(world):
 # --- what every method promises
 
 
-@pytest.mark.parametrize("name", METHODS)
+SLOW = ("own_loss, 2 codes", "leaf_refresh, 4 steps", "leaf_refresh")
+"""Of which test_xgb_ttt.py, or a quick one here, has much the same; each takes some ten fits."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in METHODS]
+)
 def test_keeps_the_promises_of_a_model(name):
     params = params_of(name)
     auxiliary = {**params.get("auxiliary", {}), "noise_ratio": 0}

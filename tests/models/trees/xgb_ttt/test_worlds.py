@@ -71,7 +71,13 @@ def judged(lab, tmp_path, folder, params, rounds=30):
 
 @pytest.mark.parametrize(
     ("world", "task"),
-    [("linked_weak", "feature_reconstruction"), *(("linked_strong", t) for t in CODE)],
+    [
+        pytest.param("linked_weak", "feature_reconstruction", marks=pytest.mark.slow),
+        ("linked_strong", "feature_reconstruction"),
+        ("linked_strong", "feature_prediction"),
+        pytest.param("linked_strong", "autoencoder", marks=pytest.mark.slow),
+        pytest.param("linked_strong", "era_forecast", marks=pytest.mark.slow),
+    ],
 )
 def test_wins_clearly_where_the_features_tell_the_regime(lab, tmp_path, worlds, world, task):
     comparisons, said = judged(lab, tmp_path, worlds(world), CODE[task])
@@ -127,8 +133,11 @@ def test_is_the_frozen_model_where_the_features_show_no_regime(frames, world, me
 @pytest.mark.parametrize(
     "method",
     [
-        *CODE,
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("leaf_refresh", "own_loss")),
+        pytest.param("feature_reconstruction", marks=pytest.mark.slow),
+        "feature_prediction",
+        pytest.param("autoencoder", marks=pytest.mark.slow),
+        pytest.param("era_forecast", marks=pytest.mark.slow),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in LEAVES),
     ],
 )
 def test_costs_nothing_where_only_the_features_move(lab, tmp_path, worlds, method):
