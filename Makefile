@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # What `make nets` installs: below 2.14 an index for Python 3.11 may have a build without CUDA.
 TORCH := torch<2.14
 
-.PHONY: demo test lint nets bench bench-full test-slow test-very-slow lock clean
+.PHONY: demo test lint nets in-context bench bench-full test-slow test-very-slow lock clean
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "numerai_lab needs Python 3.11 or newer; run make PYTHON=python3.12 ...")'
@@ -47,6 +47,10 @@ nets: $(READY)
 	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
 	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py \
 		tests/models/exports/test_exports.py tests/test_readme.py::test_every_shipped_config_is_valid
+
+# docs/research/in_context.md again, up to three hours on two quiet cores; what is done stays.
+in-context: $(READY)
+	$(BIN)/python scripts/in_context.py build/in_context
 
 # About ten minutes on two quiet cores.
 bench: $(READY)

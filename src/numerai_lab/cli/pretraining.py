@@ -13,7 +13,7 @@ from numerai_lab.cli.options import Config, Json, Quiet
 from numerai_lab.cli.output import emit, kept
 from numerai_lab.errors import ConfigError, check_name
 
-_KIND = re.compile(r"^pretrain:\s*([\w-]+)", re.MULTILINE)
+_KIND = re.compile(r"^pretrain:\s*[\"']?([\w-]+)", re.MULTILINE)
 
 
 def pretrain(

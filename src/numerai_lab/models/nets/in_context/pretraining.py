@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +36,7 @@ from numerai_lab.models.nets.in_context.curves import (
     told,
 )
 from numerai_lab.models.nets.in_context.module import TaskBatch, new_net
+from numerai_lab.models.nets.in_context.real_rows import RealRows, chosen_mixture, read_rows
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.kept import read_arrays
 from numerai_lab.models.nets.loop import Course, train
@@ -103,7 +104,7 @@ class Pretraining:
         place = Place(folder, say, progress, pace, n_threads, device)
         if place.checkpoint.exists():
             found = read_checkpoint(place.checkpoint).facts
-            if found["settings"] != _identity(settings):
+            if _identity(PretrainSettings.model_validate(found["settings"])) != _identity(settings):
                 raise ModelError(
                     "there is a checkpoint of another config already",
                     where=str(place.checkpoint),
@@ -111,11 +112,47 @@ class Pretraining:
                 )
             place.say(f"{place.checkpoint} is done already")
             return dict(found)
-        return pretrain(settings, place)
+        rows, seen, auto = None, {}, None
+        if settings.rows is not None:
+            rows = read_rows(settings.rows, settings.net.n_scores, settings.seed, say)
+            seen = {"features_to": rows.last_era}
+        chosen = settings
+        if rows is not None and settings.rows is not None and settings.classes == "auto":
+            best, auto = chosen_mixture(
+                rows,
+                settings.rows.target,
+                settings.auto.mixtures,
+                lambda i, earlier: _tried(settings, place, earlier, i),
+                settings.seed,
+            )
+            seen["labels_to"] = rows.last_era
+            chosen = settings.model_copy(update={"classes": settings.auto.mixtures[best]})
+            say(f"classes: auto chose {auto[best]['classes']} (corr {auto[best]['corr']:.4f})")
+        more = {**seen, "auto": auto, "settings": _identity(settings)}
+        return pretrain(chosen, place, rows, more)
 
 
-def pretrain(settings: PretrainSettings, place: Place) -> dict[str, Any]:
-    """Train, looking at held-out tasks now and then, and write the checkpoint."""
+def _tried(settings: PretrainSettings, place: Place, rows: RealRows, number: int) -> Path:
+    """Return the checkpoint of a mixture that `auto` may choose, pretrained for some steps."""
+    changes = {"classes": settings.auto.mixtures[number], "steps": settings.auto.steps}
+    one = settings.model_copy(update=changes)
+    own = replace(place, folder=place.folder / "auto" / str(number))
+    if not own.checkpoint.exists():
+        place.say(f"classes: auto tries {changes['classes']}")
+        pretrain(one, own, rows, {"features_to": rows.last_era})
+    return own.checkpoint
+
+
+def pretrain(
+    settings: PretrainSettings, place: Place, rows: RealRows | None, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Train, looking at held-out tasks now and then, and write the checkpoint.
+
+    Parameters
+    ----------
+    settings : with the mixture that is trained on. more : facts for the manifest.
+    """
+    assert settings.classes != "auto"
     place.folder.mkdir(parents=True, exist_ok=True)
     unfinished = place.folder / "unfinished.npz"
     _check_unfinished(unfinished, settings)
@@ -132,7 +169,7 @@ def pretrain(settings: PretrainSettings, place: Place) -> dict[str, Any]:
     )
     said = Said(ctx)
     device = device_of(ctx, said)
-    batches = TaskBatches(settings, device)
+    batches = TaskBatches(settings, device, None if rows is None else rows.draw)
     n_looks = max(1, round(settings.steps / batches.n_batches))
     classes = classes_of(settings.classes)
     dims = min(_LOOK_DIMS, settings.tasks.n_dims[1])
@@ -206,6 +243,7 @@ def pretrain(settings: PretrainSettings, place: Place) -> dict[str, Any]:
         "looks": looks.so_far(),
         "look": {"n_dims": dims, "lengths": list(_LOOK_LENGTHS), "ridge": looks.ridge},
         "curves": found,
+        **more,
     }
     with folder_aside(place.checkpoint) as aside:
         write_checkpoint(aside, net, settings.model_dump(mode="json"), facts)

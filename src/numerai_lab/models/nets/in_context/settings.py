@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,6 +78,38 @@ class TaskSettings(Params):
         return self
 
 
+class RowSettings(Params):
+    """Rows of real eras that the pretraining may see."""
+
+    dir: Annotated[Path, Field(strict=False)] = Field(
+        description="folder in Numerai's layout, as in an experiment's data section"
+    )
+    feature_set: str = "all"
+    target: str = Field("target", description="read by `classes: auto` alone")
+    to_era: Count = Field(
+        description="the last era that is seen; no run can use the net to judge an earlier one"
+    )
+    share: Share = Field(
+        0.5,
+        description="share of a step's classes whose points are rows of an era, not normal ones",
+    )
+
+
+class AutoSettings(Params):
+    """What `classes: auto` chooses from."""
+
+    mixtures: Annotated[list[dict[str, float]], Field(min_length=2)] = Field(
+        [
+            WEIGHTS,
+            {"linear": 0.5, "sparse": 0.5},
+            {"network": 0.5, "trees": 0.5},
+            {"linear": 0.4, "time_series": 0.6},
+        ],
+        description="shares of classes to choose from; each is pretrained for `steps`",
+    )
+    steps: Count = 1000
+
+
 class PretrainSettings(Params):
     """A pretraining of the in-context net on tasks drawn at random."""
 
@@ -85,8 +118,14 @@ class PretrainSettings(Params):
         description="of the folder that it is kept in"
     )
     seed: int = 42
-    classes: dict[str, float] = Field(
-        WEIGHTS, description="share of each class of functions; they sum to 1"
+    classes: Literal["auto"] | dict[str, float] = Field(
+        WEIGHTS,
+        description="share of each class of functions; they sum to 1. auto: the mixture of "
+        "`auto.mixtures` that is worth most on `rows`, by being shown some of their eras",
+    )
+    auto: AutoSettings = AutoSettings()
+    rows: RowSettings | None = Field(
+        None, description="real rows as points of the tasks; left out: no row is ever seen"
     )
     kinds: dict[str, dict[str, float]] = Field(
         {}, description="weights of a class's kinds, as {linear: {lasso: 1.0}}; else all alike"
@@ -126,9 +165,14 @@ class PretrainSettings(Params):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         try:
-            check_weights(self.classes, self.kinds)
+            for classes in self.auto.mixtures if self.classes == "auto" else [self.classes]:
+                check_weights(classes, self.kinds)
         except ModelError as error:  # told with the config's other mistakes
             raise ValueError(str(error)) from None
+        if self.classes == "auto" and self.rows is None:
+            raise ValueError(
+                "classes: auto chooses on real eras: write rows: {dir: data, to_era: 376}"
+            )
         if self.tasks.n_dims[1] > self.net.n_scores:
             raise ValueError(
                 f"tasks.n_dims: {self.tasks.n_dims[1]} dimensions are more than the "
@@ -142,6 +186,7 @@ class PretrainSettings(Params):
     def mixture(self) -> Mixture:
         """What tasks are drawn from."""
         low, high = self.tasks.noise
+        assert self.classes != "auto"
         return Mixture(
             self.classes,
             self.kinds,

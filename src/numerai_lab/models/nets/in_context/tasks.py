@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,10 @@ BIN_SHARES = (0.05, 0.2, 0.5, 0.2, 0.05)
 _FEWEST_POINTS = 64
 """That a function is applied to, so that its mean and deviation are known."""
 _MOST_MASKED = 0.3
+
+
+Points = Callable[[np.random.Generator, int, int, int], Float32]
+"""Draws points, float32 [n_tasks, n_points, n_dims]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +74,21 @@ class Mixture:
         check_weights(self.classes, self.kinds)
 
     def draw(
-        self, rng: np.random.Generator, n_tasks: int, n_context: int, n_queries: int, n_dims: int
+        self,
+        rng: np.random.Generator,
+        n_tasks: int,
+        n_context: int,
+        n_queries: int,
+        n_dims: int,
+        points_of: Points | None = None,
+        share: float = 0.0,
     ) -> Tasks:
-        """Draw tasks with `n_dims` dimensions; the same generator gives the same tasks."""
+        """Draw tasks with `n_dims` dimensions; the same generator gives the same tasks.
+
+        Parameters
+        ----------
+        points_of : draws points that are not normal numbers, for this share of the classes.
+        """
         n_points = n_context + n_queries
         n_drawn = max(n_points, _FEWEST_POINTS)
         x = np.zeros((n_tasks, n_points, self.n_scores), dtype=np.float32)
@@ -82,7 +98,10 @@ class Mixture:
         for name, kind, n in self._dealt(rng, n_tasks):
             some = slice(first, first + n)
             first += n
-            points = rng.standard_normal((n, n_drawn, n_dims), dtype=np.float32)
+            if points_of is not None and rng.random() < share:
+                points = points_of(rng, n, n_drawn, n_dims)
+            else:
+                points = rng.standard_normal((n, n_drawn, n_dims), dtype=np.float32)
             points, of = PRIORS[name].draw(rng, points, kind)
             x[some, :, :n_dims] = points[:, -n_points:]
             values[some] = _standardised(of)[:, -n_points:]

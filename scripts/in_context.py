@@ -1,0 +1,280 @@
+"""Redo docs/research/in_context.md: `make in-context`, or python scripts/in_context.py [FOLDER].
+
+Pretrains nets of several mixtures (each some 10 minutes on two quiet cores, about 3 hours in all),
+draws their in-context curves beside ridge, lasso, a small net and boosted trees, and writes
+FOLDER/results.json and SVGs. Whatever is done stays: the same command goes on where it was stopped.
+
+    python scripts/in_context.py build/in_context --only shipped     # no pretraining, a few minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from numerai_lab.files import write_json
+from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
+from numerai_lab.models.nets.in_context.curves import (
+    NOISE,
+    HeldOut,
+    Learner,
+    excess,
+    net_learner,
+    ridge_learner,
+)
+from numerai_lab.models.nets.in_context.pretraining import Pretraining
+from numerai_lab.models.nets.in_context.priors import PRIORS, WEIGHTS
+from numerai_lab.models.nets.in_context.settings import PretrainSettings
+from numerai_lab.models.nets.in_context.tasks import Tasks
+
+CLASSES = tuple(PRIORS)
+SMALL: dict[str, Any] = {
+    "pretrain": "icl",
+    "net": {"n_scores": 5},
+    "tasks": {"n_dims": [5, 5], "n_context": [2, 40], "noise": [NOISE, NOISE]},
+    "steps": 8000,
+    "learning_rate": 0.002,
+}
+"""Of the nets that are compared: five dimensions, noise as in the curves."""
+SMALL["tasks"] |= {"binned": 0.0, "masked": 0.0}
+MIXES = {"mixture": dict(WEIGHTS)}
+MIXES |= {f"only_{name}": {name: 1.0} for name in CLASSES}
+MIXES |= {
+    f"sparse_{share:g}_trees": {"sparse": share, "trees": round(1 - share, 2)}
+    for share in (0.1, 0.5, 0.9)
+}
+MIXES["without_network"] = {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
+LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
+N_TASKS, SEED = 64, 2024
+PENALTIES = (0.01, 0.03, 0.1, 0.3)
+
+
+def lasso_learner(tasks: Tasks) -> np.ndarray:
+    """Predict by lasso; of four penalties the best for these tasks, which it could not know."""
+    from sklearn.linear_model import Lasso
+
+    return _best([_each(tasks, lambda p=p: Lasso(alpha=p)) for p in PENALTIES], tasks)
+
+
+def network_learner(tasks: Tasks) -> np.ndarray:
+    """Predict by a net of 32 ReLU units, fitted by L-BFGS; the better of two weight decays."""
+    from sklearn.neural_network import MLPRegressor
+
+    def make(alpha: float) -> Any:
+        return MLPRegressor((32,), solver="lbfgs", alpha=alpha, max_iter=200, random_state=0)
+
+    return _best([_each(tasks, lambda a=a: make(a)) for a in (0.1, 3.0)], tasks)
+
+
+def trees_learner(tasks: Tasks) -> np.ndarray:
+    """Predict by boosted trees: 60 of depth 3 at a rate of .1."""
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    return _each(tasks, lambda: GradientBoostingRegressor(n_estimators=60, random_state=0))
+
+
+BASELINES: dict[str, Learner] = {
+    "ridge": ridge_learner,
+    "lasso": lasso_learner,
+    "small net": network_learner,
+    "boosted trees": trees_learner,
+}
+
+
+def main() -> None:
+    """Train what is not trained, draw what is not drawn."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("build/in_context"))
+    parser.add_argument("--only", help="shipped, or names of mixtures, with commas")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--dims", default="5,10,16", help="dimensions of the curves")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(asked.threads or torch.get_num_threads())
+    results = Results(asked.folder / "results.json")
+    wanted = asked.only.split(",") if asked.only else ["shipped", *MIXES]
+    unknown = [name for name in wanted if name != "shipped" and name not in MIXES]
+    if unknown:
+        parser.error(f"there is no mixture '{unknown[0]}' (there are: shipped, {', '.join(MIXES)})")
+    for n_dims in map(int, asked.dims.split(",")):
+        for name, learner in BASELINES.items():
+            results.add(name, n_dims, learner)
+        if "shipped" in wanted:
+            results.add("shipped", n_dims, learner_of(shipped_checkpoint()))
+    for name in wanted:
+        if name != "shipped":
+            results.add(name, 5, learner_of(trained(name, asked.folder, asked.threads)))
+            results.outside(name, learner_of(asked.folder / name / "checkpoint"))
+    draw(results.found, asked.folder)
+    sys.stdout.write(table(results.found))
+
+
+def trained(name: str, folder: Path, threads: int) -> Path:
+    """Return the checkpoint of a mixture, pretrained now or before."""
+    settings = PretrainSettings.model_validate({**SMALL, "name": name, "classes": MIXES[name]})
+    Pretraining.run(
+        settings,
+        folder / name,
+        say=lambda words: print(f"{name}: {words}", flush=True),
+        progress=lambda *_: None,
+        pace=lambda *_: None,
+        n_threads=threads,
+    )
+    return folder / name / "checkpoint"
+
+
+def learner_of(checkpoint: Path) -> Learner:
+    """Return what a checkpoint's net predicts; columns beyond its scores are cut off."""
+    net = read_checkpoint(checkpoint).net
+    own = net_learner(net, torch.device("cpu"))
+
+    def learner(tasks: Tasks) -> np.ndarray:
+        x = np.zeros((*tasks.x.shape[:2], net.size.n_scores), np.float32)
+        n = min(x.shape[2], tasks.x.shape[2])
+        x[:, :, :n] = tasks.x[:, :, :n]
+        return own(Tasks(x, tasks.y, tasks.truth, tasks.n_context, tasks.classes))
+
+    return learner
+
+
+class Results:
+    """What was found, in a file that grows: learner -> dimensions -> class -> error by length."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+
+    def add(self, name: str, n_dims: int, learner: Learner) -> None:
+        """Judge a learner on the held-out tasks of all classes, unless that is done."""
+        of = self.found.setdefault(name, {})
+        if str(n_dims) in of:
+            return
+        lengths = LENGTHS[n_dims]
+        held_out = HeldOut(CLASSES, N_TASKS, n_dims, lengths, 16, SEED)
+        with warnings.catch_warnings():  # of fits that have not converged, as is meant here
+            warnings.simplefilter("ignore")
+            of[str(n_dims)] = {"lengths": lengths, "errors": held_out.errors(learner)}
+        write_json(self._path, self.found)
+        print(f"{name}, {n_dims} dimensions: judged", flush=True)
+
+    def outside(self, name: str, learner: Learner) -> None:
+        """Judge a net outside what it learnt: sums of two classes, other scales of x and y."""
+        of = self.found[name]
+        if "outside" in of:
+            return
+        found = {}
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+            tasks = combined("sparse", "trees", share)
+            found[f"sparse {1 - share:g} + trees {share:g}"] = [
+                excess(learner(tasks), tasks),
+                excess(ridge_learner(tasks), tasks),
+            ]
+        plain = HeldOut(CLASSES, N_TASKS, 5, (20,), 16, SEED).tasks("linear", 20)
+        for what, x, y in (("x", 0.5, 1.0), ("x", 2.0, 1.0), ("y", 1.0, 0.5), ("y", 1.0, 2.0)):
+            tasks = Tasks(x * plain.x, y * plain.y, y * plain.truth, 20, plain.classes)
+            scale = x if what == "x" else y
+            found[f"linear, {what} times {scale:g}"] = [
+                excess(learner(tasks), tasks) / y**2,
+                excess(ridge_learner(tasks), tasks) / y**2,
+            ]
+        of["outside"] = found
+        write_json(self._path, self.found)
+
+
+def combined(one: str, other: str, share: float) -> Tasks:
+    """Return tasks whose function is a weighted sum of one of either class, of variance 1."""
+    rng = np.random.default_rng(SEED)
+    points = rng.standard_normal((N_TASKS, 64, 5), dtype=np.float32)
+    values = np.zeros((N_TASKS, 64), np.float32)
+    for name, weight in ((one, 1 - share), (other, share)):
+        _, of = PRIORS[name].draw(rng, points, PRIORS[name].kinds[0])
+        deviation = np.maximum(of.std(axis=1, keepdims=True), 1e-6)
+        values += weight * (of - of.mean(axis=1, keepdims=True)) / deviation
+    values /= values.std(axis=1, keepdims=True)
+    values = values[:, :36] / np.float32(np.sqrt(1 + NOISE))
+    noise = rng.standard_normal(values.shape, dtype=np.float32) * np.sqrt(NOISE / (1 + NOISE))
+    x = np.zeros((N_TASKS, 36, 16), np.float32)
+    x[:, :, :5] = points[:, :36]
+    return Tasks(x, (values + noise).astype(np.float32), values, 20, np.full(N_TASKS, "sum"))
+
+
+def _each(tasks: Tasks, make: Callable[[], Any]) -> np.ndarray:
+    n, found = tasks.n_context, []
+    for x, y in zip(tasks.x, tasks.y, strict=True):
+        found.append(make().fit(x[:n], y[:n]).predict(x[n:]))
+    return np.array(found, np.float32)
+
+
+def _best(tried: list[np.ndarray], tasks: Tasks) -> np.ndarray:
+    return min(tried, key=lambda given: excess(given, tasks))
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the errors at twice the dimensions in rows, as a table in Markdown."""
+    lines = []
+    for n_dims in sorted({int(d) for of in found.values() for d in of if d.isdigit()}):
+        lines += [f"\n{n_dims} dimensions, {2 * n_dims} rows\n", f"| | {' | '.join(CLASSES)} |"]
+        lines.append("|---" * (len(CLASSES) + 1) + "|")
+        for name, of in found.items():
+            if str(n_dims) in of:
+                own = of[str(n_dims)]
+                at = list(own["lengths"]).index(2 * n_dims)
+                cells = [f"{own['errors'][c][at]:.3f}" for c in CLASSES]
+                lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+COLOURS = ("#1a7cc4", "#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1", "#7f8790", "#333333")
+WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 220, 44, 52, 24
+
+
+def draw(found: dict[str, Any], folder: Path) -> None:
+    """Write FOLDER/curves_D.svg for each number of dimensions, a panel for each class."""
+    for n_dims in LENGTHS:
+        there = {name: of[str(n_dims)] for name, of in found.items() if str(n_dims) in of}
+        if there:
+            (folder / f"curves_{n_dims}.svg").write_text(_svg(n_dims, there), encoding="utf-8")
+
+
+def _svg(n_dims: int, there: dict[str, Any]) -> str:
+    names = [n for n in there if n in ("shipped", "mixture", *BASELINES)]
+    width, height = LEFT + (WIDTH + GAP) * len(CLASSES), TOP + HEIGHT + 40
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
+        "<style>text{font:12px system-ui,sans-serif;fill:#555}path{fill:none;stroke-width:2}"
+        "@media(prefers-color-scheme:dark){text{fill:#bbb}}</style>",
+    ]
+    for i, name in enumerate(names):
+        x = LEFT + 150 * i
+        parts.append(f'<path d="M{x} 12h18" stroke="{COLOURS[i]}"/>')
+        parts.append(f'<text x="{x + 24}" y="16">{name}</text>')
+    lengths = np.log(there[names[0]]["lengths"])
+    for place, of_class in enumerate(CLASSES):
+        left = LEFT + place * (WIDTH + GAP)
+        parts.append(f'<text x="{left}" y="{TOP - 12}">{of_class}, {n_dims} dimensions</text>')
+        for level in (0, 0.5, 1.0):
+            y = TOP + HEIGHT * (1 - level / 1.5)
+            grid = 'stroke="#8885" style="stroke-width:1"'
+            parts.append(f'<path d="M{left} {y:.0f}h{WIDTH}" {grid}/>')
+            parts.append(f'<text x="{left - 26}" y="{y + 4:.0f}">{level:g}</text>')
+        across = left + WIDTH * (lengths - lengths[0]) / (lengths[-1] - lengths[0])
+        for x, n in zip(across, there[names[0]]["lengths"], strict=True):
+            parts.append(f'<text x="{x - 6:.0f}" y="{TOP + HEIGHT + 18}">{n}</text>')
+        for i, name in enumerate(names):
+            errors = np.minimum(there[name]["errors"][of_class], 1.5)
+            points = zip(across, TOP + HEIGHT * (1 - errors / 1.5), strict=True)
+            line = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+            parts.append(f'<path d="M{line}" stroke="{COLOURS[i]}"/>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`numerai-lab pretrain` as a user meets it: its result, its page, its refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
+
+from icl_lab import TINY_SETTINGS
+from numerai_lab.files import exclusive_lock
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def config(folder, text):
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    return path
+
+
+def written(folder, **changes):
+    """The tiny settings as YAML, a key a line."""
+    lines = [f"{key}: {json.dumps(value)}" for key, value in {**TINY_SETTINGS, **changes}.items()]
+    return config(folder, "\n".join(lines) + "\n")
+
+
+def test_it_pretrains_writes_a_page_and_finds_it_done(lab, tmp_path):
+    path = written(tmp_path)
+    first = lab("pretrain", path, "--threads", 1)
+    assert first.code == 0, first.err
+    assert "48 tasks" in first.out
+    assert "checkpoint  pretrained/tiny/checkpoint" in first.out
+    page = (tmp_path / "pretrained/tiny/pretrain.html").read_text()
+    for words in ("Error by class", "time_series", "no row of any era was seen"):
+        assert words in page
+    again = lab("pretrain", path, "--json")
+    told = json.loads(again.out)
+    assert told["tasks"] == 48
+    assert "is done already" in again.err
+    assert lab("config", "check", path).out == f"{path}: fine (a pretraining of icl)\n"
+
+
+def test_another_process_at_work_is_told(lab, tmp_path):
+    folder = tmp_path / "pretrained" / "tiny"
+    folder.mkdir(parents=True)
+    with exclusive_lock(folder / ".lock", "busy"):
+        told = lab("pretrain", written(tmp_path))
+    assert told.code in (1, 2)
+    assert "at work in another process" in told.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\n", "is no pretraining: it has no line `pretrain: icl`"),
+        ("pretrain: icll\nname: x\n", "nothing to pretrain called 'icll', did you mean 'icl'"),
+        ("pretrain: icl\nname: x\nstepz: 3\n", "tiny.yaml:3"),
+        ("pretrain: icl\nname: x\nclasses: {linear: 0.5}\n", "they sum to 0.5"),
+        ("pretrain: icl\nname: x\nclasses: {liner: 1.0}\n", "no class of functions 'liner'"),
+    ],
+)
+def test_what_is_wrong_with_a_config_is_one_sentence(lab, tmp_path, text, message):
+    told = lab("pretrain", config(tmp_path, text))
+    assert told.code == 2
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert not (tmp_path / "pretrained").exists()
