@@ -8,16 +8,18 @@ changes an era (`Adaptation`).
     trials = run_trials(train, ctx, choices, fit) if choices.open else []
     decision = decide(trials, choices, ctx.purge_eras, child_seed(ctx.seed, NAME, "guard"))
     guarded = Guarded(NAME, "trees", ctx.seed, ctx.target, ctx.purge_eras)
-    if decision.strength > 0:
-        guarded.begin(adaptation, decision, trials)  # fitted on all training eras
+    # an adaptation that was fitted on all training eras, and the last of them
+    guarded.begin(adaptation, decision, trials, int(train.eras[-1]))
     guarded.predict(frame, f.predict(frame))
 """
 
+from numerai_lab.models.adapting.ageing import AGES, strength_at
 from numerai_lab.models.adapting.choices import STRENGTHS, WEIGHTS, Choices, Decision
 from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
 from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
+from numerai_lab.models.adapting.support import Support
 from numerai_lab.models.adapting.trials import (
     Candidate,
     FittedTrial,
@@ -28,6 +30,7 @@ from numerai_lab.models.adapting.trials import (
 )
 
 __all__ = [
+    "AGES",
     "STRENGTHS",
     "WEIGHTS",
     "Adaptation",
@@ -40,8 +43,10 @@ __all__ = [
     "GainHistory",
     "Guarded",
     "State",
+    "Support",
     "Trial",
     "decide",
     "run_trials",
+    "strength_at",
     "trial_parts",
 ]

@@ -20,7 +20,10 @@ class Decision:
 
     Attributes
     ----------
-    blocks : the gains of every pair in each trial. together : those over both trials' eras.
+    blocks : the gains of every pair in each trial. together : those over all trials' eras.
+    by_age : the strength and its gain by the age of the model (`ageing.AgeSpan`), youngest first;
+        empty where the strength is the same at any age.
+    open : whether it was left to the guard, and may be decided anew.
     """
 
     weight: float
@@ -28,6 +31,8 @@ class Decision:
     reason: str
     blocks: list[dict[str, Any]] = field(default_factory=list)
     together: list[dict[str, Any]] = field(default_factory=list)
+    by_age: list[dict[str, Any]] = field(default_factory=list)
+    open: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
@@ -58,7 +63,7 @@ class Choices:
     def left_open(
         cls,
         weight: float | Literal["auto"],
-        strength: float | Literal["auto", "online"],
+        strength: float | Literal["auto"],
         *,
         adapts_without_weight: bool = True,
         weight_changes_f: bool = True,

@@ -11,16 +11,17 @@ import numpy as np
 
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.models.adapting.choices import STRENGTHS, Decision
+from numerai_lab.models.adapting.ageing import strength_at
+from numerai_lab.models.adapting.choices import STRENGTHS, Choices, Decision
+from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.history import GainHistory
-from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
-from numerai_lab.models.adapting.trials import MIN_ERAS, Trial, change_gains
+from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State, fading
+from numerai_lab.models.adapting.trials import Trial, change_gains
 from numerai_lab.models.contract import Detailed
 from numerai_lab.seeds import child_seed
 
-_KNOWN_STATES = 32
-"""States of eras with known labels that the control of an era predicted alone draws from."""
-
+_AWAITING = 64
+"""Predicted eras whose changes are kept until their labels are known, at most."""
 
 A = TypeVar("A", bound=Adaptation)
 
@@ -28,14 +29,16 @@ A = TypeVar("A", bound=Adaptation)
 class Guarded(Generic[A]):
     """Predicts f + a change(era), a the strength; exactly f at strength 0 or without adaptation.
 
+    The strength depends on the age of the model, the distance of an era from the last one that f
+    has learnt from (`Decision.by_age`); the change fades where the era's code has no support.
     What f predicts is given to every method as `unadapted`, float32 [n_rows].
 
     Parameters
     ----------
     name : of the model, for its random draws. f : what f is called in remarks ("trees").
     seed, target, purge_eras : as in `FitContext`.
-    window_eras : the strength is chosen anew before each prediction, from the gains of so many
-        last eras with known labels; None: it stays what the guard decided.
+    refit_eras : after so many more eras with known labels the strength is decided anew, from the
+        trials and everything that was predicted since; None: it stays what the guard decided.
     """
 
     def __init__(
@@ -45,13 +48,15 @@ class Guarded(Generic[A]):
         seed: int,
         target: str,
         purge_eras: int,
-        window_eras: int | None = None,
+        refit_eras: int | None = None,
     ) -> None:
         self._name, self._f, self._seed, self._target = name, f, seed, target
-        self._purge_eras, self._window_eras = purge_eras, window_eras
-        self._decided = 0.0
-        self._history = GainHistory()
-        self._known_states: list[State] = []
+        self._purge_eras, self._refit_eras = purge_eras, refit_eras
+        self._trained_to: int | None = None
+        self.decision = Decision(0.0, 0.0, "not fitted")
+        self.history = GainHistory()
+        self._since = 0
+        self._awaiting: dict[int, Float32] = {}
         self.adaptation: A | None = None
 
     @property
@@ -59,53 +64,67 @@ class Guarded(Generic[A]):
         """Whether labels that become known change later predictions."""
         if self.adaptation is None:
             return False
-        return self.adaptation.online or self._window_eras is not None
+        return self._refit_eras is not None or (self.adaptation.online and self.strength > 0)
 
     @property
     def strength(self) -> float:
-        """The strength of now."""
-        if self.adaptation is None or self._window_eras is None:
-            return self._decided
-        return self._history.strength(self._window_eras, self._purge_eras)
+        """The strength of now, of a model as young as it can be when it predicts."""
+        return self.decision.strength
 
-    def begin(self, adaptation: A, decision: Decision, trials: Sequence[Trial]) -> Decision:
-        """Take an adaptation that was fitted on all training eras.
+    def strength_at(self, era: int) -> float:
+        """Return the strength in an era; one that f has learnt from is as young as can be."""
+        if self.adaptation is None:
+            return 0.0
+        if not self.decision.by_age or self._trained_to is None:
+            return self.decision.strength
+        return strength_at(self.decision.by_age, max(1, era - self._trained_to))
 
-        Returns the decision, with the strength of now if later labels change it: its history
-        begins with the gains of the trials.
+    def begin(
+        self,
+        adaptation: A,
+        decision: Decision,
+        trials: Sequence[Trial],
+        trained_to: int | None = None,
+    ) -> Decision:
+        """Take an adaptation that was fitted on all training eras, and what its guard decided.
+
+        `trials` are what it decided on; `trained_to` is the last era that f has learnt from, None
+        where the strength is not to depend on age.
         """
-        self.adaptation, self._decided = adaptation, decision.strength
-        if self._window_eras is None:
-            return decision
-        self._history.add_trials(trials, decision.weight)
-        now = self.strength
-        why = f"strength chosen anew on eras whose labels are known; at first {now:g}"
-        return replace(decision, strength=now, reason=why)
+        self.adaptation, self.decision, self._trained_to = adaptation, decision, trained_to
+        told = [trial for trial in trials if (decision.weight, STRENGTHS[-1]) in trial.gains]
+        self.history = GainHistory.of_trials(told, decision.weight)
+        self._since, self._awaiting = 0, {}
+        return decision
 
     def predict(self, frame: EraFrame, unadapted: Float32) -> Float32:
         """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`)."""
-        strength = np.float32(self.strength)
-        if strength == 0:
-            return unadapted
-        predictions = unadapted.copy()
-        for _, rows, adapted in self.adapted(frame, unadapted):
-            if isinstance(adapted, Adapted):
-                predictions[rows] += strength * adapted.change
-        return predictions
+        return self.predict_apart(frame, unadapted)[0].predictions
 
     def adapted(
         self, frame: EraFrame, unadapted: Float32
     ) -> Iterator[tuple[int, slice, Adapted | str]]:
-        """Adapt to each era; nothing where there is no adaptation.
+        """Adapt to each era, the change faded where its code has no support.
 
         Yields
         ------
-        The era's number, its rows, and what adapting to it gave, or why it stays unadapted.
+        The era's number, its rows, and what adapting to it gave, or why it stays unadapted;
+        nothing at all where there is no adaptation.
         """
         if self.adaptation is not None:
             for number, rows in frame.iter_eras():
-                adapted = self.adaptation.adapt(number, frame.features[rows], unadapted[rows])
-                yield number, rows, adapted
+                yield number, rows, self._adapt(number, frame, rows, unadapted[rows])
+
+    def _adapt(
+        self, number: int, frame: EraFrame, rows: slice, unadapted: Float32
+    ) -> Adapted | str:
+        assert self.adaptation is not None  # noqa: S101 - its callers have asked
+        adapted = self.adaptation.adapt(number, frame.features[rows], unadapted)
+        if isinstance(adapted, str):
+            return adapted
+        fade = fading(self.adaptation, adapted.code)
+        facts = dict(adapted.facts) if adapted.code is None else {**adapted.facts, "support": fade}
+        return replace(adapted, change=np.float32(fade) * adapted.change, facts=facts)
 
     def predict_apart(
         self, frame: EraFrame, unadapted: Float32
@@ -114,11 +133,23 @@ class Guarded(Generic[A]):
 
         Also returns the state that each era was adapted by, None where it was not.
         """
-        predictions, strength = unadapted.copy(), self.strength
+        predictions = unadapted.copy()
         facts: list[dict[str, float]] = []
         remarks: list[str | None] = []
         states: list[State | None] = []
-        for _, rows, adapted in self.adapted(frame, unadapted):
+        watched = self._refit_eras is not None
+        if self.adaptation is None or not (self.strength > 0 or watched):
+            return Detailed(predictions, {}, {}, []), [None] * frame.n_eras
+        for number, rows in frame.iter_eras():
+            strength = self.strength_at(number)
+            adapted: Adapted | str = "it is older than what the guard is sure of"
+            if self.strength == 0:
+                adapted = "its adaptation is off"
+            if strength > 0 or watched:
+                found = self._adapt(number, frame, rows, unadapted[rows])
+                if isinstance(found, Adapted) and watched:
+                    self._await(number, found.change)
+                adapted = found if strength > 0 else adapted
             if isinstance(adapted, str):
                 facts.append({"strength": 0.0})
                 remarks.append(f"predicted by the unadapted {self._f}: {adapted}")
@@ -130,73 +161,131 @@ class Guarded(Generic[A]):
             states.append(adapted.state)
         names = dict.fromkeys(name for told in facts for name in told)
         per_era = {name: [told.get(name) for told in facts] for name in names}
-        return Detailed(predictions, {}, per_era, remarks), states or [None] * frame.n_eras
+        return Detailed(predictions, {}, per_era, remarks), states
 
     def draw_others(self, first_era: int, states: Sequence[State | None]) -> list[State | None]:
         """Draw for each era that has a state the one of another era, for the control.
 
-        An era that is alone is given that of one of the last eras whose labels are known, or of a
-        training era. `first_era` is the first of those that have `states`.
+        Drawn are the other eras of `states` and all training eras whose states are kept: among the
+        former alone, a state that lasts for as long as they do would be drawn for itself.
+        `first_era` is the first of those that have `states`.
         """
         rng = np.random.default_rng(child_seed(self._seed, self._name, "shuffled", first_era))
         own = [state for state in states if state is not None]
-        drawn = [own[i] for i in rng.permutation(len(own))] if len(own) > 1 else []
-        if len(own) == 1 and self.adaptation is not None:
-            enough = len(self._known_states) >= MIN_ERAS
-            pool = self._known_states if enough else self.adaptation.states
+        trained = [] if self.adaptation is None else [*self.adaptation.states]
+        drawn: list[State | None] = []
+        place = -1
+        for state in states:
+            if state is None:
+                drawn.append(None)
+                continue
+            place += 1
+            pool = len(own) - 1 + len(trained)
             # no other era could be read: nothing is known of any, as in an era without a state
-            drawn = [pool[int(rng.integers(len(pool)))] if pool else np.zeros_like(own[0])]
-        others = iter(drawn)
-        return [None if state is None else next(others) for state in states]
+            if pool == 0:
+                drawn.append(np.zeros_like(state))
+                continue
+            chosen = int(rng.integers(pool))
+            others = own[:place] + own[place + 1 :]
+            drawn.append(others[chosen] if chosen < len(others) else trained[chosen - len(others)])
+        return drawn
 
     def predict_control(
         self, frame: EraFrame, unadapted: Float32, others: Sequence[State | None]
     ) -> Float32:
-        """Predict with the states of other eras, and f alone where there is none."""
-        predictions, strength = unadapted.copy(), np.float32(self.strength)
+        """Predict with the states of other eras, and f alone where there is none.
+
+        Strength and fading are those of the era itself, so that the state alone is another's.
+        """
+        predictions = unadapted.copy()
         for (number, rows), other in zip(frame.iter_eras(), others, strict=True):
-            if self.adaptation is not None and other is not None:
+            strength = np.float32(self.strength_at(number))
+            if self.adaptation is not None and other is not None and strength > 0:
                 features = frame.features[rows]
+                own = self.adaptation.adapt(number, features, unadapted[rows])
+                code = None if isinstance(own, str) else own.code
+                fade = np.float32(fading(self.adaptation, code))
                 change = self.adaptation.change(number, features, unadapted[rows], other)
-                predictions[rows] += strength * change
+                predictions[rows] += strength * fade * change
         return predictions
 
     def observe(self, resolved: EraFrame, unadapted: Float32) -> None:
-        """Take note of eras whose labels have become known, in order of time."""
+        """Take note of eras whose labels have become known, in order of time.
+
+        What an era gained is measured by the change that was predicted for it, before its label
+        or one that overlaps with it could have taught the adaptation anything.
+        """
         if self.adaptation is None or not self.online:
             return
         labels = resolved.target(self._target)
-        for number, rows, adapted in self.adapted(resolved, unadapted):
-            if isinstance(adapted, Adapted):
-                self._known_states = [*self._known_states, adapted.state][-_KNOWN_STATES:]
-            if self._window_eras is not None:
-                gains = np.zeros(len(STRENGTHS))
-                if isinstance(adapted, Adapted):
-                    gains = change_gains(adapted.change, unadapted[rows], labels[rows], STRENGTHS)
-                self._history.eras.append(number)
-                self._history.gains.append(gains.tolist())
+        for number, rows in resolved.iter_eras():
+            change = self._awaiting.pop(number, None)
+            if change is not None and self._trained_to is not None:
+                gains = change_gains(change, unadapted[rows], labels[rows], STRENGTHS)
+                self.history.add(number, self._trained_to, gains)
             self.adaptation.observe(number, resolved.features[rows], unadapted[rows], labels[rows])
+            self._since += 1
+            if self._refit_eras is not None and self._since >= self._refit_eras:
+                self._since = 0
+                self._decide_anew()
+
+    def replay(self, rows: EraFrame, unadapted: Float32) -> None:
+        """Go through labelled eras after the fit as a live model would have: predict, then observe.
+
+        Before an era is predicted those before it are observed whose labels were known by then.
+        """
+        seen = 0
+        for number, own in rows.iter_eras():
+            while seen < rows.n_eras and rows.eras[seen] < number - self._purge_eras:
+                self._observe_one(rows, unadapted, seen)
+                seen += 1
+            era = rows.between(number, number)
+            self.predict_apart(era.without_targets(), unadapted[own])
+        for i in range(seen, rows.n_eras):
+            self._observe_one(rows, unadapted, i)
+
+    def _observe_one(self, rows: EraFrame, unadapted: Float32, i: int) -> None:
+        own = slice(int(rows.offsets[i]), int(rows.offsets[i + 1]))
+        self.observe(rows.between(int(rows.eras[i]), int(rows.eras[i])), unadapted[own])
+
+    def _await(self, number: int, change: Float32) -> None:
+        self._awaiting[number] = change
+        while len(self._awaiting) > _AWAITING:
+            self._awaiting.pop(next(iter(self._awaiting)))
+
+    def _decide_anew(self) -> None:
+        weight = self.decision.weight
+        if not self.decision.open:
+            return
+        choices = Choices((weight,), STRENGTHS, (weight, 0.0))
+        trials = self.history.trials(weight)
+        if trials:
+            seed = child_seed(self._seed, self._name, "guard")
+            before = self.decision.strength
+            self.decision = decide(trials, choices, self._purge_eras, seed, before)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write into the model's folder, and return the facts that go into its meta.json."""
         if self.adaptation is not None:
             (folder / "adaptation").mkdir()
             self.adaptation.save(folder / "adaptation")
-            np.savez(folder / "known_states.npz", *self._known_states)
+        history = self.history
         return {
-            "strength": self._decided,
+            "decision": self.decision.as_dict(),
+            "trained_to": self._trained_to,
+            "since": self._since,
             "seed": self._seed,
             "target": self._target,
             "purge_eras": self._purge_eras,
-            "gain_eras": self._history.eras,
-            "gains": self._history.gains,
+            "gain_eras": history.eras,
+            "gain_trained_to": history.trained_to,
+            "gains": history.gains,
         }
 
     def restore(self, folder: Path, facts: Mapping[str, Any], load: Callable[[Path], A]) -> None:
         """Take back what `save` wrote; `load` reads what the adaptation wrote into its folder."""
-        self._decided = facts["strength"]
-        self._history = GainHistory(facts["gain_eras"], facts["gains"])
+        self.decision = Decision(**facts["decision"])
+        self._trained_to, self._since = facts["trained_to"], facts["since"]
+        self.history = GainHistory(facts["gain_eras"], facts["gain_trained_to"], facts["gains"])
         if (folder / "adaptation").exists():
             self.adaptation = load(folder / "adaptation")
-            with np.load(folder / "known_states.npz") as states:
-                self._known_states = [states[name] for name in states.files]

@@ -1,4 +1,4 @@
-"""A strength that follows the gains of eras whose labels have become known."""
+"""What strengths gained in eras whose labels are known, and how old the model was there."""
 
 from __future__ import annotations
 
@@ -7,50 +7,59 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from numerai_lab.arrays import Float64
 from numerai_lab.models.adapting.choices import STRENGTHS
-from numerai_lab.models.adapting.trials import MIN_ERAS, Trial, label_overlap
-from numerai_lab.scoring import long_run_std
+from numerai_lab.models.adapting.trials import Trial
 
 
 @dataclass
 class GainHistory:
-    """What each of `STRENGTHS` gained over strength 0 in eras with known labels.
+    """What each of `STRENGTHS` gained over strength 0, era by era.
 
     Attributes
     ----------
-    eras : era numbers, increasing. gains : one row of len(STRENGTHS) corr differences an era; NaN
-        where it has no score.
+    eras : era numbers, increasing. trained_to : for each the last era that f had learnt from.
+    gains : one row of len(STRENGTHS) corr differences an era; NaN where it has no score.
     """
 
     eras: list[int] = field(default_factory=list)
+    trained_to: list[int] = field(default_factory=list)
     gains: list[list[float]] = field(default_factory=list)
 
-    def add_trials(self, trials: Sequence[Trial], weight: float) -> None:
-        """Add what the trials told about this weight."""
+    @classmethod
+    def of_trials(cls, trials: Sequence[Trial], weight: float) -> GainHistory:
+        """Return what trials told about one weight of the auxiliary loss."""
+        found = cls()
         for trial in trials:
             if not trial.note:
                 table = np.column_stack([trial.gains[weight, a] for a in STRENGTHS])
-                self.eras += trial.eras.tolist()
-                self.gains += (table - table[:, :1]).tolist()
+                for era, row in zip(trial.eras.tolist(), table - table[:, :1], strict=True):
+                    found.add(era, trial.train[1], row)
+        return found
 
-    def strength(self, window_eras: int, purge_eras: int) -> float:
-        """Choose the strength with the highest mean gain minus one standard error, or 0.
+    def add(self, era: int, trained_to: int, gains: Float64) -> None:
+        """Add one era; one that is there already stays as it is."""
+        place = int(np.searchsorted(self.eras, era))
+        if place < len(self.eras) and self.eras[place] == era:
+            return
+        self.eras.insert(place, era)
+        self.trained_to.insert(place, trained_to)
+        self.gains.insert(place, np.asarray(gains, dtype=np.float64).tolist())
 
-        Parameters
-        ----------
-        window_eras : how many of the last eras count.
-        purge_eras : tells the overlap of labels, for the long-run standard error.
-        """
-        numbers = np.asarray(self.eras[-window_eras:], dtype=np.int32)
-        table = np.asarray(self.gains[-window_eras:], dtype=np.float64)
-        if len(numbers) < MIN_ERAS:
-            return 0.0
-        known = np.isfinite(table).all(axis=1)
-        numbers, table = numbers[known], table[known]
-        bounds = []
-        for column in table.T:
-            lag = 2 * label_overlap(purge_eras)
-            std = long_run_std(column, numbers, lag) if len(column) else None
-            bounds.append(column.mean() - std / np.sqrt(len(column)) if std else 0.0)
-        best = int(np.argmax(bounds))
-        return STRENGTHS[best] if bounds[best] > 0 else 0.0
+    def add_all(self, other: GainHistory) -> None:
+        """Add the eras of another one."""
+        for era, trained_to, gains in zip(other.eras, other.trained_to, other.gains, strict=True):
+            self.add(era, trained_to, np.asarray(gains))
+
+    def trials(self, weight: float) -> list[Trial]:
+        """Return the eras of each fit as a trial, for `decide`."""
+        eras = np.asarray(self.eras, dtype=np.int32)
+        fits = np.asarray(self.trained_to, dtype=np.int64)
+        table = np.asarray(self.gains, dtype=np.float64).reshape(len(eras), len(STRENGTHS))
+        made = []
+        for fit in np.unique(fits).tolist():
+            of = fits == fit
+            judged = int(eras[of][0]), int(eras[of][-1])
+            gains = {(weight, a): table[of, i] for i, a in enumerate(STRENGTHS)}
+            made.append(Trial((0, fit), judged, eras[of], gains))
+        return made

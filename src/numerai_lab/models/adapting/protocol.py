@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from numerai_lab.arrays import Float32
+from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import FeatureArray
+from numerai_lab.models.adapting.support import Support
 
 State = npt.NDArray[Any]
 """What an adaptation has read from one era and changes its predictions by."""
@@ -28,6 +29,8 @@ class Adapted:
     remark : what happened meanwhile, None for nothing; said after "3 of 20 eras".
     control : float32 [n_rows], what strength 1 adds with the state of another era. In a trial the
         guard then wants more than this control gains; None: a gain is welcome wherever it is from.
+    code : float64 [n_codes], where the era lies among others. An adaptation that has a `support`
+        has its change faded where training eras had no such codes; None: as it is.
     """
 
     change: Float32
@@ -36,10 +39,15 @@ class Adapted:
     facts: Mapping[str, float] = field(default_factory=dict)
     remark: str | None = None
     control: Float32 | None = None
+    code: Float64 | None = None
 
 
 class Adaptation(Protocol):
-    """A fitted adaptation. `predictions` are float32 [n_rows], those of f on the same rows."""
+    """A fitted adaptation. `predictions` are float32 [n_rows], those of f on the same rows.
+
+    It may also have a `support` (`Support`): its changes then fade where an era's code is far from
+    those of training eras.
+    """
 
     @property
     def online(self) -> bool:
@@ -48,7 +56,7 @@ class Adaptation(Protocol):
 
     @property
     def states(self) -> Sequence[State]:
-        """States of some training eras, for the control of an era that is predicted alone."""
+        """States of training eras, of all of them if that is not too much, for the control."""
         ...
 
     def adapt(self, number: int, features: FeatureArray, predictions: Float32) -> Adapted | str:
@@ -68,3 +76,9 @@ class Adaptation(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write into an existing empty folder, without f."""
+
+
+def fading(adaptation: Adaptation, code: Float64 | None) -> float:
+    """Return by what a change is multiplied for an era with this code, 0 to 1."""
+    support: Support | None = getattr(adaptation, "support", None)
+    return 1.0 if support is None or code is None else support.factor(code)

@@ -10,7 +10,7 @@ import numpy as np
 from numerai_lab.arrays import Eras, Float32, Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.adapting.choices import Choices, Pair
-from numerai_lab.models.adapting.protocol import Adaptation
+from numerai_lab.models.adapting.protocol import Adaptation, fading
 from numerai_lab.models.contract import FitContext
 from numerai_lab.scoring import corr_per_era
 from numerai_lab.splits import InnerPart, inner_trials, purge_for
@@ -156,11 +156,12 @@ def _added(
         if isinstance(adapted, str):
             continue
         of_era = unadapted[rows], labels[rows], choices.strengths
-        gains[i] = change_gains(adapted.change, *of_era)
+        fade = np.float32(fading(adaptation, adapted.code))
+        gains[i] = change_gains(fade * adapted.change, *of_era)
         if adapted.control is None:
             controls[i] = np.nan
         else:
-            controls[i], controlled = change_gains(adapted.control, *of_era), True
+            controls[i], controlled = change_gains(fade * adapted.control, *of_era), True
     return gains, controls if controlled else None
 
 

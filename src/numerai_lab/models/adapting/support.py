@@ -1,0 +1,85 @@
+"""How well training eras support what an adaptation does in an era with some code."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from numerai_lab.arrays import Eras, Float64
+
+BLOCK_ERAS = 26
+"""Codes of neighbouring eras are alike: what was seen is counted in half years, not in eras."""
+_FEWEST_BLOCKS = 8
+_NEAREST = 3
+"""A code is as far away as the third nearest half year: what was seen once may not come back."""
+_USUAL = 0.9
+"""The share of training eras whose own distance is taken as near."""
+
+
+class Support:
+    """Measures how far a code lies from those of training eras, and fades the change with it.
+
+    The distance of a code is the one to the third nearest block of 26 eras (fewer, where there are
+    not 8 such blocks): within a block the nearest era counts. `limit` is the distance that 90 % of
+    the training eras have from the blocks that they are not in. A change keeps its size up to
+    `limit`, and is gone at twice of it. So nothing is extrapolated: what lies at the edge of the
+    codes seen, or was seen in one half year only, is predicted without a change.
+
+    Parameters
+    ----------
+    eras : int32 [n], numbers of training eras, increasing.
+    codes : float64 [n, n_codes], in units of their standard deviation over training eras.
+
+    Examples
+    --------
+    >>> support = Support(np.arange(8, dtype=np.int32), np.linspace(-1, 1, 8)[:, None])
+    >>> support.factor(np.array([0.0])), support.factor(np.array([9.0]))
+    (1.0, 0.0)
+    """
+
+    def __init__(self, eras: Eras, codes: Float64, limit: float | None = None) -> None:
+        self.eras, self.codes = np.asarray(eras), np.asarray(codes, dtype=np.float64)
+        self._block = self._blocks()
+        self.limit = self._usual_distance() if limit is None else limit
+
+    def _blocks(self) -> npt.NDArray[np.int64]:
+        """Return to which block each training era belongs, counted from 0 without gaps."""
+        if not len(self.eras):
+            return np.zeros(0, dtype=np.int64)
+        span = int(self.eras[-1] - self.eras[0]) + 1
+        length = max(1, min(BLOCK_ERAS, span // _FEWEST_BLOCKS))
+        found = (self.eras.astype(np.int64) - int(self.eras[0])) // length
+        return np.unique(found, return_inverse=True)[1]
+
+    def _usual_distance(self) -> float:
+        own = [self.distance(code, but=block) for code, block in zip(self.codes, self._block)]
+        known = [distance for distance in own if np.isfinite(distance)]
+        return float(np.quantile(known, _USUAL)) if known else 0.0
+
+    def distance(self, code: Float64, but: int | None = None) -> float:
+        """Return how far a code lies from training eras; infinite where there are none.
+
+        `but` : a block that does not count.
+        """
+        nearest = np.full(int(self._block.max(initial=-1)) + 1, np.inf)
+        np.minimum.at(nearest, self._block, np.linalg.norm(self.codes - code, axis=1))
+        if but is not None:
+            nearest = np.delete(nearest, but)
+        return float(np.sort(nearest)[min(_NEAREST, len(nearest)) - 1]) if len(nearest) else np.inf
+
+    def factor(self, code: Float64) -> float:
+        """Return by what the change of an era with this code is multiplied, 0 to 1."""
+        distance = self.distance(code)
+        if distance <= self.limit:
+            return 1.0
+        return max(0.0, 2.0 - distance / self.limit) if self.limit > 0 else 0.0
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what `from_arrays` makes it again from, for a file."""
+        return {"eras": self.eras, "codes": self.codes, "limit": np.array([self.limit])}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> Support:
+        """Make it again."""
+        limit = float(np.asarray(arrays["limit"], dtype=np.float64)[0])
+        return cls(np.asarray(arrays["eras"]), np.asarray(arrays["codes"], dtype=np.float64), limit)
