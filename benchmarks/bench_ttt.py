@@ -37,7 +37,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "code_leaves": {"adapt": {"method": "code_leaves"}},
     "code_leaves, own_loss": {"auxiliary": JOINT, "adapt": {"code": "own_loss"}},
     "leaf_refresh": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh"}},
-    "online_linear": {"adapt": {"method": "online_linear"}},
+    "nearest_eras": {"adapt": {"method": "nearest_eras"}},
 }
 MORE_STEPS = "leaf_refresh, 5 steps"
 TARGETS = {"code_leaves": "2", "leaf_refresh": "4"}

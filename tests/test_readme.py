@@ -44,10 +44,9 @@ def test_the_first_hour(lab, checkout):
 def test_the_world_where_adapting_shows(lab, checkout):
     (line,) = [block for block in blocks("sh") if "linked_strong" in block]
     command = shlex.split(line)
-    size = {"n_eras": 324, "n_features": 24, "rows_per_era": 300}
+    size = {"n_eras": 260, "n_features": 24, "rows_per_era": 200}
     small = [f"--set=data.synthetic.{name}={number}" for name, number in size.items()]
     small += ["--set=model.params.num_boost_round=40", "--set=compare_to=[]"]
-    small += ["--set=model.params.adapt.trees={num_boost_round: 20, bags: 2}"]
     result = lab(*command[1:], *small, "--json")
     assert result.code == 0, result.err
     pairs = {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}

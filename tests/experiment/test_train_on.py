@@ -267,7 +267,7 @@ def test_models_that_are_shown_labels_otherwise_are_refused(kind, folder):
     resolved = read_experiment(str(folder / "plain.yaml"), None, ("train_on=mean_60",))
     ttt = get_model("xgb_ttt")
     written = {
-        "online": {"adapt": {"strength": "online"}},
+        "online": {"adapt": {"method": "nearest_eras", "refit_eras": 13}},
         "looking back": {"auxiliary": {"task": "era_forecast"}},
     }[kind]
     with pytest.raises(ConfigError, match="and these are of the main target; leave train_on out"):

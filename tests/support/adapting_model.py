@@ -19,6 +19,7 @@ from numerai_lab.models.adapting import (
     Choices,
     FittedTrial,
     Guarded,
+    Support,
     decide,
     run_trials,
 )
@@ -63,6 +64,7 @@ class Slope:
     blind: bool = False
     online: bool = False
     controlled: bool = False
+    support: Support | None = None
     states: list = field(default_factory=lambda: [np.array([s]) for s in (-1.0, 0.5)])
     heard: list = field(default_factory=list)
 
@@ -95,7 +97,9 @@ class Slope:
         if self.controlled:
             control = self.change(number, features, predictions, self.states[number % 2])
         change = self.change(number, features, predictions, state)
-        return Adapted(change, state, 0.1, {"mean": float(state[0])}, control=control)
+        facts = {"mean": float(state[0])}
+        code = None if self.support is None else state
+        return Adapted(change, state, 0.1, facts, control=control, code=code)
 
     def observe(self, number, features, predictions, labels):
         self.heard.append(("observes", number))
@@ -111,7 +115,8 @@ class Slope:
 
 
 class TiltedParams(Params):
-    strength: float | Literal["auto", "online"] = "auto"
+    strength: float | Literal["auto"] = "auto"
+    refit_eras: int | None = None
 
 
 class Tilted(Honest):
@@ -126,8 +131,7 @@ class Tilted(Honest):
     Params: ClassVar[type[Params]] = TiltedParams
 
     def new_guarded(self, seed, target, purge_eras):
-        window = 40 if self.params.strength == "online" else None
-        return Guarded("tilted", "slopes", seed, target, purge_eras, window)
+        return Guarded("tilted", "slopes", seed, target, purge_eras, self.params.refit_eras)
 
     @property
     def online(self):
@@ -145,8 +149,8 @@ class Tilted(Honest):
         choices = Choices.left_open(0.0, self.params.strength)
         trials = run_trials(train, ctx, choices, fit) if choices.open else []
         decision = decide(trials, choices, ctx.purge_eras, ctx.seed)
-        if decision.strength > 0 or self.params.strength == "online":
-            decision = self.guarded.begin(Slope.fit(train), decision, trials)
+        if decision.strength > 0 or self.params.refit_eras is not None:
+            self.guarded.begin(Slope.fit(train), decision, trials, int(train.eras[-1]))
         return FitReport(1, "fits", 0.0, notes=(decision.reason,), details=decision.as_dict())
 
     def predict(self, frame):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from numerai_lab.arrays import Eras
+from numerai_lab.experiment.earlier_folds import earlier_fits
 from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.planned_fit import plan_fit
 from numerai_lab.experiment.predicting import predict_eras
@@ -188,8 +189,10 @@ def _fit(
         said.append(sentence)
         reporter.warn(sentence)
 
-    fit = plan_fit(eras, judged, prepared, reporter.progress, say)
-    unfinished = None if reporter.run is None else RunDir(reporter.run).unfinished_dir(fold)
+    run = None if reporter.run is None else RunDir(reporter.run)
+    earlier = earlier_fits(run, judged, prepared)
+    fit = plan_fit(eras, judged, prepared, reporter.progress, say, earlier)
+    unfinished = None if run is None else run.unfinished_dir(fold)
     ctx = replace(fit.ctx, unfinished=unfinished, pace=reporter.pace)
     watch = Stopwatch()
     model = prepared.model_class(prepared.params)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from numerai_lab.arrays import Eras
@@ -13,7 +13,7 @@ from numerai_lab.experiment.plan import Prepared, purge_eras
 from numerai_lab.experiment.records import versions
 from numerai_lab.experiment.training_label import learnable_eras, learnable_rows
 from numerai_lab.machine import usable_cores
-from numerai_lab.models import Artefacts, FitContext, FitReport, Shape
+from numerai_lab.models import Artefacts, EarlierFit, FitContext, FitReport, Shape
 from numerai_lab.seeds import child_seed
 from numerai_lab.splits import (
     drawn_rows,
@@ -72,6 +72,7 @@ def plan_fit(
     prepared: Prepared,
     progress: Callable[[int, int], None],
     say: Callable[[str], None],
+    earlier: tuple[EarlierFit, ...] = (),
 ) -> PlannedFit:
     """Select the rows to train on and those of early stopping, and make the model's `FitContext`.
 
@@ -80,7 +81,7 @@ def plan_fit(
     eras : int32, training era numbers; early stopping takes the last of them, purged.
     judged : int32, eras that the model will be judged on; None: none. They bound `unlabelled`
         and `members`.
-    progress, say : called by the model, as in `FitContext`.
+    progress, say : called by the model, as in `FitContext`. earlier : as there.
     """
     experiment = prepared.experiment
     frame = prepared.dataset.frame
@@ -96,7 +97,7 @@ def plan_fit(
         whole = learnable_rows(whole, prepared.label, say)
         stop = None if stop is None else learnable_rows(stop, prepared.label, say)
     train = rows_to_train_on(whole, prepared)
-    ctx = fit_context(train, stop, prepared, progress, say, judged)
+    ctx = replace(fit_context(train, stop, prepared, progress, say, judged), earlier=earlier)
     return PlannedFit(train, stop, ctx, None if train is whole else whole.n_rows)
 
 

@@ -126,7 +126,13 @@ def train(
         prepared = prepare(resolved, reporter, dataset)
         # members go out in runs of their own; what is made of their predictions is fitted here
         here = prepared.member_configs or prepared.info.made_elsewhere
-        executor = Here() if here else options.executor
+        one_by_one = prepared.info.earlier_fits and not isinstance(options.executor, Here)
+        if one_by_one:
+            reporter.say(
+                f"each fold of '{prepared.experiment.name}' learns from the ones before: they are "
+                "fitted here, one after another"
+            )
+        executor = Here() if here or one_by_one else options.executor
         if options.final and prepared.imports:
             raise no_model(str(resolved.path))
         check_memory(prepared, executor)

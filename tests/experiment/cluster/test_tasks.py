@@ -141,8 +141,9 @@ def test_ttt_folds_go_out_with_their_variants(train, here, cluster):
 
 
 def test_ttt_with_later_labels_is_one_task(train, here, cluster):
-    alone = here(*ONE_FOLD, ttt("online_linear"))
-    there = train("there", *ONE_FOLD, ttt("online_linear"), cluster=cluster)
+    nearest = ttt("nearest_eras", more="refit_eras: 1")
+    alone = here(*ONE_FOLD, nearest)
+    there = train("there", *ONE_FOLD, nearest, cluster=cluster)
     assert "parts" not in said(there)
     assert predictions(there).equals(predictions(alone))
 

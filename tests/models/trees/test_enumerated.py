@@ -76,7 +76,7 @@ def test_paths_of_too_many_features_are_refused():
 ADAPTERS = {
     "code_leaves": ({"codes": 2}, {"trees": {"num_boost_round": 8, "max_depth": 2, "bags": 2}}),
     "leaf_refresh": ({"task": "autoencoder", "bottleneck": 3, "weight": 0.5}, {"steps": 2}),
-    "online_linear": ({"codes": 2}, {}),
+    "nearest_eras": ({"codes": 2}, {}),
 }
 
 

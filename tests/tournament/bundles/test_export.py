@@ -78,8 +78,8 @@ RUNS = {
         ),
         "missing": "{policy: keep, all_twos_is_missing: true}",
     },
-    "online_linear": {
-        "model": TTT.format("codes: 2", "method: online_linear"),
+    "nearest_eras": {
+        "model": TTT.format("codes: 2", "method: nearest_eras"),
         "missing": "{policy: keep, all_twos_is_missing: true}",
     },
     "features_out": {"neutralize": "{against: features, proportion: 0.5}"},
@@ -439,7 +439,7 @@ def test_exportable_models_export(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plain", "ensemble", "code_leaves", "online_linear", "set_out"])
+@pytest.mark.parametrize("name", ["plain", "ensemble", "code_leaves", "nearest_eras", "set_out"])
 def test_in_the_pinned_environment_on_live_sized_data(name, finals, tmp_path):
     try:
         container_python(silent)

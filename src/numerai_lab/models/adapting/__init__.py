@@ -13,8 +13,9 @@ changes an era (`Adaptation`).
     guarded.predict(frame, f.predict(frame))
 """
 
-from numerai_lab.models.adapting.ageing import AGES, strength_at
+from numerai_lab.models.adapting.ageing import AGES, by_age, strength_at
 from numerai_lab.models.adapting.choices import STRENGTHS, WEIGHTS, Choices, Decision
+from numerai_lab.models.adapting.compared import Compared
 from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
@@ -37,6 +38,7 @@ __all__ = [
     "Adapted",
     "Candidate",
     "Choices",
+    "Compared",
     "Decision",
     "FitTrial",
     "FittedTrial",
@@ -45,6 +47,7 @@ __all__ = [
     "State",
     "Support",
     "Trial",
+    "by_age",
     "decide",
     "run_trials",
     "strength_at",

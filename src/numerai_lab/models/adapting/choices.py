@@ -38,6 +38,21 @@ class Decision:
         """Return the fields, ready for JSON."""
         return asdict(self)
 
+    @property
+    def said(self) -> str:
+        """The reason, and how the strength falls with age, for a note."""
+        if not self.by_age:
+            return self.reason
+        steps = []
+        for span in self.by_age:
+            if not steps or steps[-1][0] != span["strength"]:
+                steps.append([span["strength"], span["last"]])
+            steps[-1][1] = span["last"]
+        spans = ", ".join(f"{strength:g} up to {last} eras" for strength, last in steps if strength)
+        last = max((last for strength, last in steps if strength), default=0)
+        beyond = f", 0 beyond {last}" if last else "0 at any age"
+        return f"{self.reason}; by age of the model: {spans}{beyond}"
+
 
 @dataclass(frozen=True)
 class Choices:

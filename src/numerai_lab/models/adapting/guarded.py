@@ -57,6 +57,7 @@ class Guarded(Generic[A]):
         self.history = GainHistory()
         self._since = 0
         self._awaiting: dict[int, Float32] = {}
+        self._replaying = False
         self.adaptation: A | None = None
 
     @property
@@ -137,7 +138,7 @@ class Guarded(Generic[A]):
         facts: list[dict[str, float]] = []
         remarks: list[str | None] = []
         states: list[State | None] = []
-        watched = self._refit_eras is not None
+        watched = self._refit_eras is not None or self._replaying
         if self.adaptation is None or not (self.strength > 0 or watched):
             return Detailed(predictions, {}, {}, []), [None] * frame.n_eras
         for number, rows in frame.iter_eras():
@@ -215,7 +216,7 @@ class Guarded(Generic[A]):
         What an era gained is measured by the change that was predicted for it, before its label
         or one that overlaps with it could have taught the adaptation anything.
         """
-        if self.adaptation is None or not self.online:
+        if self.adaptation is None or not (self.online or self._replaying):
             return
         labels = resolved.target(self._target)
         for number, rows in resolved.iter_eras():
@@ -234,7 +235,7 @@ class Guarded(Generic[A]):
 
         Before an era is predicted those before it are observed whose labels were known by then.
         """
-        seen = 0
+        self._replaying, seen = True, 0
         for number, own in rows.iter_eras():
             while seen < rows.n_eras and rows.eras[seen] < number - self._purge_eras:
                 self._observe_one(rows, unadapted, seen)
@@ -243,6 +244,7 @@ class Guarded(Generic[A]):
             self.predict_apart(era.without_targets(), unadapted[own])
         for i in range(seen, rows.n_eras):
             self._observe_one(rows, unadapted, i)
+        self._replaying = False
 
     def _observe_one(self, rows: EraFrame, unadapted: Float32, i: int) -> None:
         own = slice(int(rows.offsets[i]), int(rows.offsets[i + 1]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
-from numerai_lab.arrays import Eras, Float64
+import numpy as np
+
+Array = Any
+"""A bundle takes this file along, so it imports nothing of this package."""
 
 BLOCK_ERAS = 26
 """Codes of neighbouring eras are alike: what was seen is counted in half years, not in eras."""
@@ -37,12 +39,12 @@ class Support:
     (1.0, 0.0)
     """
 
-    def __init__(self, eras: Eras, codes: Float64, limit: float | None = None) -> None:
+    def __init__(self, eras: Array, codes: Array, limit: float | None = None) -> None:
         self.eras, self.codes = np.asarray(eras), np.asarray(codes, dtype=np.float64)
         self._block = self._blocks()
         self.limit = self._usual_distance() if limit is None else limit
 
-    def _blocks(self) -> npt.NDArray[np.int64]:
+    def _blocks(self) -> Array:
         """Return to which block each training era belongs, counted from 0 without gaps."""
         if not len(self.eras):
             return np.zeros(0, dtype=np.int64)
@@ -52,11 +54,11 @@ class Support:
         return np.unique(found, return_inverse=True)[1]
 
     def _usual_distance(self) -> float:
-        own = [self.distance(code, but=block) for code, block in zip(self.codes, self._block)]
+        own = [self.distance(code, but=block) for code, block in zip(self.codes, self._block, strict=True)]
         known = [distance for distance in own if np.isfinite(distance)]
         return float(np.quantile(known, _USUAL)) if known else 0.0
 
-    def distance(self, code: Float64, but: int | None = None) -> float:
+    def distance(self, code: Array, but: int | None = None) -> float:
         """Return how far a code lies from training eras; infinite where there are none.
 
         `but` : a block that does not count.
@@ -67,19 +69,18 @@ class Support:
             nearest = np.delete(nearest, but)
         return float(np.sort(nearest)[min(_NEAREST, len(nearest)) - 1]) if len(nearest) else np.inf
 
-    def factor(self, code: Float64) -> float:
+    def factor(self, code: Array) -> float:
         """Return by what the change of an era with this code is multiplied, 0 to 1."""
         distance = self.distance(code)
         if distance <= self.limit:
             return 1.0
         return max(0.0, 2.0 - distance / self.limit) if self.limit > 0 else 0.0
 
-    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+    def arrays(self) -> dict[str, Array]:
         """Return what `from_arrays` makes it again from, for a file."""
         return {"eras": self.eras, "codes": self.codes, "limit": np.array([self.limit])}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> Support:
+    def from_arrays(cls, arrays: dict[str, Array]) -> Support:
         """Make it again."""
-        limit = float(np.asarray(arrays["limit"], dtype=np.float64)[0])
-        return cls(np.asarray(arrays["eras"]), np.asarray(arrays["codes"], dtype=np.float64), limit)
+        return cls(arrays["eras"], arrays["codes"], float(arrays["limit"][0]))

@@ -14,6 +14,7 @@ from numerai_lab.models.contract.artefacts import (
 )
 from numerai_lab.models.contract.classes import ClassModel, ClassProbabilities
 from numerai_lab.models.contract.context import FitContext
+from numerai_lab.models.contract.earlier import EarlierFit
 from numerai_lab.models.contract.explained import (
     CONTRIBUTION_TOLERANCE,
     Contributions,
@@ -69,6 +70,7 @@ __all__ = [
     "ControlledModel",
     "Detailed",
     "DetailedModel",
+    "EarlierFit",
     "ExplainedModel",
     "ExplainedStack",
     "ExportableModel",

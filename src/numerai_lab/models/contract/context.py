@@ -11,6 +11,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract.artefacts import Artefacts
+from numerai_lab.models.contract.earlier import EarlierFit
 from numerai_lab.models.contract.members import Members
 from numerai_lab.models.contract.world import World
 
@@ -40,6 +41,8 @@ class FitContext:
     members : what the members predicted of earlier folds' judged eras, as far as the labels of
         these were known before the first judged era; no rows in the first fold. For the final
         model that of all folds. None unless `info.needs_members`.
+    earlier : the fits of earlier folds, oldest first, with their judged eras as far as the labels
+        of these were known before the first judged era. Empty unless `info.earlier_fits`.
     artefacts : where what is expensive is made once and found again (pretrained weights), unless
         it saw more than this fit may. None unless `info.artefacts`.
     unfinished : a folder for what lets this fit go on after a kill, which need not exist yet: what
@@ -67,6 +70,7 @@ class FitContext:
     stop_patience: int = 0
     unlabelled: EraFrame | None = None
     members: Members | None = None
+    earlier: tuple[EarlierFit, ...] = ()
     artefacts: Artefacts | None = None
     unfinished: Path | None = None
     final: bool = False
@@ -104,6 +108,7 @@ class FitContext:
             stop=None,
             unlabelled=None,
             members=None,
+            earlier=(),
             artefacts=None,
             unfinished=None,
             progress=_silent,

@@ -51,6 +51,8 @@ class ModelInfo:
     artefacts : asks for `ctx.artefacts`, where what is expensive is made once.
     needs_members : is made of what other runs predict (`StackingModel`): asks for `ctx.members`,
         and for the members' predictions of the rows that it predicts.
+    earlier_fits : asks for `ctx.earlier`, what the models of earlier folds were worth since; its
+        folds are then fitted one after another, in this process.
     references : what it cannot learn without beside its members' predictions, keys of
         `Members.references`; refused where the data have too little of them.
     needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
@@ -84,6 +86,7 @@ class ModelInfo:
     unlabelled: bool = False
     artefacts: bool = False
     needs_members: bool = False
+    earlier_fits: bool = False
     references: tuple[str, ...] = ()
     needs_entity: bool = False
     in_parts: bool = False

@@ -21,7 +21,7 @@ KINDS = {
     "joint code_leaves": {"auxiliary": {"weight": 0.5}},
     "own_loss": {"auxiliary": {"weight": 0.5}, "adapt": {"code": "own_loss"}},
     "leaf_refresh": {"auxiliary": {**HELD, "weight": 0.5}, "adapt": {"method": "leaf_refresh"}},
-    "online_linear": {"adapt": {"method": "online_linear"}},
+    "nearest_eras": {"adapt": {"method": "nearest_eras"}},
 }
 
 

@@ -186,14 +186,14 @@ def test_auto_tries_no_joint_training_first_and_says_what_it_took():
     assert np.array_equal(model.predict(frame), again.predict(frame))
 
 
-@pytest.mark.parametrize("strength", ["auto", "online"])
-def test_auto_without_a_gain_is_exactly_the_frozen_trees(strength):
+@pytest.mark.parametrize("refit_eras", [None, 13])
+def test_auto_without_a_gain_is_exactly_the_frozen_trees(refit_eras):
     frame = regime_frame(1, n_eras=110, n_rows=60, link=0, moves=0)
     model, report = fitted(
         frame,
         {**HELD, "weight": "auto"},
         num_boost_round=10,
-        adapt={"method": "leaf_refresh", "strength": strength},
+        adapt={"method": "leaf_refresh", "refit_eras": refit_eras},
     )
     assert report.details["weight"] == report.details["strength"] == 0
     assert "joint training and adaptation off" in report.notes[-1]

@@ -30,7 +30,7 @@ METHODS = {
     },
     "leaf_refresh": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh"}},
     "leaf_refresh, 4 steps": {"auxiliary": JOINT, "adapt": {"method": "leaf_refresh", "steps": 4}},
-    "online_linear": {"adapt": {"method": "online_linear"}},
+    "nearest_eras": {"adapt": {"method": "nearest_eras"}},
 }
 
 
@@ -280,7 +280,8 @@ def test_strength_0_is_the_unadapted_model_to_the_byte(adapted, judged, world, t
     # and so is a strength of 0 that was chosen after the adaptation had been fitted
     model.save(tmp_path)
     meta = json.loads((tmp_path / "meta.json").read_text())
-    (tmp_path / "meta.json").write_text(json.dumps({**meta, "strength": 0.0}))
+    decision = {**meta["decision"], "strength": 0.0}
+    (tmp_path / "meta.json").write_text(json.dumps({**meta, "decision": decision}))
     chosen = XGBTTT.load(tmp_path)
     assert chosen.predict(judged).tobytes() == unadapted.tobytes()
     assert chosen.predict_in_detail(judged).predictions.tobytes() == unadapted.tobytes()

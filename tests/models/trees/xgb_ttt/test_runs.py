@@ -94,7 +94,7 @@ def test_the_summary_and_the_report_show_the_comparisons_and_the_guard(lab, tiny
     (gain,) = [c for c in comparisons if (c["prediction"], c["baseline"]) == OWN]
     assert f"{gain['mean_difference']:+.4f} on average, above 0 in" in report
     fit = json.loads((run / "folds" / "01" / "fit.json").read_text())
-    assert set(fit["per_era"]) == {"era", "seconds", "strength", "code_1"}
+    assert set(fit["per_era"]) == {"era", "seconds", "strength", "code_1", "support"}
     seconds = fit["per_era"]["seconds"]
     assert len(fit["per_era"]["era"]) == len(fit["per_era"]["code_1"]) == len(seconds)
     assert all(0 < taken < 10 for taken in seconds)
@@ -132,8 +132,8 @@ def test_variants_are_neutralised_like_the_prediction(lab, tiny_config, tmp_path
 @pytest.mark.parametrize(
     "adapt",
     [
-        {"method": "online_linear", "strength": 0.5},
-        {"strength": "online"},
+        {"method": "nearest_eras", "strength": 0.5, "refit_eras": 1},
+        {"refit_eras": 5},
     ],
 )
 def test_online_runs(lab, tiny_config, tmp_path, adapt):
@@ -165,8 +165,11 @@ def world():
 
 @pytest.mark.parametrize(
     "adapt",
-    [{"method": "online_linear", "strength": 0.5}, {"strength": "online", "window_eras": 30}],
-    ids=["online_linear", "strength online"],
+    [
+        {"method": "nearest_eras", "strength": 0.5, "refit_eras": 1},
+        {"method": "nearest_eras", "refit_eras": 4},
+    ],
+    ids=["every era", "every fourth, strength auto"],
 )
 def test_labels_inside_the_purge_window_cannot_change_a_prediction(world, adapt, tmp_path):
     trained_to, first, last = 110, 114, 140
@@ -193,7 +196,7 @@ def test_labels_inside_the_purge_window_cannot_change_a_prediction(world, adapt,
 
 
 def test_the_last_known_era_counts(world, tmp_path):
-    model = online_model(world.between(1, 110), method="online_linear", strength=0.5)
+    model = online_model(world.between(1, 110), method="nearest_eras", strength=0.5, refit_eras=1)
     model.save(tmp_path)
     judged = world.between(138, 140)
     changed = with_other_labels(world, 136, 136)

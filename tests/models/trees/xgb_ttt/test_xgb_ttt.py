@@ -56,7 +56,7 @@ JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
         ({}, {}),
         (EVERY, {"strength": 1.0}),
         ({**EVERY, "codes": 3}, {"strength": 1.0}),
-        (EVERY, {"method": "online_linear", "strength": 0.5, "ridge": 0}),
+        (EVERY, {"method": "nearest_eras", "strength": 0.5, "ridge": 0}),
         ({**EVERY, "task": "feature_prediction", "held_out": 2}, {"strength": 1.0, "steps": 2}),
         ({**EVERY, "task": "autoencoder", "bottleneck": 3}, {"strength": 1.0}),
         ({**EVERY, "task": "era_forecast"}, {"strength": 1.0}),
@@ -92,7 +92,7 @@ def test_is_exactly_the_frozen_model_where_there_is_nothing_to_gain(world):
     assert np.array_equal(model.predict(judged), plain(train).predict(judged))
 
 
-@pytest.mark.parametrize("method", ["code_leaves", "online_linear"])
+@pytest.mark.parametrize("method", ["code_leaves", "nearest_eras"])
 def test_strength_0_is_exactly_model_xgb(linked, method):
     train, judged = linked.between(1, 60), linked.between(63, 70)
     frozen = plain(train).predict(judged)
@@ -146,9 +146,9 @@ def test_a_second_fit_forgets_the_first(linked):
 def test_facts_of_each_era(linked, auto):
     model, _ = auto
     detail = model.predict_in_detail(linked.between(113, 118))
-    assert set(detail.per_era) == {"seconds", "strength", "code_1"}
+    assert set(detail.per_era) == {"seconds", "strength", "code_1", "support"}
     assert all(len(values) == 6 for values in detail.per_era.values())
-    assert all(abs(code) <= 2 for code in detail.per_era["code_1"])
+    assert all(abs(code) <= 4 for code in detail.per_era["code_1"])
     assert np.array_equal(detail.predictions, model.predict(linked.between(113, 118)))
 
 
@@ -217,7 +217,8 @@ def test_fit_reports_the_guard_as_json(auto):
         ({"adapt": {"strength": -0.1}}, "greater than or equal to 0"),
         ({"auxiliary": {"task": "no_such_task"}}, "feature_reconstruction"),
         ({"auxiliary": {"codes": 9}}, "less than or equal to 3"),
-        ({"adapt": {"method": "online_linear", "strength": "online"}}, "code_leaves"),
+        ({"adapt": {"method": "online_linear"}}, "online_linear was removed: .* use nearest_eras"),
+        ({"adapt": {"strength": "online"}}, "strength online was removed: .* refit_eras: 13"),
         ({"adapt": {"method": "self_refresh"}}, "self_refresh was removed: .* use code_leaves"),
         ({"objective": "rank:pairwise"}, "target's scale"),
         ({"adapt": {"strenght": 0.5}}, "strenght"),

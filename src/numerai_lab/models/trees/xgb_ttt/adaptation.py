@@ -14,24 +14,24 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame, FeatureArray
-from numerai_lab.models.adapting import Adapted, State
+from numerai_lab.models.adapting import Adapted, State, Support
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.trees.xgb_ttt.leaf_refresh import LeafRefresh
 from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Method, Trunk
-from numerai_lab.models.trees.xgb_ttt.online_linear import OnlineLinear
+from numerai_lab.models.trees.xgb_ttt.nearest_eras import NearestEras
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
 from numerai_lab.models.trees.xgb_ttt.task import readable_eras
 from numerai_lab.seeds import child_seed
 
 _KEPT_STATES = 16
-"""Training eras whose state is kept for the control of an era that is predicted alone."""
+"""Training eras whose state is kept for the control where it is not a code, but larger."""
 
 METHODS: dict[str, type[Method]] = {
     "code_leaves": CodeLeaves,
     "leaf_refresh": LeafRefresh,
-    "online_linear": OnlineLinear,
+    "nearest_eras": NearestEras,
 }
 
 
@@ -40,7 +40,8 @@ class TreeAdaptation:
 
     Parameters
     ----------
-    states : states of a seeded sample of training eras.
+    states : states of training eras: of all where it is a code, else of a seeded sample.
+    support : the codes of training eras, and of those taken in since; None: not looked at.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class TreeAdaptation:
         trunk: Trunk,
         states: list[State],
         params: XGBTTTParams,
+        support: Support | None = None,
     ) -> None:
         self.reader, self.method, self.trunk = reader, method, trunk
-        self.states, self.params = states, params
+        self.states, self.params, self.support = states, params, support
         self.clock: Callable[[], float] = time.perf_counter
         """Seconds; another one in tests."""
 
@@ -85,16 +87,18 @@ class TreeAdaptation:
         lesson = Lesson(train, codes, reader.columns, reader.hidden(), trunk, read)
         method = METHODS[params.adapt.method](params.adapt)
         method.fit(lesson, ctx, grown)
-        rng = np.random.default_rng(child_seed(ctx.seed, "xgb_ttt", "states"))
-        sample = rng.choice(train.n_eras, min(_KEPT_STATES, train.n_eras), replace=False)
-        states = [method.read(lesson.era(int(i))) for i in sorted(sample)]
+        states: list[State | str] = [*codes]
+        if params.adapt.method == "leaf_refresh" or params.adapt.code == "own_loss":
+            rng = np.random.default_rng(child_seed(ctx.seed, "xgb_ttt", "states"))
+            sample = rng.choice(train.n_eras, min(_KEPT_STATES, train.n_eras), replace=False)
+            states = [method.read(lesson.era(int(i))) for i in sorted(sample)]
         record = {
             "training_eras": train.eras.tolist(),
             "training_codes": codes.tolist(),
             "eras_without_code": int(np.count_nonzero(~readable)),
         }
         known = [state for state in states if not isinstance(state, str)]
-        return cls(reader, method, trunk, known, params), record
+        return cls(reader, method, trunk, known, params, Support(train.eras, codes)), record
 
     @property
     def online(self) -> bool:
@@ -133,7 +137,8 @@ class TreeAdaptation:
         if not np.isfinite(change).all():
             return "the adaptation is not finite"
         facts = {f"code_{m + 1}": float(s) for m, s in enumerate(era.code)}
-        return Adapted(change, state, self.clock() - start, facts, self.method.remark)
+        seconds = self.clock() - start
+        return Adapted(change, state, seconds, facts, self.method.remark, code=era.code)
 
     def change(
         self, number: int, features: FeatureArray, predictions: Float32, state: State
@@ -170,17 +175,28 @@ class TreeAdaptation:
         if not isinstance(era, str):
             self.method.observe(era, labels)
             self.reader.note(number, era.statistics)
+            if self.support is not None and self.method.online:
+                eras = np.append(self.support.eras, np.int32(number))
+                self.support = Support(eras, np.vstack([self.support.codes, era.code]))
 
     def save(self, folder: Path) -> None:
         """Write task, method and the sample of states, without the trees they adapt."""
         self.reader.save(folder)
         self.method.save(folder)
-        np.savez(folder / "states.npz", *self.states)
+        support = {} if self.support is None else self.support.arrays()
+        more = {f"support_{name}": array for name, array in support.items()}
+        np.savez(folder / "states.npz", *self.states, **more)
 
     @classmethod
     def load(cls, folder: Path, params: XGBTTTParams, trunk: Trunk) -> TreeAdaptation:
         """Read what `save` wrote."""
         with np.load(folder / "states.npz") as arrays:
-            states = [arrays[name] for name in arrays.files]
+            states = [arrays[name] for name in arrays.files if name.startswith("arr_")]
+            kept = {
+                name.removeprefix("support_"): arrays[name]
+                for name in arrays.files
+                if name.startswith("support_")
+            }
         method = METHODS[params.adapt.method].load(folder, params.adapt, trunk)
-        return cls(Reader.load(folder, params), method, trunk, states, params)
+        support = Support.from_arrays(kept) if kept else None
+        return cls(Reader.load(folder, params), method, trunk, states, params, support)

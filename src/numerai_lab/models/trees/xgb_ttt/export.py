@@ -15,7 +15,7 @@ from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
 from numerai_lab.models.trees.xgb_ttt.code_leaves import CodeLeaves
 from numerai_lab.models.trees.xgb_ttt.leaf_refresh import GAIN, LeafRefresh
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
-from numerai_lab.models.trees.xgb_ttt.online_linear import OnlineLinear
+from numerai_lab.models.trees.xgb_ttt.nearest_eras import NearestEras
 from numerai_lab.models.trees.xgb_ttt.task import AuxiliaryTask
 from numerai_lab.models.trees.xgb_ttt.tasks.autoencoder import Autoencoder
 from numerai_lab.models.trees.xgb_ttt.tasks.feature_prediction import FeaturePrediction
@@ -63,6 +63,9 @@ def with_adaptation(
         }
         arrays["columns"] = adaptation.reader.columns
         arrays |= {f"task/{name}": array for name, array in task.arrays().items()}
+        if adaptation.support is not None:
+            kept = adaptation.support.arrays()
+            arrays |= {f"support/{name}": array for name, array in kept.items()}
         _add_method(method, settings, arrays)
         if isinstance(method, CodeLeaves) and method.own_loss:
             arrays |= xgboost_trees(adaptation.trunk.booster)[0].arrays("reading")
@@ -73,10 +76,9 @@ def _add_method(method: Any, settings: dict[str, Any], arrays: Arrays) -> None:
     if isinstance(method, CodeLeaves):
         settings |= {"method": "code_leaves", **method.export_settings()}
         arrays |= xgboost_trees(method.booster)[0].arrays("adapter")
-    elif isinstance(method, OnlineLinear):
-        weights, std = method.weights()
-        settings |= {"method": "online_linear", "weights_std": std}
-        arrays["weights"] = weights
+    elif isinstance(method, NearestEras):
+        settings |= {"method": "nearest_eras", **method.settings()}
+        arrays |= {f"eras/{name}": array for name, array in method.arrays().items()}
     elif isinstance(method, LeafRefresh):
         slopes, largest = method.fitted()
         settings |= {"method": "leaf_refresh", "gain": GAIN, "largest": largest}

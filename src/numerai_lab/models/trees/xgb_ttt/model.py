@@ -14,6 +14,7 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.adapting import (
+    GainHistory,
     Guarded,
     State,
     Trial,
@@ -24,6 +25,7 @@ from numerai_lab.models.adapting import (
 from numerai_lab.models.contract import (
     Contributions,
     Detailed,
+    EarlierFit,
     Exported,
     FitContext,
     FitReport,
@@ -88,6 +90,18 @@ class XGBTTT:
         self._joint: Trunk | None = None
         self.guarded = self._new_guarded()
 
+    @classmethod
+    def info_for(cls, params: XGBTTTParams) -> ModelInfo:
+        """Return what it declares: with a strength left open, folds learn from those before."""
+        return replace(cls.info, earlier_fits=cls.learns_from_folds(params))
+
+    @staticmethod
+    def learns_from_folds(params: XGBTTTParams) -> bool:
+        """Whether what an earlier fold gained decides on the strength of a later one."""
+        adapt = params.adapt
+        open_weight = params.auxiliary.weight == "auto"
+        return adapt.strength == "auto" and not open_weight and not adapt.needs_joint_trees
+
     @property
     def online(self) -> bool:
         """Whether labels that become known while predicting change later predictions."""
@@ -103,7 +117,9 @@ class XGBTTT:
         self._joint = None
         self.guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
         choices = choices_of(self.params)
-        n_trials = len(trial_parts(train.eras, ctx.purge_eras)) if choices.open else 0
+        history, before = _told_by(ctx.earlier) if self.learns_from_folds(self.params) else NOTHING
+        fits_trials = choices.open and not history.eras
+        n_trials = len(trial_parts(train.eras, ctx.purge_eras)) if fits_trials else 0
         count = TreeCount(ctx, self.params, choices, n_trials)
         report = self._base.fit(train, replace(ctx, progress=count.base))
         rounds = self._rounds(report)
@@ -114,12 +130,15 @@ class XGBTTT:
         if isinstance(reader, str):
             decision = choices.nothing_to_read(reader)
         else:
-            if choices.open:
+            if fits_trials:
                 fit = TrialFit(ctx, self.params, rounds, choices, count.grown)
                 trials = run_trials(train, ctx, choices, fit)
+            elif choices.open:
+                trials = history.trials(choices.weights[0])
             seed = child_seed(ctx.seed, "xgb_ttt", "guard")
-            decision = decide(trials, choices, ctx.purge_eras, seed)
-            adapts = decision.strength > 0 or self.params.adapt.strength == "online"
+            decision = decide(trials, choices, ctx.purge_eras, seed, before)
+            # what is off may come back, and what it would have gained is to be known by then
+            adapts = decision.strength > 0 or self.learns_from_folds(self.params)
             adapts = adapts and choices.adapts(decision.weight)
             if decision.weight > 0 and (adapts or self.params.predicts_with_joint_trees):
                 self._joint, seconds = grow_joint(
@@ -133,8 +152,8 @@ class XGBTTT:
                 record |= facts
                 method = adaptation.method
                 report = _with_more(report, method.n_trees, method.library_seconds)
-                decision = self.guarded.begin(adaptation, decision, trials)
-        notes = [*report.notes, decision.reason]
+                self.guarded.begin(adaptation, decision, trials, int(train.eras[-1]))
+        notes = [*report.notes, decision.said]
         without = record.get("eras_without_code")
         if without:
             notes.append(f"{without} training eras have no code: the adaptation left them out")
@@ -220,8 +239,8 @@ class XGBTTT:
         self._base.check(frame)
         trees = self._adapted_trees()
         own, unadapted = trees.contributions(frame, rows), trees.predict(frame)
-        strength, adaptation = float(self.guarded.strength), self.guarded.adaptation
-        if strength == 0 or adaptation is None:
+        adaptation = self.guarded.adaptation
+        if self.guarded.strength == 0 or adaptation is None:
             return (own,)
         chosen = np.arange(frame.n_rows) if rows is None else rows
         values = own.values.astype(np.float64)
@@ -231,11 +250,13 @@ class XGBTTT:
             if isinstance(adapted, str) or not len(here):
                 continue
             mine = chosen[here] - part.start
+            strength = self.guarded.strength_at(number)
+            faded = strength * adapted.facts.get("support", 1.0)
             added, to_all = adaptation.contributions(
                 number, frame.features[part], unadapted[part], adapted.state, mine
             )
-            values[here] += strength * added
-            alike[here] = strength * to_all
+            values[here] += faded * added
+            alike[here] = faded * to_all
             change[here] = strength * adapted.change[mine]
         beside = {ADAPTATION: alike}
         return (replace(own, values=values, raw=own.raw + change, beside=beside),)
@@ -250,6 +271,10 @@ class XGBTTT:
         if self.guarded.adaptation is not None:
             self.guarded.adaptation.remember(history)
 
+    def replay(self, rows: EraFrame) -> None:
+        """Go through labelled eras after the fit as a live model would have, and note the gains."""
+        self.guarded.replay(rows, self._adapted_trees().predict(rows))
+
     def save(self, folder: Path) -> None:
         """Write the frozen trees as model `xgb` does in `frozen`, and the rest beside."""
         (folder / "frozen").mkdir()
@@ -263,6 +288,12 @@ class XGBTTT:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         params, meta = load_meta(folder, cls.Params)
+        if "decision" not in meta:
+            raise ModelError(
+                "was made when the guard knew neither support nor age, and cannot be read any more",
+                where=str(folder),
+                fix="train it again",
+            )
         model = cls(params)
         model._base = XGB.load(folder / "frozen")
         if (folder / "joint").exists():
@@ -287,9 +318,8 @@ class XGBTTT:
     def _new_guarded(
         self, seed: int = 0, target: str = "", purge_eras: int = 0
     ) -> Guarded[TreeAdaptation]:
-        online = self.params.adapt.strength == "online"
-        window = self.params.adapt.window_eras if online else None
-        return Guarded("xgb_ttt", "trees", seed, target, purge_eras, window)
+        refit_eras = self.params.adapt.refit_eras
+        return Guarded("xgb_ttt", "trees", seed, target, purge_eras, refit_eras)
 
     def _guarded_after(self, history: EraFrame | None) -> Guarded[TreeAdaptation]:
         """Return the guarded adaptation as it is after these eras."""
@@ -321,6 +351,27 @@ class XGBTTT:
         rounds = report.size // (self.params.num_parallel_tree or 1)
         boosting = self.params.era_boosting
         return rounds - (boosting.rounds if boosting else 0)
+
+
+NOTHING: tuple[GainHistory, float | None] = GainHistory(), None
+
+
+def _told_by(earlier: Sequence[EarlierFit]) -> tuple[GainHistory, float | None]:
+    """Return what the fits of earlier folds gained since, and the strength decided last.
+
+    The newest one's history has the eras that were known at its fit; those that became known since
+    are found by going through them again with the model that predicted them. No tree is grown.
+    """
+    history, before = GainHistory(), None
+    for one in reversed(earlier):
+        if before is not None and set(one.rows.eras.tolist()) <= set(history.eras):
+            continue
+        model: XGBTTT = one.load()
+        model.replay(one.rows)
+        if before is None:
+            before = model.guarded.strength
+        history.add_all(model.guarded.history)
+    return history, before
 
 
 def _with_more(report: FitReport, n_trees: int, seconds: float) -> FitReport:

@@ -21,7 +21,15 @@ ON_TARGETS_SCALE = (
 """Objectives whose predictions are of the target's own size, as an adaptation adds to them."""
 
 _REMOVED_METHODS = {
-    "self_refresh": "it gained what its own control gained (docs/research/ttt_trials.md)"
+    "self_refresh": (
+        "it gained what its own control gained (docs/research/ttt_trials.md)",
+        "code_leaves",
+    ),
+    "online_linear": (
+        "its gain was its linear part's, with twice the worst half year "
+        "(docs/research/adaptation.md)",
+        "nearest_eras",
+    ),
 }
 """Methods that there were, and why they went."""
 
@@ -102,21 +110,27 @@ class AdapterTrees(_Section):
 class Adapt(_Section):
     """How the model adapts itself to the unlabelled rows of each era."""
 
-    method: Literal["code_leaves", "leaf_refresh", "online_linear"] = Field(
+    method: Literal["code_leaves", "leaf_refresh", "nearest_eras"] = Field(
         "code_leaves",
         description="code_leaves: leaves that vary with the era's code; leaf_refresh: leaves "
-        "moved by the residuals of the auxiliary targets; online_linear: a ridge on code times "
-        "features, refitted on every era whose labels are known",
+        "moved by the residuals of the auxiliary targets; nearest_eras: a ridge on the eras whose "
+        "codes are nearest, also those that were resolved since the fit (refit_eras)",
     )
     code: Literal["task", "own_loss"] = Field(
         "task",
         description="code_leaves: the task's code, or the one that minimises the auxiliary loss "
         "of jointly trained trees, which then only read eras: the trees of xgb are adapted",
     )
-    strength: Literal["auto", "online"] | Rate = Field(
+    strength: Literal["auto"] | Rate = Field(
         "auto",
-        description="0 (unadapted) to 1; auto: chosen on held-out training eras, 0 if none "
-        "gains; online: chosen anew on eras whose labels are known (code_leaves)",
+        description="0 (unadapted) to 1; auto: chosen on what earlier folds gained in their judged "
+        "eras, in the first fold on held-out training eras; falls with the age of the model, 0 "
+        "where no gain is sure",
+    )
+    refit_eras: Positive | None = Field(
+        None,
+        description="after so many more eras with known labels the strength is decided anew, and "
+        "nearest_eras takes these eras in; left out: the trees' fit alone decides",
     )
     steps: Positive | None = Field(
         None, description="update steps on an era; left out: the closed form, or one step"
@@ -128,29 +142,38 @@ class Adapt(_Section):
         0.1,
         description="L2 on the code's distance from its prior, and on weights that are fitted",
     )
+    width: Annotated[float, Field(gt=0)] = Field(
+        0.52, description="nearest_eras: distance of codes, a number of a code, at which an era "
+        "counts 61 % of one with the same code"
+    )
+    floor: NonNegative = Field(
+        0.05, description="nearest_eras: what the farthest era counts"
+    )
     clip: Annotated[float, Field(gt=0)] = Field(
-        2.0, description="largest code or movement, in standard deviations over training eras"
+        4.0, description="largest code or movement, in standard deviations over training eras"
     )
     trees: AdapterTrees = Field(default_factory=AdapterTrees, description="for code_leaves")
-    window_eras: Positive = Field(
-        104, description="strength online: the last eras with known labels that choose it"
-    )
 
     @field_validator("method", mode="before")
     @classmethod
     def _method_is_there(cls, name: Any) -> Any:
         if isinstance(name, str) and name in _REMOVED_METHODS:
-            why = _REMOVED_METHODS[name]
-            raise ValueError(f"method {name} was removed: {why}; use code_leaves")
+            why, other = _REMOVED_METHODS[name]
+            raise ValueError(f"method {name} was removed: {why}; use {other}")
         return name
 
-    @model_validator(mode="after")
-    def _strength_fits_method(self) -> Adapt:
-        if self.strength == "online" and self.method == "online_linear":
+    @field_validator("strength", mode="before")
+    @classmethod
+    def _strength_is_there(cls, strength: Any) -> Any:
+        if strength == "online":
             raise ValueError(
-                "strength online is for code_leaves; online_linear learns its weights from the "
-                "same labels already: write a number, or auto"
+                "strength online was removed: auto follows labels as they become known, where "
+                "refit_eras says how often; write auto and refit_eras: 13"
             )
+        return strength
+
+    @model_validator(mode="after")
+    def _code_fits_method(self) -> Adapt:
         if self.code == "own_loss" and self.method != "code_leaves":
             raise ValueError(f"code own_loss is for method code_leaves, not {self.method}")
         return self

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from numerai_lab.models.adapting.support import Support
 from numerai_lab.models.exports.runtime import MISSING
 from numerai_lab.models.trees.runtime import link, tree_leaves, tree_sums
 
@@ -22,6 +23,8 @@ FEWEST_ROWS = 20
 FEATURE_RIDGE = 1.0
 LARGEST_TARGET = 4.0
 SHRINKAGE = 20.0
+PIECE = 64
+"""Eras whose correlations are widened to float32 at once."""
 
 
 def predict(features: Array, model: Settings, arrays: Arrays, _parts: list[Any]) -> Array:
@@ -40,7 +43,16 @@ def predict(features: Array, model: Settings, arrays: Arrays, _parts: list[Any])
     change = METHODS[model["method"]](era)
     if change is None or not np.isfinite(change).all():
         return unadapted
-    return unadapted + np.float32(model["strength"]) * change
+    strength = np.float32(model["strength"]) * np.float32(fade(code, arrays))
+    return unadapted + strength * change
+
+
+def fade(code: Array, arrays: Arrays) -> float:
+    """Return by what a change is multiplied, 0 to 1: what training eras do not support fades."""
+    if "support/limit" not in arrays:
+        return 1.0
+    names = ("eras", "codes", "limit")
+    return Support.from_arrays({name: arrays[f"support/{name}"] for name in names}).factor(code)
 
 
 class Era:
@@ -216,14 +228,43 @@ def code_leaves(era: Era) -> Array | None:
     return (slopes[:, 0] * np.asarray(code, dtype=np.float32)).sum(axis=1)
 
 
-def online_linear(era: Era) -> Array:
-    """A linear function of standardised features, its weights moved by the code."""
-    spread = era.model["weights_std"]
-    if spread == 0:
-        return np.zeros_like(era.unadapted)
-    unit = float(era.unadapted.std(dtype=np.float64)) / spread
-    weights = np.concatenate([[1.0], era.code]) @ era.arrays["weights"] * unit
-    return era.values @ weights.astype(np.float32)
+def nearest_eras(era: Era) -> Array | None:
+    """A linear function of standardised features, learnt from the eras with the nearest codes."""
+    arrays = {name: era.arrays[f"eras/{name}"] for name in ("codes", "grams", "moments")}
+    weights = nearest_weights(era.code, arrays, era.model)
+    if weights is None:
+        return None
+    spread = float(era.unadapted.std(dtype=np.float64))
+    return era.values @ (weights * spread).astype(np.float32)
+
+
+def nearest_weights(code: Array, arrays: Arrays, settings: Settings) -> Array | None:
+    """Return the weights of a ridge on eras near a code, float64 [n_features].
+
+    They are scaled so that what they predict has variance 1 over these eras; None if all are 0.
+    """
+    codes, moments = arrays["codes"], arrays["moments"]
+    if not len(codes):
+        return None
+    squares = ((codes - np.asarray(code)) ** 2).sum(axis=1) / codes.shape[1]
+    near = np.exp(-squares / (2 * settings["width"] ** 2)) + settings["floor"]
+    near /= near.sum()
+    upper = np.triu_indices(moments.shape[1])
+    flat = np.zeros(len(upper[0]))
+    for start in range(0, len(near), PIECE):
+        piece = arrays["grams"][start : start + PIECE].astype(np.float32)
+        flat += near[start : start + PIECE].astype(np.float32) @ piece
+    gram = np.zeros((moments.shape[1], moments.shape[1]))
+    gram[upper] = flat
+    gram += np.triu(gram, 1).T
+    ridge = settings["weights_ridge"] * np.eye(len(gram))
+    right = near @ moments.astype(np.float64)
+    if settings["weights_ridge"] > 0:
+        weights = np.linalg.solve(gram + ridge, right)
+    else:  # a feature that never varied makes this singular: the smallest solution
+        weights = np.linalg.lstsq(gram, right, rcond=None)[0]
+    variance = float(weights @ gram @ weights)
+    return weights / np.sqrt(variance) if variance > 0 else None
 
 
 class Leaves:
@@ -292,6 +333,6 @@ def leaf_refresh(era: Era) -> Array | None:
 
 METHODS: dict[str, Callable[..., Any]] = {
     "code_leaves": code_leaves,
-    "online_linear": online_linear,
+    "nearest_eras": nearest_eras,
     "leaf_refresh": leaf_refresh,
 }
