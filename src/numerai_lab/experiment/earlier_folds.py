@@ -1,4 +1,4 @@
-"""What earlier folds of a run tell the fit of a later one: their models, and how they were judged."""
+"""What earlier folds of a run tell the fit of a later one: their models and judged eras."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ def by_age(compared: Compared, pair: Pair) -> list[AgeSpan]:
     """Let the strength of a pair fall with the age of the model.
 
     From the youngest age on a span keeps the strength of the one before while its mean gain lies
-    more than one standard error above 0; it takes the next lower one while the mean is above 0, and 0
-    where it is not, or where fewer than 8 eras tell. A strength never rises again with age, and
+    more than one standard error above 0; it takes the next lower one while the mean is above 0, and
+    0 where it is not, or where fewer than 8 eras tell. A strength never rises again with age, and
     beyond the oldest age seen it is 0.
     """
     eras, gains, ages = compared.differences(pair)

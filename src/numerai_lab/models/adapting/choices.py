@@ -43,7 +43,7 @@ class Decision:
         """The reason, and how the strength falls with age, for a note."""
         if not self.by_age:
             return self.reason
-        steps = []
+        steps: list[list[Any]] = []
         for span in self.by_age:
             if not steps or steps[-1][0] != span["strength"]:
                 steps.append([span["strength"], span["last"]])

@@ -144,8 +144,8 @@ def _reason(compared: Compared, chosen: Pair) -> str:
     if gain.lower_end > 0 and not gain.sure:
         tried, lost = choices.name(best).removeprefix("strength "), gain.worst_run or 0.0
         return (
-            f"{choices.off}: {tried} gains on {compared.shown(best)}, but lost {-lost:.4f} on average "
-            f"over its worst {RUN_ERAS} eras"
+            f"{choices.off}: {tried} gains on {compared.shown(best)}, but lost {-lost:.4f} on "
+            f"average over its worst {RUN_ERAS} eras"
         )
     surely_gains = gain.lower_end > 0
     more = " more than its control" if surely_gains and not compared.beats_control(best) else ""

@@ -119,7 +119,7 @@ class Guarded(Generic[A]):
     def _adapt(
         self, number: int, frame: EraFrame, rows: slice, unadapted: Float32
     ) -> Adapted | str:
-        assert self.adaptation is not None  # noqa: S101 - its callers have asked
+        assert self.adaptation is not None
         adapted = self.adaptation.adapt(number, frame.features[rows], unadapted)
         if isinstance(adapted, str):
             return adapted

@@ -54,7 +54,10 @@ class Support:
         return np.unique(found, return_inverse=True)[1]
 
     def _usual_distance(self) -> float:
-        own = [self.distance(code, but=block) for code, block in zip(self.codes, self._block, strict=True)]
+        own = [
+            self.distance(code, but=block)
+            for code, block in zip(self.codes, self._block, strict=True)
+        ]
         known = [distance for distance in own if np.isfinite(distance)]
         return float(np.quantile(known, _USUAL)) if known else 0.0
 

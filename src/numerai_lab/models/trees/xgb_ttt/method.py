@@ -152,14 +152,17 @@ class Method(Protocol):
     `change` the state of another era.
     """
 
-    online: bool
-    """Whether later labels change it, through `observe`."""
     library_seconds: float
     remark: str | None
     """What happened to the era that was read last; said after "3 of 20 eras"."""
 
     def __init__(self, params: Adapt) -> None:
         """Take the parameters; no work."""
+
+    @property
+    def online(self) -> bool:
+        """Whether later labels change it, through `observe`."""
+        ...
 
     @property
     def n_trees(self) -> int:

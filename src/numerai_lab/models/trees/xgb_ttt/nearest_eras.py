@@ -140,14 +140,10 @@ class NearestEras:
 
     def save(self, folder: Path) -> None:
         """Write what was learnt; eras that wait for the next refit among it."""
-        waiting = [part for one in self._waiting for part in one]
-        np.savez(
-            folder / "eras.npz",
-            codes=self.codes,
-            grams=self.grams,
-            moments=self.moments,
-            **{f"waiting_{i}": part for i, part in enumerate(waiting)},
-        )
+        waiting: list[Any] = [part for one in self._waiting for part in one]
+        later: dict[str, Any] = {f"waiting_{i}": part for i, part in enumerate(waiting)}
+        everything: dict[str, Any] = {**self.arrays(), **later}
+        np.savez(folder / "eras.npz", **everything)
 
     @classmethod
     def load(cls, folder: Path, params: Adapt, trunk: Trunk) -> Self:  # noqa: ARG003

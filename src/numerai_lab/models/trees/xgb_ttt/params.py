@@ -143,12 +143,11 @@ class Adapt(_Section):
         description="L2 on the code's distance from its prior, and on weights that are fitted",
     )
     width: Annotated[float, Field(gt=0)] = Field(
-        0.52, description="nearest_eras: distance of codes, a number of a code, at which an era "
-        "counts 61 % of one with the same code"
+        0.52,
+        description="nearest_eras: distance of codes, a number of a code, at which an era "
+        "counts 61 % of one with the same code",
     )
-    floor: NonNegative = Field(
-        0.05, description="nearest_eras: what the farthest era counts"
-    )
+    floor: NonNegative = Field(0.05, description="nearest_eras: what the farthest era counts")
     clip: Annotated[float, Field(gt=0)] = Field(
         4.0, description="largest code or movement, in standard deviations over training eras"
     )
