@@ -20,7 +20,7 @@ from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
 from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
-from numerai_lab.models.adapting.support import Support
+from numerai_lab.models.adapting.runtime import Support
 from numerai_lab.models.adapting.trials import (
     Candidate,
     FittedTrial,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import FeatureArray
-from numerai_lab.models.adapting.support import Support
+from numerai_lab.models.adapting.runtime import Support
 
 State = npt.NDArray[Any]
 """What an adaptation has read from one era and changes its predictions by."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from numerai_lab.models.adapting.support import Support
+from numerai_lab.models.adapting.runtime import Support
 from numerai_lab.models.exports.runtime import MISSING
 from numerai_lab.models.trees.runtime import link, tree_leaves, tree_sums
 
