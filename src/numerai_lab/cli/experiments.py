@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from numerai_lab.cli.desktop import Open, open_page
 from numerai_lab.cli.options import RUNS, DataOption, Json, Quiet, RunsDir, SetOption
 from numerai_lab.cli.output import (
     emit,
     kept,
     refresh_board_of,
     show,
+    show_curve,
     show_scores,
     warn_on_stderr,
 )
@@ -88,6 +90,7 @@ def train(
         bool,
         typer.Option("--quick", help="a first look: every 4th era, as an experiment NAME.quick"),
     ] = False,
+    open_it: Open = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -105,6 +108,7 @@ def train(
         prepare,
         quickly,
         read_experiment,
+        scored_eras,
         seconds_of_last_run,
         told_how_to_go_on,
         told_of_seeds,
@@ -204,6 +208,8 @@ def train(
         report = write_report(run.path)
         refresh_board_of(runs_dir)
         kept(f"the run is {run.path}")
+        if open_it:
+            open_page(report)
         scores, manifest, test = run.scores(), run.manifest(), told_of_test(run)
         noise = told_of_seeds(run)
         if as_json:
@@ -222,6 +228,7 @@ def train(
             )
             return
         show_scores(scores, manifest["experiment"])
+        show_curve(scored_eras(run))
         if noise is not None:
             show(render_seeds(noise))
         if test is not None:
@@ -282,6 +289,7 @@ def evaluate(
         Reporter,
         era_bound,
         evaluate_test,
+        main_scores,
         told_of_seeds,
     )
     from numerai_lab.experiment import evaluate as judge_again
@@ -337,6 +345,7 @@ def evaluate(
     for item, noise in zip(found, noises, strict=True):
         sys.stdout.write(f"{item.path}\n")
         show_scores(item.judged.summary, item.name)
+        show_curve(main_scores(item.judged.per_era, item.judged.summary["target"]))
         if noise is not None:
             show(render_seeds(noise))
         if test:
@@ -349,6 +358,7 @@ def board(
         typer.Option("--out", metavar="FILE", help="instead of board.html beside the runs"),
     ] = None,
     runs_dir: RunsDir = RUNS,
+    open_it: Open = False,
     as_json: Json = False,
 ) -> None:
     """Write a leaderboard of all runs, one HTML file; beside the runs it is kept up to date."""
@@ -359,6 +369,8 @@ def board(
         raise UserError("there is no such folder of runs", where=str(runs_dir))
     path = write_board(runs_dir, out)
     kept(f"the board is {path}")
+    if open_it:
+        open_page(path)
     emit({"board": str(path)}) if as_json else sys.stdout.write(f"{path}\n")
 
 
@@ -367,6 +379,7 @@ def report(
         str | None, typer.Argument(metavar="[RUN]", help="run directory or experiment")
     ] = None,
     runs_dir: RunsDir = RUNS,
+    open_it: Open = False,
     as_json: Json = False,
 ) -> None:
     """Write a run's report.html anew and print its path."""
@@ -377,4 +390,6 @@ def report(
     path = write_report(found.path)
     say_if_unverifiable(found, warn_on_stderr)
     kept(f"the report is {path}")
+    if open_it:
+        open_page(path)
     emit({"report": str(path)}) if as_json else sys.stdout.write(f"{path}\n")

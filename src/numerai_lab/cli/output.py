@@ -6,10 +6,13 @@ import errno
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numerai_lab.disclosure import presentable
 from numerai_lab.streams import lost
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNREAD = 141
 """128 + SIGPIPE, as other commands end when `head` has read enough of them."""
@@ -93,6 +96,21 @@ def show_scores(scores: dict[str, Any], name: str) -> None:
         show(render_comparison(scores["comparisons"], experiment=name))
     if scores["source"] == "synthetic":
         sys.stdout.write(SYNTHETIC)
+
+
+def show_curve(scores: pd.Series[float]) -> None:
+    """Draw the running sum of scores, indexed by era, where stdout is a terminal."""
+    import numpy as np
+
+    from numerai_lab.report import can_write_dots, curve_lines
+
+    if not sys.stdout.isatty():
+        return
+    eras = scores.index.to_numpy(dtype=np.int64)
+    dots = can_write_dots(sys.stdout.encoding)
+    lines = curve_lines(eras, np.asarray(scores, dtype=np.float64), dots=dots)
+    if lines:
+        sys.stdout.write("\n".join(["", "cumulative corr by era", *lines, "", ""]))
 
 
 def fail(message: str, code: int, arguments: list[str]) -> int:

@@ -22,10 +22,13 @@ from numerai_lab.report.terminal import (
     render_test,
     to_text,
 )
+from numerai_lab.report.terminal_curve import can_write_dots, curve_lines
 from numerai_lab.report.tournament_tables import render_diagnostics, render_status
 from numerai_lab.report.tuning_page import render_tuning, write_tuning
 
 __all__ = [
+    "can_write_dots",
+    "curve_lines",
     "data_lines",
     "prices_lines",
     "refresh_board",

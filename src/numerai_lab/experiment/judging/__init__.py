@@ -34,7 +34,14 @@ from numerai_lab.experiment.judging.postprocess import (
     without,
 )
 from numerai_lab.experiment.judging.seeds import measure_seeds, told_of_seeds
-from numerai_lab.experiment.judging.series import Series, in_words, read_series, series_of
+from numerai_lab.experiment.judging.series import (
+    Series,
+    in_words,
+    main_scores,
+    read_series,
+    scored_eras,
+    series_of,
+)
 from numerai_lab.experiment.judging.side_by_side import SideBySide, correlations, side_by_side
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.judging.tested import evaluate_test
@@ -73,11 +80,13 @@ __all__ = [
     "judge_run",
     "judged_columns",
     "list_runs",
+    "main_scores",
     "measure_seeds",
     "neutralizer_names",
     "open_sides",
     "planned_again",
     "read_series",
+    "scored_eras",
     "series_of",
     "side_by_side",
     "suspected",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from numerai_lab.errors import RunError
@@ -57,6 +58,26 @@ class Series:
     horizon_days: int
     era_dates: dict[int, date]
     scores: pd.Series[float]
+
+
+def main_scores(per_era: pd.DataFrame, target: str, column: str = "corr") -> pd.Series[float]:
+    """Return one score of the judged model's own predictions, indexed by era, without gaps."""
+    mine = per_era[(per_era["prediction"] == MAIN) & (per_era["target"] == target)]
+    if column not in mine.columns:
+        return pd.Series(np.empty(0))
+    found: pd.Series[float] = mine.set_index("era")[column].astype(float)
+    return found.dropna().sort_index()
+
+
+def scored_eras(run: RunDir) -> pd.Series[float]:
+    """Return a run's corr by era; empty where it has none.
+
+    Raises
+    ------
+    RunError : its scores are damaged.
+    """
+    table = pd.read_parquet(run.checked(run.per_era_path))
+    return main_scores(table, run.scores()["target"])
 
 
 def read_series(run: RunDir, metric: str) -> Series:
