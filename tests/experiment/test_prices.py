@@ -110,3 +110,87 @@ def test_entity_and_side_are_its_own(lab, place):
     told = lab("train", place / "small.yaml", "--plan", "--set", "data.entity=symbol")
     assert told.code == 2
     assert "have the entity ticker" in told.err
+
+
+NETWORK = """
+extends: small.yaml
+name: network
+data:
+  targets: [target_5, scaled_5]
+transforms:
+  - {{type: network_momentum, graph: learned, degree: 4, lookbacks_days: [40, 60], only: true}}
+placebo: 0
+model: {{type: max_sharpe, params: {{shrinkage: 0.1, targets: {{scaled_5: 1}}}}}}
+scoring: {{portfolio: {{cost_bp: 5}}}}
+compare_to: [own]
+"""
+OWN = """
+extends: network.yaml
+name: own
+transforms: [{{type: network_momentum, columns: own, only: true}}]
+compare_to: []
+"""
+
+
+@pytest.fixture(scope="module")
+def networked(place):
+    """A run of network momentum with a final model, beside one of own momentum."""
+    (place / "network.yaml").write_text(NETWORK.format())
+    (place / "own.yaml").write_text(OWN.format())
+    arguments = ["--data", str(place / "prices.parquet"), "--final", "--json", "--quiet"]
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        where = ["--runs-dir", str(place / "runs")]
+        assert run(["train", str(place / "network.yaml"), *arguments, *where]) == 0
+    return Path(json.loads(told.getvalue())["run_dir"])
+
+
+def test_portfolios_are_held_and_shown(networked):
+    held = json.loads((networked / "scores.json").read_text())["portfolio"]
+    assert (held["hold_days"], held["cost_bp"]) == (5, 5)
+    assert set(held["columns"]) == {"prediction", "own"}
+    mine = held["columns"]["prediction"]
+    assert mine["sharpe_net"] < mine["sharpe_gross"]
+    assert held["differences"][0]["baseline"] == "own"
+    page = (networked / "report.html").read_text()
+    assert "Portfolios, a year" in page
+    assert 'id="chart-portfolio"' in page
+    log = (networked / "log.jsonl").read_text()
+    assert "learned graphs of" in log
+
+
+def test_portfolios_follow_from_predictions_and_weekly_returns(networked):
+    """By hand from the files: one sleeve a week at the next close."""
+    folder = Path(json.loads((networked / "manifest.json").read_text())["data"]["folder"])
+    rows = pd.read_parquet(folder / "rows.parquet").set_index("id")
+    predicted = pd.read_parquet(networked / "predictions.parquet").set_index("id")["prediction"]
+    rows = rows.loc[predicted.index].assign(prediction=predicted)
+    earned = pd.read_parquet(folder / "returns.parquet").set_index(["era", "ticker"])["return"]
+    gross = []
+    for era, mine in rows.groupby("era"):
+        x = (mine["prediction"] - mine["prediction"].mean()) / mine["volatility"]
+        x = (x - x.mean()) / (x - x.mean()).abs().sum()
+        gross.append(float((x.to_numpy() * earned.loc[era].loc[mine["ticker"]].to_numpy()).sum()))
+    per_era = pd.read_parquet(networked / "scores_per_era.parquet")
+    own = per_era[(per_era["prediction"] == "prediction") & (per_era["target"] == "target_5")]
+    assert own["portfolio_gross"].to_numpy() == pytest.approx(gross, abs=1e-8)
+
+
+def test_portfolios_can_be_compared_between_runs(lab, place, networked):
+    others = sorted((place / "runs" / "own").glob("2*"))
+    asked = ("compare", networked, others[0], "--metric", "portfolio_net.sharpe")
+    told = lab(*asked, "--runs-dir", place / "runs")
+    assert told.code == 0, told.err
+    assert "portfolio_net" in told.out
+
+
+def test_the_network_of_the_live_era_is_that_of_training(lab, networked, tmp_path):
+    told = lab("predict", networked, "--out", tmp_path / "live.csv")
+    assert told.code == 0, told.err
+    rows = pd.read_csv(tmp_path / "live.csv")
+    assert rows["prediction"].nunique() > 10
+
+
+def test_bad_terms_of_a_portfolio_are_refused(lab, place):
+    told = lab("train", place / "small.yaml", "--plan", "--set", "scoring.portfolio.cost_bp=-1")
+    assert told.code == 2
+    assert "cost_bp" in told.err

@@ -87,13 +87,15 @@ def refresh_board_of(runs_dir: Path) -> None:
 
 def show_scores(scores: dict[str, Any], name: str) -> None:
     """Print the score table and comparisons; warnings have been said on stderr already."""
-    from numerai_lab.report import render_comparison, render_extra, render_scores
+    from numerai_lab.report import render_comparison, render_extra, render_portfolio, render_scores
 
     show(render_scores({**scores, "warnings": []}, name))
     if "extra" in scores:
         show(render_extra(scores["extra"], name))
     if scores["comparisons"]:
         show(render_comparison(scores["comparisons"], experiment=name))
+    if "portfolio" in scores:
+        show(render_portfolio(scores["portfolio"], name))
     if scores["source"] == "synthetic":
         sys.stdout.write(SYNTHETIC)
 

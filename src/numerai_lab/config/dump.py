@@ -25,6 +25,8 @@ ADDED_TO_DATA = {"version", "entity", "side", "rows", "averages", "join", "price
 """The same of `data`."""
 ADDED_TO_SPLIT = {"test"}
 """The same of `split`."""
+ADDED_TO_SCORING = {"portfolio"}
+"""The same of `scoring`."""
 
 
 class _Flow(dict[str, Any]):
@@ -63,7 +65,11 @@ def config_hash(experiment: Experiment) -> str:
     content = {
         k: v for k, v in _plain(experiment).items() if k not in NOT_HASHED and (k not in ADDED or v)
     }
-    for name, added in (("data", ADDED_TO_DATA), ("split", ADDED_TO_SPLIT)):
+    for name, added in (
+        ("data", ADDED_TO_DATA),
+        ("split", ADDED_TO_SPLIT),
+        ("scoring", ADDED_TO_SCORING),
+    ):
         section = content[name]
         content[name] = {k: v for k, v in section.items() if k not in added or v}
     del content["data"]["store"]  # where features are kept changes no number

@@ -12,10 +12,12 @@ from numerai_lab.data.earlier import EarlierRows
 from numerai_lab.data.load import load_data
 from numerai_lab.data.prices import (
     PriceFolder,
+    WeeklyReturns,
     holds_prices,
     made_up_prices,
     price_folder,
     told_counts,
+    weekly_returns_of,
 )
 from numerai_lab.data.reading import (
     Beside,
@@ -50,6 +52,7 @@ __all__ = [
     "SourceFile",
     "StoreFound",
     "Unlabelled",
+    "WeeklyReturns",
     "cached_tournament",
     "choose_benchmark",
     "chosen_features",
@@ -75,5 +78,6 @@ __all__ = [
     "table_name",
     "table_path",
     "told_counts",
+    "weekly_returns_of",
     "write_lock",
 ]

@@ -31,6 +31,7 @@ BUILT_IN = {
     "decompose": f"{_HERE}.over_time:Decompose",
     "join": f"{_HERE}.join:Join",
     "knn_graph": f"{_HERE}.knn:KNNGraph",
+    "network_momentum": f"{_HERE}.momentum:NetworkMomentum",
     "impute": f"{_HERE}.impute:Impute",
     "embedding": "numerai_lab.models.nets.embedding:Embedding",
     "select": f"{_HERE}.select:Select",

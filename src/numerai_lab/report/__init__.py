@@ -10,6 +10,7 @@ from numerai_lab.report.explain_page import render_explanation, write_explanatio
 from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
+from numerai_lab.report.portfolio import render_portfolio
 from numerai_lab.report.pretrain_page import write_pretraining
 from numerai_lab.report.prices_page import prices_lines, write_prices_page
 from numerai_lab.report.run_list import render_runs
@@ -38,6 +39,7 @@ __all__ = [
     "render_extra",
     "render_matrix",
     "render_plan",
+    "render_portfolio",
     "render_runs",
     "render_scores",
     "render_seeds",

@@ -23,6 +23,7 @@ from numerai_lab.report.outcomes import draw_outcomes
 from numerai_lab.report.parameters_section import parameters_section
 from numerai_lab.report.periods_section import periods_section
 from numerai_lab.report.plots import NO_SCRIPT, POLICY, asset, figure, scripts
+from numerai_lab.report.portfolio import draw_portfolio, portfolio_section
 from numerai_lab.report.record import Record, read_record
 from numerai_lab.report.score_shapes import MODEL
 from numerai_lab.report.scores_section import scores_section
@@ -98,13 +99,16 @@ def _page(record: Record) -> list[Html]:
     test = ("test",) if record.test is not None else ()
     seeds = ("seeds",) if record.seeds is not None else ()
     told = ("explanation",) if record.explained or record.unexplained else ()
+    earned = draw_portfolio(record)
     parts = {
+        "portfolio": portfolio_section(record, earned),
         "members": members_section(record),
         "periods": periods_section(record),
         "parameters": parameters_section(record),
     }
     there = {name: (name,) if part else () for name, part in parts.items()}
-    sections = ("scores", *seeds, *test, *there["members"], "eras", *there["periods"], "features")
+    sections = ("scores", *there["portfolio"], *seeds, *test, *there["members"], "eras")
+    sections += (*there["periods"], "features")
     sections += (*told, "folds", *there["parameters"], "facts", "glossary")
     links = (h("a", name.capitalize(), href=f"#{name}") for name in sections)
     body = (
@@ -116,6 +120,7 @@ def _page(record: Record) -> list[Html]:
         h(
             "main",
             scores_section(record),
+            parts["portfolio"],
             seeds_section(record),
             kept_section(record),
             parts["members"],
@@ -129,7 +134,7 @@ def _page(record: Record) -> list[Html]:
             facts_section(record),
             glossary_section(),
         ),
-        *scripts([*drawn, *trained]),
+        *scripts([*drawn, *earned, *trained]),
     )
     corr = figures.number(record.scores.stats(MODEL).mean)
     title = f"{record.label(MODEL)}: corr {corr}"

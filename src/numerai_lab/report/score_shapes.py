@@ -213,6 +213,7 @@ class Scores(Shown):
     variants: list[ShownVariant] | None = None
     comparisons: list[Comparison] = Field(default_factory=list)
     payout: PayoutFacts = Field(default_factory=PayoutFacts)
+    portfolio: dict[str, Any] | None = None
 
     def names(self, among: Mapping[str, Any] | None = None) -> list[str]:
         """Return the predictions' names: the run's own, the baselines, the benchmark last."""

@@ -20,7 +20,7 @@ from numerai_lab.config.schema.prices import (
     PriceTargets,
 )
 from numerai_lab.config.schema.rows import EraSelection, Missing, Rows
-from numerai_lab.config.schema.scoring import Bootstrap, Neutralize, Payout, Scoring
+from numerai_lab.config.schema.scoring import Bootstrap, Neutralize, Payout, Portfolio, Scoring
 from numerai_lab.config.schema.split import (
     BlockedSplit,
     EarlyStopping,
@@ -56,6 +56,7 @@ __all__ = [
     "Neutralize",
     "OfficialSplit",
     "Payout",
+    "Portfolio",
     "Positive",
     "PriceColumns",
     "PriceTargets",

@@ -39,6 +39,20 @@ class Bootstrap(Section):
     block_eras: Auto | Positive = Field("auto", description="auto: four times the label overlap")
 
 
+class Portfolio(Section):
+    """What predictions earn, for data with prices: weekly sleeves of weights x / volatility."""
+
+    hold_days: Auto | Positive = Field(
+        "auto", description="trading days, in whole weeks; auto: the horizon of the main target"
+    )
+    cost_bp: Annotated[float, Field(ge=0)] = Field(
+        10.0, description="cost of each side, in hundredths of a percent of the value traded"
+    )
+    participation: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.01, description="share of a day's value traded that trades may take, for the capacity"
+    )
+
+
 class Scoring(Section):
     """How predictions are judged."""
 
@@ -50,3 +64,6 @@ class Scoring(Section):
     exposure: bool = True
     bootstrap: Bootstrap = Field(default_factory=Bootstrap)
     payout: Payout = Field(default_factory=Payout)
+    portfolio: Portfolio | None = Field(
+        None, description="how portfolios are held (source: prices); the defaults if left out"
+    )

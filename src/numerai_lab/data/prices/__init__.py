@@ -1,6 +1,7 @@
 """Daily prices turned into weekly rows in Numerai's layout: checks, features, targets, a cache."""
 
 from numerai_lab.data.prices.cache import LIVE, RETURNS, PriceFolder, price_folder
+from numerai_lab.data.prices.earned import WeeklyReturns, weekly_returns_of
 from numerai_lab.data.prices.made_up import made_up_prices
 from numerai_lab.data.prices.raw import holds_prices
 from numerai_lab.data.prices.telling import told_counts
@@ -9,8 +10,10 @@ __all__ = [
     "LIVE",
     "RETURNS",
     "PriceFolder",
+    "WeeklyReturns",
     "holds_prices",
     "made_up_prices",
     "price_folder",
     "told_counts",
+    "weekly_returns_of",
 ]

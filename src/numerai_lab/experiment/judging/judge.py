@@ -16,6 +16,11 @@ from numerai_lab.data import META_MODEL, Dataset, References, choose_benchmark
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, did_you_mean
 from numerai_lab.experiment.judging.extra_scores import extra_scores, on_scale
+from numerai_lab.experiment.judging.portfolios import (
+    judge_portfolios,
+    pairs_held,
+    with_portfolios,
+)
 from numerai_lab.experiment.judging.summaries import MAIN, compare_columns, on_same_eras, summaries
 from numerai_lab.experiment.judging.suspicions import suspicions
 from numerai_lab.experiment.judging.variants import variant_facts, variant_pairs
@@ -136,6 +141,18 @@ def judge(
         }
         for name, other in pairs
     ]
+    held = judge_portfolios(
+        rows,
+        columns,
+        pairs_held(pairs, columns),
+        dataset=dataset,
+        target=target,
+        scoring=scoring,
+        seed=seed,
+        say=warn,
+    )
+    if held is not None:
+        per_era = with_portfolios(per_era, target, held[1])
     summary = {
         "source": dataset.source,
         "target": target,
@@ -162,6 +179,8 @@ def judge(
         "comparisons": comparisons,
         "payout": {"rule": asdict(rule), "simulation": payout.as_dict()},
     }
+    if held is not None:
+        summary["portfolio"] = held[0]
     if names := on_scale(extra):
         summary["extra"] = extra_scores(
             rows, shown, targets, names, dataset=dataset, scoring=scoring, seed=seed, say=warn
