@@ -1,6 +1,6 @@
 """Peak memory of ensembles, and what a stack of finished runs costs.
 
-    .venv/bin/python benchmarks/bench_members.py [TREES] [--wide FOLDER]
+    .venv/bin/python benchmarks/bench_members.py [TREES] [--wide FOLDER] [--store always]
 
 Whole `train` runs on ../shared/data/market, or on generated rows, 240 eras x 5,000 rows x 700
 features (1.2 million, 840 MB as int8), which are written into FOLDER if they are not there: one
@@ -57,10 +57,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trees", nargs="?", default="20")
     parser.add_argument("--wide", type=Path)
+    parser.add_argument("--store", default="auto", help="data.store.use")
     wanted = parser.parse_args()
     trees = wanted.trees
     data, folds = rows(wanted.wide)
-    print(f"{today()}, {machine_line()}\n{data.name}, {trees} trees a member", flush=True)
+    print(f"{today()}, {machine_line()}")
+    print(f"{data.name}, {trees} trees a member, store: {wanted.store}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         here = Path(temporary)
         for shipped in CONFIGS.glob("*.yaml"):
@@ -77,7 +79,8 @@ def main() -> None:
             "stack of finished runs": ("small_stack.yaml", ["model.params.prior_eras=26"]),
         }
         for name, (config, settings) in runs.items():
-            changes = [folds, "compare_to=[]", *settings]
+            stores = f"data.store={{use: {wanted.store}, dir: {here / 'stores'}}}"
+            changes = [folds, stores, "compare_to=[]", *settings]
             run = run_process(
                 lab_command(
                     *("train", str(here / config), "--data", str(data)),

@@ -19,7 +19,7 @@ class Store(Section):
 
     use: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="auto: when the features take 1 GiB or more, or a store has them already; "
+        description="auto: when the features take 512 MiB or more, or a store has them already; "
         "never: all in memory",
     )
     dir: LocalPath = Field(Path("data/store"), description="folder of all stores")
