@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import shutil
 import tempfile
 import weakref
@@ -124,6 +125,8 @@ class JoinedFeatures:
             raw = np.take(raw, self._raw_chosen, axis=1)
         blocks = [np.asarray(block[rows]) for block in self._added]
         added = np.concatenate(blocks, axis=1) if blocks else np.empty((len(raw), 0), np.int8)
+        for block in self._added:
+            release(block)
         if self._added_chosen is not None:
             added = np.take(added, self._added_chosen, axis=1)
         together: FeatureArray = beside(raw, added)
@@ -192,6 +195,25 @@ class JoinedFeatures:
         if np.any(np.diff(chosen) <= 0):
             raise ValueError("columns of joined features are chosen in ascending order")
         return type(self)(self._raw, self._added, mine[chosen], self._place)
+
+
+def block_on_disk(n_rows: int, n_columns: int, folder: Path) -> Int8:
+    """Return room for columns in a file that is gone with it, int8 [n_rows, n_columns].
+
+    Parameters
+    ----------
+    folder : where the file is.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:  # the map keeps it until it goes
+        file.truncate(n_rows * n_columns)
+        return np.memmap(file, dtype=np.int8, mode="r+", shape=(n_rows, n_columns))
+
+
+def release(block: Int8) -> None:
+    """Give the pages of a block on disk back to the system, which keeps them in its own cache."""
+    mapped = getattr(block, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _hash_rows(digest: Any, rows: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from numerai_lab.arrays import Int8, Int64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import MachineError, ModelError
-from numerai_lab.features.joined import joined
+from numerai_lab.features.joined import block_on_disk, joined, release
 from numerai_lab.features.placebo import permuted
 from numerai_lab.features.protocol import (
     ChoosingTransform,
@@ -27,9 +28,11 @@ from numerai_lab.features.protocol import (
 )
 from numerai_lab.features.runtime import MISSING, MOST_BINS, beside
 from numerai_lab.features.table import get_transform
-from numerai_lab.machine import as_size, available_bytes
+from numerai_lab.machine import as_size
 from numerai_lab.seeds import child_seed
 
+_LARGE = 64 << 20
+"""Columns of so many bytes lie on disk, also those of features in memory."""
 PastOf = Callable[[int, int], Past]
 """(era, era numbers back) -> what may be known before the era."""
 
@@ -119,6 +122,7 @@ class Pipeline:
                 block[rows] = _checked(step, apply(one, known))
                 if block[rows].size:
                     varies |= block[rows].min(axis=0) != block[rows].max(axis=0)
+                release(block)
             _check_varies(step, block, varies, ctx)
         return made
 
@@ -183,6 +187,7 @@ class Pipeline:
                 ids = made.raw.ids.slice(rows.start, rows.stop - rows.start)
                 own = child_seed(seed, "placebo", draw, i)
                 made.blocks[i][rows] = permuted(made.blocks[i][rows], ids, era, own)
+                release(made.blocks[i])
         return made
 
     def save(self, folder: Path) -> None:
@@ -288,23 +293,21 @@ def check_steps(steps: Sequence[StepParams]) -> None:
 
 def _block(train: EraFrame, n: int, step: Transform) -> Int8:
     """Return room for the columns of a step: in memory, or on disk where the features are."""
-    size, free = train.n_rows * n, available_bytes()
-    if isinstance(train.features, np.ndarray):
-        if free is not None and size > free:
-            raise MachineError(
-                f"the {n:,} columns of {train.n_rows:,} rows take {as_size(size)}, "
-                f"{as_size(free)} are available",
-                where=f"transforms ({type(step).__name__})",
-                fix="let it make fewer columns, or train on fewer eras (split.train_step: 4)",
-            )
+    size = train.n_rows * n
+    folder = None if isinstance(train.features, np.ndarray) else train.features.folder
+    if size < (_LARGE if folder is None else 1):
         return np.empty((train.n_rows, n), dtype=np.int8)
-    if size == 0:
-        return np.empty((train.n_rows, n), dtype=np.int8)
-    place = train.features.folder
+    place = Path(tempfile.gettempdir()) if folder is None else folder
     place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=place) as file:  # it goes with the map
-        file.truncate(size)
-        return np.memmap(file, dtype=np.int8, mode="r+", shape=(train.n_rows, n))
+    free = shutil.disk_usage(place).free
+    if size > free:
+        raise MachineError(
+            f"the {n:,} columns of {train.n_rows:,} rows take {as_size(size)}, and {as_size(free)} "
+            f"are free in {place}",
+            where=f"transforms ({type(step).__name__})",
+            fix="let it make fewer, train on fewer eras (split.train_step: 4), or make room",
+        )
+    return block_on_disk(train.n_rows, n, place)
 
 
 def _checked(step: Transform, columns: Int8) -> Int8:
