@@ -33,8 +33,9 @@ class NetParams(Params):
     )
     epochs: Literal["auto"] | Count = Field(
         "auto",
-        description="times that every training row is seen; auto: the number is doubled from 2 on "
-        "as long as the corr of held-out early training eras rises, then all eras are trained on. "
+        description="times that every training row is seen; auto: 2, 4, 8, 16 and if "
+        "need be 32 are tried on held-out early training eras, and all eras are trained on with "
+        "the best by a smooth curve of their corr. "
         "With early_stopping: the most epochs",
     )
     learning_rate: Positive = Field(

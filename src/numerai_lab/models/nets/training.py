@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from numerai_lab.arrays import Float32
+from numerai_lab.arrays import Float32, Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import FitContext, Said
 from numerai_lab.models.nets.batches import Batch, EraBatches, unlabelled_batch
 from numerai_lab.models.nets.checkpoints import Checkpoint
 from numerai_lab.models.nets.device import device_of, precision_of
-from numerai_lab.models.nets.epochs import FALL_BACK, doubled, held_out
+from numerai_lab.models.nets.epochs import FALL_BACK, find_epochs, held_out_parts
 from numerai_lab.models.nets.labels import Labels
 from numerai_lab.models.nets.loop import Batches, Course, Curves, Loss, train
 from numerai_lab.models.nets.params import NetParams
@@ -98,33 +98,37 @@ class Fitting:
                 where="model.params.epochs",
                 fix="write a number, such as one that a fit in one process has found",
             )
-        parts = held_out(frame.eras, self.ctx.purge_eras)
-        if parts is None:
+        parts = held_out_parts(frame.eras, self.ctx.purge_eras)
+        if not parts:
             self.said.aloud(
                 f"epochs: {FALL_BACK} are taken, since {frame.n_eras} training eras are too few to "
                 "hold some out"
             )
             return FALL_BACK
-        rows, judged = frame.select_eras(parts.train), frame.select_eras(parts.judged)
-        ctx = _without(self.ctx, frame, rows, judged)
-        inner = copy(self)
-        inner.ctx = ctx
 
-        def trial(epochs: int) -> float:
-            total = self.done + (1 + params.seeds) * epochs
-            inner.done = self.done
-            net, _, labels = inner.trained(rows, epochs, 0, f"trial_{epochs}", total=total)
-            self.done = inner.done
-            return self.corr(net, labels, judged, rows)
+        def trial(epochs: int) -> Float64:
+            scores = []
+            for number, part in enumerate(parts):
+                rows, judged = frame.select_eras(part.train), frame.select_eras(part.judged)
+                inner = copy(self)
+                inner.ctx = _without(self.ctx, frame, rows, judged)
+                total = self.done + (len(parts) - number + params.seeds) * epochs
+                name = f"trial_{number}_{epochs}"
+                net, _, labels = inner.trained(rows, epochs, 0, name, total=total)
+                self.done = inner.done
+                scores.append(self.scores(net, labels, judged, rows))
+            return np.concatenate(scores)
 
-        epochs, tried = doubled(trial)
+        epochs, tried = find_epochs(trial)
         self.details["trials"] = tried
-        span = f"eras {judged.eras[0]}-{judged.eras[-1]}"
+        span = "eras " + ", ".join(f"{part.judged[0]}-{part.judged[-1]}" for part in parts)
         if not epochs:
             self.said.aloud(f"epochs: {FALL_BACK} are taken, since no corr is known in {span}")
             return FALL_BACK
-        told = ", ".join(f"{t['epochs']}: {t['corr'] or 0:.4f}" for t in tried)
-        self.said.note(f"{epochs} epochs were chosen by the corr in held-out {span} ({told})")
+        told = ", ".join(f"{t['epochs']}: {t['corr']:.4f}" for t in tried)
+        self.said.note(
+            f"{epochs} epochs were chosen by a smooth curve of the corr in held-out {span} ({told})"
+        )
         return epochs
 
     def trained(
@@ -225,10 +229,15 @@ class Fitting:
 
     def corr(self, net: nn.Module, labels: Labels, frame: EraFrame, learnt: EraFrame) -> float:
         """Return the mean corr per era of the main target, NaN where no era has one."""
-        values = self.model.values(net, frame, labels, learnt, self)
-        scores = corr_per_era(values, frame.target(self.ctx.target), frame.offsets)
+        scores = self.scores(net, labels, frame, learnt)
         known = scores[np.isfinite(scores)]
         return float(known.mean()) if len(known) else float("nan")
+
+    def scores(self, net: nn.Module, labels: Labels, frame: EraFrame, learnt: EraFrame) -> Float64:
+        """Return the corr of each era with the main target, float64 [n_eras]."""
+        values = self.model.values(net, frame, labels, learnt, self)
+        scores: Float64 = corr_per_era(values, frame.target(self.ctx.target), frame.offsets)
+        return scores.reshape(-1)
 
     def _made_for(self, frame: EraFrame, course: Course, name: str) -> dict[str, Any]:
         """Return what a checkpoint must have been made for, to go on from it."""
@@ -293,6 +302,7 @@ def _without(ctx: FitContext, frame: EraFrame, rows: EraFrame, judged: EraFrame)
         weights = weights[np.repeat(kept, np.diff(frame.offsets))]
     unlabelled = ctx.unlabelled
     if unlabelled is not None:
-        unlabelled = unlabelled.between(int(judged.eras[-1]) + 1, int(unlabelled.eras[-1]))
+        seen = (unlabelled.eras < judged.eras[0]) | (unlabelled.eras > judged.eras[-1])
+        unlabelled = unlabelled.select_eras(unlabelled.eras[seen])
     place: Path | None = ctx.unfinished
     return replace(ctx, weights=weights, unlabelled=unlabelled, unfinished=place)

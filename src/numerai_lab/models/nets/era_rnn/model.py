@@ -77,7 +77,7 @@ class EraRNN(NetModel):
     def __init__(self, params: EraRNNParams) -> None:
         super().__init__(params)
         self._ground: Ground | None = None
-        self._begun: dict[tuple[int, int], tuple[Ground, Float64]] = {}
+        self._begun: dict[bytes, tuple[Ground, Float64]] = {}
 
     @classmethod
     def info_for(cls, params: EraRNNParams) -> ModelInfo:
@@ -339,5 +339,5 @@ def _summed(
     return values
 
 
-def _key(rows: EraFrame) -> tuple[int, int]:
-    return int(rows.eras[0]), rows.n_rows
+def _key(rows: EraFrame) -> bytes:
+    return rows.eras.tobytes()

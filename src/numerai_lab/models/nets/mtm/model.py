@@ -85,7 +85,7 @@ class MTM(NetModel):
     def __init__(self, params: MTMParams) -> None:
         super().__init__(params)
         self._twin: MTM | None = None
-        self._begun: dict[tuple[int, int], tuple[Arrays, dict[str, Any]]] = {}
+        self._begun: dict[bytes, tuple[Arrays, dict[str, Any]]] = {}
         self._guarded = self._new_guarded()
 
     @classmethod
@@ -151,7 +151,7 @@ class MTM(NetModel):
         if not self.params.pretrain_epochs:
             return
         rows = train if ctx.unlabelled is None else ctx.unlabelled
-        key = int(rows.eras[0]), rows.n_rows
+        key = rows.eras.tobytes()
         if key not in self._begun:
             device = next(net.parameters()).device
             self._begun[key] = pretrained(
@@ -215,8 +215,8 @@ class MTM(NetModel):
         )
         told = {**report.details["training"], "scratch": beside.details["training"]["nets"]}
         if self._begun:
-            # trials hold the first eras out
-            told["pretraining"] = self._begun[min(self._begun)][1]
+            # trials hold some eras out
+            told["pretraining"] = self._begun[max(self._begun, key=len)][1]
         self._begun = {}
         report = replace(
             report,

@@ -131,7 +131,11 @@ def _pretrain(
         "groups": json.dumps(list(groups)),
         "version of torch": torch.__version__,
     }
-    path = ctx.unfinished / f"pretraining_{first}_{last}.npz" if alone and ctx.unfinished else None
+    path = (
+        ctx.unfinished / f"pretraining_{rows.n_rows}_{first}_{last}.npz"
+        if alone and ctx.unfinished
+        else None
+    )
     curves = train(
         net,
         batches,
