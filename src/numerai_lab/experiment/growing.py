@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from numerai_lab.arrays import Float32
+from numerai_lab.arrays import Eras, Float32
 from numerai_lab.data import References
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
@@ -37,6 +37,7 @@ from numerai_lab.models import (
     size_and_unit,
     steps_for,
 )
+from numerai_lab.seeds import child_seed
 from numerai_lab.splits import final_eras
 
 
@@ -69,6 +70,24 @@ class Growing:
         eras = final_eras(self.prepared.experiment.split, frame.eras)
         eras = eras[np.isin(eras, eras_with(self.prepared.label, frame))]
         return frame.select_eras(eras[eras > self.last_era])
+
+    @cached_property
+    def replayed(self) -> Eras:
+        """Earlier eras that it asks for beside the new ones (`info.replay`), drawn by the seed.
+
+        Others are drawn once there are newer eras.
+        """
+        share, frame = self.prepared.info.replay, self.prepared.dataset.frame
+        eras = final_eras(self.prepared.experiment.split, frame.eras)
+        eras = eras[np.isin(eras, eras_with(self.prepared.label, frame)) & (eras <= self.last_era)]
+        n = min(round(share / (1 - share) * self.new.n_eras), len(eras))
+        seed = child_seed(self.prepared.experiment.seed, "replay", int(self.new.eras[-1]))
+        return np.sort(np.random.default_rng(seed).choice(eras, n, replace=False))
+
+    def with_earlier(self, eras: Eras) -> EraFrame:
+        """Return some earlier eras, and the new ones after them."""
+        frame = self.prepared.dataset.frame
+        return frame.select_eras(np.concatenate([eras, self.new.eras]))
 
     @property
     def unseen(self) -> EraFrame:
@@ -186,11 +205,16 @@ def grow(
             name: {**told, "last_era": _last_era(folder / FOLDER / name)}
             for name, told in facts["members"].items()
         }
-    new = learnable_rows(growing.new, prepared.label, say)
-    new = rows_to_train_on(new, prepared)
-    context = fit_context(new, None, prepared, reporter.progress, say)
+    old = growing.replayed
+    eras = growing.with_earlier(old) if len(old) else growing.new
+    taught = rows_to_train_on(learnable_rows(eras, prepared.label, say), prepared)
+    new = taught.between(growing.last_era + 1, int(taught.eras[-1]))
+    if len(old):
+        say(f"{len(old)} earlier eras, {old[0]} to {old[-1]}, are learnt again beside the new ones")
+    context = fit_context(taught, None, prepared, reporter.progress, say)
+    context = replace(context, replayed=taught.n_eras - new.n_eras)
     model = cast(ContinuableModel, growing.model)
-    report = model.fit_more(new, context, amount)
+    report = model.fit_more(taught, context, amount)
     for sentence in report.notes:
         if sentence not in said:
             reporter.say(label + sentence)

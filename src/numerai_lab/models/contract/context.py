@@ -43,6 +43,8 @@ class FitContext:
         model that of all folds. None unless `info.needs_members`.
     earlier : the fits of earlier folds, oldest first, with their judged eras as far as the labels
         of these were known before the first judged era. Empty unless `info.earlier_fits`.
+    replayed : how many of the eras given to `fit_more`, the first ones, were learnt from before
+        (`info.replay`).
     artefacts : where what is expensive is made once and found again (pretrained weights), unless
         it saw more than this fit may. None unless `info.artefacts`.
     unfinished : a folder for what lets this fit go on after a kill, which need not exist yet: what
@@ -71,6 +73,7 @@ class FitContext:
     unlabelled: EraFrame | None = None
     members: Members | None = None
     earlier: tuple[EarlierFit, ...] = ()
+    replayed: int = 0
     artefacts: Artefacts | None = None
     unfinished: Path | None = None
     final: bool = False

@@ -57,6 +57,8 @@ class ModelInfo:
         `Members.references`; refused where the data have too little of them.
     needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
         do not tell; refused on data without it.
+    replay : share of the eras given to `fit_more` that are to be earlier ones, which a run draws
+        anew each time (`ctx.replayed`); 0: new eras alone.
     in_parts : several workers can fit it together, each on some of the eras (`ctx.world`).
     tolerance : how far a prediction may differ with the rows and eras that are predicted at once,
         as a share of the standard deviation of predictions; 0: not by a bit. Matrix products
@@ -89,6 +91,7 @@ class ModelInfo:
     earlier_fits: bool = False
     references: tuple[str, ...] = ()
     needs_entity: bool = False
+    replay: float = 0.0
     in_parts: bool = False
     tolerance: float = 0.0
     variants: tuple[Variant, ...] = ()
@@ -110,6 +113,8 @@ class ModelInfo:
                 "that of ctx.stop_rounds",
                 fix="see CHANGELOG.md, and change all three in the class of the model",
             )
+        if not 0 <= self.replay < 1:
+            raise ModelError(f"replay is {self.replay:g}, not a share from 0 to below 1")
         if not 0 <= self.tolerance <= MAX_TOLERANCE:
             raise ModelError(f"tolerance is {self.tolerance:g}, not from 0 to {MAX_TOLERANCE:g}")
         before: list[str] = []

@@ -262,7 +262,8 @@ class ContinuableModel(Model, Protocol):
         """Learn from labelled eras after those of the fit: exactly `amount` steps more.
 
         Steps are in the model's unit. What was fitted before and is not learnt in steps (a
-        transform of the features) stays. A model with members is handed in `ctx.members` what
+        transform of the features) stays. With `info.replay` above 0 earlier eras stand before the
+        new ones (`ctx.replayed`). A model with members is handed in `ctx.members` what
         these predicted of the new eras before they went on. The report's size is what was added.
 
         Raises ModelError when the features are not those of the fit, or when its steps are eras,

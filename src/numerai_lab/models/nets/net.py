@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -38,8 +39,6 @@ from numerai_lab.models.nets.runtime import class_shares
 from numerai_lab.models.nets.training import Fitting, computed, predict
 
 WEIGHTS = "weights.npz"
-_GOING_ON = 0.1
-"""The rate of `fit_more`, as a share of the fit's: what was learnt shall stay."""
 CPU = torch.device("cpu")
 
 
@@ -67,6 +66,11 @@ class NetModel(ABC):
         self._labels: Labels | None = None
         self._n_steps = 0
         self._trained = TrainedFeatures()
+
+    @classmethod
+    def info_for(cls, params: Any) -> ModelInfo:
+        """Earlier eras are asked for, to be replayed beside new ones, as far as `params` say."""
+        return replace(cls.info, replay=params.going_on.replay)
 
     @abstractmethod
     def new_net(self, n_features: int, n_outputs: int) -> nn.Module:
@@ -156,9 +160,10 @@ class NetModel(ABC):
         return self._n_steps
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
-        """Train `amount` epochs more on later labelled eras, at a tenth of the rate of the fit.
+        """Train `amount` epochs more on later labelled eras, at a lower rate (`going_on.rate`).
 
-        Targets keep the mean, deviation and classes that they had in the fit.
+        Earlier eras that are replayed (`going_on.replay`) are among them. Targets keep the mean,
+        deviation and classes that they had in the fit.
 
         Raises
         ------
@@ -169,10 +174,15 @@ class NetModel(ABC):
         fitting = Fitting(self, ctx, said)
         trained: list[Curves] = []
         assert self._labels is not None
+        if self.params.going_on.replay and not ctx.replayed:
+            said.aloud(
+                "going_on.replay: no earlier era is replayed, for none was handed over; a net "
+                "within another model learns new eras alone"
+            )
         with computing(ctx.n_threads, fitting.device):
             for seed, net in enumerate(self._nets):
                 net.to(fitting.device).train()
-                going_on = (net, self._labels, _GOING_ON)
+                going_on = (net, self._labels, self.params.going_on.rate)
                 _, curves, _ = fitting.trained(
                     new,
                     amount,

@@ -12,6 +12,19 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
+class GoingOnParams(Params):
+    """What is written under `going_on`: how `train --continue` teaches new eras."""
+
+    rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="highest rate, as a share of learning_rate: what was learnt shall stay"
+    )
+    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="share of the eras that are earlier ones, drawn anew each time; 0: new ones "
+        "alone",
+    )
+
+
 class NetParams(Params):
     """Parameters that all nets share: what is learnt, and how it is trained."""
 
@@ -64,6 +77,9 @@ class NetParams(Params):
         "it faster, else float32. Predictions are always float32",
     )
     seeds: Count = Field(1, description="nets trained from other seeds, whose mean is predicted")
+    going_on: GoingOnParams = Field(
+        default_factory=GoingOnParams, description="how `train --continue` teaches new eras"
+    )
 
     @model_validator(mode="after")
     def _pieces_are_parts(self) -> Self:

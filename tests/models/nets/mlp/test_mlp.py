@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
 from net_lab import TINY, context, fitted, judged_frame, train_frame, write_eras
 from numerai_lab.errors import ModelError
-from numerai_lab.models import assemble_exported, check_model, get_model
+from numerai_lab.models import assemble_exported, check_model, get_model, info_of
 from numerai_lab.models.nets.mlp import MLP
 
 FORMS = [
@@ -126,6 +127,30 @@ def test_going_on_trains_more_epochs_on_new_eras(tmp_path):
         model.fit_more(train_frame(4, first_era=50, n_features=7), context(), 1)
 
 
+def test_it_goes_on_as_slowly_as_is_written():
+    moved = []
+    for rate in (0.001, 0.1, 1.0):
+        model, _ = fitted({"going_on": {"rate": rate}})
+        before = model.predict(judged_frame())
+        model.fit_more(train_frame(4, first_era=40), context(), 2)
+        moved.append(float(np.abs(model.predict(judged_frame()) - before).max()))
+    assert 0 < moved[0] < moved[1] / 20
+    assert moved[1] < moved[2] / 3
+
+
+def test_eras_that_are_to_be_replayed_and_are_not_there_are_missed():
+    told = []
+    model, _ = fitted({"going_on": {"replay": 0.5}})
+    assert info_of(MLP, model.params).replay == 0.5
+    model.fit_more(train_frame(4, first_era=40), context(say=told.append), 1)
+    assert told == [
+        "going_on.replay: no earlier era is replayed, for none was handed over; a net within "
+        "another model learns new eras alone"
+    ]
+    model.fit_more(train_frame(8, first_era=36), context(say=told.append, replayed=4), 1)
+    assert len(told) == 1
+
+
 def saved(folder, **params):
     model, _ = fitted(params)
     folder.mkdir()
@@ -152,7 +177,9 @@ def test_weights_of_another_net_or_damaged_ones_are_refused(tmp_path):
 CONFIG = """
 extends: tiny.yaml
 name: net
-model: {type: mlp, params: {epochs: 2, width: 8, hidden: 8}}
+model:
+  type: mlp
+  params: {epochs: 2, width: 8, hidden: 8, going_on: {replay: 0.5}}
 """
 
 
@@ -179,10 +206,17 @@ def test_an_experiment_with_it_runs_from_training_to_a_refreshed_final_model(
     exported = lab("export", run, *runs, "--out", bundle)
     assert exported.code == 0, exported.err
     assert b"torch" not in bundle.read_bytes()
+    final = json.loads((run / "final" / "fit.json").read_text())
     write_eras(tournament, data, 60)
     more = lab("train", "--continue", run, "--amount", "1", *runs)
     assert more.code == 0, more.err
     assert "1 epochs more" in more.err
+    said = re.search(r"(\d+) earlier eras, (\d+) to (\d+), are learnt again", more.err)
+    n, first, last = map(int, said.groups())
+    (later,) = (one for one in (tmp_path / "runs" / "net").glob("*/") if one != run)
+    grown = json.loads((later / "final" / "fit.json").read_text())
+    assert 1 <= first < last <= final["last_era"] < grown["last_era"]
+    assert n == grown["train"]["n_eras"] - final["train"]["n_eras"]  # as many as are new
 
 
 def test_a_killed_run_goes_on_from_the_epoch_it_was_at(lab, tiny_config, tmp_path, monkeypatch):

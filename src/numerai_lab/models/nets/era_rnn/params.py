@@ -107,6 +107,11 @@ class EraRNNParams(NetParams):
         written = [name for name in _OF_ROWS if getattr(self, name) != fields[name].default]
         if written:
             raise ValueError(f"{written[0]} means nothing to era_rnn: leave it out")
+        if self.going_on.replay:
+            raise ValueError(
+                "going_on.replay means nothing to era_rnn, whose models have seen earlier eras: "
+                "leave it out"
+            )
         if self.form == "coefficients" and self.second is not None:
             raise ValueError("second is the other model of form: gate: leave it out, or write that")
         return self

@@ -93,7 +93,7 @@ class MTM(NetModel):
         """Rows without labels are asked for to pretrain; the twin stands beside what it is not."""
         pretrains, adapts = params.pretrain_epochs > 0, params.adapt is not None
         return replace(
-            cls.info,
+            super().info_for(params),
             transductive=params.era_layers > 0 or adapts,
             unlabelled=pretrains,
             artefacts=pretrains,
