@@ -12,6 +12,8 @@ from numerai_lab.models.registry import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DOCS = {path.name: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+MOST_LINES = 250
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -42,7 +44,7 @@ def test_the_first_hour(lab, checkout):
 
 @pytest.mark.slow  # 97,200 rows, or it does not show
 def test_the_world_where_adapting_shows(lab, checkout):
-    (line,) = [block for block in blocks("sh") if "linked_strong" in block]
+    (line,) = [block for block in blocks("sh", DOCS["models.md"]) if "linked_strong" in block]
     command = shlex.split(line)
     size = {"n_eras": 260, "n_features": 24, "rows_per_era": 200}
     small = [f"--set=data.synthetic.{name}={number}" for name, number in size.items()]
@@ -66,7 +68,7 @@ def test_the_demo_shows_adaptation_at_work(lab, checkout):
 
 def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
     monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
-    (commands,) = [block for block in blocks("sh") if "data verify" in block]
+    (commands,) = [block for block in blocks("sh", DOCS["data.md"]) if "data verify" in block]
     for line in commands.splitlines():
         command = shlex.split(line, comments=True)
         assert command[0] == "numerai-lab"
@@ -77,7 +79,7 @@ def test_the_data_commands(lab, checkout, stand_in, monkeypatch):
 
 def test_what_the_commands_write_is_not_taken_for_source():
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    named = re.findall(r"--(?:html|out) ([\w.-]+)", "".join(blocks("sh")))
+    named = re.findall(r"--(?:html|out) ([\w.-]+)", "".join([README, *DOCS.values()]))
     assert named
     assert [name for name in named if f"/{name}" not in ignored] == []
     assert {"/runs/", "/data/*", "/submissions/"} <= set(ignored)
@@ -103,9 +105,49 @@ def test_every_shipped_config_is_valid(lab, checkout):
 
 
 def test_links_lead_somewhere():
-    for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"):
-        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
-            assert link.startswith("http") or (ROOT / link).exists(), (name, link)
+    pages = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", *(f"docs/{name}" for name in DOCS)]
+    for page in (ROOT / name for name in pages):
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            elsewhere = link.startswith(("http", "research/"))  # research/ comes with measurements
+            assert elsewhere or (page.parent / link).exists(), (page.name, link)
+    told = {
+        name for text in (README, *DOCS.values()) for name in re.findall(r"([\w]+\.md)\)", text)
+    }
+    assert set(DOCS) <= told, "a page that no other leads to"
+
+
+def test_it_is_read_in_one_sitting():
+    assert len(README.splitlines()) <= MOST_LINES
+
+
+def test_every_command_that_is_named_has_the_options_it_is_given(lab):
+    """What the table and the pages name; those that run in seconds are run by other tests."""
+    text = "\n".join([README, *DOCS.values()])
+    told = re.findall(r"`(numerai-lab [^`]+)`", text) + [
+        line for block in blocks("sh", text) for line in block.splitlines()
+    ]
+    known: dict[str, str] = {}
+    checked = 0
+    for line in told:
+        line = re.sub(r"\s+#.*", "", line.replace("\n", " ")).strip()
+        if not line.startswith("numerai-lab ") or line.endswith("\\"):
+            continue
+        words = shlex.split(line)[1:]
+        named = [word for word in words if not word.startswith("-")]
+        if not named or not re.fullmatch(r"[a-z-]+", named[0]):
+            continue
+        name = named[0] if words[0] == named[0] else ""
+        if name in ("config", "data") or (name == "runs" and named[1:2] and words[1] == named[1]):
+            name = " ".join(named[:2])
+        if name not in known:
+            result = lab(*name.split(), "--help")
+            assert result.code == 0, (line, result.err)
+            known[name] = result.out
+        for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+            checked += 1
+            assert re.search(rf"{option}\b", known[name]), (line, option)
+    assert len(known) > 15
+    assert checked > 40
 
 
 def test_the_model_of_the_contributing_guide_keeps_the_promises(tmp_path, monkeypatch):

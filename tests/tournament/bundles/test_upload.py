@@ -350,9 +350,9 @@ def test_waiting_asks_until_the_time_is_over(server):
         assert (found.status, found.message) == ("error", "no id is a validation id")
 
 
-def test_the_commands_of_the_readme(lab, server, run_dir, tmp_path, monkeypatch, container):
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    (block,) = [text for text in re.findall(r"```sh\n(.*?)```", readme, re.S) if "--check" in text]
+def test_the_commands_of_the_documents(lab, server, run_dir, tmp_path, monkeypatch, container):
+    page = (Path(__file__).parents[3] / "docs" / "submitting.md").read_text()
+    (block,) = [text for text in re.findall(r"```sh\n(.*?)```", page, re.S) if "--check" in text]
     here = partial(export, live_features=(20,), live_rows=60, python=container)
     monkeypatch.setattr(public, "export", here)
     monkeypatch.setattr(model_upload, "export", here)

@@ -1,4 +1,4 @@
-"""What stands around `submit`: cron, keys in a file, who is told of failure, the README."""
+"""What stands around `submit`: cron, keys in a file, who is told of failure, the documents."""
 
 import json
 import shlex
@@ -187,11 +187,11 @@ def test_the_cron_script(submit, start):
     assert SECRET not in log.read_text()
 
 
-def test_the_readme_without_an_account(tmp_path, lab, forks, monkeypatch):
+def test_the_documents_without_an_account(tmp_path, lab, forks, monkeypatch):
     """The five commands, on a smaller tournament than they have by themselves."""
     root = Path(__file__).parents[3]
-    readme = (root / "README.md").read_text()
-    (block,) = [part for part in readme.split("```")[1::2] if "dev-server" in part]
+    page = (root / "docs" / "submitting.md").read_text()
+    (block,) = [part for part in page.split("```")[1::2] if "dev-server" in part]
     server, train, export, *submits = [
         shlex.split(line, comments=True) for line in block.splitlines()[1:] if line.strip()
     ]
