@@ -25,7 +25,7 @@ class GateParams(StepParams):
     top: Annotated[int, Field(ge=2, le=50)] = Field(
         6, description="features of most gain in 100 trees on the training eras"
     )
-    features: Annotated[list[str], Field(min_length=2)] | None = Field(
+    features: Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="the features themselves, instead of top"
     )
 
@@ -76,6 +76,8 @@ class EraAggregates(Step):
             if max(columns) >= len(ctx.raw_names):
                 raise self.wrong("names a column that a step adds", "features", "name the data's")
         of, n_raw = list(self.params.of), len(ctx.raw_names)
+        if "correlation" in of and len(columns) < 2:
+            raise self.wrong("correlation needs two features", "features", "name another")
         each = np.array(
             [
                 era_numbers(train.features[rows][:, :n_raw], columns, of)

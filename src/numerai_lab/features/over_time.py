@@ -68,6 +68,8 @@ class OverTime(Step):
                 "of",
                 "name data.entity (source: parquet), or write of: target_corr",
             )
+        if of == "correlation" and len(columns) < 2:
+            raise self.wrong("correlation needs two features", "features", "name another")
         names = [train.feature_names[i] for i in columns]
         self.settings = {
             "names": names,
