@@ -16,6 +16,7 @@ from pathlib import Path
 
 QUICK = (
     "bench_nets.py 1 --mib 20 --threads 1",
+    "bench_prices.py 500 10",
     "bench_reading.py",
     "bench_ridge.py 1",
     "bench_scoring.py",

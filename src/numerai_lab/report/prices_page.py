@@ -78,13 +78,13 @@ def write_prices_page(found: Facts, said: Sequence[str], path: Path) -> None:
     dropped = [(name.replace("_", " "), count(n)) for name, n in counts.items()]
     gaps = [(one["ticker"], count(one["days"])) for one in found["most_gaps"]]
     body = (
-        h("header", h("h1", title + more), h("p", _biased(found), class_="question")),
+        h("header", h("h1", title + more)),
         h(
             "div",
             banner("Survivorship", _biased(found)) if not found["point_in_time"] else "",
             h("ul", *(h("li", one) for one in said)) if said else h("p", "Nothing was wrong."),
         ),
-        h("div", NO_SCRIPT, figure(chart, wide=True), class_="overview"),
+        h("div", NO_SCRIPT, figure(chart, wide=True), class_="charts"),
         h(
             "main",
             h(
@@ -102,6 +102,7 @@ def write_prices_page(found: Facts, said: Sequence[str], path: Path) -> None:
                         ("files", ", ".join(sources[:3]) + more if sources else "none"),
                     ]
                 ),
+                class_="pair",
             ),
             h(
                 "section",

@@ -139,7 +139,10 @@ def _twice(
     drop = np.zeros(len(keep), dtype=bool)
     rows = np.flatnonzero(keep)
     key = raw.days[rows].astype(np.int64) * len(raw.tickers) + raw.codes[rows]
-    if np.all(np.diff(key) != 0) and len(np.unique(key)) == len(key):
+    first = int(raw.days.min())
+    seen = np.zeros((int(raw.days.max()) - first + 1) * len(raw.tickers), dtype=bool)
+    seen[key - first * len(raw.tickers)] = True
+    if np.count_nonzero(seen) == len(key):
         return drop
     order = np.argsort(key, kind="stable")
     rows, key = rows[order], key[order]
@@ -162,8 +165,10 @@ def _on_thin_days(
     raw: RawPrices, keep: Bools, counts: Counter[str], examples: dict[str, list[str]]
 ) -> Bools:
     """Find rows of days on which hardly anything traded: a holiday with a stray row."""
-    days, place = np.unique(raw.days[keep], return_inverse=True)
-    n = np.bincount(place)
+    first = int(raw.days.min())
+    per_day = np.bincount(raw.days[keep] - first)
+    days = np.flatnonzero(per_day) + first
+    n = per_day[days - first]
     # of the days before: whether this is a trading day must not depend on later ones
     around = np.array([np.median(n[max(0, i - 10) : i]) if i else 0 for i in range(len(n))])
     thin = days[n < THIN_DAY * around]
@@ -182,9 +187,13 @@ def _placed(
     counts: Counter[str],
     examples: dict[str, list[str]],
 ) -> Panel:
-    days, at = np.unique(raw.days[rows], return_inverse=True)
-    codes = raw.codes[rows]
-    used = np.unique(codes)
+    own = raw.days[rows]
+    first = int(own.min())
+    days = np.flatnonzero(np.bincount(own - first)) + first
+    place = np.zeros(int(days[-1]) - first + 1, dtype=np.intp)
+    place[days - first] = np.arange(len(days))
+    at, codes = place[own - first], raw.codes[rows]
+    used = np.flatnonzero(np.bincount(codes))
     column = np.searchsorted(used, codes)
     tickers = tuple(raw.tickers[code] for code in used)
     shape = (len(days), len(used))
@@ -199,10 +208,10 @@ def _placed(
     traded = np.nan_to_num(volume, nan=0.0) > 0
     counts["rows_without_volume"] = int(np.count_nonzero(there & ~traded))
     dollars = np.where(there, np.nan_to_num(volume, nan=0.0) * close, np.nan).astype(np.float32)
-    first = there.argmax(axis=0)
+    begin = there.argmax(axis=0)
     last = len(days) - 1 - there[::-1].argmax(axis=0)
     gone = len(days) - 1 - last > DELISTED_AFTER_DAYS
-    fresh, gaps = _carry(matrices, dollars, there, first, last, config.max_gap_days, counts)
+    fresh, gaps = _carry(matrices, dollars, there, begin, last, config.max_gap_days, counts)
     jump = _jumps(matrices, fresh, last, gone, config.max_log_return)
     if jump.any():
         counts["jumps"] = int(jump.sum())

@@ -19,16 +19,18 @@ def window_sum(values: Float64, days: int) -> Float64:
     >>> window_sum(np.array([[1.0], [2.0], [np.nan], [4.0], [5.0]]), 2).ravel().tolist()
     [nan, 3.0, nan, nan, 9.0]
     """
-    known = np.isfinite(values)
-    total = np.cumsum(np.where(known, values, 0.0), axis=0)
-    n = np.cumsum(known, axis=0, dtype=np.int32)
     found = np.full(values.shape, np.nan)
     if len(values) < days:
         return found
-    before_total = np.concatenate([np.zeros((1, values.shape[1])), total[:-days]])
-    before_n = np.concatenate([np.zeros((1, values.shape[1]), np.int32), n[:-days]])
-    whole = n[days - 1 :] - before_n == days
-    found[days - 1 :] = np.where(whole, total[days - 1 :] - before_total, np.nan)
+    known = np.isfinite(values)
+    # a ticker's days beside each other: adding up along them is several times as fast
+    by_ticker = np.ascontiguousarray(np.where(known, values, 0.0).T)
+    total = np.cumsum(by_ticker, axis=1)
+    total[:, days:] = total[:, days:] - total[:, :-days].copy()
+    n = np.cumsum(np.ascontiguousarray(known.T), axis=1, dtype=np.int32)
+    n[:, days:] = n[:, days:] - n[:, :-days].copy()
+    whole = n[:, days - 1 :] == days
+    found[days - 1 :] = np.where(whole, total[:, days - 1 :], np.nan).T
     return found
 
 
