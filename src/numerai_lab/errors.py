@@ -7,7 +7,8 @@ decides the exit code: 2 is the user's to mend, 1 is not, 130 is Ctrl-C.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from numerai_lab.disclosure import presentable
 
@@ -69,6 +70,24 @@ def in_one_line(error: Exception, longest: int = 200) -> str:
     lines = str(error).strip().splitlines() or [""]
     text = lines[0] if len(lines[0]) <= longest else f"{lines[0][:longest]}..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def collected(broken: list[str], promise: str, told: type[Exception]) -> Iterator[None]:
+    """Add to a list how a promise is broken, whatever is raised inside.
+
+    Parameters
+    ----------
+    told : what a check raises to say it itself; anything else is named with its type.
+    """
+    try:
+        yield
+    except told as how:
+        broken.append(f"{promise}: {how}")
+    except LabError as error:
+        broken.append(f"{promise}: raises {type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - what is tried may fail in any way
+        broken.append(f"{promise}: raises {in_one_line(error)}")
 
 
 def check_name(path: object) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from numerai_lab.disclosure import child_environment
@@ -39,21 +40,28 @@ def available_bytes() -> int | None:
 
 def device_available_bytes() -> int | None:
     """Return the free bytes of the GPU that has most of them; None without an NVIDIA GPU."""
-    command = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    told = output_of(
+        ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"], seconds=30
+    )
+    free = [int(line) for line in (told or "").split() if line.isdigit()]
+    return max(free) << 20 if free else None
+
+
+def output_of(command: Sequence[str], seconds: float) -> str | None:
+    """Return what a program prints; it gets no key. None if it fails, is absent or too slow."""
     try:
         done = subprocess.run(
             command,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=30,
+            timeout=seconds,
             check=False,
             env=child_environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    free = [int(line) for line in done.stdout.split() if line.isdigit()]
-    return max(free) << 20 if done.returncode == 0 and free else None
+    return done.stdout if done.returncode == 0 else None
 
 
 def usable_cores() -> int:

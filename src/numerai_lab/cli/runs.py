@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from numerai_lab.cli.options import RUNS, STATE, Json, RunsDir, StateDir
 from numerai_lab.cli.output import emit, refresh_board_of, show, warn_on_stderr
 from numerai_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from numerai_lab.experiment import Labels, RunDir
 
 app = typer.Typer(invoke_without_command=True)
 RunName = Annotated[
@@ -93,10 +96,7 @@ def tag(
     found = named_run(run, runs_dir)
     labels = change_labels(found, change)
     refresh_board_of(runs_dir)
-    if as_json:
-        emit({"run_dir": str(found.path), "tags": list(labels.tags), "note": labels.note})
-        return
-    sys.stdout.write(f"{found.path}  tags: {', '.join(labels.tags) or 'none'}\n")
+    _tell(found, labels, f"tags: {', '.join(labels.tags) or 'none'}", as_json=as_json)
 
 
 @app.command()
@@ -112,10 +112,14 @@ def note(
     found = named_run(run, runs_dir)
     labels = change_labels(found, lambda before: Labels(before.tags, text))
     refresh_board_of(runs_dir)
+    _tell(found, labels, f"note: {labels.note or 'none'}", as_json=as_json)
+
+
+def _tell(found: RunDir, labels: Labels, said: str, *, as_json: bool) -> None:
     if as_json:
         emit({"run_dir": str(found.path), "tags": list(labels.tags), "note": labels.note})
-        return
-    sys.stdout.write(f"{found.path}  note: {labels.note or 'none'}\n")
+    else:
+        sys.stdout.write(f"{found.path}  {said}\n")
 
 
 @app.command()

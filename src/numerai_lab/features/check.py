@@ -10,8 +10,7 @@ def test_my_transform_keeps_the_promises():
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 
 from numerai_lab.arrays import Int8
 from numerai_lab.eraframe import MISSING_INT8, EraFrame
-from numerai_lab.errors import LabError, ModelError, in_one_line
+from numerai_lab.errors import LabError, ModelError, collected
 from numerai_lab.features.protocol import ExportedTransform, Past, StepContext, Transform
 from numerai_lab.features.runtime import KINDS, MISSING, MOST_BINS
 
@@ -90,10 +89,10 @@ def check_transform(
     written = {"type": "tried", **(params or {})}
     trial = _Trial(kind, written, seed, _toy(seed))
     broken: list[str] = []
-    with _collected(broken, "is fitted and applied"):
+    with collected(broken, "is fitted and applied", _Broken):
         _keeps_to_form(trial)
     for promise, check in _PROMISES if not broken else ():
-        with _collected(broken, promise):
+        with collected(broken, promise, _Broken):
             check(trial)
     if broken:
         raise ModelError(
@@ -296,15 +295,3 @@ def _toy(seed: int) -> EraFrame:
             "sector": pa.array([f"sector_{i % 4}" for i in within]),
         },
     )
-
-
-@contextmanager
-def _collected(broken: list[str], promise: str) -> Iterator[None]:
-    try:
-        yield
-    except _Broken as how:
-        broken.append(f"{promise}: {how}")
-    except LabError as error:
-        broken.append(f"{promise}: raises {type(error).__name__}: {error}")
-    except Exception as error:  # noqa: BLE001 - a transform under test may fail in any way
-        broken.append(f"{promise}: raises {in_one_line(error)}")

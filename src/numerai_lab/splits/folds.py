@@ -145,26 +145,22 @@ def check_dates(fold: Fold, dates: Mapping[int, date]) -> None:
     def days(eras: Eras) -> Eras:
         return np.array([dates[era].toordinal() for era in eras.tolist()], dtype=np.int32)
 
-    train, judged, test = days(fold.train), days(fold.judged), days(fold.test)
-    for eras, when in ((fold.train, train), (fold.judged, judged)):
-        near = eras[in_gap(when, test, 7 * fold.test_purge_eras, 0)]
+    def refuse(near: Eras, what: str, to_what: str) -> None:
         if len(near):
             era = int(near[0])
             raise SplitError(
-                f"era {era} ({dates[era]}) is nearer to a test era than {fold.test_purge_eras} "
-                f"weeks before it ({len(near)} such eras)",
+                f"{what} {era} ({dates[era]}) is nearer to {to_what} ({len(near)} such eras)",
                 where=f"fold {fold.index}",
                 fix="check the dates of data.columns.era",
             )
+
+    train, judged, test = days(fold.train), days(fold.judged), days(fold.test)
+    for eras, when in ((fold.train, train), (fold.judged, judged)):
+        near = eras[in_gap(when, test, 7 * fold.test_purge_eras, 0)]
+        refuse(near, "era", f"a test era than {fold.test_purge_eras} weeks before it")
     bad = fold.train[in_gap(train, judged, 7 * fold.purge_eras, 7 * fold.embargo_eras)]
-    if len(bad):
-        era = int(bad[0])
-        raise SplitError(
-            f"training era {era} ({dates[era]}) is nearer to a judged era than {fold.purge_eras} "
-            f"weeks before it, or {fold.embargo_eras} after it ({len(bad)} such eras)",
-            where=f"fold {fold.index}",
-            fix="check the dates of data.columns.era",
-        )
+    far = f"{fold.purge_eras} weeks before it, or {fold.embargo_eras} after it"
+    refuse(bad, "training era", f"a judged era than {far}")
 
 
 def check_fold(fold: Fold) -> None:

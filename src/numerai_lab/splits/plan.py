@@ -84,7 +84,7 @@ def _untrained(split: Split, eras: Eras) -> Plan:
         bounds = split.validate_
         first = int(eras[0]) if bounds.from_ is None else bounds.from_
         last = int(eras[-1]) if bounds.to is None else bounds.to
-        judged = [_judged_between(eras, first, last)]
+        judged = [_some_between(eras, first, last)]
     elif isinstance(split, HoldoutSplit):
         raise SplitError(
             "a test is of a model that is trained here, and nothing is",
@@ -247,7 +247,7 @@ def _holdout(
     split: HoldoutSplit, eras: Eras, purge: int, before_test: int, notes: list[str]
 ) -> Fold:
     (begin, end), (start, stop), test = holdout_ranges(split, eras, purge)
-    judged = _judged_between(eras, start, stop)
+    judged = _some_between(eras, start, stop)
     window = _between(eras, begin, end)
     fold = make_fold(1, eras, window, judged, purge)
     if len(fold.train) == 0:
@@ -266,15 +266,17 @@ def _holdout(
     return fold if test is None else _kept_for_test(split, fold, eras, test, before_test, notes)
 
 
-def _judged_between(eras: Eras, start: int, stop: int) -> Eras:
-    judged = _between(eras, start, stop)
-    if len(judged) == 0:
+def _some_between(
+    eras: Eras, start: int, stop: int, what_for: str = "to judge", where: str = "split.validate"
+) -> Eras:
+    found = _between(eras, start, stop)
+    if len(found) == 0:
         raise SplitError(
-            f"no eras to judge: the data has none in {start}-{stop} (it has {_span(eras)})",
-            where="split.validate",
+            f"no eras {what_for}: the data has none in {start}-{stop} (it has {_span(eras)})",
+            where=where,
             fix="choose a range that the data covers",
         )
-    return judged
+    return found
 
 
 def _kept_for_test(
@@ -285,14 +287,7 @@ def _kept_for_test(
     purge: int,
     notes: list[str],
 ) -> Fold:
-    kept = _between(eras, *test)
-    if len(kept) == 0:
-        raise SplitError(
-            f"no eras for the test: the data has none in {test[0]}-{test[1]} (it has "
-            f"{_span(eras)})",
-            where="split.test",
-            fix="choose a range that the data covers",
-        )
+    kept = _some_between(eras, *test, "for the test", "split.test")
     parts = with_test(fold, eras, kept, purge)
     if len(parts.judged) == 0:
         raise SplitError(

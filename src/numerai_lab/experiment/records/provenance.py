@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -12,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.disclosure import child_environment
+from numerai_lab.machine import output_of
 
 PACKAGES = (
     "numerai_lab",
@@ -76,16 +75,5 @@ def git_state() -> dict[str, Any] | None:
 
 @cache
 def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=10,
-            check=False,
-            env=child_environment(),
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    told = output_of(["git", "-C", str(folder), *arguments], seconds=10)
+    return None if told is None else told.strip()

@@ -10,12 +10,11 @@ def test_my_model_keeps_the_promises():
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.errors import LabError, ModelError, in_one_line
+from numerai_lab.errors import ModelError, collected
 from numerai_lab.models.conformance.promises import PROMISES, loads_in_a_fresh_process
 from numerai_lab.models.conformance.trial import Broken, ModelTrial
 from numerai_lab.models.contract import (
@@ -61,28 +60,16 @@ def check_model(
 
 def _broken(trial: ModelTrial, fresh_process: bool) -> list[str]:
     broken: list[str] = []
-    with _collected(broken, "params are accepted"):
+    with collected(broken, "params are accepted", Broken):
         trial.new_model()
     if not broken:
-        with _collected(broken, "fits and predicts"):
+        with collected(broken, "fits and predicts", Broken):
             trial.fit_once()
     if not broken:
         promises = [*PROMISES]
         if fresh_process:
             promises.append(("loads in a fresh process", loads_in_a_fresh_process))
         for promise, check in promises:
-            with _collected(broken, promise):
+            with collected(broken, promise, Broken):
                 check(trial)
     return broken
-
-
-@contextmanager
-def _collected(broken: list[str], promise: str) -> Iterator[None]:
-    try:
-        yield
-    except Broken as how:
-        broken.append(f"{promise}: {how}")
-    except LabError as error:
-        broken.append(f"{promise}: raises {type(error).__name__}: {error}")
-    except Exception as error:  # noqa: BLE001 - a model under test may fail in any way
-        broken.append(f"{promise}: raises {in_one_line(error)}")

@@ -13,8 +13,14 @@ from scipy.special import softmax
 
 from numerai_lab.arrays import Float32
 from numerai_lab.errors import ModelError
-from numerai_lab.models.contract import ClassProbabilities, Params, World
-from numerai_lab.models.trees.arrays import IDENTITY
+from numerai_lab.models.contract import (
+    ClassProbabilities,
+    Exported,
+    Params,
+    TrainedFeatures,
+    World,
+)
+from numerai_lab.models.trees.arrays import IDENTITY, Trees
 from numerai_lab.models.trees.runtime import expected_value
 from numerai_lab.models.trees.values import pieces
 
@@ -172,12 +178,21 @@ def classes_of(
     return ClassProbabilities(classes.values, probabilities)
 
 
-def no_contributions() -> ModelError:
-    """Say why features' contributions to an expected value are not there."""
-    return ModelError(
-        "head: classes predicts an expected value, which is no sum of trees: there are no "
-        "contributions"
-    )
+def check_contributions(*classes: Classes | None) -> None:
+    """Raise ModelError where an expected value is predicted: it has no contributions."""
+    if any(classes):
+        raise ModelError(
+            "head: classes predicts an expected value, which is no sum of trees: there are no "
+            "contributions"
+        )
+
+
+def exported_trees(
+    trees: Trees, trained: TrainedFeatures, classes: Classes | None, link: str = IDENTITY
+) -> Exported:
+    """Return trees as plain values; with classes their sums become an expected value."""
+    settings = {"link": link} if classes is None else classes.settings
+    return Exported("trees", settings, trees.arrays("trees"), **trained.facts())
 
 
 def classes_from(values: Sequence[float] | None) -> Classes | None:

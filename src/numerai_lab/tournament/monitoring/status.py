@@ -175,11 +175,7 @@ def _slot_status(
     if judged is not None and judged.standing in ("decayed", "above"):
         warnings.append(judged.sentence())
     return SlotStatus(
-        slot=entry.slot,
-        model=entry.model,
-        account=entry.account,
-        kind=entry.kind,
-        run=None if run is None else _shown(run),
+        **_named(entry, run),
         synthetic=run is not None and RunDir(Path(run)).is_synthetic(),
         rounds=tuple(lines[:SHOWN_ROUNDS]),
         problem=None if failure is None else str(failure),
@@ -197,15 +193,21 @@ def _slot_status(
     )
 
 
+def _named(entry: Entry, run: str | None) -> dict[str, Any]:
+    return {
+        "slot": entry.slot,
+        "model": entry.model,
+        "account": entry.account,
+        "kind": entry.kind,
+        "run": None if run is None else _shown(run),
+    }
+
+
 def _not_there(entry: Entry, run: str | None, warnings: Sequence[str]) -> SlotStatus:
     """Return the status of a model that was uploaded to another server than this one."""
     said = f"this server has no model '{entry.model}': it was uploaded to another one"
     return SlotStatus(
-        slot=entry.slot,
-        model=entry.model,
-        account=entry.account,
-        kind=entry.kind,
-        run=None if run is None else _shown(run),
+        **_named(entry, run),
         unjudged="the server knows nothing of it",
         warnings=(*warnings, said),
     )

@@ -198,3 +198,24 @@ def listed(
         origin=None,
         counted_for=found.round or 0,
     )
+
+
+def found_receipt(
+    tournament: Tournament,
+    slot: Slot,
+    model_id: str,
+    one: Submission,
+    number: int,
+    its_round: Round | None,
+) -> Receipt:
+    """Return a receipt of what the server lists for a slot; see `listed`."""
+    return listed(
+        tournament,
+        one,
+        slot=slot.name,
+        account=slot.account,
+        model=slot.model_name,
+        model_id=model_id,
+        number=number,
+        its_round=its_round,
+    )

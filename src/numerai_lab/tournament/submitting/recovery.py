@@ -19,7 +19,7 @@ from numerai_lab.tournament.submitting.looks import (
     look_for,
     look_until,
 )
-from numerai_lab.tournament.submitting.one_submission import listed, receipt_of, unsure
+from numerai_lab.tournament.submitting.one_submission import found_receipt, receipt_of, unsure
 from numerai_lab.tournament.submitting.strays import find_submission, stray_files
 
 
@@ -109,7 +109,7 @@ def recover_damaged(
     set_aside(damaged.path)  # before the receipt is written, which removes the round's journal
     if found is None:
         return None
-    receipt = _found_receipt(tournament, slot, model_id, found, number, latest)
+    receipt = found_receipt(tournament, slot, model_id, found, number, latest)
     if found.filename in text:
         receipt = replace(receipt, how="recovered")
     state.write_receipt(receipt)
@@ -123,7 +123,7 @@ def submitted_already(
     one = find_submission(tournament, state, model_id, open_round)
     if one is None:
         return None
-    receipt = _found_receipt(tournament, slot, model_id, one, open_round.number, open_round)
+    receipt = found_receipt(tournament, slot, model_id, one, open_round.number, open_round)
     state.write_receipt(receipt)
     return receipt
 
@@ -140,23 +140,3 @@ def check_counted(tournament: Tournament, state: State, receipt: Receipt) -> Rec
             receipt = replace(receipt, counted_for=one.round)
             state.write_receipt(receipt)
     return receipt
-
-
-def _found_receipt(
-    tournament: Tournament,
-    slot: Slot,
-    model_id: str,
-    one: Submission,
-    number: int,
-    its_round: Round | None,
-) -> Receipt:
-    return listed(
-        tournament,
-        one,
-        slot=slot.name,
-        account=slot.account,
-        model=slot.model_name,
-        model_id=model_id,
-        number=number,
-        its_round=its_round,
-    )

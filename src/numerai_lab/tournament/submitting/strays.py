@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from numerai_lab.tournament.records import DamagedRecord, Receipt, Slot, State, set_aside
 from numerai_lab.tournament.server import Round, Submission, Tournament, TournamentError
-from numerai_lab.tournament.submitting.one_submission import listed
+from numerai_lab.tournament.submitting.one_submission import found_receipt
 
 
 def stray_files(state: State, submissions: Iterable[Submission]) -> set[str]:
@@ -95,16 +95,7 @@ def settle_stray(
             )
     if not found:
         return None
-    receipt = listed(
-        tournament,
-        found[0],
-        slot=slot.name,
-        account=slot.account,
-        model=slot.model_name,
-        model_id=model_id,
-        number=number,
-        its_round=None,
-    )
+    receipt = found_receipt(tournament, slot, model_id, found[0], number, None)
     aside = set_aside(damaged.path)
     state.write_receipt(receipt)
     return (

@@ -27,8 +27,14 @@ from numerai_lab.models.contract import (
     load_meta,
     save_meta,
 )
-from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
+from numerai_lab.models.trees.arrays import lightgbm_trees
+from numerai_lab.models.trees.classes import (
+    Classes,
+    check_contributions,
+    classes_from,
+    classes_of,
+    exported_trees,
+)
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.forests.growing import Grown, grow
 from numerai_lab.models.trees.forests.params import ForestParams
@@ -167,12 +173,7 @@ class RandomForest:
         """Return the trees as arrays, each leaf divided by the number of trees."""
         trees = lightgbm_trees(*self._grown)
         trees = replace(trees, value=trees.value / self.n_steps)
-        return Exported(
-            kind="trees",
-            settings={"link": IDENTITY} if self._classes is None else self._classes.settings,
-            arrays=trees.arrays("trees"),
-            **self._trained.facts(),
-        )
+        return exported_trees(trees, self._trained, self._classes)
 
     def contributions(
         self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
@@ -184,8 +185,7 @@ class RandomForest:
         ModelError : the features are not those trained on, or classes were learnt.
         """
         self._trained.check(frame)
-        if self._classes is not None:
-            raise no_contributions()
+        check_contributions(self._classes)
         features = as_float(explained_rows(frame, rows))
         # as in the raw score of `boosting: rf`, trees are summed there
         sums = [lightgbm_contributions(one, features, "", 1.0) for one in self._grown]

@@ -30,8 +30,13 @@ from numerai_lab.models.contract import (
     load_meta,
     save_meta,
 )
-from numerai_lab.models.trees.arrays import IDENTITY, lightgbm_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, no_contributions
+from numerai_lab.models.trees.arrays import lightgbm_trees
+from numerai_lab.models.trees.classes import (
+    Classes,
+    check_contributions,
+    classes_from,
+    exported_trees,
+)
 from numerai_lab.models.trees.contributions import lightgbm_contributions
 from numerai_lab.models.trees.lgbm_ensemble.continuing import more_trees
 from numerai_lab.models.trees.lgbm_ensemble.library import check_with_library
@@ -293,13 +298,11 @@ class LGBMEnsemble:
         """Return a blend of the members' trees, without members of weight 0."""
         features = self._trained.facts()
         kept = np.flatnonzero(self._weights)
-        members = []
-        for member in kept:
-            trees = lightgbm_trees(self._boosters[member]).arrays("trees")
-            # only the order of a member's predictions counts, and that is the order of the sums
-            classes = self._classes[member]
-            settings = {"link": IDENTITY} if classes is None else classes.settings
-            members.append(Exported("trees", settings, trees, **features))
+        # only the order of a member's predictions counts, and that is the order of the sums
+        members = [
+            exported_trees(lightgbm_trees(self._boosters[i]), self._trained, self._classes[i])
+            for i in kept
+        ]
         weights = self._weights[kept].tolist()
         return Exported("blend", {"weights": weights}, {}, **features, parts=tuple(members))
 
@@ -314,8 +317,7 @@ class LGBMEnsemble:
             The features are not those trained on, or classes were learnt.
         """
         self._trained.check(frame)
-        if any(self._classes):
-            raise no_contributions()
+        check_contributions(*self._classes)
         features = as_float(explained_rows(frame, rows))
         members = zip(self._boosters, self._names, self._weights.tolist(), strict=True)
         return tuple(

@@ -30,7 +30,13 @@ from numerai_lab.models.contract import (
     save_meta,
 )
 from numerai_lab.models.trees.arrays import xgboost_trees
-from numerai_lab.models.trees.classes import Classes, classes_from, classes_of, no_contributions
+from numerai_lab.models.trees.classes import (
+    Classes,
+    check_contributions,
+    classes_from,
+    classes_of,
+    exported_trees,
+)
 from numerai_lab.models.trees.contributions import xgboost_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.values import pieces
@@ -233,12 +239,7 @@ class XGB:
     def export(self) -> Exported:
         """Return the trees as arrays; raises ModelError for gblinear and unusual objectives."""
         trees, link = xgboost_trees(self._booster)
-        return Exported(
-            kind="trees",
-            settings={"link": link} if self._classes is None else self._classes.settings,
-            arrays=trees.arrays("trees"),
-            **self._trained.facts(),
-        )
+        return exported_trees(trees, self._trained, self._classes, link)
 
     def contributions(
         self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
@@ -251,8 +252,7 @@ class XGB:
             The features are not those trained on, or classes were learnt.
         """
         self.check(frame)
-        if self._classes is not None:
-            raise no_contributions()
+        check_contributions(self._classes)
         marker = missing_marker(self._trained.dtype)
         return (xgboost_contributions(self._booster, explained_rows(frame, rows), marker),)
 
@@ -265,8 +265,7 @@ class XGB:
             The features are not those trained on, or classes were learnt.
         """
         self.check(frame)
-        if self._classes is not None:
-            raise no_contributions()
+        check_contributions(self._classes)
         matrix = xgboost.DMatrix(frame.features[rows], missing=missing_marker(self._trained.dtype))
         values: Float32 = self._booster.predict(matrix, pred_interactions=True)
         return values[:, :-1, :-1]
