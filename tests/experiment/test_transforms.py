@@ -83,6 +83,7 @@ def test_the_run_shows_with_placebo_and_without_paired(folder):
     assert all(pairs[pair]["ci_low"] <= pairs[pair]["ci_high"] for pair in wanted)
     page = (folder / "within" / "report.html").read_text()
     assert "each added column permuted within its era" in page
+    assert "of 19 added columns, which have" in page
 
 
 def test_the_plan_tells_the_extra_fits(folder, lab):

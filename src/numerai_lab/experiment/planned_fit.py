@@ -140,7 +140,7 @@ def fit_context(
         unlabelled=known,
         members=members,
         artefacts=_artefacts(train, stop, prepared, say, judged),
-        final=judged is None,
+        alone=judged is None,
         feature_sets=prepared.dataset.feature_sets,
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,

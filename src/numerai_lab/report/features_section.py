@@ -60,6 +60,31 @@ def _by_importance(record: Record) -> Html:
     return table(caption, head, rows, class_="features")
 
 
+def _by_added_columns(record: Record) -> Html:
+    """Build the ranking of added columns by their share of the importance of all columns."""
+    folds = [
+        (fit.details.transforms, sum(gain or 0.0 for gain in fit.importance.values()))
+        for fit in record.fits.values()
+    ]
+    told = [(added, raw) for added, raw in folds if added is not None]
+    if not told:
+        return h("div")
+    shares: dict[str, list[float]] = {}
+    for added, raw in told:
+        whole = raw + sum(gain or 0.0 for gain in added.importance.values())
+        for name in added.columns:
+            gain = added.importance.get(name) or 0.0
+            shares.setdefault(name, []).append(gain / whole if whole > 0 else 0.0)
+    means = {name: sum(by_fold) / len(told) for name, by_fold in shares.items()}
+    top = sorted(means.items(), key=lambda item: -item[1])[:TOP]
+    rows = [[code(name), percent(share, 1)] for name, share in top]
+    caption = (
+        f"Top {len(rows)} of {len(shares)} added columns, which have "
+        f"{percent(sum(means.values()), 1)} of the importance of all columns"
+    )
+    return table(caption, ["column", "share"], rows, class_="features")
+
+
 def _by_exposure(record: Record) -> Html:
     known = {name: value for name, value in record.exposure.items() if value is not None}
     if not known:
@@ -84,5 +109,6 @@ def features_section(record: Record) -> Html:
         "section",
         h("h2", "Features"),
         h("div", _by_importance(record), _by_exposure(record), class_="pair"),
+        _by_added_columns(record),
         id="features",
     )

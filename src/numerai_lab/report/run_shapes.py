@@ -241,11 +241,19 @@ class Training(Shown):
     pretraining: Pretraining | None = None
 
 
+class AddedColumns(Shown):
+    """Columns that steps added to the features; `importance` by column, beside that of features."""
+
+    columns: list[str] = Field(default_factory=list)
+    importance: dict[str, Number] = Field(default_factory=dict)
+
+
 class FitDetails(Shown):
-    """What a model tells of its fit, of which the report shows its members and its training."""
+    """What a model tells of its fit: the report shows members, training and added columns."""
 
     members: list[Member] = Field(default_factory=list)
     training: Training | None = None
+    transforms: AddedColumns | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -258,6 +266,10 @@ class FitDetails(Shown):
             found["members"] = members
         if type(training) is dict and {"nets", "precision"} <= set(training):
             found["training"] = training
+        if type(added := told.get("transforms")) is dict and {"columns", "importance"} <= set(
+            added
+        ):
+            found["transforms"] = added
         return found
 
 

@@ -71,7 +71,7 @@ def judged_fold(
     frame = prepared.dataset.frame
     fit = plan_fit(fold.train, fold.judged, prepared, progress, say)
     model = prepared.model_class(prepared.params)
-    model.fit(fit.train, fit.ctx)
+    model.fit(fit.train, replace(fit.ctx, alone=True))
     rows = frame.select_eras(fold.judged)
     detail = predict_eras(
         model,

@@ -88,7 +88,7 @@ def test_the_twin_without_columns_is_the_model_alone(linear, later):
 
 
 def test_a_model_that_goes_live_has_no_twins(later):
-    final = fitted(STEPS, final=True)
+    final = fitted(STEPS, alone=True)
     assert final.predict_in_detail(later.without_targets()).variants == {}
 
 
@@ -120,7 +120,7 @@ def test_it_goes_on_with_the_steps_as_they_were_fitted(later):
     params = {"num_boost_round": 5, "max_depth": 2, "eta": 0.3}
     model = fitted(STEPS, {"type": "xgb", "params": params}, placebo=1)
     before = model.export().settings
-    report = model.fit_more(later, context(final=True), 3)
+    report = model.fit_more(later, context(alone=True), 3)
     assert (report.size, model.n_steps) == (3, 8)
     assert model.export().settings == before
     assert model.predict_in_detail(later.without_targets()).variants == {}

@@ -50,7 +50,8 @@ class FitContext:
     unfinished : a folder for what lets this fit go on after a kill, which need not exist yet: what
         is in it when `fit` begins was written by the same fit before, of the same config, seed and
         rows. Removed once the fitted model is kept. None where there is no such place.
-    final : the model goes live, and nothing judges it: what only shows something is not fitted.
+    alone : nothing but the prediction counts, as of a model that goes live, or of a trial of a
+        search: what only shows something is not fitted.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     pace : call with a few words about a step that takes long ("12,300 rows/s, 2 min left"), which
@@ -76,7 +77,7 @@ class FitContext:
     replayed: int = 0
     artefacts: Artefacts | None = None
     unfinished: Path | None = None
-    final: bool = False
+    alone: bool = False
     feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0

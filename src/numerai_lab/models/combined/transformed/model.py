@@ -118,7 +118,7 @@ class Transformed:
             ),
         )
         stop = None if ctx.stop is None else self._pipeline.columns(ctx.stop, past)
-        n_fits = 1 if ctx.final else 1 + len(variants_for(self.params.placebo))
+        n_fits = 1 if ctx.alone else 1 + len(variants_for(self.params.placebo))
         reports: dict[str, FitReport] = {}
 
         def fit_one(name: str, rows: EraFrame, stop: EraFrame | None) -> None:
