@@ -1,4 +1,4 @@
-"""A final model, and the members it is made of, on the way to what they are with new eras."""
+"""`train --continue`: a final model, and the members it is made of, learn from new eras."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ from numerai_lab.splits import final_eras
 
 @dataclass(frozen=True)
 class Growing:
-    """A final model, or a member of one, before it goes on.
+    """A final model, or a member of one, before it learns from new eras.
 
     Attributes
     ----------
     folder : where it is kept. facts : its fit.json.
-    prepared : its experiment, planned on the data there are now.
-    members : those that it is made of, by name.
+    prepared : its experiment, planned on today's data.
+    members : the models that it is made of, by name.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class Growing:
 
     @cached_property
     def new(self) -> EraFrame:
-        """The eras since, with its label, that its split trains on; there may be none."""
+        """The later eras that its split trains on and whose label is known; there may be none."""
         frame = self.prepared.dataset.frame
         eras = final_eras(self.prepared.experiment.split, frame.eras)
         eras = eras[np.isin(eras, eras_with(self.prepared.label, frame))]
@@ -73,9 +73,9 @@ class Growing:
 
     @cached_property
     def replayed(self) -> Eras:
-        """Earlier eras that it asks for beside the new ones (`info.replay`), drawn by the seed.
+        """Earlier eras, int32, to learn again beside the new ones (`info.replay`); drawn by seed.
 
-        Others are drawn once there are newer eras.
+        The draw depends on the newest era, so the next continuation draws others.
         """
         share, frame = self.prepared.info.replay, self.prepared.dataset.frame
         eras = final_eras(self.prepared.experiment.split, frame.eras)
@@ -91,19 +91,19 @@ class Growing:
 
     @property
     def unseen(self) -> EraFrame:
-        """Those of the new eras of whose labels neither it nor a member knows a part."""
+        """The new eras whose labels overlap with no label that it, or a member, has learnt from."""
         known = max([self.last_era, *(member.last_era for member in self.members.values())])
         return self.new.between(known + purge_eras(self.prepared) + 1, 2**31 - 1)
 
     @property
     def steps(self) -> int:
-        """As many steps as give the new eras what each era before had."""
+        """So many steps that an era among the new ones counts as much as one before."""
         share = self.new.n_eras / self.facts["train"]["n_eras"]
         model = cast(ContinuableModel, self.model)
         return steps_for(model, self.prepared.info.unit, self.new.n_eras, share)
 
     def predict(self, rows: EraFrame) -> Float32:
-        """Predict whole eras after its last one, float32 [n_rows], as it is before it goes on."""
+        """Predict whole eras after its last one, float32 [n_rows], without what it will learn."""
         if rows.n_eras == 0:
             return np.empty(0, dtype=np.float32)
         past = self.prepared.past
@@ -121,7 +121,7 @@ class Growing:
 
 
 def check_continuable(final: FinalModel) -> None:
-    """Refuse a final model that cannot go on, or none of whose members can. Raises ModelError."""
+    """Raise ModelError if a final model cannot learn from new eras, or if no member of it can."""
     problem = cannot_go_on(final.model, final.experiment.model.type)
     if problem is None and final.members:
         each = [cannot_go_on(member.model, member.kind) for member in final.members.values()]
@@ -135,7 +135,7 @@ def check_continuable(final: FinalModel) -> None:
 
 
 def open_growing(final: FinalModel, prepared: Prepared, reporter: Reporter) -> Growing:
-    """Open a final model to let it go on, its members with the rows that each trains on."""
+    """Open a final model to continue it, each member with the rows of its own config."""
     return _opened(final.run.final_dir, final.model, final.members, prepared, reporter)
 
 
@@ -163,16 +163,16 @@ def grow(
     reporter: Reporter,
     label: str = "",
 ) -> tuple[FitReport, dict[str, Any]]:
-    """Let a final model go on, and its members, and write `model/`, `members/` and `history/`.
+    """Continue a final model and its members; write `model/`, `members/` and `history/`.
 
     Parameters
     ----------
-    folder : where the new one is being written. amount : steps of the model.
-    label : stands before what is said of it.
+    folder : the new final model's. amount : steps, in the model's unit.
+    label : put before every sentence that is said about it.
 
     Returns
     -------
-    What the model reports, and what fit.json is to tell.
+    The model's report, and the content of the new fit.json.
     """
     watch = Stopwatch()
     said: list[str] = []
@@ -189,7 +189,7 @@ def grow(
             rows,
             np.zeros(rows.n_eras, dtype=np.int32),
             growing.predict_members(rows),
-            # without what the aim looks at, eras teach no weights, which the model counts
+            # NaN where the aim's reference is not known: such eras give no weights, and are counted
             {**dict.fromkeys(prepared.info.references, np.full(rows.n_rows, np.nan)), **known},
             prepared,
         )
@@ -243,7 +243,7 @@ def grow(
 def _grow_member(
     name: str, member: Growing, folder: Path, references: References, reporter: Reporter
 ) -> list[str]:
-    """Let a member go on where it can, else copy it; return why it stays as it was."""
+    """Continue a member if that is possible, else copy it and return why, as a list of notes."""
     problem = cannot_go_on(member.model, member.prepared.experiment.model.type)
     if problem is None and member.new.n_eras == 0:
         problem = "it has no new labelled era to learn from"

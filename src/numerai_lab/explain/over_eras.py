@@ -47,11 +47,16 @@ def without_gaps(features: FeatureArray) -> tuple[Float64, npt.NDArray[np.bool_]
 
 
 def directions(features: FeatureArray, values: Float64) -> Float64:
-    """Return by how much a contribution rises with its feature, a standard deviation of it.
+    """Return the slope of each feature's contribution, per standard deviation of the feature.
+
+    Parameters
+    ----------
+    features : [n_rows, n_features]; missing values are left out. values : contributions, likewise.
 
     Returns
     -------
-    float64 [n_features], covariance / standard deviation, NaN where a feature is constant.
+    float64 [n_features], covariance(feature, contribution) / standard deviation(feature); NaN where
+    a feature is constant.
     """
     x, gaps = without_gaps(features)
     there = np.maximum(1, (~gaps).sum(axis=0))
@@ -66,7 +71,7 @@ def directions(features: FeatureArray, values: Float64) -> Float64:
 
 
 def earned(values: Float64, raw: Float64, target: npt.NDArray[np.float32]) -> Float64:
-    """Share the correlation of the output with the target out among what adds to the output.
+    """Split the Pearson correlation of output and target into a share of each part of the output.
 
     Parameters
     ----------
@@ -74,8 +79,8 @@ def earned(values: Float64, raw: Float64, target: npt.NDArray[np.float32]) -> Fl
 
     Returns
     -------
-    float64 [n_parts], covariance with the target over both standard deviations: they sum to the
-    Pearson correlation. NaN where that is not defined.
+    float64 [n_parts], covariance(part, target) / (std(raw) std(target)): their sum is the
+    correlation. NaN where it is not defined.
     """
     y = target.astype(np.float64) - target.mean(dtype=np.float64)
     spread = y.std() * raw.std()
@@ -86,7 +91,7 @@ def earned(values: Float64, raw: Float64, target: npt.NDArray[np.float32]) -> Fl
 
 
 class OverEras:
-    """Collects eras one after another; `facts` tells of all.
+    """Collects what features add, era by era; `facts` summarises all eras.
 
     Parameters
     ----------
@@ -143,7 +148,7 @@ class OverEras:
     def expected(self, signs: Mapping[str, int]) -> list[dict[str, Any]]:
         """Say in which eras a feature's direction is against the sign that was expected.
 
-        `along` is by how much it goes the way expected in each era, None where it is constant.
+        `along` is its direction in each era times the sign, None where the feature is constant.
         """
         direction = np.array(self._direction)
         found = []

@@ -1,9 +1,12 @@
-"""Shapley values by sampling, for models that predict each row by itself and tell no more.
+"""Sampled Shapley values: for models that predict row by row, without own contributions.
+
+From each background row a path leads to the row that is explained: one feature after another takes
+the row's value, in random order. What the prediction changes by in a step is added to the feature
+of that step. The steps of a path sum to the difference between the predictions at its ends, so the
+contributions sum to the prediction less the mean prediction of the background.
 
 Source: Strumbelj & Kononenko (2014), Explaining prediction models and individual predictions with
-feature contributions. A row is reached from each background row by changing one feature after
-another, in random order; what a change does to the prediction is the feature's. The changes on a
-way sum to the difference of its ends, so contributions sum to the prediction.
+feature contributions.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _SAME = 1e-5
 
 
 def predicts_row_by_row(predict: Predict, frame: EraFrame) -> bool:
-    """Whether every second row of an era is predicted alike among all rows and without the others.
+    """Whether predictions of every second row of an era stay the same without the other rows.
 
     Parameters
     ----------
@@ -38,11 +41,12 @@ def predicts_row_by_row(predict: Predict, frame: EraFrame) -> bool:
 
 
 class SampledShapley:
-    """Explains rows by sampled ways from background rows; use it as an `Attribute`.
+    """Explains rows by sampled paths from background rows; use it as an `Attribute`.
 
     Parameters
     ----------
-    background : rows that stand for "this feature says nothing", [n_background, n_features].
+    background : int8 or float32 [n_background, n_features]; their values stand for "nothing is
+        known of this feature".
     seed : of the random orders.
     """
 
@@ -59,7 +63,7 @@ class SampledShapley:
             rng = np.random.default_rng(child_seed(self._seed, "shapley", era, int(rows[i])))
             for start in self._background:
                 order = rng.permutation(len(row))
-                steps = self._values(frame, era, _way(start, row, order))
+                steps = self._values(frame, era, _path(start, row, order))
                 values[i, order] += np.diff(steps) / len(self._background)
         raw = self._values(frame, era, features)
         return (Contributions(values, float(base), raw),)
@@ -78,12 +82,12 @@ class SampledShapley:
         return self._predict(made_up).astype(np.float64)
 
 
-def _way(start: FeatureArray, end: FeatureArray, order: npt.NDArray[np.int64]) -> FeatureArray:
-    """Return the rows between two rows, [n_features + 1, n_features], a feature more each time."""
+def _path(start: FeatureArray, end: FeatureArray, order: npt.NDArray[np.int64]) -> FeatureArray:
+    """Return the rows of a path, [n_features + 1, n_features]: each has one more value of `end`."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(1, len(order) + 1)
-    way: FeatureArray = np.empty((len(order) + 1, len(order)), dtype=start.dtype)
-    way[:] = start
+    path: FeatureArray = np.empty((len(order) + 1, len(order)), dtype=start.dtype)
+    path[:] = start
     changed = np.arange(len(order) + 1)[:, None] >= place[None]
-    np.copyto(way, end, where=changed)
-    return way
+    np.copyto(path, end, where=changed)
+    return path

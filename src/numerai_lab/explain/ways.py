@@ -1,4 +1,4 @@
-"""How a fold's model can be explained: by its own contributions, by sampling, or by shuffling."""
+"""Which way a model is explained: by contributions of its own, by sampling, or by shuffling."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ CONTRIBUTIONS, SAMPLING, PERMUTATION = "contributions", "sampling", "permutation
 
 @dataclass(frozen=True)
 class Way:
-    """A way to explain.
+    """How a model is explained.
 
     Attributes
     ----------
-    kind : `CONTRIBUTIONS`, `SAMPLING` or `PERMUTATION`, which has no attribution.
-    row_by_row : whether a row's prediction depends on nothing but its features.
-    notes : sentences that go with what is shown.
+    kind : `CONTRIBUTIONS`, `SAMPLING` or `PERMUTATION`.
+    attribute : returns contributions of rows; None with `PERMUTATION`, which explains no row alone.
+    row_by_row : whether a row's prediction depends on its own features only.
+    notes : sentences that are shown beside the explanation.
     """
 
     kind: str
@@ -43,7 +44,11 @@ class Way:
 
 
 def way_of(opened: OpenedModel, seed: int) -> Way:
-    """Choose the way for a model: what it says itself before what is found by trying."""
+    """Choose how to explain a model.
+
+    Its own contributions if it has any; else sampled Shapley values if it predicts row by row; else
+    shuffled features.
+    """
     model, info, rows = opened.model, opened.info, opened.rows
     first = rows.between(int(rows.eras[0]), int(rows.eras[0])).without_targets()
     notes = []
@@ -52,8 +57,10 @@ def way_of(opened: OpenedModel, seed: int) -> Way:
             "the model is explained as it was before the first judged era, before it learnt from "
             "labels of these eras"
         )
-    company = info.transductive or info.stateful or info.needs_entity or history_eras_of(model) > 0
-    row_by_row = not company and predicts_row_by_row(opened.predict, first)
+    looks_around = (
+        info.transductive or info.stateful or info.needs_entity or history_eras_of(model) > 0
+    )
+    row_by_row = not looks_around and predicts_row_by_row(opened.predict, first)
     own = own_contributions(opened)
     if own is not None:
         try:
@@ -79,9 +86,9 @@ def way_of(opened: OpenedModel, seed: int) -> Way:
 
 
 def own_contributions(opened: OpenedModel) -> Attribute | None:
-    """Return what a model says itself about its features: by its members, where these are runs.
+    """Return the model's own function of contributions, None if it has none.
 
-    None where it, or one of them, says nothing.
+    A stack of finished runs has its members' contributions, weighted, if each has some.
     """
     model, names = opened.model, opened.rows.feature_names
     if not opened.members:

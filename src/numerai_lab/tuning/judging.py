@@ -1,4 +1,4 @@
-"""An experiment with other values, and one fold of it: fitted, and judged era by era."""
+"""What a trial does: take values of the search, fit an inner fold with them, score its eras."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ Progress = Callable[[int, int], None]
 
 
 def with_tuned(prepared: Prepared, values: Mapping[Key, Any]) -> Prepared:
-    """Return a run with other values at the keys of its spaces.
+    """Return a run whose searched parameters have these values.
 
     Raises
     ------
-    ConfigError : the values do not go together. ModelError : a file among them knows too much.
+    ConfigError : the model refuses the values together. ModelError : a file that a value names was
+        made with eras that are judged.
     """
     experiment = with_values(prepared.experiment, values)
     try:
@@ -54,19 +55,20 @@ def judged_fold(
     aim: Aim = "corr",
     beside: str | None = None,
 ) -> Float64:
-    """Fit on a fold's training eras and return what each judged era is scored by.
+    """Fit on a fold's training eras, and return the score of each judged era.
 
     Parameters
     ----------
-    beside : the column of `references` that the aim looks at.
+    aim : the score, see `scoring.aim_per_era`.
+    beside : the column of `references` that the aim compares with; None for `corr`.
 
     Returns
     -------
-    float64 [n judged eras]; NaN where an era has no score, as one with constant predictions.
+    float64 [n judged eras]; NaN where an era has no score, such as one of constant predictions.
 
     Raises
     ------
-    UserError : as fitting and predicting.
+    UserError : the model cannot be fitted with these values, or cannot predict.
     """
     frame = prepared.dataset.frame
     fit = plan_fit(fold.train, fold.judged, prepared, progress, say)

@@ -1,4 +1,4 @@
-"""How much of the best trial is luck: what the best of as many equal trials would show."""
+"""How much of the best trial's score is luck: the best of many equally good trials leads, too."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ def luck_of(
 
     Returns
     -------
-    None with fewer than two trials. Else, of mean corr over the judged eras:
+    None with fewer than two trials. Else facts about mean corr over the judged eras:
 
-    best, mean : of the best trial, and of all complete trials together.
-    lead : the one above the other.
-    by_luck, by_luck_95 : the lead of the best of as many trials that are equally good, on average
-        and in 95 of 100 cases.
-    p : how often such trials have a lead as large as this one.
-    sharpe, sharpe_by_luck, n_effective, deflated_sharpe : see `scoring.deflated_sharpe`; the
-        eras count as as many as would give the mean the same error if labels did not overlap.
+    best, mean : that of the best trial, and the mean over all complete trials.
+    lead : best - mean.
+    by_luck, by_luck_95 : the lead that the best of equally many trials has if all are equally
+        good: its mean, and its 95th percentile.
+    p : the share of draws in which such trials have a lead of at least this size.
+    sharpe, sharpe_by_luck, n_effective, deflated_sharpe : see `scoring.deflated_sharpe`.
+        n_effective is the number of independent eras whose mean would be as uncertain as that of
+        these, whose labels overlap.
     """
     if len(complete) < 2:
         return None
@@ -69,7 +70,7 @@ def _deflated(plan: StudyPlan, scores: Float64, own: Float64, n_judged: int) -> 
     long_run = long_run_std(own, plan.judged, 2 * overlap_eras(plan.horizon_days))
     if own_sharpe is None or long_run is None:
         return {"deflated_sharpe": None}
-    # constant scores have no Sharpe, and so no part in how far those of trials vary
+    # a trial of constant scores has no Sharpe ratio: it is left out of how much these vary
     found = [value for row in scores if (value := sharpe(row)) is not None]
     threshold = expected_best(n_judged, float(np.std(found, ddof=1)) if len(found) > 1 else 0.0)
     effective = min(len(own) * (float(own.std()) / long_run) ** 2, len(own))
@@ -84,5 +85,5 @@ def _deflated(plan: StudyPlan, scores: Float64, own: Float64, n_judged: int) -> 
 
 
 def _whole(trial: StudyTrial) -> Float64:
-    """Return corr of each judged era, 0 where there is none, as the trial was judged."""
+    """Return corr of each judged era, and 0 where it is not defined, as in the trial's score."""
     return np.array([0.0 if value is None else value for value in trial.corr])

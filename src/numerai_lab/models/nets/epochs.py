@@ -1,14 +1,14 @@
 """`epochs: auto`: how long to train, found on training eras that are held out.
 
-The number of epochs is what keeps a net from learning the noise by heart. Held out are the
-earliest eras, not the newest: they lie as far from the eras trained on as judged ones do, and
-the newest, which are most like those to come, still teach.
+More epochs than needed overfit. The earliest eras are held out, not the newest: they are as far
+from the eras trained on as judged eras are, and the newest, which are most like those to come, are
+still trained on.
 
-A fifth of the training eras is held out at a time. Where that is few eras, their mean corr says
-little: on real stocks that of 19 eras differed by .003 to .007 (a standard error) from one number
-of epochs to the next, as much as the numbers are worth (docs/research/nets.md). So a second and a
-third fifth are held out after it, each from a training of its own, and the number is that of a
-smooth curve through all.
+A fifth of the training eras is held out at a time. The mean corr of few eras says little: on real
+stocks its standard error over 19 eras was .003 to .007, as large as the differences between numbers
+of epochs (docs/research/nets.md). So the second and the third fifth are held out as well if they
+are needed, each with a training of its own, and the number of epochs is the highest point of a
+smooth curve through the results.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ FALL_BACK = 6
 """Epochs, where there are too few eras to choose on."""
 _SHARE, _MOST_PARTS = 0.2, 3
 _ENOUGH = 60
-"""Held-out eras whose mean corr is to be trusted; a fifth more is held out until there are."""
+"""Held-out eras that are enough; as long as there are fewer, another fifth is held out."""
 _FEWEST = 8
-"""Eras that must be left on either side."""
+"""Eras that are needed to train on, and to judge."""
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Training eras as a trial uses them."""
+    """Training eras of which a trial trains on one part and is judged on the other."""
 
     train: Eras
     judged: Eras
@@ -56,8 +56,8 @@ def held_out_parts(eras: Eras, purge_eras: int) -> list[HeldOut]:
 
     Returns
     -------
-    As many fifths as have 60 eras together, three at most; none where fewer than 8 eras are left
-    on either side of the first.
+    As many fifths as it takes to hold out 60 eras, three at most; none if fewer than 8 eras would
+    be held out, or trained on.
     """
     found: list[HeldOut] = []
     ends = [round(part * _SHARE * len(eras)) for part in range(_MOST_PARTS + 1)]
