@@ -96,6 +96,7 @@ WITHIN = {
         "importing": {"records", "judging", "plan", "reporter", "train"},
         "sweeping": {"needed_runs", "plan", "records", "reporter", "train"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
+        "refreshing": {"records", "final", "live", "plan", "predicting", "reporter", "train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter", "training_label"},
         "continuing": {"records", "judging", "final", "growing", "plan", "reporter", "train"},
@@ -137,7 +138,8 @@ WITHIN = {
         "records": {"server"},
         "datasets": {"server"},
         "bundles": {"server", "records", "predict"},
-        "monitoring": {"server", "records"},
+        "monitoring": {"server", "records", "refreshing"},
+        "refreshing": {"server", "records", "datasets"},
         "submitting": {"server", "records", "datasets", "predict"},
     },
 }

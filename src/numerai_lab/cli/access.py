@@ -38,11 +38,15 @@ def state_of(folder: Path, environ: Mapping[str, str]) -> State:
     return State(folder, address_of(api_url(environ)))
 
 
-def connection(account: str, environ: Mapping[str, str]) -> Tournament:
-    """Return a client with an account's keys. Raises UserError when they are not set."""
+def connection(account: str | None, environ: Mapping[str, str]) -> Tournament:
+    """Return a client with an account's keys; without an account, for what needs none.
+
+    Raises UserError when keys are not set.
+    """
     from numerai_lab.tournament import Tournament, api_url, keys_of
 
-    return Tournament(keys_of(account, environ), url=api_url(environ))
+    keys = None if account is None else keys_of(account, environ)
+    return Tournament(keys, url=api_url(environ))
 
 
 def chosen_final(

@@ -47,6 +47,7 @@ from numerai_lab.experiment.judging import (
 )
 from numerai_lab.experiment.live import with_earlier_eras
 from numerai_lab.experiment.live_files import (
+    data_version,
     live_file,
     read_live,
     version_of_data,
@@ -91,6 +92,15 @@ from numerai_lab.experiment.records import (
     versions,
     write_explanation,
 )
+from numerai_lab.experiment.refreshing import (
+    LEAST_ERAS,
+    OldAndNew,
+    judge_both,
+    live_drift,
+    newly_resolved,
+    open_refresh,
+    refit,
+)
 from numerai_lab.experiment.removing import check_unneeded, named_run, needed_by, remove_run
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
@@ -100,6 +110,7 @@ from numerai_lab.experiment.train import TrainOptions, train
 
 __all__ = [
     "GROUPS",
+    "LEAST_ERAS",
     "Choice",
     "Cluster",
     "ClusterExecutor",
@@ -112,6 +123,7 @@ __all__ = [
     "Here",
     "Judged",
     "Labels",
+    "OldAndNew",
     "OpenedModel",
     "Predictions",
     "Prepared",
@@ -133,6 +145,7 @@ __all__ = [
     "correlations",
     "data_facts",
     "data_identity",
+    "data_version",
     "ensure_members",
     "era_bound",
     "evaluate",
@@ -145,10 +158,12 @@ __all__ = [
     "git_state",
     "import_predictions",
     "in_words",
+    "judge_both",
     "judge_predictions",
     "judged_columns",
     "judged_references",
     "list_runs",
+    "live_drift",
     "live_file",
     "load_final",
     "locked",
@@ -158,9 +173,11 @@ __all__ = [
     "named_run",
     "needed_by",
     "neutralize_and_rank",
+    "newly_resolved",
     "open_cluster",
     "open_final",
     "open_fold",
+    "open_refresh",
     "open_sides",
     "out_of_fold",
     "parse_sweep",
@@ -177,6 +194,7 @@ __all__ = [
     "read_live",
     "read_predictions",
     "read_series",
+    "refit",
     "remove_run",
     "say_if_unverifiable",
     "scored_eras",

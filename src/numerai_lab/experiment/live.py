@@ -16,7 +16,7 @@ from numerai_lab.experiment.final import FinalMember, FinalModel, PastOf
 from numerai_lab.experiment.history import KeptHistory
 from numerai_lab.experiment.judging import data_as_read
 from numerai_lab.experiment.predicting import Past
-from numerai_lab.models import history_eras_of
+from numerai_lab.models import AgeingModel, Model, history_eras_of
 
 _SECONDS_A_WEEK = 7 * 24 * 3600
 _MOST_NAMED = 5
@@ -51,7 +51,8 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
     DataError : eras to predict of which nobody can tell when they are; files that are damaged.
     """
     lookers = [one for one in _with_members(final) if history_eras_of(one.model)]
-    if not lookers:
+    ageing = [one for one in _with_members(final) if _ages(one.model)]
+    if not lookers and not ageing:
         return LiveRows(rows.frame, None)
     if any(one.history is None for one in lookers):
         raise RunError(
@@ -65,6 +66,10 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
         newest = max(newest, int(source.eras[-1]))
     numbers = _numbered(rows, newest, source, say)
     frame = replace(rows.frame, eras=np.array(numbers, dtype=np.int32))
+    if _ages(final.model):
+        catch_up(final, source, numbers[0], say)
+    if not lookers:
+        return LiveRows(frame, None)
 
     def past_of(kept: KeptHistory, features: tuple[str, ...]) -> Past:
         own = frame.with_features(features)
@@ -72,6 +77,49 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
         return Past(earlier, kept.targets, kept.purge_eras)
 
     return LiveRows(frame, past_of)
+
+
+def _ages(model: Model) -> bool:
+    return isinstance(model, AgeingModel) and model.ages
+
+
+def catch_up(final: FinalModel, source: EarlierRows | None, era: int, say: Say) -> tuple[int, ...]:
+    """Lead a model that ages through the eras resolved since its fit, up to a purge before `era`.
+
+    A member of a model stays as it was fitted: only the strength follows its age.
+
+    Returns
+    -------
+    The numbers of these eras, which are also said.
+    """
+    model, purge = final.model, purge_of(final)
+    if source is None or not isinstance(model, AgeingModel) or final.experiment.train_on:
+        return ()
+    wanted = source.eras[(source.eras > final.trained_eras[1]) & (source.eras < era - purge)]
+    if not len(wanted):
+        return ()
+    target = final.experiment.label
+    read = source.read(
+        wanted.tolist(),
+        features=final.feature_names,
+        dtype=final.feature_dtype,
+        targets=(target,),
+        say=say,
+    )
+    known = read.take(np.flatnonzero(~np.isnan(read.target(target))))
+    if known.n_eras:
+        model.replay(known)
+        say(
+            f"{known.n_eras} eras resolved since the fit ({known.eras[0]}-{known.eras[-1]}) "
+            "were gone through: what the model gained there decides how strongly it adapts now"
+        )
+    return tuple(known.eras.tolist())
+
+
+def purge_of(final: FinalModel) -> int:
+    """Return the purge of a final model's run, in eras, as its folds had it."""
+    folds = final.manifest["folds"]
+    return max((int(fold["purge_eras"]) for fold in folds), default=0)
 
 
 def _with_members(one: FinalModel | FinalMember) -> Iterator[FinalModel | FinalMember]:

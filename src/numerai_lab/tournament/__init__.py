@@ -34,6 +34,8 @@ from numerai_lab.tournament.datasets import (
 from numerai_lab.tournament.monitoring import (
     Diagnostics,
     Status,
+    about_age,
+    about_refresh,
     check_no_slot_needs,
     diagnose,
     entries,
@@ -55,6 +57,7 @@ from numerai_lab.tournament.records import (
     chosen_slots,
     load_slots,
 )
+from numerai_lab.tournament.refreshing import Refreshed, receipts, refresh, take_back
 from numerai_lab.tournament.server import (
     Backoff,
     Keys,
@@ -105,6 +108,7 @@ __all__ = [
     "Patience",
     "Progress",
     "Receipt",
+    "Refreshed",
     "Rejected",
     "Round",
     "RoundNotOpen",
@@ -119,6 +123,8 @@ __all__ = [
     "Unavailable",
     "Verified",
     "WrongKeys",
+    "about_age",
+    "about_refresh",
     "address_of",
     "api_url",
     "check_no_slot_needs",
@@ -147,9 +153,12 @@ __all__ = [
     "prune_files",
     "read_env_file",
     "read_status",
+    "receipts",
     "redact",
+    "refresh",
     "stale_files",
     "submit",
+    "take_back",
     "told_if_nothing_begins",
     "uploading",
     "verify_files",

@@ -31,6 +31,7 @@ from numerai_lab.models.contract.members import BENCHMARK, META_MODEL, Members
 from numerai_lab.models.contract.needs import Needs, Shape
 from numerai_lab.models.contract.params import LEFT_OUT, Params
 from numerai_lab.models.contract.protocols import (
+    AgeingModel,
     ContinuableModel,
     ControlledModel,
     DetailedModel,
@@ -60,6 +61,7 @@ __all__ = [
     "LEFT_OUT",
     "META_MODEL",
     "PREDICTION",
+    "AgeingModel",
     "Artefact",
     "Artefacts",
     "ClassModel",

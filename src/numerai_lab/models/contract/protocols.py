@@ -300,6 +300,27 @@ def steps_for(model: ContinuableModel, unit: str, n_new_eras: int, share: float)
 
 
 @runtime_checkable
+class AgeingModel(Model, Protocol):
+    """A model whose prediction depends on how far an era lies from the end of its fit. Optional.
+
+    Its final model is told the numbers of the eras it predicts, also of a live one, and goes first
+    through the eras that were resolved since its fit (`replay`).
+    """
+
+    @property
+    def ages(self) -> bool:
+        """Whether this fitted model does; decided by its parameters and its fit."""
+        ...
+
+    def replay(self, rows: EraFrame) -> None:
+        """Go through labelled eras after the fit, in order of time, as if they had been live.
+
+        Each is predicted with labels that were known by then, a purge before it, and observed.
+        """
+        ...
+
+
+@runtime_checkable
 class OnlineModel(Protocol):
     """A model that goes on learning from labels as they become known. Optional.
 

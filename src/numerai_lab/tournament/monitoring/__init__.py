@@ -1,5 +1,6 @@
 """What became of submissions: `status`, decay, `diagnostics`."""
 
+from numerai_lab.tournament.monitoring.ageing import about_age, about_refresh
 from numerai_lab.tournament.monitoring.diagnostics import Diagnostics, diagnose
 from numerai_lab.tournament.monitoring.needed import check_no_slot_needs
 from numerai_lab.tournament.monitoring.slot_status import Status
@@ -9,6 +10,8 @@ from numerai_lab.tournament.monitoring.watched import entries
 __all__ = [
     "Diagnostics",
     "Status",
+    "about_age",
+    "about_refresh",
     "check_no_slot_needs",
     "diagnose",
     "entries",

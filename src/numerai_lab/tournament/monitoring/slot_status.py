@@ -27,6 +27,7 @@ class SlotStatus:
     corr : (round, corr) of resolved rounds, oldest first, the last `YEAR_ROUNDS`.
     bands : `Bands` of these rounds as plain values; None without a run.
     verdict : live corr beside validation as plain values; None where `unjudged` says why.
+    refreshed : receipt of the last `refresh` (`Refreshed`); None where there was none.
     warnings : what a person should look at.
     """
 
@@ -48,6 +49,7 @@ class SlotStatus:
     bands: dict[str, Any] | None = None
     verdict: dict[str, Any] | None = None
     unjudged: str | None = None
+    refreshed: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from numerai_lab.errors import LabError
 from numerai_lab.experiment import RunDir, find_final
+from numerai_lab.tournament.monitoring.ageing import about_age, about_refresh
 from numerai_lab.tournament.monitoring.bands import bands
 from numerai_lab.tournament.monitoring.decay import ROUNDS, YEAR_ROUNDS, Verdict, judge_live
 from numerai_lab.tournament.monitoring.round_lines import SHOWN_ROUNDS, about_rounds, round_lines
@@ -18,6 +19,7 @@ from numerai_lab.tournament.monitoring.slot_status import SlotStatus, Status
 from numerai_lab.tournament.monitoring.validation_scores import Promise, read_promise
 from numerai_lab.tournament.monitoring.watched import Entry
 from numerai_lab.tournament.records import DamagedRecord, Journal, Receipt, State
+from numerai_lab.tournament.refreshing import receipts as receipts_of_refreshes
 from numerai_lab.tournament.server import (
     Keys,
     Round,
@@ -171,6 +173,11 @@ def _slot_status(
         of_run = (promise.eras, promise.corr, promise.horizon_days, promise.bootstrap)
         verdict = judge_live(corr, *of_run)
         expected = asdict(bands(corr, *of_run))
+    refreshed = receipts_of_refreshes(entry.slot, runs_dir)
+    if refreshed:
+        warnings += about_refresh(refreshed[-1])
+    if run is not None and Path(run).is_dir():
+        warnings += about_age(RunDir(Path(run)), server.at or datetime.now(UTC))
     judged = verdict if isinstance(verdict, Verdict) else None
     if judged is not None and judged.standing in ("decayed", "above"):
         warnings.append(judged.sentence())
@@ -189,6 +196,7 @@ def _slot_status(
         bands=expected,
         verdict=None if judged is None else {**asdict(judged), "sentence": judged.sentence()},
         unjudged=None if isinstance(verdict, Verdict) else verdict,
+        refreshed=dict(refreshed[-1]) if refreshed else None,
         warnings=tuple(warnings),
     )
 

@@ -271,6 +271,33 @@ class XGBTTT:
         if self.guarded.adaptation is not None:
             self.guarded.adaptation.remember(history)
 
+    def support_of(self, frame: EraFrame) -> dict[str, float] | None:
+        """Return how far the code of the first era lies from those of training eras.
+
+        Returns
+        -------
+        `distance`, the `limit` up to which codes are usual, and `factor`, by which its change is
+        multiplied; None where there is nothing that reads eras, or this one cannot be read.
+        """
+        adaptation = self.guarded.adaptation
+        if adaptation is None or adaptation.support is None:
+            return None
+        first = frame.between(int(frame.eras[0]), int(frame.eras[0]))
+        trees = self._adapted_trees().predict(first)
+        for _, _, adapted in self.guarded.adapted(first, trees):
+            if isinstance(adapted, str) or adapted.code is None:
+                return None
+            support = adaptation.support
+            distance = support.distance(adapted.code)
+            factor = support.factor(adapted.code)
+            return {"distance": distance, "limit": support.limit, "factor": factor}
+        return None
+
+    @property
+    def ages(self) -> bool:
+        """Whether a prediction depends on how far the era lies from the end of the fit."""
+        return bool(self.guarded.decision.by_age) or self.online
+
     def replay(self, rows: EraFrame) -> None:
         """Go through labelled eras after the fit as a live model would have, and note the gains."""
         self.guarded.replay(rows, self._adapted_trees().predict(rows))

@@ -1,0 +1,208 @@
+"""`refresh`: a slot's model trained anew on the newest files, promoted only if it is not worse.
+
+runs/.refresh/SLOT/
+    runs/           what was trained and is not promoted; removed by the next refresh
+    withdrawn/      promoted runs that were taken back
+    STAMP.json      receipt of each refresh
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numerai_lab.errors import DataError, LabError, UserError
+from numerai_lab.experiment import (
+    LEAST_ERAS,
+    FinalModel,
+    Reporter,
+    RunDir,
+    TrainOptions,
+    data_version,
+    find_final,
+    judge_both,
+    live_drift,
+    live_file,
+    load_final,
+    newly_resolved,
+    open_refresh,
+    read_live,
+    refit,
+)
+from numerai_lab.files import exclusive_lock, write_json
+from numerai_lab.tournament.datasets import (
+    choose_files,
+    choose_version,
+    download_files,
+    needed_groups,
+    place_of,
+)
+from numerai_lab.tournament.records import Slot
+from numerai_lab.tournament.server import Tournament
+
+FOLDER = ".refresh"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did; its receipt.
+
+    Attributes
+    ----------
+    at : UTC, ISO. old : the run in use before. new : the run trained, where it is now; None where
+        nothing was trained.
+    promoted : whether the slot now takes the new one. reason : why, or why not, in a sentence.
+    judged : old and new on the eras that neither had learnt from (`OldAndNew`), or None.
+    n_new_eras : eras resolved since the fit of the old one, past its purge.
+    drift : of the live features, by the model that is now in use (`Drift`); None without live rows.
+    """
+
+    slot: str
+    at: str
+    old: str
+    new: str | None
+    promoted: bool
+    reason: str
+    n_new_eras: int
+    judged: dict[str, Any] | None = None
+    drift: dict[str, Any] | None = None
+
+
+def refresh(
+    slot: Slot,
+    runs_dir: Path,
+    connect: Callable[[], Tournament] | None,
+    reporter: Reporter,
+    command: str = "",
+) -> Refreshed:
+    """Download, train the slot's experiment anew, judge both, and promote what is not worse.
+
+    Nothing that exists is changed: the old run stays, and a new one counts for the slot once it
+    lies among the runs of its experiment, whose newest the slot takes.
+
+    Parameters
+    ----------
+    connect : opens the server that files come from; None: the files stay as they are.
+
+    Raises
+    ------
+    UserError : a slot that names no experiment. LabError : what downloading or training says.
+    """
+    folder = _folder(slot, runs_dir)
+    with exclusive_lock(folder / ".lock", f"another refresh of '{slot.name}' is at work"):
+        final = load_final(find_final(_experiment(slot), runs_dir))
+        if connect is not None:
+            _download(final, connect, reporter)
+        staging = folder / "runs"
+        shutil.rmtree(staging, ignore_errors=True)
+        prepared = open_refresh(final, reporter)
+        eras = newly_resolved(final, prepared)
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        told = Refreshed(slot.name, at, str(final.run.path), None, False, "", len(eras))
+        if len(eras) < LEAST_ERAS:
+            reason = (
+                f"{len(eras)} eras were resolved since the fit of the model in use, past its "
+                f"purge; {LEAST_ERAS} are wanted"
+            )
+            told = replace(told, reason=reason)
+        else:
+            options = TrainOptions(runs_dir=staging, final=True, command=command)
+            new = refit(final, prepared, options, reporter)
+            judged = judge_both(final, new, prepared, reporter)
+            told = replace(told, new=str(new.path), judged=judged.as_dict())
+            words = f"new - old {judged.difference:+.4f} corr on eras {judged.first_era}-"
+            words += f"{judged.last_era}, standard error {judged.error:.4f}"
+            if judged.not_worse:
+                path = runs_dir / new.path.parent.name / new.path.name
+                new.path.rename(path)
+                told = replace(told, new=str(path), promoted=True, reason=f"not worse: {words}")
+                final = load_final(RunDir(path))
+            else:
+                told = replace(told, reason=f"worse: {words}")
+        told = replace(told, drift=_drift(final, prepared, reporter))
+        stamp = at.replace(":", "")
+        write_json(folder / f"{stamp}.json", asdict(told))
+        return told
+
+
+def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
+    """Withdraw the run that the last refresh promoted; return where it is now, and what is in use.
+
+    Raises
+    ------
+    UserError : no promoted run is in use, or there is none to go back to.
+    """
+    folder = _folder(slot, runs_dir)
+    with exclusive_lock(folder / ".lock", f"another refresh of '{slot.name}' is at work"):
+        promoted = [one for one in receipts(slot.name, runs_dir) if one["promoted"]]
+        there = [one for one in promoted if Path(str(one["new"])).is_dir()]
+        if not there or not Path(str(there[-1]["old"])).is_dir():
+            raise UserError(
+                f"no run that a refresh of '{slot.name}' promoted is in use",
+                where=str(folder),
+                fix="choose another run for the slot in submit.yaml",
+            )
+        path = Path(str(there[-1]["new"]))
+        (folder / "withdrawn").mkdir(exist_ok=True)
+        withdrawn = folder / "withdrawn" / path.name
+        path.rename(withdrawn)
+        return withdrawn, find_final(_experiment(slot), runs_dir).path
+
+
+def receipts(slot: str, runs_dir: Path) -> list[Mapping[str, Any]]:
+    """Return the receipts of a slot's refreshes that can be read, oldest first."""
+    found: list[Mapping[str, Any]] = []
+    for path in sorted((runs_dir / FOLDER / slot).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and {"promoted", "new", "old", "reason"} <= set(told):
+            found.append(told)
+    return found
+
+
+def _folder(slot: Slot, runs_dir: Path) -> Path:
+    folder = runs_dir / FOLDER / slot.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _experiment(slot: Slot) -> str:
+    """Return the experiment whose newest run the slot takes."""
+    if not isinstance(slot.run, str) or not slot.run.startswith("latest:"):
+        raise UserError(
+            f"slot '{slot.name}' takes {slot.run}, always the same",
+            where="submit.yaml",
+            fix="write run: latest:EXPERIMENT, so that the newest run of it is taken",
+        )
+    return slot.run
+
+
+def _download(final: FinalModel, connect: Callable[[], Tournament], reporter: Reporter) -> None:
+    source = final.manifest["data"]["folder"]
+    if final.experiment.data.source not in ("auto", "numerai") or source is None:
+        reporter.say("its data are not Numerai's files: nothing to download")
+        return
+    folder, _ = place_of(Path(source))
+    with connect() as tournament:
+        listed = tournament.datasets()
+        chosen = choose_version(data_version(Path(source)), listed)
+        groups = [*needed_groups(final.experiment), "live"]
+        names = choose_files(list(dict.fromkeys(groups)), chosen, listed)
+        for one in download_files(tournament, folder, names, say=reporter.warn):
+            reporter.say(f"{one.action} {one.path}")
+
+
+def _drift(final: FinalModel, prepared: Any, reporter: Reporter) -> dict[str, Any] | None:
+    try:
+        rows = read_live(final, live_file(final, reporter.say), reporter.say)
+    except (DataError, LabError) as error:
+        reporter.warn(f"the drift of live features is not known: {error}")
+        return None
+    return asdict(live_drift(final, rows.frame, prepared))

@@ -1,0 +1,84 @@
+"""A final model that adapts itself goes through the eras resolved since its fit, and no others."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+CONFIG = """\
+name: ageing
+data: {{source: numerai, dir: "{folder}", eras: {{to: 36}}}}
+split: {{type: walk_forward, first_train_eras: 24, chunk_eras: 12, purge_eras: 4}}
+scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 100}}}}
+threads: 1
+model:
+  type: xgb_ttt
+  params:
+    num_boost_round: 5
+    auxiliary: {{noise_ratio: 0}}
+    adapt: {{method: nearest_eras, strength: 0.5, refit_eras: {refit}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tournament):
+    """Files of 60 eras, of which the final models below know 36; 57-60 have no label yet."""
+    folder = tmp_path_factory.mktemp("ageing")
+    shutil.copytree(tournament, folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(folder):
+    from numerai_lab.cli import run
+
+    for name, refit in (("every", 1), ("never", "null")):
+        config = folder / f"{name}.yaml"
+        config.write_text(CONFIG.format(folder=folder / "data", refit=refit))
+        where = ["--run-dir", str(folder / name)]
+        assert run(["train", str(config), "--final", "-q", *where]) == 0
+    return folder
+
+
+def with_labels(folder, first, last, values):
+    """Give eras labels: NaN, or a function of them."""
+    path = folder / "data" / "validation.parquet"
+    table = pq.read_table(path).to_pandas()
+    of = table["era"].astype(int).between(first, last)
+    table.loc[of, "target"] = values(table.loc[of, "target"])
+    table.to_parquet(path)
+
+
+@pytest.fixture
+def predict(made, lab, tmp_path, tournament):
+    shutil.copy(tournament / "validation.parquet", made / "data")
+
+    def predict(name):
+        out = tmp_path / "live.parquet"
+        result = lab("predict", made / name, "--out", out)
+        assert result.code == 0, result.err
+        return pd.read_parquet(out)["prediction"].to_numpy(), result.err
+
+    return predict
+
+
+def test_what_resolved_since_the_fit_counts(predict, folder):
+    learnt, said = predict("every")
+    assert "20 eras resolved since the fit (37-56) were gone through" in said
+    fixed, said = predict("never")
+    assert "resolved since the fit" not in said
+    assert not np.array_equal(learnt, fixed)
+    with_labels(folder, 37, 56, lambda labels: 1 - labels)
+    assert not np.array_equal(predict("every")[0], learnt)
+    assert np.array_equal(predict("never")[0], fixed)
+
+
+def test_labels_inside_the_purge_of_the_live_era_change_nothing(predict, folder):
+    """The live era is 61; one that carried labels already would be of eras 57 to 60."""
+    learnt, _ = predict("every")
+    with_labels(folder, 57, 60, lambda labels: np.linspace(0, 1, len(labels)).astype(np.float32))
+    again, said = predict("every")
+    assert "(37-56)" in said
+    assert np.array_equal(again, learnt)

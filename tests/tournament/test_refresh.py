@@ -1,0 +1,175 @@
+"""`refresh`: trained anew on new files, judged on eras neither has seen, promoted if not worse."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from data_files import without_mark
+from numerai_lab.experiment import OldAndNew, RunDir
+from numerai_lab.tournament import about_age, about_refresh
+
+CONFIG = """\
+name: live
+data: {{source: numerai, dir: "{folder}", version: v5.3}}
+split: {{type: walk_forward, first_train_eras: 20, chunk_eras: 10, purge_eras: 4}}
+scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 100}}}}
+threads: 1
+model: {{type: xgb, params: {{num_boost_round: 40, max_depth: 3, eta: 0.2}}}}
+"""
+
+
+def write_eras(source, folder, last, flipped=()):
+    """Copy the files of a tournament up to an era, labels of some eras turned round."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        shutil.copy(path, folder)
+    for name in ("train.parquet", "validation.parquet"):
+        table = pq.read_table(source / name)
+        numbers = pc.cast(table["era"], pa.int32())
+        kept = pc.less_equal(numbers, last)
+        table, numbers = table.filter(kept), numbers.filter(kept)
+        # every third label is told by a feature, so that a quick model has something to learn
+        feature = next(column for column in table.column_names if column.startswith("feature_"))
+        told = table[feature].to_numpy().astype(np.float32) / 4
+        labels = table["target"].to_numpy().astype(np.float32)
+        labels = np.where((np.arange(len(labels)) % 3 > 0) | np.isnan(labels), labels, told)
+        labels = np.where(np.isin(numbers.to_numpy(), list(flipped)), 1 - labels, labels)
+        place = table.column_names.index("target")
+        pq.write_table(table.set_column(place, "target", pa.array(labels)), folder / name)
+    without_mark(folder)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, tournament):
+    """A project whose final model is of eras up to 36, made once."""
+    from numerai_lab.cli import run
+
+    folder = tmp_path_factory.mktemp("refresh")
+    write_eras(tournament, folder / "data" / "v5.3", 36)
+    config = folder / "live.yaml"
+    config.write_text(CONFIG.format(folder=folder / "data"))
+    assert run(["train", str(config), "--final", "-q", "--runs-dir", str(folder / "runs")]) == 0
+    (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:live"}]\n')
+    return folder
+
+
+@pytest.fixture
+def project(begun, lab, monkeypatch, tournament):
+    """That project as it was, and `refresh` in it."""
+    kept = begun / "kept"
+    if not kept.exists():
+        shutil.copytree(begun / "runs", kept)
+    shutil.rmtree(begun / "runs")
+    shutil.copytree(kept, begun / "runs")
+    write_eras(tournament, begun / "data" / "v5.3", 36)
+    (begun / "data" / "numerai_data.lock.json").unlink(missing_ok=True)
+    monkeypatch.chdir(begun)
+
+    def refresh(*more):
+        return lab("refresh", "alpha", "--config", "submit.yaml", *more, "--json")
+
+    return begun, refresh
+
+
+def in_use(folder):
+    from numerai_lab.experiment import find_final
+
+    return find_final("latest:live", folder / "runs").path
+
+
+def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
+    project, stand_in, monkeypatch, lab
+):
+    folder, refresh = project
+    monkeypatch.setenv("NUMERAI_API_URL", stand_in.url)
+    before = in_use(folder)
+    done = refresh()
+    assert done.code == 0, done.err
+    told = done.json
+    assert told["promoted"]
+    assert (told["judged"]["first_era"], told["judged"]["n_eras"]) == (41, 16)
+    assert in_use(folder).resolve() == Path(told["new"]).resolve() != before
+    assert before.is_dir()
+    assert told["drift"]["n_features"] == 12
+    (receipt,) = (folder / "runs" / ".refresh" / "alpha").glob("*.json")
+    assert json.loads(receipt.read_text()) == told
+    again = refresh("--no-download")
+    assert (again.code, again.json["promoted"], again.json["new"]) == (0, False, None)
+    assert "0 eras were resolved since the fit" in again.json["reason"]
+    seen = lab("status", "--config", "submit.yaml", "--json")
+    (slot,) = seen.json["slots"]
+    assert slot["refreshed"]["reason"] == again.json["reason"]
+    back = refresh("--back")
+    assert back.code == 0, back.err
+    assert in_use(folder) == before
+    assert Path(back.json["withdrawn"]).is_dir()
+    assert refresh("--back").code == 2
+
+
+def test_a_worse_one_is_not_used(project, tournament):
+    folder, refresh = project
+    before = in_use(folder)
+    write_eras(tournament, folder / "data" / "v5.3", 60, flipped=range(1, 37))
+    done = refresh("--no-download")
+    assert done.code == 1, done.err
+    assert done.json["reason"].startswith("worse: new - old -")
+    assert done.json["judged"]["high"] < 0
+    assert in_use(folder) == before
+    assert [one.name for one in (folder / "runs" / "live").iterdir()] == [before.name]
+
+
+def test_too_few_new_eras_train_nothing(project, tournament):
+    folder, refresh = project
+    write_eras(tournament, folder / "data" / "v5.3", 52)
+    done = refresh("--no-download")
+    assert (done.code, done.json["n_new_eras"], done.json["new"]) == (0, 12, None)
+    assert not (folder / "runs" / ".refresh" / "alpha" / "runs").exists()
+
+
+def test_a_slot_that_names_a_run_is_refused(project, lab):
+    folder, _ = project
+    (folder / "fixed.yaml").write_text(f'slots: [{{name: alpha, run: "{in_use(folder)}"}}]\n')
+    done = lab("refresh", "alpha", "--config", "fixed.yaml", "--no-download")
+    assert done.code == 2
+    assert "write run: latest:EXPERIMENT" in done.err
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "fine"),
+    [(0.001, -0.01, 0.012, True), (-0.001, -0.004, 0.002, True), (-0.003, -0.005, -0.001, False)],
+)
+def test_not_worse_is_within_one_standard_error(difference, low, high, fine):
+    assert OldAndNew(1, 20, 20, 0.02, 0.02 + difference, difference, low, high).not_worse is fine
+    assert not OldAndNew(1, 3, 3, 0.02, 0.03, 0.01, None, None).not_worse
+
+
+def test_status_says_when_a_model_grows_too_old_to_adapt_and_what_drifted(tmp_path):
+    run = RunDir(tmp_path)
+    (tmp_path / "final").mkdir()
+    spans = [{"last": 26, "strength": 0.5}, {"last": 52, "strength": 0.25}]
+    spans.append({"last": 78, "strength": 0.0})
+    fit = {"details": {"guard": {"by_age": spans}}}
+    (tmp_path / "final" / "fit.json").write_text(json.dumps(fit))
+    begun = datetime(2025, 1, 7, tzinfo=UTC)
+    manifest = {"created_utc": begun.isoformat(), "folds": [{"purge_eras": 8}]}
+    (tmp_path / "manifest.json").write_text(json.dumps({"experiment": "x", **manifest}))
+    assert about_age(run, begun + timedelta(weeks=39)) == []
+    (soon,) = about_age(run, begun + timedelta(weeks=41))
+    assert "50 eras old, and adapts for 2 weeks more: train and export it anew" in soon
+    (late,) = about_age(run, begun + timedelta(weeks=44))
+    assert "53 eras old, and adapts no more since 52" in late
+    support = {"distance": 3.0, "limit": 2.0, "factor": 0.5}
+    drift = {"n_features": 10, "outside": 2, "farthest": "feature_a", "support": support}
+    receipt = {"new": "runs/x", "promoted": False, "at": "now", "reason": "worse", "drift": drift}
+    worse, means, code = about_refresh(receipt)
+    assert worse == "the last refresh (now) was not promoted: worse"
+    assert means.startswith("2 of 10 live features had a mean outside their training range")
+    assert code.endswith("its adaptation is faded to 50 %")
+    assert about_refresh({**receipt, "promoted": True, "drift": None}) == []
