@@ -77,6 +77,7 @@ WITHIN = {
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
         "removing": {"judging", "records"},
+        "mlflow_export": {"judging", "records"},
         "final": {"records", "judging", "history", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "predicting"},

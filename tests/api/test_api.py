@@ -334,3 +334,25 @@ def test_errors_of_the_api_are_errors_of_the_lab():
     kinds = (UserError, DataError, RunError, ModelError, ConfigError)
     assert all(issubclass(kind, LabError) for kind in kinds)
     assert json.dumps(numerai_lab.__all__)
+
+
+def test_rows_in_memory_are_trained_on_as_those_of_the_config(rows, config, run, tmp_path):
+    again = numerai_lab.train(config, data=rows, runs_dir=tmp_path)
+    pd.testing.assert_frame_equal(again.predictions(), run.predictions())
+    assert again.manifest["data"]["fingerprint"] == run.manifest["data"]["fingerprint"]
+    assert again.manifest["config_hash"] == run.manifest["config_hash"]
+    with pytest.raises(UserError, match="a part of what was loaded"):
+        numerai_lab.train(config, data=rows.between(1, 40), runs_dir=tmp_path)
+
+
+def test_a_table_is_kept_and_trained_on(rows, config, run, tmp_path):
+    table = rows.to_pandas()
+    made = numerai_lab.train(config, data=table, name="table", runs_dir=tmp_path)
+    mine, whole = made.predictions()["prediction"], run.predictions()["prediction"]
+    np.testing.assert_allclose(mine, whole.loc[mine.index], atol=1e-6)
+    (kept,) = (tmp_path / ".frames").iterdir()
+    assert made.manifest["data"]["files"][0]["path"] == str(kept)
+    with pytest.raises(DataError, match="no column 'era'"):
+        numerai_lab.train(config, data=table.drop(columns="era"), runs_dir=tmp_path)
+    with pytest.raises(DataError, match="neither a column 'id' nor an index of ids"):
+        numerai_lab.train(config, data=table.reset_index(drop=True), runs_dir=tmp_path)

@@ -27,9 +27,11 @@ class LoadedFrame(EraFrame):
     ----------
     dataset : what was loaded: files with their hashes, feature sets, horizons, what was counted.
         `score` finds benchmark and meta models by it.
+    section : the data section that was loaded, which `train(config, data=frame)` takes over.
     """
 
     dataset: Dataset = field(kw_only=True)
+    section: Data = field(kw_only=True)
 
 
 def load(
@@ -74,7 +76,7 @@ def load(
         dataset = load_data(section, say=reporter.say, require_label=labelled)
         if dataset.notice:
             reporter.warn(dataset.notice)
-    return of_dataset(dataset)
+    return of_dataset(dataset, section)
 
 
 def section_of(
@@ -101,8 +103,8 @@ def as_settings(overrides: Mapping[str, Any] | None) -> tuple[str, ...]:
         ) from None
 
 
-def of_dataset(dataset: Dataset) -> LoadedFrame:
-    """Return the rows of a dataset as a frame that knows it."""
+def of_dataset(dataset: Dataset, section: Data) -> LoadedFrame:
+    """Return the rows of a dataset as a frame that knows it, and what it was loaded by."""
     frame = dataset.frame
     return LoadedFrame(
         features=frame.features,
@@ -115,4 +117,5 @@ def of_dataset(dataset: Dataset) -> LoadedFrame:
         entity=frame.entity,
         side=frame.side,
         dataset=dataset,
+        section=section,
     )

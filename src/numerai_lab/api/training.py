@@ -8,9 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from numerai_lab.api.frames import frame_settings, on_frame
 from numerai_lab.api.loading import as_settings
 from numerai_lab.api.runs import Run
 from numerai_lab.config import ModelSection, Resolved
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import Reporter, TrainOptions, read_experiment
 from numerai_lab.experiment import train as run_training
 from numerai_lab.models import offer_estimator
@@ -19,7 +23,7 @@ from numerai_lab.models import offer_estimator
 def train(
     config: str | os.PathLike[str],
     *,
-    data: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | EraFrame | pd.DataFrame | None = None,
     overrides: Mapping[str, Any] | None = None,
     model: Any = None,
     name: str | None = None,
@@ -32,7 +36,10 @@ def train(
 
     Parameters
     ----------
-    config : the YAML file. data : other rows, as --data: a folder, a profile, a YAML file.
+    config : the YAML file.
+    data : other rows, as --data: a folder, a profile, a YAML file; rows from `load`, which are not
+        read again; or a table with `era`, ids (column `id`, or the index), columns feature* and
+        targets, which is written to `runs_dir/.frames` so that the run can be made again.
     overrides : dotted keys and values, as --set: {"model.params.max_depth": 6}.
     model : an object with `fit(X, y)` and `predict(X)`, as scikit-learn's, instead of the config's
         model. It is fitted on float32 features (NaN: missing) and the main target, one copy a
@@ -51,9 +58,15 @@ def train(
     --------
     >>> train("configs/xgb.yaml", data="synthetic")  # doctest: +SKIP
     """
-    source = None if data is None else os.fspath(data)
     given = dict(overrides or {}) | ({} if name is None else {"name": name})
+    source, dataset = None, None
+    if isinstance(data, pd.DataFrame):
+        given = frame_settings(data, Path(runs_dir)) | given
+    elif not isinstance(data, EraFrame | None):
+        source = os.fspath(data)
     resolved = read_experiment(os.fspath(config), source, as_settings(given))
+    if isinstance(data, EraFrame):
+        resolved, dataset = on_frame(resolved, data)
     if model is not None:
         resolved = _with_object(resolved, model, renamed="name" in given)
     options = TrainOptions(
@@ -64,7 +77,7 @@ def train(
         command=f"numerai_lab.train({os.fspath(config)!r}, ...)",
     )
     with Reporter(quiet=not progress) as reporter:
-        return Run(run_training(resolved, options, reporter))
+        return Run(run_training(resolved, options, reporter, dataset))
 
 
 def _with_object(resolved: Resolved, model: Any, *, renamed: bool) -> Resolved:

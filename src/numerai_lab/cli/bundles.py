@@ -28,6 +28,7 @@ from numerai_lab.cli.options import (
     Trust,
 )
 from numerai_lab.cli.output import emit, kept, show, warn_on_stderr
+from numerai_lab.errors import UserError
 
 SUBMIT = Path("configs/submit.yaml")
 
@@ -47,12 +48,29 @@ def export(
         Path | None, typer.Option("--out", help="a .pkl file; into the run if left out")
     ] = None,
     check: Check = False,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="WHERE", help="mlflow: settings and scores, into --uri"),
+    ] = None,
+    uri: Annotated[
+        str | None,
+        typer.Option("--uri", help="with --to mlflow: the store  [default: sqlite:///mlflow.db]"),
+    ] = None,
     trust: Trust = False,
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a run's final model as a pickle that Numerai runs every day."""
+    """Write a run's final model as a pickle that Numerai runs every day, or a run into MLflow."""
+    if to is not None:
+        if out is not None or check or trust:
+            raise UserError(
+                "writes no pickle: --out, --check and --trust are for one", where="--to"
+            )
+        _to_mlflow(run, to, uri, runs_dir, as_json=as_json)
+        return
+    if uri is not None:
+        raise UserError("goes with --to mlflow", where="--uri")
     from numerai_lab.experiment import Reporter
     from numerai_lab.tournament import export as export_run
 
@@ -72,6 +90,25 @@ def export(
             f"{item.peak_mb:,.0f} MB at most, {item.difference:.0e} from the run's predictions, "
             f"{item.moved_rows} rows with another rank\n"
         )
+
+
+def _to_mlflow(
+    spec: str | None, to: str, uri: str | None, runs_dir: Path, *, as_json: bool
+) -> None:
+    """Write a finished run into a tracking store, and say where."""
+    from numerai_lab.experiment import MLFLOW_URI, export_to_mlflow, find_run
+
+    if to != "mlflow":
+        raise UserError(f"'{to}' is no such place", where="--to", fix="write --to mlflow")
+    found = find_run(spec, runs_dir)
+    where = uri or MLFLOW_URI
+    name, there = export_to_mlflow(found, where)
+    kept(f"the run is {name} in {where}")
+    if as_json:
+        emit({"run_dir": str(found.path), "uri": where, "mlflow_run": name, "was_there": there})
+        return
+    how = "written anew" if there else "written"
+    sys.stdout.write(f"{found.path} is {how} as run {name} in {where}\n")
 
 
 def upload(

@@ -177,6 +177,12 @@ def train(
             if last is not None:
                 minutes, run = last[0] / 60, last[1]
                 sys.stdout.write(f"time    the folds of {run.path} took {minutes:.1f} minutes\n")
+            else:
+                sys.stdout.write(
+                    "time    not known: no run of this config has finished here, and its model "
+                    "cannot be\n        timed without reading the data; --quick takes a quarter of "
+                    "the eras\n"
+                )
             return
         options = TrainOptions(
             runs_dir=runs_dir,

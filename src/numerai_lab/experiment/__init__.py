@@ -26,6 +26,7 @@ from numerai_lab.experiment.judging import (
     choose,
     compare_series,
     correlations,
+    dataset_for,
     era_bound,
     evaluate,
     evaluate_test,
@@ -56,6 +57,8 @@ from numerai_lab.experiment.live_files import (
 from numerai_lab.experiment.member_references import judged_references
 from numerai_lab.experiment.member_runs import out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
+from numerai_lab.experiment.mlflow_export import URI as MLFLOW_URI
+from numerai_lab.experiment.mlflow_export import export_to_mlflow
 from numerai_lab.experiment.needed_runs import ensure_members
 from numerai_lab.experiment.opened import OpenedModel, open_fold
 from numerai_lab.experiment.opened_final import open_final
@@ -111,6 +114,7 @@ from numerai_lab.experiment.train import TrainOptions, train
 __all__ = [
     "GROUPS",
     "LEAST_ERAS",
+    "MLFLOW_URI",
     "Choice",
     "Cluster",
     "ClusterExecutor",
@@ -146,10 +150,12 @@ __all__ = [
     "data_facts",
     "data_identity",
     "data_version",
+    "dataset_for",
     "ensure_members",
     "era_bound",
     "evaluate",
     "evaluate_test",
+    "export_to_mlflow",
     "files_made_with",
     "find_final",
     "find_run",

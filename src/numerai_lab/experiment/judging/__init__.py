@@ -18,7 +18,7 @@ from numerai_lab.experiment.judging.evaluate import (
     judge_run,
 )
 from numerai_lab.experiment.judging.judge import Judged, suspected
-from numerai_lab.experiment.judging.listing import list_runs
+from numerai_lab.experiment.judging.listing import list_runs, list_settings
 from numerai_lab.experiment.judging.looks import begin_looks, brief_of_test, has_test, told_of_test
 from numerai_lab.experiment.judging.planned_again import (
     checked_fold,
@@ -80,6 +80,7 @@ __all__ = [
     "judge_run",
     "judged_columns",
     "list_runs",
+    "list_settings",
     "main_scores",
     "measure_seeds",
     "neutralizer_names",

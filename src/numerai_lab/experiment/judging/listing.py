@@ -126,6 +126,18 @@ def _row(run: RunDir) -> dict[str, Any]:
     return row
 
 
+def list_settings(run: RunDir) -> dict[str, Any]:
+    """Return a run's settings, dotted key -> value, each parameter of the model with its default.
+
+    Raises
+    ------
+    RunError : they cannot be read.
+    """
+    run.experiment()
+    (found,) = settings_of([run], in_full=True)
+    return found or {}
+
+
 def settings_of(runs: Sequence[RunDir], *, in_full: bool = False) -> list[dict[str, Any] | None]:
     """Flatten the configs of runs to dotted keys; a parameter left out in some has its default.
 
