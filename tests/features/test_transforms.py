@@ -49,8 +49,20 @@ def test_keeps_its_promises(name, params):
 
 
 def test_every_transform_is_tried():
-    elsewhere = {"embedding", "join"}  # tests/models/nets/test_embedding.py, test_join.py
+    elsewhere = {"embedding", "join", "network_momentum"}  # in tests of their own
     assert {name for name, _ in CASES} | elsewhere == set(list_transforms())
+
+
+def test_the_command_lists_and_explains_them(lab):
+    said = lab("transforms").out
+    assert "\nknn_graph        mean of features over the k nearest rows of the era" in said
+    told = lab("transforms", "pca", "--json").json
+    assert told["state"] == "fitted"
+    rows = {row["key"]: row for row in told["params"]}
+    assert set(rows) == {"name", "bins", "components", "groups"}
+    assert rows["components"]["default"] == "8"
+    assert "components: int = 8\n" in lab("transforms", "pca").out
+    assert "did you mean 'pca'?" in lab("transforms", "pcaa").err
 
 
 class MeanOfEra(Step):

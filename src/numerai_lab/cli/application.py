@@ -27,6 +27,7 @@ from numerai_lab.cli import (
     refreshing,
     runs,
     tournament,
+    transforms,
     tuning,
 )
 from numerai_lab.cli.output import INTERRUPTED, ended, fail
@@ -51,6 +52,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     tuning.tune,
     pretraining.pretrain,
     models.models,
+    transforms.transforms,
     tournament.predict,
     tournament.submit,
     refreshing.refresh,

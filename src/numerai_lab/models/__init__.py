@@ -57,7 +57,7 @@ from numerai_lab.models.contract import (
     size_and_unit,
     steps_for,
 )
-from numerai_lab.models.describe import ParamRow, describe_params
+from numerai_lab.models.describe import ParamRow, describe_fields, describe_params
 from numerai_lab.models.exports import EXPORT_TOLERANCE, Runtimes, assemble_exported
 from numerai_lab.models.given import offer_estimator
 from numerai_lab.models.member_choice import MemberChoice, is_member_name
@@ -121,6 +121,7 @@ __all__ = [
     "cannot_go_on",
     "check_model",
     "check_seen",
+    "describe_fields",
     "describe_params",
     "explained_rows",
     "file_identities",

@@ -31,7 +31,12 @@ def describe_params(name: str) -> list[ParamRow]:
     ModelError
         The model is unknown or not available.
     """
-    return _rows(get_model(name).Params, prefix="")
+    return describe_fields(get_model(name).Params)
+
+
+def describe_fields(params: type[BaseModel]) -> list[ParamRow]:
+    """List what may be written for a class of parameters, as `describe_params`."""
+    return _rows(params, prefix="")
 
 
 def _rows(params: type[BaseModel], prefix: str) -> list[ParamRow]:
