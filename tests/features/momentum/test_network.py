@@ -11,6 +11,9 @@ from numerai_lab.data import load_data, made_up_prices
 from numerai_lab.errors import LabError, ModelError
 from numerai_lab.features import Past, StepContext, check_transform, get_transform
 from numerai_lab.features.momentum import network
+from numerai_lab.features.momentum.graph import learn_graph, scale_for_degree, squared_distances
+from numerai_lab.features.momentum.layers import Layers, starting_weights, unrolled_weights
+from numerai_lab.features.momentum.training import layers_in_torch
 from price_files import section_of
 
 PANEL = {"n_tickers": 40, "n_days": 800, "momentum": 0.0, "network": 10.0, "seed": 1}
@@ -162,3 +165,46 @@ def test_the_made_up_network_is_what_neighbours_are():
     for a, b in np.argwhere(planted):
         assert sectors[names[a]] == sectors[names[b]]
     assert network.NetworkMomentum.info.needs_entity
+
+
+def test_untrained_layers_come_to_what_is_learned():
+    draw = np.random.default_rng(0)
+    signals = draw.standard_normal((5, 12))[np.arange(25) % 5] + draw.standard_normal((25, 12))
+    distances = squared_distances(signals)
+    distances = distances * scale_for_degree(distances, 4)
+    wanted = learn_graph(distances, tolerance=1e-8, most_steps=5000).weights
+    found = unrolled_weights(distances, Layers.untrained(400))
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_layers_are_trained_on_the_sharpe(frame):
+    pytest.importorskip("torch", reason="torch is not installed")
+    said = []
+    step = fitted(frame, said, graph="unrolled", layers=8, epochs=6, most_graphs=3)
+    trained = step.settings["layers"]
+    assert len(trained["alpha"]) == 8
+    assert trained != Layers.untrained(8).facts()
+    told = next(one for one in said if "layers trained on 3 graphs" in one)
+    before, after = (float(told.split(word)[1].split()[0]) for word in ("an era ", "before and "))
+    assert after > before
+    assert applied(step, frame).max() == 13
+    again = fitted(frame, graph="unrolled", layers=8, epochs=6, most_graphs=3)
+    assert again.settings["layers"] == trained
+
+
+def test_layers_in_numpy_are_those_of_torch(frame):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    draw = np.random.default_rng(2)
+    distances = squared_distances(draw.standard_normal((15, 6)))
+    distances = distances * scale_for_degree(distances, 4)
+    layers = Layers(*np.exp(0.2 * draw.standard_normal((3, 10))))
+    logs = {name: torch.as_tensor(np.log(getattr(layers, name))) for name in layers.facts()}
+    start = torch.as_tensor(starting_weights(distances))
+    with torch.no_grad():
+        wanted = layers_in_torch(torch, torch.as_tensor(distances), start, logs).numpy()
+    np.testing.assert_allclose(unrolled_weights(distances, layers), wanted, atol=1e-3)
+
+
+def test_layers_need_a_target_that_is_there(frame):
+    with pytest.raises(ModelError, match=r"target 'scaled_7' is not among those"):
+        fitted(frame, graph="unrolled", target="scaled_7")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import Field
 from scipy import sparse
 
 from numerai_lab.arrays import Float64, Int8, Int64
-from numerai_lab.config import SIGNALS
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.features.momentum.built import Graph, changed_weight, spread, weight_within
+from numerai_lab.features.momentum.examples import make_examples
 from numerai_lab.features.momentum.graph import (
     learn_graph,
     mean_degree,
@@ -24,6 +22,8 @@ from numerai_lab.features.momentum.graph import (
     scale_for_degree,
     squared_distances,
 )
+from numerai_lab.features.momentum.layers import Layers, unrolled_weights
+from numerai_lab.features.momentum.params import NetworkParams
 from numerai_lab.features.momentum.signals import (
     DAYS_A_WEEK,
     Window,
@@ -32,59 +32,13 @@ from numerai_lab.features.momentum.signals import (
     places_of,
     standardised,
 )
+from numerai_lab.features.momentum.training import train_layers
 from numerai_lab.features.protocol import Past, StepContext, StepParams, TransformInfo
-from numerai_lab.features.runtime import MOST_BINS, rank_bins
+from numerai_lab.features.runtime import rank_bins
 from numerai_lab.features.step import Step
 from numerai_lab.seeds import child_seed
 
 _KEPT_GRAPHS = 512
-
-
-class NetworkParams(StepParams):
-    """Parameters of `network_momentum`."""
-
-    bins: Annotated[int, Field(ge=2, le=MOST_BINS)] = Field(
-        MOST_BINS, description="values of a column beside the missing one"
-    )
-    graph: Literal["learned", "correlation", "sector", "random"] = Field(
-        "learned",
-        description="learned: from smooth signals; correlation: the nearest by correlation of the "
-        "signals; sector: all of one sector; random: the learned one with its nodes permuted",
-    )
-    columns: Literal["own", "network", "both"] = Field(
-        "both", description="a stock's own signals, its neighbours' mean, or both"
-    )
-    only: bool = Field(False, description="leave all other features out")
-    degree: Annotated[int, Field(ge=1)] = Field(10, description="wished neighbours of a node")
-    lookbacks_days: Annotated[list[Annotated[int, Field(ge=10)]], Field(min_length=1)] = Field(
-        default_factory=lambda: [252, 504, 756, 1008, 1260],
-        description="trading days of signals that a graph is learned from; graphs are averaged",
-    )
-    rebuild_eras: Annotated[int, Field(ge=1)] = Field(
-        13, description="a graph is used for as many eras, by era number"
-    )
-    signals: Annotated[list[str], Field(min_length=1)] = Field(
-        default_factory=lambda: list(SIGNALS), description="columns of data.side"
-    )
-    draw: Annotated[int, Field(ge=0)] = Field(0, description="which random graph")
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A graph for some eras, and what is told of it.
-
-    Attributes
-    ----------
-    nodes : string array [n]. weights : normalised, sparse [n, n].
-    degree : neighbours of a node on average. within : share of weight between nodes of one sector,
-        None without sectors. sectors : code of each node's, -1 for none.
-    """
-
-    nodes: pa.Array
-    weights: sparse.csr_array
-    degree: float
-    within: float | None
-    sectors: Int64
 
 
 @dataclass(frozen=True)
@@ -114,7 +68,7 @@ class NetworkMomentum(Step):
 
     info: ClassVar[TransformInfo] = TransformInfo(
         summary="momentum of a stock's neighbours, by a graph of who moved as whom",
-        state="stateless",
+        state="fitted",
         needs_entity=True,
     )
     Params: ClassVar[type[StepParams]] = NetworkParams
@@ -172,7 +126,57 @@ class NetworkMomentum(Step):
             raise self.wrong(
                 "no row has a sector", "graph: sector", "name a file in data.prices.sectors"
             )
+        if params.graph == "unrolled":
+            self._train(train, ctx)
         self._tell(train, ctx)
+
+    def _train(self, train: EraFrame, ctx: StepContext) -> None:
+        """Train the layers on training eras.
+
+        Raises ModelError : torch is not there; no such target; no graph to train on.
+        """
+        params, past = self.params, ctx.past
+        assert past is not None
+        label = params.target or ctx.target
+        if label not in train.target_names:
+            raise self.wrong(
+                f"target '{label}' is not among those that the model trains on "
+                f"({', '.join(train.target_names)})",
+                "target",
+                "name one of them, or add it to data.targets and the model's targets",
+            )
+        examples = make_examples(
+            train,
+            lambda era: past(era, self.history_eras).rows,
+            label=label,
+            signals=params.signals,
+            lookbacks_days=params.lookbacks_days,
+            degree=params.degree,
+            rebuild_eras=params.rebuild_eras,
+            most=params.most_graphs,
+        )
+        if not examples:
+            self.settings["layers"] = Layers.untrained(params.layers).facts()
+            return  # whoever tells of the graphs says that there are none
+        try:
+            layers, losses = train_layers(
+                examples,
+                params.layers,
+                params.epochs,
+                params.learning_rate,
+                child_seed(ctx.seed, "unrolled"),
+            )
+        except ImportError:
+            raise self.wrong(
+                "training needs torch, which is not installed",
+                "graph: unrolled",
+                "pip install 'numerai_lab[torch]', or take graph: learned",
+            ) from None
+        self.settings["layers"] = layers.facts()
+        ctx.say(
+            f"{params.label}: {params.layers} layers trained on {len(examples)} graphs, Sharpe of "
+            f"an era {-losses[0]:.3f} before and {-losses[-1]:.3f} after {params.epochs} epochs"
+        )
 
     def _tell(self, train: EraFrame, ctx: StepContext) -> None:
         """Build the graphs of the training eras, and say what they are like."""
@@ -198,7 +202,7 @@ class NetworkMomentum(Step):
                 }
             )
             if before is not None:
-                changes.append(_change(before, graph))
+                changes.append(changed_weight(before, graph))
             before = graph
         if not built:
             raise self.wrong(
@@ -230,7 +234,7 @@ class NetworkMomentum(Step):
         if self.params.columns != "own":
             assert past is not None
             graph = self._graph(past.rows, int(era.eras[0]))
-            found.append(_spread(graph, era, own))
+            found.append(spread(graph, era, own))
         columns: Int8 = rank_bins(np.concatenate(found, axis=1), self.params.bins)
         return columns
 
@@ -246,6 +250,7 @@ class NetworkMomentum(Step):
         if self._newest is not None and self._newest.place == place:
             return self._newest.graph
         how = params.model_dump(include={"degree", "lookbacks_days", "signals"})
+        how["layers"] = self.settings.get("layers")
         how |= {"graph": "learned" if params.graph == "random" else params.graph}
         key = (json.dumps([built_at, how]), content_of(inside, params.signals))
         if key not in _graphs:
@@ -265,7 +270,7 @@ class NetworkMomentum(Step):
         seed = child_seed(self.settings["seed"], "network", self.params.draw, built_at)
         order = np.random.default_rng(seed).permutation(len(graph.nodes))
         weights = sparse.csr_array(graph.weights[order][:, order])
-        within = None if graph.within is None else _within(weights.toarray(), graph.sectors)
+        within = None if graph.within is None else weight_within(weights.toarray(), graph.sectors)
         return replace(graph, weights=weights, within=within)
 
     def _build(self, window: Window, built_at: int) -> Graph | None:
@@ -290,7 +295,7 @@ class NetworkMomentum(Step):
                 "wish for a smaller degree, or give signals that tell stocks apart",
             )
         weights = normalised(weights)
-        within = _within(weights, window.sectors) if window.sector_names else None
+        within = weight_within(weights, window.sectors) if window.sector_names else None
         return Graph(window.nodes, sparse.csr_array(weights), degree, within, window.sectors)
 
     def _weights(self, signals: Float64, sectors: Int64) -> Float64:
@@ -302,36 +307,7 @@ class NetworkMomentum(Step):
             unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
             return nearest(unit @ unit.T, self.params.degree)
         distances = squared_distances(signals)
+        if self.params.graph == "unrolled":
+            scaled = distances * scale_for_degree(distances, self.params.degree)
+            return unrolled_weights(scaled, Layers.of(self.settings["layers"]))
         return learn_graph(distances * scale_for_degree(distances, self.params.degree)).weights
-
-
-def _spread(graph: Graph | None, era: EraFrame, own: Float64) -> Float64:
-    """Return the neighbours' weighted signals of each row; NaN for one without neighbours."""
-    found = np.full(own.shape, np.nan)
-    if graph is None:
-        return found
-    assert era.entity is not None
-    place = pc.fill_null(pc.index_in(era.entity, value_set=graph.nodes), -1).to_numpy()
-    known = np.flatnonzero(place >= 0)
-    values = np.zeros((len(graph.nodes), own.shape[1]))
-    values[place[known]] = np.nan_to_num(own[known])
-    spread = graph.weights @ values
-    alone = np.diff(graph.weights.indptr) == 0
-    found[known] = np.where(alone[place[known], None], np.nan, spread[place[known]])
-    return found
-
-
-def _within(weights: Float64, sectors: Int64) -> float:
-    """Return the share of weight between nodes of one sector."""
-    same = (sectors[:, None] == sectors) & (sectors >= 0)[:, None]
-    return float(weights[same].sum() / max(weights.sum(), 1e-12))
-
-
-def _change(before: Graph, now: Graph) -> float:
-    """Return the share of weight that is not where it was, among nodes that both graphs have."""
-    place = pc.fill_null(pc.index_in(now.nodes, value_set=before.nodes), -1).to_numpy()
-    both = np.flatnonzero(place >= 0)
-    old = before.weights[place[both]][:, place[both]].toarray()
-    new = now.weights[both][:, both].toarray()
-    old, new = old / max(old.sum(), 1e-12), new / max(new.sum(), 1e-12)
-    return float(np.abs(new - old).sum() / 2)
