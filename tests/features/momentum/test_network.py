@@ -177,6 +177,7 @@ def test_untrained_layers_come_to_what_is_learned():
     np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_layers_are_trained_on_the_sharpe(frame):
     pytest.importorskip("torch", reason="torch is not installed")
     said = []
