@@ -46,7 +46,7 @@ from numerai_lab.experiment.judging import (
     variants_of,
     without,
 )
-from numerai_lab.experiment.live import with_earlier_eras
+from numerai_lab.experiment.live import brought_up_to_date, purge_of, with_earlier_eras
 from numerai_lab.experiment.live_files import (
     data_version,
     live_file,
@@ -139,6 +139,7 @@ __all__ = [
     "Sweep",
     "TrainOptions",
     "brief_of_test",
+    "brought_up_to_date",
     "change_labels",
     "check_memory",
     "check_unneeded",
@@ -193,6 +194,7 @@ __all__ = [
     "predict_members",
     "prepare",
     "purge_eras",
+    "purge_of",
     "quickly",
     "read_experiment",
     "read_explanations",

@@ -116,6 +116,13 @@ def catch_up(final: FinalModel, source: EarlierRows | None, era: int, say: Say) 
     return tuple(known.eras.tolist())
 
 
+def brought_up_to_date(final: FinalModel, say: Say) -> None:
+    """Lead a final model that ages through everything resolved since its fit, as of now."""
+    source = _source(final, say) if _ages(final.model) else None
+    if source is not None and len(source.eras):
+        catch_up(final, source, int(source.eras[-1]) + 1, say)
+
+
 def purge_of(final: FinalModel) -> int:
     """Return the purge of a final model's run, in eras, as its folds had it."""
     folds = final.manifest["folds"]

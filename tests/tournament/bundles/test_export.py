@@ -453,3 +453,15 @@ def test_in_the_pinned_environment_on_live_sized_data(name, finals, tmp_path):
         assert check.difference <= 1e-6
         assert check.predict_seconds < 60
         assert check.peak_mb < 2_000
+
+
+def test_a_bundle_s_strength_falls_with_the_weeks_since_its_run_began():
+    from numerai_lab.models.trees.xgb_ttt.runtime import strength_now
+
+    model = {"strength": 0.5, "by_age": [[26, 0.5], [52, 0.25], [78, 0.0]], "first_age": 9}
+    assert strength_now(model, 1e12) == 0.5  # nobody has told it when it was fitted
+    told = {**model, "fitted_day": 20000}
+    at = [
+        strength_now(told, 86400.0 * (20000 + 7 * weeks)) for weeks in (-5, 0, 17, 18, 43, 44, 99)
+    ]
+    assert at == [0.5, 0.5, 0.5, 0.25, 0.25, 0.0, 0.0]

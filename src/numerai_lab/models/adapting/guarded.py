@@ -72,6 +72,11 @@ class Guarded(Generic[A]):
         """The strength of now, of a model as young as it can be when it predicts."""
         return self.decision.strength
 
+    @property
+    def first_age(self) -> int:
+        """The age of a model that predicts as soon as it is fitted."""
+        return self._purge_eras + 1
+
     def strength_at(self, era: int) -> float:
         """Return the strength in an era; one that f has learnt from is as young as can be."""
         if self.adaptation is None:

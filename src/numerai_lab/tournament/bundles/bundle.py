@@ -13,6 +13,8 @@ from __future__ import annotations
 import io
 import re
 import sys
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def build_bundle(final: FinalModel) -> bytes:
     ModelError : the model, or its parameters, have no form that runs without this package.
     """
     kind = f"model '{final.experiment.model.type}'"
-    exported = _exported(kind, final, str(final.run.path))
+    exported = _exported(kind, final, str(final.run.path), day_of_fit(final))
     runtimes = Runtimes()
     assembled = assemble_exported(exported, final.feature_names, final.feature_dtype, runtimes)
     missing = final.experiment.data.missing
@@ -67,7 +69,7 @@ def build_bundle(final: FinalModel) -> bytes:
     return packed
 
 
-def _exported(kind: str, final: FinalModel | FinalMember, where: str) -> Exported:
+def _exported(kind: str, final: FinalModel | FinalMember, where: str, fitted_day: int) -> Exported:
     """Return a model as plain values, and within it the models that it is made of."""
     model, fix = final.model, "submit its predictions with `numerai-lab submit`"
     if history_eras_of(model) and not isinstance(model, RememberingModel):
@@ -80,10 +82,20 @@ def _exported(kind: str, final: FinalModel | FinalMember, where: str) -> Exporte
     if not isinstance(model, ExportableModel):
         raise ModelError(f"{kind} cannot be bundled for model upload", where=where, fix=fix)
     parts = {
-        name: _exported(f"member '{name}'", member, where) for name, member in final.members.items()
+        name: _exported(f"member '{name}'", member, where, fitted_day)
+        for name, member in final.members.items()
     }
     exported: Exported = model.export(**({"parts": parts} if parts else {}))
+    if "by_age" in exported.settings:
+        settings = {**exported.settings, "fitted_day": fitted_day}
+        exported = replace(exported, settings=settings)
     return exported
+
+
+def day_of_fit(final: FinalModel) -> int:
+    """Return the day on which a final model's run began, counted from 1970-01-01, in UTC."""
+    begun = datetime.fromisoformat(final.manifest["created_utc"])
+    return int(begun.timestamp() // 86400)
 
 
 def _neutralize(final: FinalModel) -> dict[str, Any] | None:

@@ -15,8 +15,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ import pandas as pd
 from numerai_lab.config import Columns
 from numerai_lab.data import load_benchmarks, load_unlabelled
 from numerai_lab.disclosure import child_environment
+from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, MachineError
-from numerai_lab.experiment import FinalModel, neutralize_and_rank, predict_members
+from numerai_lab.experiment import FinalModel, neutralize_and_rank, predict_members, purge_of
 from numerai_lab.files import exclusive_lock, folder_aside
-from numerai_lab.models import EXPORT_TOLERANCE, history_eras_of
+from numerai_lab.models import EXPORT_TOLERANCE, AgeingModel, history_eras_of
 from numerai_lab.seeds import child_seed
-from numerai_lab.tournament.bundles.bundle import PYTHON
+from numerai_lab.tournament.bundles.bundle import PYTHON, day_of_fit
 
 PINS = (
     "cloudpickle==3.1.1",
@@ -148,6 +150,15 @@ def _install(folder: Path) -> None:
             )
 
 
+def _of_today(rows: EraFrame, final: FinalModel) -> EraFrame:
+    """Number the era as a bundle takes it that knows its age by the calendar."""
+    if not isinstance(final.model, AgeingModel):
+        return rows
+    weeks = max(0, int(time.time() // 86400) - day_of_fit(final)) // 7
+    number = final.trained_eras[1] + purge_of(final) + 1 + weeks
+    return replace(rows, eras=np.array([number], dtype=np.int32))
+
+
 def check_bundle(
     final: FinalModel,
     bundle: Path,
@@ -186,7 +197,7 @@ def check_bundle(
             given["history"] = rows.between(0, -1)
         if final.members:
             given["members"] = predict_members(final.members, rows, say)
-        ours = final.model.predict(rows, **given)
+        ours = final.model.predict(_of_today(rows, final), **given)
 
         def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
             return neutralize_and_rank(

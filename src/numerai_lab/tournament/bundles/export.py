@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from numerai_lab.errors import UserError
-from numerai_lab.experiment import FinalModel
+from numerai_lab.experiment import FinalModel, brought_up_to_date
 from numerai_lab.tournament.bundles.bundle import PYTHON, default_path, write_bundle
 from numerai_lab.tournament.bundles.container_check import (
     LIVE_FEATURES,
@@ -64,6 +64,7 @@ def export(
             where="--out",
             fix=f"call it {path.stem or 'model'}.pkl",
         )
+    brought_up_to_date(final, say)
     n_bytes = write_bundle(final, path)
     checks = []
     if check:

@@ -333,14 +333,20 @@ class XGBTTT:
     def export(self) -> Exported:
         """Return the trees and the adaptation as arrays, with the strength of now.
 
-        A bundle is never told of later labels: what `observe` would change stays as it is.
+        A bundle is never told of later labels: what `observe` would change stays as it is. It knows
+        its age by the weeks since its run began, and its strength falls with that.
         """
-        return with_adaptation(
+        exported = with_adaptation(
             self._base.export(),
             self._adapted_trees(),
             self.guarded.adaptation,
             self.guarded.strength,
         )
+        spans = [[span["last"], span["strength"]] for span in self.guarded.decision.by_age]
+        if not spans or exported.settings["strength"] == 0:
+            return exported
+        ages = {"by_age": spans, "first_age": self.guarded.first_age}
+        return replace(exported, settings={**exported.settings, **ages})
 
     def _new_guarded(
         self, seed: int = 0, target: str = "", purge_eras: int = 0

@@ -5,6 +5,7 @@ It does what `xgb_ttt` does when it predicts; the tests and `export --check` com
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,8 +44,20 @@ def predict(features: Array, model: Settings, arrays: Arrays, _parts: list[Any])
     change = METHODS[model["method"]](era)
     if change is None or not np.isfinite(change).all():
         return unadapted
-    strength = np.float32(model["strength"]) * np.float32(fade(code, arrays))
+    strength = np.float32(strength_now(model, time.time()) * fade(code, arrays))
     return unadapted + strength * change
+
+
+def strength_now(model: Settings, seconds: float) -> float:
+    """Return the strength at a time, in seconds since 1970: it falls with the model's age.
+
+    Without the day on which its run began, it is the strength of a model that was just fitted.
+    """
+    if "fitted_day" not in model or not model.get("by_age"):
+        return float(model["strength"])
+    weeks = max(0.0, seconds / 86400 - model["fitted_day"]) // 7
+    age = model["first_age"] + weeks
+    return next((float(strength) for last, strength in model["by_age"] if age <= last), 0.0)
 
 
 def fade(code: Array, arrays: Arrays) -> float:
