@@ -22,7 +22,7 @@ LIGHT = {"members": {"a": {"type": "ridge"}, "b": {"type": "max_sharpe"}}}
 
 def test_it_keeps_every_promise(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(stacked_model.__file__).parent))
-    check_model(Weighted, LIGHT, fresh_process=True)
+    check_model(Weighted, LIGHT)
 
 
 class Forgets(Weighted):

@@ -66,6 +66,7 @@ def test_xgb_learns_the_same_from_rows_over_two_workers(train, here, cluster, se
     assert lowest_corr(alone, there) > 0.999
 
 
+@pytest.mark.slow
 def test_lgbm_learns_the_same_from_rows_over_two_workers(train, here, cluster):
     alone = here(*ONE_FOLD, *ONE_MEMBER)
     there = train("there", *ONE_FOLD, *ONE_MEMBER, cluster=cluster)
@@ -248,7 +249,8 @@ def data_at(*places):
     return f"data={{source: parquet, files: [{listed}], columns: {{data_type: data_type}}}}"
 
 
-@pytest.mark.parametrize("kind", ["file", pytest.param("http", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "http"])
 def test_workers_read_their_eras_from_a_url(train, here, cluster, tournament, kind):
     if kind == "http":
         pytest.importorskip("aiohttp", reason="fsspec needs it for http")

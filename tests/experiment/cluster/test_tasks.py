@@ -76,6 +76,7 @@ def test_folds_go_out_to_workers(train, here, cluster):
         there.check_part(there.fold_dir(3))
 
 
+@pytest.mark.slow
 def test_forests_go_out_as_whole_folds(train, here, cluster):
     forest = "model={type: extra_trees, params: {n_estimators: 8, min_data_in_leaf: 20}}"
     alone = here(*ONE_FOLD, forest)
@@ -123,6 +124,7 @@ def test_ttt_eras_go_out_with_their_control(train, here, cluster, model):
     assert told(there) == told(alone)
 
 
+@pytest.mark.slow
 def test_ttt_tells_of_all_eras_what_parts_tell(train, here, cluster):
     model = ttt("code_leaves", more="seconds_per_era: 0.0000001")
     alone = here(*ONE_FOLD, model)
@@ -140,6 +142,7 @@ def test_ttt_folds_go_out_with_their_variants(train, here, cluster):
     assert predictions(there).equals(predictions(alone))
 
 
+@pytest.mark.slow
 def test_ttt_with_later_labels_is_one_task(train, here, cluster):
     nearest = ttt("nearest_eras", more="refit_eras: 1")
     alone = here(*ONE_FOLD, nearest)

@@ -121,7 +121,7 @@ def live_frame(final):
 
 SLOW = (
     *("code_vectors", "prediction_code", "autoencoder_code", "joint", "refresh_bottleneck"),
-    "set_out",
+    *("set_out", "logistic", "linear", "features_out", "leaf_refresh"),
 )
 """Runs whose bundles have the same runtime as those of others: slow tests start their processes."""
 

@@ -55,7 +55,7 @@ JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
     [
         ({}, {}),
         (EVERY, {"strength": 1.0}),
-        ({**EVERY, "codes": 3}, {"strength": 1.0}),
+        pytest.param({**EVERY, "codes": 3}, {"strength": 1.0}, marks=pytest.mark.slow),
         (EVERY, {"method": "nearest_eras", "strength": 0.5, "ridge": 0}),
         ({**EVERY, "task": "feature_prediction", "held_out": 2}, {"strength": 1.0, "steps": 2}),
         ({**EVERY, "task": "autoencoder", "bottleneck": 3}, {"strength": 1.0}),
