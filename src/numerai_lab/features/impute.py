@@ -9,7 +9,7 @@ from pydantic import Field
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.features.protocol import StepContext, StepParams, Transform, TransformInfo
-from numerai_lab.features.runtime import MOST_BINS, numbers
+from numerai_lab.features.runtime import MOST_BINS, gaps_in
 from numerai_lab.features.step import Step
 from numerai_lab.features.within_rows import Names
 from numerai_lab.seeds import child_seed
@@ -59,7 +59,7 @@ class Impute(Step):
         int8 = train.features.dtype == np.int8
         for _, rows in train.iter_eras():
             values = train.features[rows]
-            missing += np.isnan(numbers(values)).sum(axis=0)
+            missing += gaps_in(values).sum(axis=0)
             if int8 and self.params.how == "train_median":
                 for bin_ in range(MOST_BINS):
                     counts[:, bin_] += (values == bin_).sum(axis=0)

@@ -32,6 +32,11 @@ def numbers(features: Array) -> Array:
     return values
 
 
+def gaps_in(features: Array) -> Array:
+    """Tell which values are missing, bool."""
+    return features == MISSING if features.dtype == np.int8 else np.isnan(features)
+
+
 def centred(features: Array) -> Array:
     """Return values less their mean over the era, float64, NaN where missing; 0 for constants."""
     values = numbers(features)
@@ -80,12 +85,14 @@ def noise_of(features: Array, seed: int, n: int) -> Array:
     """
     rng = np.random.default_rng(seed)
     weights = rng.integers(1, 2**63, features.shape[1], dtype=np.uint64) | np.uint64(1)
-    if features.dtype == np.int8:
-        words = features.view(np.uint8).astype(np.uint64)
-    else:
-        words = np.ascontiguousarray(np.nan_to_num(features, nan=-1e9)).view(np.uint32)
-        words = words.astype(np.uint64)
-    rows = (words * weights).sum(axis=1, dtype=np.uint64)
+    rows = np.zeros(len(features), dtype=np.uint64)
+    for start in range(0, features.shape[1], _COLUMNS_AT_ONCE):
+        part = slice(start, start + _COLUMNS_AT_ONCE)
+        some = np.ascontiguousarray(features[:, part])
+        if some.dtype != np.int8:
+            some = np.nan_to_num(some, nan=-1e9).view(np.uint32)
+        words = some.view(np.uint8) if some.dtype == np.int8 else some
+        rows += (words.astype(np.uint64) * weights[part]).sum(axis=1, dtype=np.uint64)
     steps = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = rows[:, None] + steps
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -198,7 +205,7 @@ def era_numbers(features: Array, columns: list[int], names: list[str]) -> Array:
             np.linalg.eigvalsh(covariance)[-1] / max(float(np.trace(covariance)), 1e-12)
         ),
         "rows": lambda: np.log(len(features)),
-        "missing": lambda: np.isnan(numbers(features)).mean(),
+        "missing": lambda: gaps_in(features).mean(),
     }
     return np.round(np.array([found[name]() for name in names], dtype=np.float64), _DECIMALS)
 
@@ -247,7 +254,7 @@ def knn_graph(features: Array, settings: Settings, _arrays: Arrays) -> Array:
 def impute(features: Array, settings: Settings, _arrays: Arrays) -> Array:
     """Features with their missing values filled, and where they were missing (1) or not (0)."""
     taken = features[:, settings["columns"]]
-    gaps = np.isnan(numbers(taken))
+    gaps = gaps_in(taken)
     if taken.dtype == np.int8:
         filled = taken.astype(np.int64)
     else:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.features import Past, Pipeline, StepContext, StepParams, get_transform
+from numerai_lab.features import Columns, Past, Pipeline, StepContext, StepParams, get_transform
 from numerai_lab.models.combined.transformed.explaining import contributions_of
 from numerai_lab.models.combined.transformed.params import TransformedParams
 from numerai_lab.models.combined.transformed.twins import (
@@ -156,24 +156,23 @@ class Transformed:
         """Predict, beside the same model without the columns, and with permuted ones."""
         self._trained.check(frame)
         past = self._past_of(history)
-        variants: dict[str, Float32] = {}
-        for name, model in self._models.items():
-            if name == _MAIN:
-                continue
-            if name == WITHOUT:
-                variants[name] = self._each_era(frame, model.predict)
-                continue
-            draw = [placebo_name(i + 1) for i in range(self.params.placebo)].index(name) + 1
-            twin = self._pipeline.twin(draw)
-
-            def shuffled(
-                era: EraFrame, twin: Pipeline = twin, draw: int = draw, model: Model = model
-            ) -> Float32:
-                made = twin.shuffle(twin.columns(era, past), draw, self._told["seed"])
-                return model.predict(twin.frame(made))
-
-            variants[name] = self._each_era(frame, shuffled)
-        return Detailed(self.predict(frame, history), variants)
+        found = {name: np.empty(frame.n_rows, dtype=np.float32) for name in self._models}
+        twins = {
+            placebo_name(draw): (draw, self._pipeline.twin(draw))
+            for draw in range(1, self.params.placebo + 1)
+        }
+        for era, rows in frame.iter_eras():
+            own = frame.between(era, era).without_targets()
+            made = self._pipeline.columns(own, past)
+            for name, model in self._models.items():
+                given = own if name == WITHOUT else self._pipeline.frame(made)
+                if name in twins:
+                    draw, twin = twins[name]
+                    copied = Columns(own, [block.copy() for block in made.blocks])
+                    told = twin.shuffle(twin.remade(copied, past), draw, self._told["seed"])
+                    given = twin.frame(told)
+                found[name][rows] = model.predict(given)
+        return Detailed(found.pop(_MAIN), found)
 
     @classmethod
     def twin_of_variant(cls, params: TransformedParams) -> tuple[str, str, Any] | None:
