@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from numerai_lab.models import FitContext
+from numerai_lab.models import FitContext, get_model
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.models.nets.mlp import MLP
 
@@ -40,7 +40,9 @@ def write_eras(source, folder, last):
     (folder / "features.json").write_bytes((source / "features.json").read_bytes())
 
 
-def fit_a_shard(rank: int, size: int, rendezvous: str, folder: str) -> None:
+def fit_a_shard(
+    rank: int, size: int, rendezvous: str, folder: str, model: str = "mlp", params=None
+) -> None:
     """Fit one net together with other processes, on every `size`-th era; save it in `folder`."""
     from pathlib import Path
 
@@ -50,10 +52,11 @@ def fit_a_shard(rank: int, size: int, rendezvous: str, folder: str) -> None:
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=size
     )
     frame = train_frame(n_eras=22, rows=40, missing=0.05)
-    model, _ = fitted(TOGETHER, frame.select_eras(frame.eras[rank::size]))
+    mine = frame.select_eras(frame.eras[rank::size])
+    net, _ = fitted(params or TOGETHER, mine, get_model(model))
     place = Path(folder) / str(rank)
     place.mkdir()
-    model.save(place)
+    net.save(place)
     distributed.destroy_process_group()
 
 
@@ -64,3 +67,11 @@ TOGETHER = {
     "rows_per_era": 12,
     "learning_rate": 0.01,
 }
+MASKS_TOGETHER = {
+    **TOGETHER,
+    "layers": 1,
+    "heads": 2,
+    "pretrain_epochs": 0,
+    "groups": {"a": ["feature_0", "feature_1", "feature_2"], "b": ["feature_3", "feature_4"]},
+}
+"""Groups by correlation would take all eras, and each process has some."""

@@ -35,7 +35,7 @@ from numerai_lab.models.nets.kept import read_arrays, write_arrays
 from numerai_lab.models.nets.labels import Labels
 from numerai_lab.models.nets.loop import Batches, Curves
 from numerai_lab.models.nets.params import NetParams
-from numerai_lab.models.nets.runtime import class_shares
+from numerai_lab.models.nets.runtime import class_shares, era_bins
 from numerai_lab.models.nets.training import Fitting, computed, predict
 
 WEIGHTS = "weights.npz"
@@ -135,6 +135,11 @@ class NetModel(ABC):
             )
         start, said = time.perf_counter(), Said(ctx)
         self._trained = TrainedFeatures.of(train)
+        if all((era_bins(train.features[rows]) < 0).all() for _, rows in train.iter_eras()):
+            said.aloud(
+                "every value of every feature is missing in the training rows: the net learns "
+                "nothing but the mean of the target"
+            )
         fitting = Fitting(self, ctx, said)
         trained: list[Curves] = []
         with computing(ctx.n_threads, fitting.device):

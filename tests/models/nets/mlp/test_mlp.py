@@ -283,10 +283,15 @@ def test_eras_of_any_size_are_learnt_from_and_predicted():
     assert np.abs(model.predict(few) - whole[100:200]).max() <= 1e-4 * whole.std()
 
 
-def test_features_that_are_missing_everywhere_say_nothing():
-    frame = train_frame(missing=1.0)
-    model, _ = fitted(frame=frame)
-    assert np.ptp(model.predict(judged_frame(missing=1.0))) < 1e-6
+@pytest.mark.parametrize("dtype", [np.int8, np.float32])
+def test_features_that_are_missing_everywhere_teach_nothing_and_that_is_said(dtype):
+    frame, told = train_frame(missing=1.0, dtype=dtype), []
+    model, _ = fitted(frame=frame, say=told.append)
+    assert told == [
+        "every value of every feature is missing in the training rows: the net learns nothing but "
+        "the mean of the target"
+    ]
+    assert np.ptp(model.predict(judged_frame(missing=1.0, dtype=dtype))) < 1e-6
 
 
 @pytest.mark.slow  # some forty fits
