@@ -49,7 +49,9 @@ STEPS: dict[str, list[dict[str, Any]]] = {
     "decompose": [{"type": "decompose", "of": "target_corr", "window": 52, "recent": 13}],
     "knn_graph": [{"type": "knn_graph", "by": NEAR, "k": 10, "top": 6}],
     "select_gain": [{"type": "select", "top": 70, "by": "gain"}],
-    "embedding": [{"type": "embedding"}],
+    "embedding": [
+        {"type": "embedding", "folds": 2, "model": {"type": "mixer", "params": {"epochs": 3}}}
+    ],
     "select_stability": [{"type": "select", "top": 70, "by": "stability"}],
 }
 
@@ -92,20 +94,20 @@ class Bench:
         history = history_before(self.known, era, n, PURGE)
         return Past(history.without_targets(), history.between(era - n, era - PURGE - 1))
 
-    def scores(self, train: EraFrame, judged: EraFrame) -> list[float]:
+    def scores(self, train: EraFrame, judged: EraFrame, seed: int = SEED) -> list[float]:
         """Fit, and return the corr of each judged era."""
         kind = get_model("xgb")
         params = {"num_boost_round": self.trees, "max_depth": 5, "eta": 0.1}
         model = kind(kind.Params.model_validate({**params, "colsample_bytree": 0.1}))
-        model.fit(train, replace(self.ctx, unlabelled=None))
+        model.fit(train, replace(self.ctx, unlabelled=None, seed=seed))
         predictions: Float32 = model.predict(judged.without_targets())
         one = predictions[:, None].astype(np.float64)
         corr = corr_per_era(one, judged.target("target"), judged.offsets)[:, 0]
         return [round(float(value), 6) for value in corr]
 
-    def without(self) -> list[float]:
+    def without(self, seed: int = SEED) -> list[float]:
         """Score the features alone."""
-        return self.scores(self.train, self.judged)
+        return self.scores(self.train, self.judged, seed)
 
     def of(self, name: str, draws: Sequence[int]) -> dict[str, list[float]]:
         """Return scores by "with" and the number of each draw."""
@@ -144,6 +146,8 @@ def table(path: Path) -> None:
             continue
         eras = np.arange(first, first + len(base), dtype=np.int32)
         print(f"\n{split}, {len(base)} eras {first}-{end}, without: corr {np.mean(base):.4f}")
+        others = [np.mean(v) for (s, _, w), v in scores.items() if s == split and "seed" in w]
+        print("  other seeds:", ", ".join(f"{value:.4f}" for value in others))
         for name in STEPS:
             mine = scores.get((split, name, "with"))
             placebos = [
@@ -167,6 +171,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--trees", type=int, default=200)
+    parser.add_argument("--seeds", action="store_true", help="features alone, three other seeds")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     if given.table:
@@ -193,6 +198,10 @@ def main() -> None:
     for split, bench in benches.items():
         if (split, "", "without") not in done:
             write(split, "", "without", bench.without())
+    for seed in (1, 2, 3) if given.seeds else ():
+        for split, bench in benches.items():
+            if (split, "", f"seed {seed}") not in done:
+                write(split, "", f"seed {seed}", bench.without(seed))
     for last in range(1, given.draws + 1):  # one draw of each first, so that all are seen early
         for name in given.names or STEPS:
             for split, bench in benches.items():
