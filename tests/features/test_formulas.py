@@ -142,6 +142,21 @@ def test_a_feature_beside_its_group(frame):
     assert np.array_equal(scores, rank_bins(wanted, 14))
 
 
+@pytest.mark.parametrize("how", ["deviation", "rank"])
+def test_a_feature_beside_rows_of_its_sector(frame, how):
+    sector = pa.array([None if i % 9 == 0 else f"x{i % 3}" for i in range(frame.n_rows)])
+    rows = replace(frame, side={"sector": sector})
+    found, _ = columns(
+        rows, 18, type="relative", by="sector", how=how, features=["a", "d"], bins=14
+    )
+    now = table(rows, 18)[["a", "d"]]
+    by = now.groupby(rows.between(18, 18).side["sector"].to_pandas())
+    wanted = now - by.transform("mean")
+    if how == "rank":
+        wanted = (by.rank() - 0.5) / by.transform("count")
+    assert np.array_equal(found, rank_bins(wanted.to_numpy(), 14))
+
+
 def test_components_of_the_covariance_within_eras(frame):
     found, _ = columns(frame, 18, type="pca", components=2, bins=14)
     covariance = np.zeros((4, 4))

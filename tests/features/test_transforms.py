@@ -19,6 +19,8 @@ from numerai_lab.features import (
 CASES = [
     ("relative", {}),
     ("relative", {"how": "rank", "groups": ["half"], "features": ["feature_1"], "bins": 14}),
+    ("relative", {"by": "sector", "features": ["feature_0", "feature_1"]}),
+    ("relative", {"by": "sector", "how": "rank", "bins": 14}),
     ("group_scores", {}),
     ("interactions", {"top": 3, "how": ["product", "difference", "ratio"]}),
     ("interactions", {"features": ["feature_1", "feature_3"], "name": "own"}),

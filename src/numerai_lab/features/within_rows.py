@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
+from numerai_lab.arrays import Float64, Int8
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.features.protocol import StepContext, StepParams, TransformInfo
+from numerai_lab.features.protocol import Past, StepContext, StepParams, TransformInfo
+from numerai_lab.features.runtime import numbers, rank_bins
 from numerai_lab.features.step import Step
 
 Moment = Literal["mean", "std"]
@@ -21,6 +25,11 @@ class RelativeParams(StepParams):
         None,
         description="sets of features that are groups; every set but small and medium if left out",
     )
+    by: str | None = Field(
+        None,
+        description="a text column beside the features (data.side), such as the sector: then the "
+        "group is the rows of the era with the same text, instead of other features of the row",
+    )
     features: Names | None = Field(
         None, description="features to set beside their groups; all that are in one if left out"
     )
@@ -30,11 +39,12 @@ class RelativeParams(StepParams):
 
 
 class Relative(Step):
-    """A feature beside the group it is in.
+    """A feature beside the group it is in: other features of the row, or (`by`) rows like it.
 
     deviation: x_f - mean over the group's features g of x_g, in the same row; rank: the share of
     the group's values below x_f, ties half. Then ranked within the era. A feature in several groups
-    is set beside the first.
+    is set beside the first. With `by` the same over the rows of the group, the row itself among
+    them; a row without a text is missing.
     """
 
     info: ClassVar[TransformInfo] = TransformInfo(
@@ -44,8 +54,21 @@ class Relative(Step):
     Params: ClassVar[type[StepParams]] = RelativeParams
     kind = "relative"
 
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        if params.by is not None:  # a bundle is given no column beside the features
+            self.kind = ""  # type: ignore[misc]
+
     def fit(self, train: EraFrame, ctx: StepContext) -> None:
-        """Find the groups by name; no value is looked at."""
+        """Find the groups by name; no value is looked at.
+
+        Raises
+        ------
+        ModelError : a set or a feature is not there, or in no group. DataError : nor is `by`.
+        """
+        if self.params.by is not None:
+            self._fit_by_rows(train, ctx)
+            return
         groups = self.groups(train, ctx, self.params.groups)
         owner: dict[int, int] = {}
         for number, columns in enumerate(groups.values()):
@@ -68,6 +91,43 @@ class Relative(Step):
             "bins": self.params.bins,
         }
         self._names = tuple(f"{self.params.label}.{train.feature_names[i]}" for i in wanted)
+
+    def apply(self, era: EraFrame, past: Past | None) -> Int8:
+        """Return the columns for the rows of one era."""
+        if self.params.by is None:
+            return super().apply(era, past)
+        texts = era.side_column(self.params.by).dictionary_encode()
+        codes = texts.indices.to_numpy(zero_copy_only=False)
+        group = np.where(np.isnan(codes), -1, codes).astype(np.int64)
+        values = numbers(era.features_in_memory()[:, self.settings["columns"]])
+        found = np.full(values.shape, np.nan)
+        for one in np.unique(group[group >= 0]).tolist():
+            rows = group == one
+            found[rows] = _within(values[rows], self.params.how)
+        ranked: Int8 = rank_bins(found, self.params.bins)
+        return ranked
+
+    def _fit_by_rows(self, train: EraFrame, ctx: StepContext) -> None:
+        if self.params.groups is not None:
+            raise self.wrong("groups are of features, and `by` of rows: write one", "by")
+        train.side_column(self.params.by)
+        wanted = list(range(len(ctx.raw_names)))
+        if self.params.features is not None:
+            wanted = self.places(train, self.params.features, "features")
+        self.settings = {"columns": wanted}
+        self._names = tuple(f"{self.params.label}.{train.feature_names[i]}" for i in wanted)
+
+
+def _within(values: Float64, how: str) -> Float64:
+    """Set the values of a group's rows beside one another, [n_rows, n_columns], NaN left out."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    if how == "deviation":
+        less: Float64 = values - np.where(known, values, 0.0).sum(axis=0) / count
+        return less
+    ranks = pd.DataFrame(values).rank(method="average").to_numpy(np.float64)
+    share: Float64 = (ranks - 0.5) / count
+    return share
 
 
 class GroupScoresParams(StepParams):
