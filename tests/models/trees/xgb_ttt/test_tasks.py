@@ -91,6 +91,11 @@ def test_codes_of_training_eras_are_those_that_are_read_later(world, task):
     assert np.abs(codes).max() <= 4
 
 
+def test_codes_of_feature_prediction_have_mean_0_over_training_eras(world):
+    _, codes = read("feature_prediction", world.between(1, 60), world.between(1, 60))
+    assert np.abs(codes.mean(axis=0)).max() < 1e-9
+
+
 @pytest.mark.parametrize("task", SMALL)
 def test_a_saved_task_reads_the_same(world, task, tmp_path):
     reader, codes = read(task, world.between(1, 60), world.between(63, 70), weight=0.5)
@@ -142,7 +147,7 @@ def test_the_code_minimises_the_prediction_loss(world):
     )
 
     def loss(code):
-        return np.square(held - others @ (mean + code * task.scale[0] * move)).sum()
+        return np.square(held - others @ (mean + (task.offset[0] + code * task.scale[0]) * move)).sum()
 
     best = codes[0, 0]
     assert all(loss(best) <= loss(best + step) for step in (-0.5, -0.05, 0.05, 0.5))

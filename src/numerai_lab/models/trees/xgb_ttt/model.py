@@ -14,7 +14,6 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.adapting import (
-    GainHistory,
     Guarded,
     State,
     Trial,
@@ -25,7 +24,6 @@ from numerai_lab.models.adapting import (
 from numerai_lab.models.contract import (
     Contributions,
     Detailed,
-    EarlierFit,
     Exported,
     FitContext,
     FitReport,
@@ -37,6 +35,8 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.trees.xgb import XGB, XGBParams
 from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
+from numerai_lab.models.trees.xgb_ttt.earlier import NOTHING, told_by
+from numerai_lab.models.trees.xgb_ttt.explaining import adapted_contributions
 from numerai_lab.models.trees.xgb_ttt.export import with_adaptation
 from numerai_lab.models.trees.xgb_ttt.joint import grow_joint, load_trunk, save_trunk
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
@@ -49,8 +49,6 @@ from numerai_lab.seeds import child_seed
 
 FROZEN, JOINT, SHUFFLED = "frozen", "joint", "shuffled"
 """Names of the variants."""
-ADAPTATION = "adaptation"
-"""What adapting to an era adds, beside the contributions of features."""
 
 
 class XGBTTT:
@@ -117,7 +115,7 @@ class XGBTTT:
         self._joint = None
         self.guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
         choices = choices_of(self.params)
-        history, before = _told_by(ctx.earlier) if self.learns_from_folds(self.params) else NOTHING
+        history, before = told_by(ctx.earlier) if self.learns_from_folds(self.params) else NOTHING
         fits_trials = choices.open and not history.eras
         n_trials = len(trial_parts(train.eras, ctx.purge_eras)) if fits_trials else 0
         count = TreeCount(ctx, self.params, choices, n_trials)
@@ -242,24 +240,8 @@ class XGBTTT:
         adaptation = self.guarded.adaptation
         if self.guarded.strength == 0 or adaptation is None:
             return (own,)
-        chosen = np.arange(frame.n_rows) if rows is None else rows
-        values = own.values.astype(np.float64)
-        change, alike = np.zeros(len(chosen)), np.zeros(len(chosen))
-        for number, part, adapted in self.guarded.adapted(frame, unadapted):
-            here = np.flatnonzero((chosen >= part.start) & (chosen < part.stop))
-            if isinstance(adapted, str) or not len(here):
-                continue
-            mine = chosen[here] - part.start
-            strength = self.guarded.strength_at(number)
-            faded = strength * adapted.facts.get("support", 1.0)
-            added, to_all = adaptation.contributions(
-                number, frame.features[part], unadapted[part], adapted.state, mine
-            )
-            values[here] += faded * added
-            alike[here] = faded * to_all
-            change[here] = strength * adapted.change[mine]
-        beside = {ADAPTATION: alike}
-        return (replace(own, values=values, raw=own.raw + change, beside=beside),)
+        adapted = adapted_contributions(self.guarded, adaptation, own, frame, unadapted, rows)
+        return (adapted,)
 
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""
@@ -384,27 +366,6 @@ class XGBTTT:
         rounds = report.size // (self.params.num_parallel_tree or 1)
         boosting = self.params.era_boosting
         return rounds - (boosting.rounds if boosting else 0)
-
-
-NOTHING: tuple[GainHistory, float | None] = GainHistory(), None
-
-
-def _told_by(earlier: Sequence[EarlierFit]) -> tuple[GainHistory, float | None]:
-    """Return what the fits of earlier folds gained since, and the strength decided last.
-
-    The newest one's history has the eras that were known at its fit; those that became known since
-    are found by going through them again with the model that predicted them. No tree is grown.
-    """
-    history, before = GainHistory(), None
-    for one in reversed(earlier):
-        if before is not None and set(one.rows.eras.tolist()) <= set(history.eras):
-            continue
-        model: XGBTTT = one.load()
-        model.replay(one.rows)
-        if before is None:
-            before = model.guarded.strength
-        history.add_all(model.guarded.history)
-    return history, before
 
 
 def _with_more(report: FitReport, n_trees: int, seconds: float) -> FitReport:

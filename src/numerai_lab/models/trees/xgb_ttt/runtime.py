@@ -123,6 +123,7 @@ def read_code(values: Array, usable: Array, model: Settings, arrays: Arrays) -> 
     """Return the era's code, float64 [n_codes], or None if it cannot be seen."""
     gram, right = LOSSES[model["task"]](values, usable, arrays)
     raw = minimise(gram, right, model["ridge"], model["steps"])
+    raw = None if raw is None else raw - arrays["task/offset"]
     return clipped(raw, arrays["task/scale"], model["clip"])
 
 

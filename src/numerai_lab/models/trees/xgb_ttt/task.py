@@ -50,10 +50,14 @@ class AuxiliaryTask(ABC):
     ----------
     mean : float32 [n_statistics]. directions : float32 [n_statistics, n_codes], orthonormal.
     scale : float64 [n_codes], standard deviation of the unscaled codes over training eras.
+    offset : float64 [n_codes], their mean there, where it is not 0 by itself (`centred`).
     target_mean, target_scale : float32 [n_targets], of the rows of training eras.
     training_codes : era number -> code, right after `fit`; not kept in a file.
     """
 
+    centred = False
+    """Whether codes are taken from their mean over training eras: a loss that weighs statistics by
+    the era's own rows does not bring them to 0."""
     history_eras = 0
     """How many era numbers before the one it reads it looks back; 0: none."""
 
@@ -62,6 +66,7 @@ class AuxiliaryTask(ABC):
         self.mean = np.zeros(0, dtype=np.float32)
         self.directions = np.zeros((0, 0), dtype=np.float32)
         self.scale: Float64 = np.ones(0)
+        self.offset: Float64 = np.zeros(0)
         self.target_mean = np.zeros(0, dtype=np.float32)
         self.target_scale = np.ones(0, dtype=np.float32)
         self.training_codes: dict[int, Float64] = {}
@@ -159,7 +164,9 @@ class AuxiliaryTask(ABC):
             return False
         self.learn_codes([*found], np.array([*found.values()]))
         raw = {n: self._raw(era, self.prior(n)) for n, era in eras.items()}
-        spread = np.std([code for code in raw.values() if code is not None], axis=0)
+        known = np.array([code for code in raw.values() if code is not None])
+        spread = np.std(known, axis=0)
+        self.offset = known.mean(axis=0) if self.centred else np.zeros(known.shape[1])
         self.scale = np.where(spread > 0, spread, 1.0)
         for number, code in raw.items():
             scaled = self._scaled(code)
@@ -189,7 +196,7 @@ class AuxiliaryTask(ABC):
         if raw is None or not np.isfinite(raw).all():
             return None
         clip = self.params.adapt.clip
-        return np.asarray(np.clip(raw / self.scale, -clip, clip))
+        return np.asarray(np.clip((raw - self.offset) / self.scale, -clip, clip))
 
     def _free(self, era: Summary) -> Float64 | None:
         return minimise(*self.loss(era), 0.0, np.zeros(self.directions.shape[1]), None)
@@ -213,6 +220,7 @@ class AuxiliaryTask(ABC):
             "mean": self.mean,
             "directions": self.directions,
             "scale": self.scale,
+            "offset": self.offset,
             "target_mean": self.target_mean,
             "target_scale": self.target_scale,
             "sizes": np.array([self.n_features]),
@@ -223,11 +231,8 @@ class AuxiliaryTask(ABC):
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]], params: XGBTTTParams) -> Self:
         """Make it again from `arrays`."""
         task = cls(params, int(arrays["sizes"][0]))
-        task.mean, task.directions, task.scale = (
-            arrays["mean"],
-            arrays["directions"],
-            arrays["scale"],
-        )
+        task.mean, task.directions = arrays["mean"], arrays["directions"]
+        task.scale, task.offset = arrays["scale"], arrays["offset"]
         task.target_mean, task.target_scale = arrays["target_mean"], arrays["target_scale"]
         task.restore(arrays)
         return task

@@ -29,6 +29,8 @@ class FeaturePrediction(AuxiliaryTask):
     which needs the era's correlations only. Joint trees predict A and do not see it.
     """
 
+    centred = True
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.held: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
