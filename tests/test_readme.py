@@ -64,6 +64,9 @@ def test_the_demo_shows_adaptation_at_work(lab, checkout):
     pairs = {(c["prediction"], c["baseline"]): c for c in result.json["comparisons"]}
     assert pairs["prediction", "frozen"]["ci_low"] > 0
     assert pairs["prediction", "shuffled"]["ci_low"] > 0
+    report = Path(result.json["run_dir"], "report.html").read_text()
+    assert "Strength and gain by age" in report
+    assert "distance from its training eras: 1-26" in report
 
 
 def test_the_data_commands(lab, checkout, stand_in, monkeypatch):

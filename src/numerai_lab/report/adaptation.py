@@ -13,6 +13,7 @@ from numerai_lab.report.charts import (
     LOSS_COLOUR,
     MODEL_COLOUR,
     Chart,
+    bare_layout,
     layout,
     trace,
 )
@@ -39,7 +40,8 @@ def draw_adaptation(record: Record) -> list[Chart]:
     told = [fit.per_era for _, fit in sorted(record.fits.items()) if "era" in fit.per_era]
     if not told or not len(curves.per_era(record, MODEL)):
         return []
-    return [chart for chart in (_gain(record, told), _effort(record, told)) if chart]
+    charts = (_gain(record, told), _by_age(record), _effort(record, told))
+    return [chart for chart in charts if chart]
 
 
 def _gain(record: Record, told: Facts) -> Chart | None:
@@ -76,6 +78,45 @@ def _gain(record: Record, told: Facts) -> Chart | None:
     arranged["yaxis2"] = _RIGHT
     figure = {"data": traces, "layout": arranged}
     return Chart("adaptation", "Gain and code of each era", words, figure, wide=True)
+
+
+def _by_age(record: Record) -> Chart | None:
+    """Draw what the last fold's guard knew of the gain at each age, with the strength taken."""
+    guards = [fit.details.guard for _, fit in sorted(record.fits.items()) if fit.details.guard]
+    spans = (
+        [span for span in guards[-1].by_age if span.gain.get("mean") is not None] if guards else []
+    )
+    if not spans:
+        return None
+    names = [f"{span.first}-{span.last}" for span in spans]
+    means = [float(span.gain["mean"] or 0.0) for span in spans]
+    ends = [(span.gain.get("low"), span.gain.get("high")) for span in spans]
+    above = [
+        0.0 if high is None else high - mean for mean, (_, high) in zip(means, ends, strict=True)
+    ]
+    below = [0.0 if low is None else mean - low for mean, (low, _) in zip(means, ends, strict=True)]
+    colours = [MODEL_COLOUR if (span.strength or 0) > 0 else LOSS_COLOUR for span in spans]
+    bars = {
+        "type": "bar",
+        "name": "gain",
+        "x": names,
+        "y": means,
+        "error_y": {"type": "data", "symmetric": False, "array": above, "arrayminus": below},
+        "marker": {"color": colours, "line": {"width": 0}},
+        "text": [f"strength {span.strength or 0:g}, {span.n_eras} eras" for span in spans],
+        "hovertemplate": "%{y:+.4f}<br>%{text}<extra></extra>",
+    }
+    told = ", ".join(
+        f"{name}: {figures.number(mean, signed=True)} at strength {span.strength or 0:g} "
+        f"({span.n_eras} eras)"
+        for name, mean, span in zip(names, means, spans, strict=True)
+    )
+    words = (
+        "What the guard of the last fold knew of the gain in corr, by the model's distance from "
+        f"its training eras: {told}. Beyond that the strength is 0."
+    )
+    figure = {"data": [bars], "layout": bare_layout("age of the model, in eras", legend=False)}
+    return Chart("adaptation-age", "Strength and gain by age", words, figure)
 
 
 def _correlation(code: Curve, gain: Curve) -> float | None:

@@ -248,12 +248,29 @@ class AddedColumns(Shown):
     importance: dict[str, Number] = Field(default_factory=dict)
 
 
+class GainAtAge(Shown):
+    """What a guard found at ages from `first` to `last`, in eras, and the strength it took."""
+
+    first: int
+    last: int
+    strength: Number = None
+    n_eras: int = 0
+    gain: dict[str, Number] = Field(default_factory=dict)
+
+
+class Guard(Shown):
+    """A guard's decision, as fit.json tells of it under `details.guard`."""
+
+    by_age: list[GainAtAge] = Field(default_factory=list)
+
+
 class FitDetails(Shown):
-    """What a model tells of its fit: the report shows members, training and added columns."""
+    """What a model tells of its fit: members, training, added columns and the guard are shown."""
 
     members: list[Member] = Field(default_factory=list)
     training: Training | None = None
     transforms: AddedColumns | None = None
+    guard: Guard | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -270,6 +287,12 @@ class FitDetails(Shown):
             added
         ):
             found["transforms"] = added
+        guard = told.get("guard")
+        spans = guard.get("by_age") if type(guard) is dict else None
+        if type(spans) is list and all(
+            type(span) is dict and {"first", "last", "gain"} <= set(span) for span in spans
+        ):
+            found["guard"] = {"by_age": spans}
         return found
 
 

@@ -147,7 +147,9 @@ def test_the_code_minimises_the_prediction_loss(world):
     )
 
     def loss(code):
-        return np.square(held - others @ (mean + (task.offset[0] + code * task.scale[0]) * move)).sum()
+        return np.square(
+            held - others @ (mean + (task.offset[0] + code * task.scale[0]) * move)
+        ).sum()
 
     best = codes[0, 0]
     assert all(loss(best) <= loss(best + step) for step in (-0.5, -0.05, 0.05, 0.5))
