@@ -24,9 +24,9 @@ VERY_SLOW = [pytest.mark.slow, pytest.mark.very_slow, pytest.mark.timeout(1200)]
 @pytest.mark.parametrize(
     ("slots", "stride", "least"),
     [
-        (TWO[:1], 16, 2),
         pytest.param(TWO[:1], 5, 9, marks=pytest.mark.slow),
         pytest.param(TWO, 1, 90, marks=VERY_SLOW),
+        (TWO[:1], 16, 2),
     ],
 )
 def test_killed_at_every_step_it_is_finished_by_the_next_start(

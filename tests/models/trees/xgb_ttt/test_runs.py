@@ -243,6 +243,6 @@ def test_the_check_finds_a_control_that_cannot_be_shared_out():
 
     adapt = {"strength": 0.5, "trees": {"num_boost_round": 4, "bags": 2}}
     kept = {"num_boost_round": 5, "auxiliary": {"noise_ratio": 0}, "adapt": adapt}
-    check_model(XGBTTT, kept)
+    # as it is, the model keeps this promise: test_xgb_ttt.py
     with pytest.raises(ModelError, match="'shuffled' of eras in two parts differs"):
         check_model(Narrow, kept)
