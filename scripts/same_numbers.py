@@ -53,14 +53,23 @@ FEW_TREES = {
     "stack": [],
     "residual": ["model.params.second.params.num_boost_round=20"],
 }
+PRICES = ("prices", "momentum")
+"""What configs on prices begin with: they have a made-up market of their own."""
+SMALL_PRICES = [
+    "data.prices.made_up={n_tickers: 30, n_days: 900}",
+    "split={type: walk_forward, first_train_eras: 60, chunk_eras: 30}",
+    *SMALL[3:],
+]
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS = {"xgb_legacy_2018": "the 2018 tournament's sample"}
 if find_spec("torch") is None:
-    NEEDS |= dict.fromkeys(NETS, "torch (make nets)")
+    NEEDS |= dict.fromkeys([*NETS, "momentum_unrolled"], "torch (make nets)")
 
 
 def settings(name: str) -> list[str]:
     """Return the --set values that make a config small."""
+    if name.startswith(PRICES):
+        return SMALL_PRICES
     kind = next((key for key in WORLDS if name.startswith(key)), "")
     few = FEW_TREES.get(name, ["model.params.num_boost_round=20"])
     return [*SMALL, *few, *([WORLDS[kind]] if kind else [])]
@@ -84,7 +93,7 @@ def train(source: Path, config: Path, into: Path, name: str) -> Path:
     sets = [part for value in settings(name) for part in ("--set", value)]
     run = into / "run"
     lab("train", str(config), "--final", "--run-dir", str(run), "--quiet", *sets)
-    live = next(into.glob("data/synthetic/*/live.parquet"))
+    live = next(into.glob("data/*/*/live.parquet"))
     lab("predict", str(run), "--features", str(live), "--out", str(into / "live.csv"))
     return run
 

@@ -71,7 +71,7 @@ def rows_to_read(
     rows = rows_by_era(frame)
     store = prepared.dataset.store
     return RowsToRead(
-        data=_as_workers_read(prepared.experiment.data),
+        data=_as_workers_read(prepared.experiment.data, prepared.dataset.folder),
         features=frame.feature_names,
         targets=frame.target_names,
         eras=np.asarray(chosen, dtype=np.int32),
@@ -85,14 +85,16 @@ def rows_to_read(
     )
 
 
-def _as_workers_read(data: Data) -> Data:
+def _as_workers_read(data: Data, folder: Path | None) -> Data:
     """Return the data section for a worker: absolute paths, and features that are chosen already.
 
-    Which features have too many missing values is decided over all rows, here.
+    Which features have too many missing values is decided over all rows, here. Of prices a worker
+    reads the rows that were made of them, in `folder`.
     """
+    made = data.source == "prices" and folder is not None
     return data.model_copy(
         update={
-            "dir": data.dir.resolve(),
+            "dir": folder.resolve() if made and folder else data.dir.resolve(),
             "files": [path.resolve() for path in data.files],
             "store": data.store.model_copy(update={"dir": data.store.dir.resolve()}),
             "missing": data.missing.model_copy(update={"max_feature_missing": None}),
