@@ -143,3 +143,17 @@ def test_differences_are_paired_by_week():
     assert apart["n_weeks"] == 15
     sharpe = [x.mean() / x.std() * np.sqrt(52) for x in (a.net[10:], b.net)]
     assert apart["difference"] == pytest.approx(sharpe[0] - sharpe[1])
+
+
+def test_trading_part_of_the_way_costs_less():
+    there, weights, opened = market(holes=0), weights_of(25), np.arange(25)
+    whole = hold(weights, opened, there, hold_days=5, **TERMS)
+    part = hold(weights, opened, there, hold_days=5, trade_share=0.25, **TERMS)
+    assert part.turnover.sum() < 0.4 * whole.turnover.sum()
+    held = np.zeros(weights.shape[1])
+    for week, wanted in enumerate(weights):
+        traded = 0.25 * (wanted - held)
+        assert part.turnover[week] == pytest.approx(np.abs(traded).sum())
+        held = held + traded
+        assert part.gross[week] == pytest.approx(held @ there.returns[week])
+        held = held * (1 + there.returns[week])

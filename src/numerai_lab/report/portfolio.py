@@ -26,10 +26,12 @@ def how_held(held: Held) -> str:
     """Say in one sentence how the portfolios are held."""
     weeks = -(-held["hold_days"] // 5)
     sleeves = f"{weeks} overlapping weekly sleeves" if weeks > 1 else "one sleeve a week"
+    share = held.get("trade_share", 1.0)
+    partly = "" if share == 1 else f", traded {100 * share:g} % of the way"
     return (
         f"weights (prediction - mean) / volatility, gross 1 and net 0, entered at the next close, "
-        f"held {held['hold_days']} trading days in {sleeves}; net of {held['cost_bp']:g} bp a side "
-        f"of the value traded"
+        f"held {held['hold_days']} trading days in {sleeves}{partly}; net of "
+        f"{held['cost_bp']:g} bp a side of the value traded"
     )
 
 

@@ -51,6 +51,11 @@ class Portfolio(Section):
     participation: Annotated[float, Field(gt=0, le=1)] = Field(
         0.01, description="share of a day's value traded that trades may take, for the capacity"
     )
+    trade_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="how much of the way to the wanted weights is traded; below 1 counts the cost: "
+        "old positions are held on to, and less is traded",
+    )
 
 
 class Scoring(Section):

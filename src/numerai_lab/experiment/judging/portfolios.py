@@ -83,12 +83,14 @@ def judge_portfolios(
             hold_days=days,
             cost_bp=settings.cost_bp,
             participation=settings.participation,
+            trade_share=settings.trade_share,
         )
     how = days, scoring.bootstrap, child_seed(seed, "portfolio")
     summary = {
         "hold_days": days,
         "cost_bp": settings.cost_bp,
         "participation": settings.participation,
+        "trade_share": settings.trade_share,
         "columns": {name: summarize_portfolio(one, *how).as_dict() for name, one in earned.items()},
         "differences": [
             {

@@ -92,6 +92,7 @@ def hold(
     hold_days: int,
     cost_bp: float,
     participation: float,
+    trade_share: float = 1.0,
 ) -> Earned:
     """Open a sleeve in each era, and follow all of them through the weeks.
 
@@ -101,6 +102,10 @@ def hold(
         week, by its position in the market, in which each era's sleeve is opened; increasing.
     cost_bp : cost of each side, in hundredths of a percent of the value traded.
     participation : share of a day's value traded that trades may take, for the capacity.
+    trade_share : how much of the way from the sleeve that closes to the wanted weights is traded;
+        less than 1 holds on to old positions and trades less. Source: Garleanu and Pedersen (2013),
+        Dynamic trading with predictable returns and transaction costs: trade partially towards the
+        aim.
 
     Returns
     -------
@@ -118,8 +123,9 @@ def hold(
         closing = sleeves.popleft()
         opening = np.zeros(weights.shape[1])
         if week in place:
-            wanted = weights[place[week]]
-            opening = np.where(np.isfinite(earned), wanted, 0.0) / n_sleeves
+            wanted = weights[place[week]] / n_sleeves
+            wanted = closing + trade_share * (wanted - closing)
+            opening = np.where(np.isfinite(earned), wanted, 0.0)
         traded = np.abs(opening - closing)
         turnover[i] = traded.sum()
         capacity[i] = _capacity(traded, market.traded[week], participation)
