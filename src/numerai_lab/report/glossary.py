@@ -28,6 +28,8 @@ TERMS: dict[str, str] = {
     "hit rate": "Share of eras with a score above 0.",
     "payout": "What Numerai's rule would have paid on a stake for these scores, clipped as it "
     "clips. Good for comparing models, not a forecast.",
+    "spread": "Mean target of the fifth of rows predicted highest, minus that of the fifth "
+    "predicted lowest, within an era.",
     "purge": "Training eras left out before judged ones, because their labels reach into them: 8 "
     "eras for 20-day labels, 16 for 60-day ones.",
     "embargo": "Training eras left out after judged ones, where a split trains on later eras.",

@@ -25,6 +25,7 @@ def draw_outcomes(record: Record) -> list[Chart]:
         _distribution(record),
         _contribution(record, "mmc", "the meta model"),
         _contribution(record, "bmc", f"the benchmark {benchmark}" if benchmark else "a benchmark"),
+        _spread(record),
         _stake(record),
     )
     return [chart for chart in found if chart]
@@ -72,6 +73,20 @@ def _contribution(record: Record, metric: str, beyond: str) -> Chart | None:
     )
     figure = {"data": traces, "layout": charts.layout(record)}
     return Chart(f"cumulative-{metric}", f"Cumulative {metric}", words, figure)
+
+
+def _spread(record: Record) -> Chart | None:
+    own = curves.per_era(record, MODEL, "spread")
+    if not len(own):
+        return None
+    traces = charts.compared(record, curves.cumulative, "%{y:.3f}", "spread")
+    words = (
+        "Sum over eras of the mean target of the fifth of rows predicted highest, minus that of "
+        f"the fifth predicted lowest: {number(float(own.values.mean()))} per era, above 0 in "
+        f"{percent(float(np.mean(own.values > 0)))} of eras."
+    )
+    figure = {"data": traces, "layout": charts.layout(record)}
+    return Chart("spread", "Cumulative quantile spread", words, figure)
 
 
 def _stake(record: Record) -> Chart | None:

@@ -34,5 +34,6 @@ METRICS = (
     Metric("exposure_max", "largest correlation with one feature", adds_up=False),
     Metric("exposure_rms", "root mean square of the correlations with all features", adds_up=False),
     Metric("payout", "share of the stake paid per round, were it staked"),
+    Metric("spread", "mean target of the highest fifth of predictions minus that of the lowest"),
 )
 """Every per-era score, in the order it is shown."""

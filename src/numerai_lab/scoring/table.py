@@ -23,6 +23,7 @@ from numerai_lab.scoring.exposure import exposure_per_era
 from numerai_lab.scoring.least_squares import NeutralizersByEra
 from numerai_lab.scoring.neutral import count_missing, neutral_gaussian_per_era
 from numerai_lab.scoring.payout import payout_per_era, payout_rule
+from numerai_lab.scoring.quantiles import spread_per_era
 
 COLUMNS = (
     "era",
@@ -39,6 +40,7 @@ COLUMNS = (
     "exposure_max",
     "exposure_rms",
     "payout",
+    "spread",
 )
 
 Say = Callable[[str], None]
@@ -145,6 +147,7 @@ def score_predictions(
         if horizons is not None and target in horizons:
             rule = payout_rule(payout, horizons[target])
             scores["payout"] = payout_per_era(scores["corr"], scores["mmc"], rule)
+        scores["spread"] = spread_per_era(columns, values, offsets)
         n_rows = _count_rows(columns, values, offsets)
         frames += [
             pd.DataFrame(
