@@ -59,6 +59,8 @@ def test_a_bundle_predicts_what_the_run_does_without_torch(name, finals, contain
 
 
 @pytest.mark.slow
+@pytest.mark.very_slow  # makes that environment where it is not there yet
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NETS)
 def test_in_the_pinned_environment_on_live_sized_data(name, finals, tmp_path):
     try:
