@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from numerai_lab.files import write_json
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
@@ -45,13 +46,20 @@ SMALL: dict[str, Any] = {
 }
 """Of the nets that are compared: five dimensions, noise as in the curves."""
 SMALL["tasks"] |= {"binned": 0.0, "masked": 0.0}
-MIXES = {"mixture": dict(WEIGHTS)}
-MIXES |= {f"only_{name}": {name: 1.0} for name in CLASSES}
-MIXES |= {
-    f"sparse_{share:g}_trees": {"sparse": share, "trees": round(1 - share, 2)}
-    for share in (0.1, 0.5, 0.9)
+MODELS: dict[str, dict[str, Any]] = {
+    "mixture": {"classes": dict(WEIGHTS)},
+    "decoder": {"net": {"n_scores": 5, "architecture": "decoder"}},
+    "encoder_decoder": {"net": {"n_scores": 5, "architecture": "encoder_decoder"}},
+    **{f"only_{name}": {"classes": {name: 1.0}} for name in CLASSES},
+    **{
+        f"sparse_{share:g}_trees": {"classes": {"sparse": share, "trees": round(1 - share, 2)}}
+        for share in (0.1, 0.5, 0.9)
+    },
+    "without_network": {
+        "classes": {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
+    },
 }
-MIXES["without_network"] = {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
+"""What is pretrained, as changes of SMALL."""
 LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
 N_TASKS, SEED = 64, 2024
 PENALTIES = (0.01, 0.03, 0.1, 0.3)
@@ -69,7 +77,9 @@ def network_learner(tasks: Tasks) -> np.ndarray:
     from sklearn.neural_network import MLPRegressor
 
     def make(alpha: float) -> Any:
-        return MLPRegressor((32,), solver="lbfgs", alpha=alpha, max_iter=200, random_state=0)
+        return MLPRegressor(
+            hidden_layer_sizes=(32,), solver="lbfgs", alpha=alpha, max_iter=200, random_state=0
+        )
 
     return _best([_each(tasks, lambda a=a: make(a)) for a in (0.1, 3.0)], tasks)
 
@@ -93,17 +103,18 @@ def main() -> None:
     """Train what is not trained, draw what is not drawn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("build/in_context"))
-    parser.add_argument("--only", help="shipped, or names of mixtures, with commas")
+    parser.add_argument("--only", help="shipped, or names of nets, with commas")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--dims", default="5,10,16", help="dimensions of the curves")
+    parser.add_argument("--tasks", type=int, default=64, help="held-out tasks of each class")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(asked.threads or torch.get_num_threads())
-    results = Results(asked.folder / "results.json")
-    wanted = asked.only.split(",") if asked.only else ["shipped", *MIXES]
-    unknown = [name for name in wanted if name != "shipped" and name not in MIXES]
+    results = Results(asked.folder / "results.json", asked.tasks)
+    wanted = asked.only.split(",") if asked.only else ["shipped", *MODELS]
+    unknown = [name for name in wanted if name != "shipped" and name not in MODELS]
     if unknown:
-        parser.error(f"there is no mixture '{unknown[0]}' (there are: shipped, {', '.join(MIXES)})")
+        parser.error(f"there is no net '{unknown[0]}' (there are: shipped, {', '.join(MODELS)})")
     for n_dims in map(int, asked.dims.split(",")):
         for name, learner in BASELINES.items():
             results.add(name, n_dims, learner)
@@ -118,8 +129,8 @@ def main() -> None:
 
 
 def trained(name: str, folder: Path, threads: int) -> Path:
-    """Return the checkpoint of a mixture, pretrained now or before."""
-    settings = PretrainSettings.model_validate({**SMALL, "name": name, "classes": MIXES[name]})
+    """Return the checkpoint of a net, pretrained now or before."""
+    settings = PretrainSettings.model_validate({**SMALL, "name": name, **MODELS[name]})
     Pretraining.run(
         settings,
         folder / name,
@@ -148,8 +159,8 @@ def learner_of(checkpoint: Path) -> Learner:
 class Results:
     """What was found, in a file that grows: learner -> dimensions -> class -> error by length."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, n_tasks: int) -> None:
+        self._path, self._n_tasks = path, n_tasks
         self.found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
 
     def add(self, name: str, n_dims: int, learner: Learner) -> None:
@@ -158,7 +169,7 @@ class Results:
         if str(n_dims) in of:
             return
         lengths = LENGTHS[n_dims]
-        held_out = HeldOut(CLASSES, N_TASKS, n_dims, lengths, 16, SEED)
+        held_out = HeldOut(CLASSES, self._n_tasks, n_dims, lengths, 16, SEED)
         with warnings.catch_warnings():  # of fits that have not converged, as is meant here
             warnings.simplefilter("ignore")
             of[str(n_dims)] = {"lengths": lengths, "errors": held_out.errors(learner)}
@@ -208,8 +219,9 @@ def combined(one: str, other: str, share: float) -> Tasks:
 
 def _each(tasks: Tasks, make: Callable[[], Any]) -> np.ndarray:
     n, found = tasks.n_context, []
-    for x, y in zip(tasks.x, tasks.y, strict=True):
-        found.append(make().fit(x[:n], y[:n]).predict(x[n:]))
+    with threadpool_limits(1):  # tasks are so small that threads only wait for one another
+        for x, y in zip(tasks.x, tasks.y, strict=True):
+            found.append(make().fit(x[:n], y[:n]).predict(x[n:]))
     return np.array(found, np.float32)
 
 
@@ -245,7 +257,7 @@ def draw(found: dict[str, Any], folder: Path) -> None:
 
 
 def _svg(n_dims: int, there: dict[str, Any]) -> str:
-    names = [n for n in there if n in ("shipped", "mixture", *BASELINES)]
+    names = [n for n in there if n in ("shipped", "mixture", "decoder", *BASELINES)]
     width, height = LEFT + (WIDTH + GAP) * len(CLASSES), TOP + HEIGHT + 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',

@@ -99,7 +99,8 @@ def test_every_shipped_config_is_valid(lab, checkout):
     configs = sorted(Path("configs").glob("*.yaml"))
     if find_spec("torch") is None:  # nets are then unavailable, and told how they are not
         names = "|".join(name for name, model in BUILT_IN.items() if model.extra == "torch")
-        nets = [path for path in configs if re.search(rf"type: ({names})\b", path.read_text())]
+        asks = re.compile(rf"(type|pretrain): ({names})\b")
+        nets = [path for path in configs if asks.search(path.read_text())]
         configs = [path for path in configs if path not in nets]
         told = lab("config", "check", *nets)
         assert told.err.count("pip install numerai_lab[torch]") == len(nets) > 0

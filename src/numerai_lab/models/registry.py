@@ -59,6 +59,7 @@ BUILT_IN = {
     "era_set": BuiltIn("numerai_lab.models.nets.era_set:EraSet", extra="torch"),
     "mtm": BuiltIn("numerai_lab.models.nets.mtm:MTM", extra="torch"),
     "era_rnn": BuiltIn("numerai_lab.models.nets.era_rnn:EraRNN", extra="torch"),
+    "icl": BuiltIn("numerai_lab.models.nets.in_context:ICL", extra="torch"),
 }
 PRETRAINING = {
     "icl": BuiltIn("numerai_lab.models.nets.in_context.pretraining:Pretraining", extra="torch"),

@@ -25,6 +25,7 @@ NETS = {
     "mixer": {"width": 4, "hidden": 6, "bottleneck": 2, "epochs": 2},
     "era_set": {**SMALL, "heads": 2, "points": 3},
     "mtm": {**SMALL, **GROUPS, "era_layers": 1, "points": 3},
+    "icl": {"context": "nearest", "context_rows": 60, "context_eras": 4, "contexts": 2},
 }
 
 

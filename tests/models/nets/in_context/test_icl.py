@@ -189,7 +189,8 @@ def test_fine_tuning_returns_the_pretrained_net_unless_it_surely_gains(tiny_chec
     model, report = fitted(tiny_checkpoint, noise, **tuning)
     told = report.details["icl"]["fine_tuning"]
     assert told["kept"] == 0
-    assert [one["epoch"] for one in told["epochs"]] == [1, 2]
+    assert len(told["gains"]) == 2
+    assert told["interval"][0] <= 0
     assert any("not fine-tuned" in note for note in report.notes)
     plain, _ = fitted(tiny_checkpoint, noise, controls=False)
     assert np.array_equal(model.predict(judged_frame()), plain.predict(judged_frame()))
@@ -215,7 +216,8 @@ def test_fine_tuning_that_surely_gains_is_kept_and_shown_beside_what_it_began_wi
     )
     told = report.details["icl"]["fine_tuning"]
     assert told["kept"] > 0
-    assert told["epochs"][told["kept"] - 1]["low"] > 0
+    assert told["interval"][0] > 0
+    assert told["gains"][told["kept"] - 1] == max(told["gains"])
     judged = linear_frame(2, 3, 80, first_era=90)
     detailed = model.predict_in_detail(judged.without_targets())
     label = judged.targets[:, 0]
@@ -232,11 +234,30 @@ def test_fine_tuning_that_surely_gains_is_kept_and_shown_beside_what_it_began_wi
     assert (name, kind, twin.fine_tune_epochs) == ("pretrained", "icl", 0)
 
 
+def test_fine_tuning_that_was_stopped_goes_on_to_the_same_weights(tiny_checkpoint, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(done, total):
+        if (done, total) == (2, 4):
+            raise Stopped
+
+    frame = linear_frame(1, 60, 20)
+    tuning = {"fine_tune_epochs": 4, "fine_tune_rows": 32, "fine_tune_rate": 0.01}
+    tuning |= {"projection": "random", "controls": False}
+    whole, _ = fitted(tiny_checkpoint, frame, **tuning)
+    with pytest.raises(Stopped):
+        fitted(tiny_checkpoint, frame, {"unfinished": tmp_path, "progress": stop}, **tuning)
+    again, _ = fitted(tiny_checkpoint, frame, {"unfinished": tmp_path}, **tuning)
+    judged = judged_frame()
+    assert np.array_equal(again.predict(judged), whole.predict(judged))
+
+
 def test_too_few_eras_to_fine_tune_are_told(tiny_checkpoint):
     said = []
     _, report = fitted(tiny_checkpoint, told={"say": said.append}, fine_tune_epochs=1)
     assert "20 training eras are too few" in said[0]
-    assert report.details["icl"]["fine_tuning"] == {"epochs": []}
+    assert report.details["icl"]["fine_tuning"] == {"gains": []}
 
 
 def test_a_context_that_tells_nothing_is_refused(tiny_checkpoint):

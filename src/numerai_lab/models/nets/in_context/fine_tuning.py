@@ -1,7 +1,7 @@
 """Fine-tuning on training eras: ask for rows of an era after showing rows of others.
 
-What is returned is never worse on the held-out eras than the pretrained net: weights of an epoch
-are kept only where the corr of held-out early training eras surely gains.
+What is returned is never worse on the held-out eras than the pretrained net: the best epoch's
+weights are kept only where the corr of held-out early training eras surely gains.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from numerai_lab.models.nets.in_context.runtime import projected
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.in_context.tasks import Tasks
 from numerai_lab.models.nets.kept import Arrays
-from numerai_lab.models.nets.loop import Course, train, weights_of
+from numerai_lab.models.nets.loop import Course, train
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.runtime import era_bins
 from numerai_lab.scoring import interval_of_mean
@@ -39,6 +39,7 @@ from numerai_lab.seeds import child_seed
 _TASKS, _DRAWN = 8, 32
 """Eras that a step asks for, and drawn tasks beside them."""
 _SHOWN_ERAS = 8
+_EMA = 0.9
 _BLOCK = 16
 """Eras of a block of the bootstrap: four times the overlap of 20-day labels."""
 
@@ -173,7 +174,7 @@ def fine_tuned(
             f"not fine-tuned: {train_rows.n_eras} training eras are too few to hold some out and "
             "see whether it helps"
         )
-        return None, {"epochs": []}
+        return None, {"gains": []}
     learnt, judged = train_rows.select_eras(parts.train), train_rows.select_eras(parts.judged)
     seed = child_seed(ctx.seed, "icl", "fine-tuning")
     drawn = None
@@ -185,25 +186,11 @@ def fine_tuned(
     )
     if not batches.n_batches:
         said.aloud("not fine-tuned: no training era has another one at least a purge away")
-        return None, {"epochs": []}
+        return None, {"gains": []}
     base = score(_numpy_of(net), learnt, judged)
-    tried: list[dict[str, Any]] = []
-    weights: list[dict[str, Any]] = []
 
     def judge(module: nn.Module) -> float:
-        gained = score(_numpy_of(module), learnt, judged) - base
-        known = np.isfinite(gained)
-        low, high, _ = interval_of_mean(
-            gained[known],
-            judged.eras[known],
-            20,
-            Bootstrap(samples=1000, block_eras=_BLOCK),
-            child_seed(seed, "bootstrap"),
-        )
-        mean = float(gained[known].mean()) if known.any() else None
-        tried.append({"epoch": len(tried) + 1, "gain": mean, "low": low, "high": high})
-        weights.append(weights_of(module))
-        return mean if mean is not None else float("nan")
+        return float(np.nanmean(score(_numpy_of(module), learnt, judged) - base))
 
     def loss(module: nn.Module, batch: MixedBatch) -> torch.Tensor:
         return torch.cat([module.losses(b.x, b.y, b.truth, b.n_context) for b, _ in batch.parts])
@@ -214,40 +201,53 @@ def fine_tuned(
         epochs=params.fine_tune_epochs,
         rate=params.fine_tune_rate,
         decay=0.0,
-        ema=0.9,
+        ema=_EMA,
         precision=torch.float32,
         seed=seed,
+        patience=params.fine_tune_epochs,  # all are tried, and the best is kept
     )
     learner = deepcopy(net)
+    path = None if ctx.unfinished is None else ctx.unfinished / "fine_tuning.npz"
+    made_for = {
+        "parameters": params.model_dump_json(),
+        "rows": learnt.identity(),
+        "checkpoint": settings.model_dump_json(),
+        "seed": seed,
+        "version of torch": torch.__version__,
+    }
     with computing(ctx.n_threads, torch.device("cpu")):
-        train(
+        curves = train(
             learner,
             batches,
             loss,
             course,
-            Checkpoint(None, {}, ctx.say),
+            Checkpoint(path, made_for, ctx.say),
             Processes(),
             judge,
             lambda done: ctx.progress(done, params.fine_tune_epochs),
             ctx.pace,
         )
-    told = {"epochs": tried, "held_out": [int(judged.eras[0]), int(judged.eras[-1])]}
-    sure = [i for i, one in enumerate(tried) if (one["low"] or 0.0) > 0]
+    gained = score(_numpy_of(learner), learnt, judged) - base
+    known = np.isfinite(gained)
+    blocks = Bootstrap(samples=1000, block_eras=_BLOCK)
+    use = child_seed(seed, "bootstrap")
+    low, high, _ = interval_of_mean(gained[known], judged.eras[known], 20, blocks, use)
     span = f"held-out eras {judged.eras[0]}-{judged.eras[-1]}"
+    shown = (
+        "no score" if low is None else f"corr {gained[known].mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+    )
+    sure = low is not None and low > 0
+    told = {
+        "held_out": [int(judged.eras[0]), int(judged.eras[-1])],
+        "gains": [gain if np.isfinite(gain) else None for gain in curves.corr],
+        "interval": [low, high],
+        "kept": curves.kept if sure else 0,
+    }
     if not sure:
-        best = max(tried, key=lambda one: -np.inf if one["gain"] is None else one["gain"])
-        said.note(f"not fine-tuned: no epoch surely gains on {span} (best {_gain(best)})")
-        return None, {**told, "kept": 0}
-    kept = max(sure, key=lambda i: tried[i]["gain"])
-    learner.load_state_dict(weights[kept])
-    said.note(f"fine-tuned for {kept + 1} epochs: {_gain(tried[kept])} on {span}")
-    return learner.eval(), {**told, "kept": kept + 1}
-
-
-def _gain(one: Mapping[str, Any]) -> str:
-    if one["gain"] is None or one["low"] is None:
-        return "no score"
-    return f"corr {one['gain']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]"
+        said.note(f"not fine-tuned: no epoch surely gains on {span} (best {shown})")
+        return None, told
+    said.note(f"fine-tuned for {curves.kept} epochs: {shown} on {span}")
+    return learner.eval(), told
 
 
 def _rows_of(frame: EraFrame, target: str, projection: Arrays, params: ICLParams) -> _Rows:
