@@ -90,7 +90,7 @@ def test_variants_of_a_run_are_those_it_declared_or_todays_of_its_model():
 def test_a_context_travels_whole_but_for_what_a_worker_adds():
     """A field that is added to the context is not dropped on its way to a worker."""
     stays = {"weights", "stop", "unlabelled", "members", "artefacts", "unfinished"}
-    added = {*stays, "progress", "pace", "say", "world", "peers", "n_threads"}
+    added = {*stays, "earlier", "progress", "pace", "say", "world", "peers", "n_threads"}
     others = {field.name for field in fields(FitContext)} - added
     given = FitContext(
         seed=3,
@@ -106,6 +106,7 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         artefacts=Artefacts(Path(), "", 3, {}, None, 30, print),
         n_threads=16,
         unfinished=Path("unfinished"),
+        alone=True,
         feature_sets={"small": ("feature_a",)},
         progress=lambda *_: None,
         pace=lambda _: None,

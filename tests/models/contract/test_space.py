@@ -7,7 +7,10 @@ import pytest
 from numerai_lab.errors import ModelError
 from numerai_lab.models import Params, get_model, list_models, shipped_spaces
 
-NEEDED = {"stack": {"members": {"a": {"type": "ridge"}, "b": {"type": "xgb"}}}}
+NEEDED = {
+    "stack": {"members": {"a": {"type": "ridge"}, "b": {"type": "xgb"}}},
+    "transformed": {"model": {"type": "xgb"}},
+}
 """What a config must write."""
 
 

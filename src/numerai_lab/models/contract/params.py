@@ -25,6 +25,11 @@ class Params(BaseModel):
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @classmethod
+    def space_for(cls, written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG003
+        """Return `SPACE`, or what takes its place with these parameters, of a model within, say."""
+        return cls.SPACE
+
+    @classmethod
     def hint_unknown_key(cls, name: str) -> str:  # noqa: ARG003 - for those that know
         """Return where a key that is unknown here belongs, or an empty string."""
         return ""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from numerai_lab.config import Key, Space, put, read_space
 from numerai_lab.errors import ConfigError, ModelError
+from numerai_lab.models.contract.params import Params
 
 
 def shipped_spaces(
@@ -28,7 +29,8 @@ def shipped_spaces(
     found: dict[Key, Space] = {}
     base = dict(written or {})
     without = {(error["loc"], error["type"]) for error in _errors(params, base)}
-    for name, mapping in getattr(params, "SPACE", {}).items():
+    shipped = params.space_for(base) if issubclass(params, Params) else {}
+    for name, mapping in shipped.items():
         key = tuple(name.split("."))
         try:
             found[key] = read_space(mapping, where=f"SPACE of {params.__name__}, {name}")

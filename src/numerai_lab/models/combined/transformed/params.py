@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
+from numerai_lab.errors import ModelError
 from numerai_lab.features import StepChoice, StepParams, check_steps, get_transform, params_of_step
 from numerai_lab.models.contract import HistoryModel, Params, history_eras_of
 from numerai_lab.models.nested import ModelChoice
@@ -58,6 +60,20 @@ class TransformedParams(Params):
                     "choose one that learns from labelled rows alone, as xgb or mlp"
                 )
         return choice
+
+    @classmethod
+    def space_for(cls, written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the space of the model within, where one is written."""
+        named = written.get("model")
+        if not isinstance(named, dict):
+            return {}
+        try:
+            own = get_model(str(named.get("type"))).Params
+        except ModelError:
+            return {}
+        within = named.get("params", {})
+        spaces = own.space_for(within) if issubclass(own, Params) else {}
+        return {f"model.params.{key}": space for key, space in spaces.items()}
 
     @classmethod
     def item_of(cls, key: str, written: Any) -> type[BaseModel] | None:
