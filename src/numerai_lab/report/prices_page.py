@@ -82,7 +82,9 @@ def write_prices_page(found: Facts, said: Sequence[str], path: Path) -> None:
         h(
             "div",
             banner("Survivorship", _biased(found)) if not found["point_in_time"] else "",
-            h("ul", *(h("li", one) for one in said)) if said else h("p", "Nothing was wrong."),
+            h("ul", *(h("li", one) for one in said))
+            if said
+            else h("p", f"Nothing was wrong in the files; {_biased(found)}."),
         ),
         h("div", NO_SCRIPT, figure(chart, wide=True), class_="charts"),
         h(
@@ -90,19 +92,25 @@ def write_prices_page(found: Facts, said: Sequence[str], path: Path) -> None:
             h(
                 "section",
                 h("h2", "Found"),
-                facts(
-                    [
-                        ("tickers", count(found["n_tickers"])),
-                        ("listed later", count(found["listed_later"])),
-                        ("gone before the last day", count(found["gone"])),
-                        ("trading days", f"{count(days['n'])}, {days['first']} to {days['last']}"),
-                        ("eras", f"{count(eras['n'])}, {eras['first']} to {eras['last']}"),
-                        ("rows", count(found["rows"])),
-                        *((f"left out: {why}", count(n)) for why, n in _left_out(found)),
-                        ("files", ", ".join(sources[:3]) + more if sources else "none"),
-                    ]
+                h(
+                    "div",
+                    facts(
+                        [
+                            ("tickers", count(found["n_tickers"])),
+                            ("listed later", count(found["listed_later"])),
+                            ("gone before the last day", count(found["gone"])),
+                            (
+                                "trading days",
+                                f"{count(days['n'])}, {days['first']} to {days['last']}",
+                            ),
+                            ("eras", f"{count(eras['n'])}, {eras['first']} to {eras['last']}"),
+                            ("rows", count(found["rows"])),
+                            *((f"left out: {why}", count(n)) for why, n in _left_out(found)),
+                            ("files", ", ".join(sources[:3]) + more if sources else "none"),
+                        ]
+                    ),
+                    class_="pair",
                 ),
-                class_="pair",
             ),
             h(
                 "section",
