@@ -25,7 +25,7 @@ BASELINE_COLOURS = ("#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1")
 BASELINE_DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
 MOST_DATES = 8
 """Eras of an axis that are named by their dates."""
-GRID = "#8884"
+GRID = "rgba(136,136,136,0.27)"
 """Replaced by the page's CSS; stands where a chart is seen without it."""
 
 
@@ -245,7 +245,7 @@ def _drawdown(record: Record, own: Curve) -> Chart:
         words = "Cumulative corr never fell below an earlier point."
     traces = compared(record, curves.drawdown, "%{y:.3f}")
     if traces:
-        traces[-1] |= {"fill": "tozeroy", "fillcolor": MODEL_COLOUR + "30"}
+        traces[-1] |= {"fill": "tozeroy", "fillcolor": "rgba(26,124,196,0.19)"}
     return Chart("drawdown", "Drawdown", words, {"data": traces, "layout": layout(record)})
 
 
