@@ -356,3 +356,14 @@ def test_a_table_is_kept_and_trained_on(rows, config, run, tmp_path):
         numerai_lab.train(config, data=table.drop(columns="era"), runs_dir=tmp_path)
     with pytest.raises(DataError, match="neither a column 'id' nor an index of ids"):
         numerai_lab.train(config, data=table.reset_index(drop=True), runs_dir=tmp_path)
+
+
+def test_an_object_is_given_the_columns_of_transforms(config, tmp_path):
+    path = tmp_path / "cols.yaml"
+    path.write_text("extends: " + str(config.name) + "\ntransforms: [{type: noise, columns: 3}]\n")
+    (tmp_path / config.name).write_bytes(config.read_bytes())
+    run = numerai_lab.train(path, model=Wide(), name="wide", runs_dir=tmp_path / "runs")
+    assert run.manifest["model"]["type"] == "transformed"
+    compared = {(c["prediction"], c["baseline"]) for c in run.summary["comparisons"]}
+    assert ("prediction", "without") in compared
+    assert "handed over from Python" in run.origin

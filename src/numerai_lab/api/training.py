@@ -13,7 +13,7 @@ import pandas as pd
 from numerai_lab.api.frames import frame_settings, on_frame
 from numerai_lab.api.loading import as_settings
 from numerai_lab.api.runs import Run
-from numerai_lab.config import ModelSection, Resolved
+from numerai_lab.config import TRANSFORMED, ModelSection, Resolved
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import Reporter, TrainOptions, read_experiment
 from numerai_lab.experiment import train as run_training
@@ -84,7 +84,7 @@ def _with_object(resolved: Resolved, model: Any, *, renamed: bool) -> Resolved:
     """Put an object in the place of the config's model."""
     experiment = resolved.experiment
     changes: dict[str, Any] = {
-        "model": ModelSection(type="estimator", params=offer_estimator(model)),
+        "model": _given_columns(experiment.model, offer_estimator(model)),
         "early_stopping": None,
     }
     if not renamed:
@@ -93,3 +93,11 @@ def _with_object(resolved: Resolved, model: Any, *, renamed: bool) -> Resolved:
     if experiment.early_stopping is not None:
         notes = (*notes, "early_stopping is left out: nothing here tells the object when to stop")
     return replace(resolved, experiment=experiment.model_copy(update=changes), notes=notes)
+
+
+def _given_columns(model: ModelSection, offered: dict[str, Any]) -> ModelSection:
+    """Return a section with the object, given the columns of `transforms` where there are any."""
+    own: dict[str, Any] = {"type": "estimator", "params": offered}
+    if model.type != TRANSFORMED:
+        return ModelSection(**own)
+    return ModelSection(type=TRANSFORMED, params={**model.params, "model": own})

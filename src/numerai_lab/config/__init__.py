@@ -62,6 +62,7 @@ from numerai_lab.config.spaces import (
     with_values,
 )
 from numerai_lab.config.strict_yaml import Key, dotted
+from numerai_lab.config.transforms import TRANSFORMED
 
 __all__ = [
     "ENTITY",
@@ -69,6 +70,7 @@ __all__ = [
     "RESIDUAL",
     "SIDE",
     "SIGNALS",
+    "TRANSFORMED",
     "Aim",
     "BlockedSplit",
     "Bootstrap",
