@@ -197,4 +197,4 @@ def test_what_does_not_go_with_seeds(tiny_config, tmp_path, lab, given, said):
 def test_seeds_are_of_a_config(tmp_path, lab):
     result = lab("train", "--continue", tmp_path, "--seeds", "3")
     assert result.code == 2
-    assert "--final, --seeds, --quick, --plan and --cluster do not go with it" in result.err
+    assert "--seeds, --sweep, --quick, --plan and --cluster do not go with it" in result.err

@@ -72,9 +72,10 @@ def _live_of_prices(final: FinalModel, say: Callable[[str], None]) -> Path:
 
 def _made_of_prices(final: FinalModel, features: Path, say: Callable[[str], None]) -> Path:
     """Return rows to predict: the last era of prices where it is these, else what was named."""
-    section, folder = final.experiment.data, Path(final.manifest["data"]["folder"])
+    section = final.experiment.data
     if section.source != "prices" or not holds_prices(features, section):
         return features
+    folder = Path(final.manifest["data"]["folder"])
     placed = section.model_copy(update={"dir": folder.parent.parent, "files": [features]})
     return price_folder(placed, say).path / LIVE
 
