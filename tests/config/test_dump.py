@@ -16,8 +16,11 @@ from numerai_lab.config import (
 )
 
 ROOT = Path(__file__).parents[2]
+NO_EXPERIMENTS = ("submit.yaml", "icl_pretrain.yaml")
 SHIPPED = sorted(
-    path.relative_to(ROOT) for path in ROOT.glob("configs/*.yaml") if path.name != "submit.yaml"
+    path.relative_to(ROOT)
+    for path in ROOT.glob("configs/*.yaml")
+    if path.name not in NO_EXPERIMENTS
 )
 PROFILES = sorted(path.stem for path in ROOT.glob("configs/data/*.yaml"))
 
