@@ -315,7 +315,7 @@ def test_weights_by_target_are_shared_by_its_members():
         ({"weights": [1, 1, 1]}, "3 weights are given for 2 members: target/offset 0"),
         ({"weights": {"target": 1, "other": 1}}, r"mend 'other'"),
         ({"targets": ["target_othr"]}, "did you mean 'target_other'.*add it to data.targets"),
-        ({"era_step": 50, "era_offsets": [40]}, "no training rows"),
+        ({"era_step": 50, "era_offsets": [40]}, "no training rows; .*a smaller era_step"),
         ({"lightgbm": {"objective": "regresion"}}, "LightGBM refuses: .*regresion"),
     ],
 )

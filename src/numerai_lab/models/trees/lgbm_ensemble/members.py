@@ -100,7 +100,8 @@ def member_rows(
         raise ModelError(
             f"member {member} has no training rows"
             + ("" if last_era is None else f" up to era {last_era}, for its out-of-fold ranks"),
-            fix="take other era_offsets or targets, or weights: equal",
+            fix="take other era_offsets or targets"
+            + (", or a smaller era_step" if last_era is None else ", or weights: equal"),
         )
     return rows
 
