@@ -97,7 +97,7 @@ def test_gates_of_earlier_correlations_with_the_target(frame):
         one = table(frame, era)
         one[["a", "c"]] = (one[["a", "c"]] - one[["a", "c"]].mean()).fillna(0)
         each.append([np.corrcoef(one[name], one["target"])[0, 1] for name in ("a", "c")])
-    size = np.mean(each, axis=0) / pipeline.steps[0].settings["scale"]
+    size = np.mean(each, axis=0) / pipeline.steps[0].settings["unit"][0]
     now = table(frame, 18)
     for i, name in enumerate(("a", "c")):
         unit = (now[name] - now[name].mean()) / now[name].std(ddof=0)

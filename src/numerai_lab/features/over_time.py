@@ -76,25 +76,19 @@ class OverTime(Step):
             "of": of,
             "target": ctx.target,
             "bins": self.params.bins,
-            "scale": 1.0,
         }
         parts = self.parts()
-        if of == "correlation":
-            each = np.array(
-                [
-                    era_numbers(train.features[rows], columns, ["correlation"])[0]
-                    for _, rows in train.iter_eras()
-                ]
-            )
-            self.settings |= {"mean": float(each.mean()), "scale": float(each.std() or 1.0)}
-        elif of == "target_corr":
-            own = np.array([_target_corr(train, names, ctx.target, e) for e in train.eras.tolist()])
-            self.settings |= {"mean": 0.0, "scale": float(own.std() or 1.0)}
         self._names = tuple(
             f"{self.params.label}.{part}.{name}" for part in parts for name in names
         )
         if ctx.past is None:
             raise self.wrong("no earlier eras are known")
+        if of != "stock":
+            each = [
+                self._sizes(train.between(era, era), columns, ctx.past(era, self.history_eras))
+                for era in train.eras.tolist()
+            ]
+            self._standardise(np.array(each))
         without = sum(
             ctx.past(era, self.history_eras).rows.n_eras < _FEWEST for era in train.eras.tolist()
         )
@@ -132,25 +126,8 @@ class OverTime(Step):
             found = self.of_stock(own, era.entity, Past(earlier, past.resolved), number)
             ranked: Int8 = rank_bins(found, bins)
             return ranked
-        if self.settings["of"] == "correlation":
-            rows = past.rows.between(first, number - 1)
-            series = {
-                e: self._standardised(
-                    era_numbers(_few(rows.between(e, e), names), _all(names), ["correlation"])
-                )
-                for e in rows.eras.tolist()
-            }
-            values = era.features_in_memory()
-            now = self._standardised(era_numbers(values, columns, ["correlation"]))
-            sizes = self.of_eras(series, number, now)
-        else:
-            rows = past.resolved.between(first, number - 1)
-            target = self.settings["target"]
-            series = {
-                e: self._standardised(_target_corr(rows, names, target, e))
-                for e in rows.eras.tolist()
-            }
-            sizes = self.of_eras(series, number, None)
+        sizes = self._sizes(era, columns, past) - np.array(self.settings["mean"])
+        sizes = sizes / np.array(self.settings["unit"])
         features = era.features_in_memory()
         if sizes.shape[1] == 1:  # one number an era: a gate of every feature
             gates: Int8 = gated(features, columns, sizes[:, 0], bins)
@@ -159,9 +136,35 @@ class OverTime(Step):
         made = [gated(features, [c], sizes[:, j], bins) for j, c in enumerate(columns)]
         return np.concatenate([block[:, [p]] for p in range(len(sizes)) for block in made], axis=1)
 
-    def _standardised(self, values: Float64) -> Float64:
-        found: Float64 = (values - self.settings["mean"]) / self.settings["scale"]
-        return found
+    def _sizes(self, era: EraFrame, columns: list[int], past: Past) -> Float64:
+        """Return an era's numbers, [n_parts, 1] or [n_parts, n_features], NaN where not known."""
+        number, names = int(era.eras[0]), self.settings["names"]
+        first = number - self.history_eras
+        if self.settings["of"] == "correlation":
+            rows = past.rows.between(first, number - 1)
+            series = {
+                e: era_numbers(_few(rows.between(e, e), names), _all(names), ["correlation"])
+                for e in rows.eras.tolist()
+            }
+            now = era_numbers(era.features_in_memory(), columns, ["correlation"])
+            return self.of_eras(series, number, now)
+        rows = past.resolved.between(first, number - 1)
+        target = self.settings["target"]
+        series = {e: _target_corr(rows, names, target, e) for e in rows.eras.tolist()}
+        return self.of_eras(series, number, None)
+
+    def _standardise(self, sizes: Float64) -> None:
+        """Find mean and deviation over training eras, [n_eras, n_parts, k].
+
+        Of correlations with the target, whose sign is to stay, it is the root mean square.
+        """
+        known = np.maximum((~np.isnan(sizes)).sum(axis=0), 1)
+        mean = np.nan_to_num(sizes).sum(axis=0) / known
+        if self.settings["of"] == "target_corr":
+            mean = np.zeros_like(mean)
+        unit = np.sqrt((np.nan_to_num(sizes - mean) ** 2).sum(axis=0) / known)
+        unit = np.where(unit > 0, unit, 1.0)
+        self.settings |= {"mean": mean.tolist(), "unit": unit.tolist()}
 
 
 class LagsParams(OverTimeParams):

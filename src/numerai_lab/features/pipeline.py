@@ -330,7 +330,11 @@ def _check_varies(step: Transform, block: Int8, varies: Any, ctx: StepContext) -
     still = np.flatnonzero(~varies)
     if len(still) == 0:
         return
-    between = [i for i in still.tolist() if block[:, i].min() != block[:, i].max()]
+    between = []
+    for i in still.tolist():
+        known = block[:, i][block[:, i] != MISSING]
+        if len(known) and known.min() != known.max():
+            between.append(i)
     if between:
         raise ModelError(
             f"column '{step.names[between[0]]}' has one value for all rows of an era, which cannot "
