@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from numerai_lab.config import Data, Synthetic
@@ -64,7 +65,7 @@ def main() -> None:
             adapted.save(kept)
             predict_eras(adapted, judged, frame, int(train.eras[-1]), PURGE)
             both = time.process_time() - begun
-            earlier += (EarlierFit(int(train.eras[-1]), judged, lambda at=kept: ttt.load(at)),)
+            earlier += (EarlierFit(int(train.eras[-1]), judged, partial(ttt.load, kept)),)
             if start > FIRST + 1:
                 totals = [totals[0] + alone, totals[1] + both]
             print(
