@@ -217,8 +217,8 @@ class DecomposeParams(OverTimeParams):
     )
     recent: Annotated[int, Field(ge=1, le=520)] = Field(
         4,
-        description="of target_corr: the last so many resolved eras, whose mean less the trend is "
-        "the rest",
+        description="of target_corr: era numbers up to the newest resolved one, whose mean less "
+        "the trend is the rest",
     )
 
 
@@ -260,8 +260,9 @@ class Decompose(OverTime):
         k = 1 if self.settings["of"] == "correlation" else len(self.settings["names"])
         trend = _mean_of(series, era - self.params.window, era - 1, k)
         if now is None:
-            latest = sorted(series)[-self.params.recent :]
-            now = _mean_of({e: series[e] for e in latest}, 0, era, k)
+            newest = max(series, default=era)
+            latest = [one for e, one in series.items() if e > newest - self.params.recent]
+            now = np.mean(latest, axis=0) if latest else np.full(k, np.nan)
         return np.array([trend, now - trend])
 
 
