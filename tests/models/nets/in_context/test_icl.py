@@ -16,6 +16,7 @@ from numerai_lab.errors import ModelError
 from numerai_lab.models import assemble_exported, check_model
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.models.nets.in_context import ICL, ICLParams
+from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
 from numerai_lab.models.nets.in_context.contexts import fit_projection, labels_of, shuffled
 from numerai_lab.models.nets.in_context.module import NETS, Size, new_net
 from numerai_lab.models.nets.in_context.runtime import answers
@@ -275,3 +276,22 @@ def test_wrong_parameters_are_refused(tiny_checkpoint, tmp_path):
             ICLParams.model_validate(wrong)
     with pytest.raises(ModelError, match="there is no such checkpoint"):
         fitted(tmp_path / "nowhere")
+
+
+def test_the_shipped_net_learns_from_the_rows_it_is_shown():
+    """A label that three features tell is read from the context, and not from shuffled labels."""
+    folder = shipped_checkpoint()
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 3 << 20
+    facts = read_checkpoint(folder).facts
+    assert (facts["features_to"], facts["labels_to"]) == (None, None)
+    model = ICL(ICLParams(context_rows=96, context_eras=4))
+    model.fit(linear_frame(1, 12, 40), context())
+    judged = linear_frame(2, 1, 200, first_era=90)
+    told = model.predict_in_detail(judged.without_targets())
+    label = judged.targets[:, 0]
+    own, shuffled_labels = (
+        np.square(values - label).mean() / label.var()
+        for values in (told.predictions, told.variants["shuffled_context"])
+    )
+    assert own < 0.4
+    assert shuffled_labels > 0.7
