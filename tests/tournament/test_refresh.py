@@ -111,6 +111,10 @@ def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
     assert in_use(folder) == before
     assert Path(back.json["withdrawn"]).is_dir()
     assert refresh("--back").code == 2
+    receipt.write_text(receipt.read_text()[:100])
+    damaged = refresh("--back")
+    assert damaged.code == 2
+    assert f"{receipt.name}: this receipt of a refresh is damaged" in damaged.err
 
 
 def test_a_worse_one_is_not_used(project, tournament):

@@ -103,6 +103,7 @@ def refresh(
         prepared = open_refresh(final, reporter)
         eras = newly_resolved(final, prepared)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
+        receipt = folder / f"{at.replace(':', '')}.json"
         told = Refreshed(slot.name, at, str(final.run.path), None, False, "", len(eras))
         if len(eras) < LEAST_ERAS:
             reason = (
@@ -119,14 +120,17 @@ def refresh(
             words += f"{judged.last_era}, standard error {judged.error:.4f}"
             if judged.not_worse:
                 path = runs_dir / new.path.parent.name / new.path.name
-                new.path.rename(path)
                 told = replace(told, new=str(path), promoted=True, reason=f"not worse: {words}")
+                # Before the rename: what is in use can be taken back whenever this ends. A receipt
+                # of a run that never came there counts for nothing.
+                write_json(receipt, asdict(told))
+                path.parent.mkdir(parents=True, exist_ok=True)
+                new.path.rename(path)
                 final = load_final(RunDir(path))
             else:
                 told = replace(told, reason=f"worse: {words}")
         told = replace(told, drift=_drift(final, prepared, reporter))
-        stamp = at.replace(":", "")
-        write_json(folder / f"{stamp}.json", asdict(told))
+        write_json(receipt, asdict(told))
         return told
 
 
@@ -155,15 +159,25 @@ def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
 
 
 def receipts(slot: str, runs_dir: Path) -> list[Mapping[str, Any]]:
-    """Return the receipts of a slot's refreshes that can be read, oldest first."""
+    """Return the receipts of a slot's refreshes, oldest first.
+
+    Raises
+    ------
+    UserError : a receipt that cannot be read: which run was promoted last is not known then.
+    """
     found: list[Mapping[str, Any]] = []
     for path in sorted((runs_dir / FOLDER / slot).glob("*.json")):
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            continue
-        if isinstance(told, dict) and {"promoted", "new", "old", "reason"} <= set(told):
-            found.append(told)
+            told = None
+        if not (isinstance(told, dict) and {"promoted", "new", "old", "reason"} <= set(told)):
+            raise UserError(
+                "this receipt of a refresh is damaged: what it promoted is not known",
+                where=str(path),
+                fix="choose a run for the slot in submit.yaml, or move the receipt away",
+            )
+        found.append(told)
     return found
 
 
