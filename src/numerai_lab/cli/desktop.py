@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from numerai_lab.cli.output import warn_on_stderr
+from numerai_lab.disclosure import child_environment
 
 Open = Annotated[bool, typer.Option("--open", help="open the page, where there is a desktop")]
 
@@ -42,6 +43,7 @@ def open_page(path: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=child_environment(),
         )
     except OSError as error:
         warn_on_stderr(f"--open: {program} did not start ({error.strerror}); the page is {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -295,3 +296,35 @@ def test_the_shipped_net_learns_from_the_rows_it_is_shown():
     )
     assert own < 0.4
     assert shuffled_labels > 0.7
+
+
+MEMBER = """
+extends: tiny.yaml
+name: {name}
+model: {model}
+"""
+SHOWN = "{type: icl, params: {context_rows: 64, context_eras: 8}}"
+LINEAR = "{type: ridge, params: {alpha: 1.0}}"
+
+
+@pytest.mark.slow  # two runs of three folds, and a final model each
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("both", f"{{type: stack, params: {{members: {{shown: {SHOWN}, linear: {LINEAR}}}}}}}"),
+        ("left", f"{{type: residual, params: {{first: {SHOWN}, second: {LINEAR}}}}}"),
+    ],
+)
+def test_it_is_a_member_and_a_first_stage(name, model, lab, tiny_config, tmp_path):
+    config, runs = tmp_path / f"{name}.yaml", ("--runs-dir", tmp_path / "runs")
+    config.write_text(MEMBER.format(name=name, model=model))
+    result = lab("train", config, *runs, "--final")
+    assert result.code == 0, result.err
+    (run,) = (path.parent for path in (tmp_path / "runs").glob(f"{name}/*/DONE"))
+    judged = pd.read_parquet(run / "predictions.parquet")
+    if name == "both":
+        assert judged["shown"].groupby(judged["era"]).std().min() > 0
+    assert len(list((run / "final").rglob("context.npz"))) == 1
+    exported = lab("export", run, *runs, "--out", tmp_path / "m.pkl")
+    assert exported.code == 0, exported.err
+    assert b"torch" not in (tmp_path / "m.pkl").read_bytes()
