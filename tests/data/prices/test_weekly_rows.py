@@ -83,6 +83,24 @@ def test_the_newest_rows_are_those_of_a_file_that_ends_there(tmp_path, made, pri
     pd.testing.assert_frame_equal(live, own, check_dtype=False)
 
 
+def test_features_after_a_last_fall_do_not_tell_that_the_ticker_is_gone(tmp_path, prices):
+    days = sorted(prices["date"].unique())
+    eras = pd.Series(days).groupby(pd.Series(days).dt.to_period("W")).max()
+    era = eras[eras > days[450]].iloc[0]
+    at = days.index(era)
+    rows = prices.copy()
+    fallen = (rows["ticker"] == "MADE002") & (rows["date"] >= days[at - 1])
+    for name in ("open", "high", "low", "close"):
+        rows.loc[fallen, name] *= 0.1
+    stays = make(tmp_path, rows, "stays").rows()
+    goes = rows[~((rows["ticker"] == "MADE002") & (rows["date"] > days[at + 2]))]
+    goes = make(tmp_path, goes, "goes").rows()
+    before = goes[pd.to_datetime(goes["era"]) <= era]
+    assert "MADE002" in set(before["ticker"][pd.to_datetime(before["era"]) == era])
+    columns = known_columns(goes)
+    pd.testing.assert_frame_equal(before[columns], stays.loc[before.index, columns])
+
+
 def test_targets_are_returns_from_day_two(made, prices):
     close = prices.pivot(index="date", columns="ticker", values="close").astype(np.float64)
     rows = made.rows()

@@ -30,7 +30,7 @@ class Holding:
     """
 
     def __init__(self, panel: Panel) -> None:
-        self._close, self._last, self._gone = panel.close, panel.last, panel.gone
+        self._close, self._last, self._gone = panel.settled, panel.last, panel.gone
         self._jumps = np.cumsum(panel.jump, axis=0, dtype=np.int32)
         self._columns = np.arange(len(panel.tickers))
 

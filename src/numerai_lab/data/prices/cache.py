@@ -35,7 +35,7 @@ from numerai_lab.data.reading import SYNTHETIC_MARK
 from numerai_lab.errors import DataError
 from numerai_lab.files import folder_aside, sha256_of, write_json
 
-VERSION = 1
+VERSION = 2
 """Raised when the same prices give other files, so that folders of before are made anew."""
 RECORD, ROWS, LIVE, RETURNS = "prices.json", "rows.parquet", "live.parquet", "returns.parquet"
 _FILES = (ROWS, LIVE, RETURNS, "features.json")

@@ -33,7 +33,9 @@ class Panel:
     days : int32 [n_days], trading days, as days since 1970. tickers : sorted.
     open, high, low, close : float32 [n_days, n_tickers], NaN where a ticker has none: before it is
         listed, after it is gone, in long gaps. Over short gaps the last close is carried. Levels
-        after a jump that is no return are brought to those before it.
+        after a jump that is no return are brought to those before it, and those after a fall in the
+        last days of a ticker, too: that it is gone then was not known on those days.
+    settled : float32, close as positions are settled at: with such a final fall, which is a return.
     there : bool, the files have a row.
     dollar_volume : float32, volume times close as the files have them, 0 on carried days.
     fresh : bool, a ticker's history begins here: its first day, the first one after a long gap.
@@ -49,6 +51,7 @@ class Panel:
     high: Float32
     low: Float32
     close: Float32
+    settled: Float32
     dollar_volume: Float32
     there: Bools
     fresh: Bools
@@ -212,7 +215,7 @@ def _placed(
     last = len(days) - 1 - there[::-1].argmax(axis=0)
     gone = len(days) - 1 - last > DELISTED_AFTER_DAYS
     fresh, gaps = _carry(matrices, dollars, there, begin, last, config.max_gap_days, counts)
-    jump = _jumps(matrices, fresh, last, gone, config.max_log_return)
+    jump, settled = _jumps(matrices, fresh, last, gone, config.max_log_return)
     if jump.any():
         counts["jumps"] = int(jump.sum())
         found = np.argwhere(jump)[:5]
@@ -222,6 +225,7 @@ def _placed(
         days=days.astype(np.int32),
         tickers=tickers,
         **matrices,
+        settled=settled,
         dollar_volume=dollars,
         there=there,
         fresh=fresh,
@@ -268,11 +272,13 @@ def _carry(
 
 def _jumps(
     matrices: dict[str, Float32], fresh: Bools, last: Int64, gone: Bools, limit: float
-) -> Bools:
+) -> tuple[Bools, Float32]:
     """Find returns that are too large to be any, and bring what is after them to the old level.
 
     Earlier levels stay as they are, so that what is known on a day does not depend on later ones.
-    A fall in the last days of a ticker that is gone is its final return, and stays.
+    A fall in the last days of a ticker that is gone is its final return: no jump, and in the closes
+    that are returned beside it. Levels are brought back there, too, as they were on the day itself,
+    when nobody knew that the ticker would be gone.
     """
     close = matrices["close"]
     with np.errstate(invalid="ignore"):
@@ -281,8 +287,18 @@ def _jumps(
     days, columns = np.nonzero(jump)
     final = gone[columns] & (days > last[columns] - DELISTED_AFTER_DAYS)
     jump[days[final], columns[final]] = False
-    for day, column in zip(days[~final], columns[~final], strict=True):
+    _level(matrices, days[~final], columns[~final])
+    settled = close.copy() if final.any() else close
+    _level(matrices, days[final], columns[final])
+    return np.asarray(jump), settled
+
+
+def _level(
+    matrices: dict[str, Float32], days: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> None:
+    """Bring what is after jumps to the level before them, in place; days are ascending."""
+    close = matrices["close"]
+    for day, column in zip(days, columns, strict=True):
         ratio = close[day - 1, column] / close[day, column]
         for matrix in matrices.values():
             matrix[day:, column] *= ratio
-    return np.asarray(jump)
