@@ -152,6 +152,23 @@ def test_the_final_model_needs_no_other_run(mine, lab, tournament, tmp_path):
     assert f"members/other/model/{member.name}" in damaged.err
 
 
+def test_a_changed_member_is_a_run_of_another_name_which_the_next_stack_finds(mine, lab):
+    """`latest:other` stays what other.yaml says, however many variants of it a stack has."""
+    whole = only("other")
+    text = (
+        "extends: tiny.yaml\nname: NAME\nmodel: {type: weighted, params: {members: "
+        "{other: {from: other.yaml}, late: {from: other.yaml, seed: 9}}}}\n"
+    )
+    for name in ("first", "second"):
+        Path(f"{name}.yaml").write_text(text.replace("NAME", name))
+        result = lab("train", f"{name}.yaml", "--json")
+        assert result.code == 0, result.err
+        assert f"member other from {whole}" in result.err
+    assert f"member late from {only('other.late')}" in result.err
+    assert only("other") == whole
+    assert lab("runs", "--json").json["runs"][-1]["experiment"] == "second"
+
+
 def test_a_stack_of_stacks_is_kept_predicted_and_bundled_to_its_depth(mine, lab, tournament):
     """The outer one finds the inner one's run, which is finished, and so are its members'."""
     Path("outer.yaml").write_text(

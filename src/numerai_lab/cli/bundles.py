@@ -72,6 +72,7 @@ def export(
     if uri is not None:
         raise UserError("goes with --to mlflow", where="--uri")
     from numerai_lab.experiment import Reporter
+    from numerai_lab.report import size
     from numerai_lab.tournament import export as export_run
 
     with Reporter(quiet=quiet) as reporter:
@@ -83,7 +84,8 @@ def export(
     if as_json:
         emit({"run_dir": str(final.run.path), **asdict(bundle), "path": str(bundle.path)})
         return
-    sys.stdout.write(f"{bundle.n_bytes / 1e6:.1f} MB for Python {bundle.python}  {bundle.path}\n")
+    told = size(bundle.n_bytes)
+    sys.stdout.write(f"{told} for Python {bundle.python}  {bundle.path}\n")
     for item in bundle.checks:
         sys.stdout.write(
             f"{item.n_rows:,} rows x {item.n_features:,} features: {item.predict_seconds:.1f} s, "

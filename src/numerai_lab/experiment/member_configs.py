@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
         notes.extend(f"{path.name}: {note}" for note in other.notes)
         for section in _not_used(other, resolved):
             given_way.setdefault(section, {})[path.name] = None
-        return _as_choice(other, choice, where)
+        return _as_choice(other, choice, key.removesuffix(".from").rpartition(".")[2], where)
 
     found = _replaced(params, written_out, "model.params")
     if found is params:
@@ -126,7 +127,7 @@ def _replaced(value: Any, fill: Callable[[MemberChoice, str], MemberChoice], key
     return value
 
 
-def _as_choice(other: Resolved, choice: MemberChoice, where: str) -> MemberChoice:
+def _as_choice(other: Resolved, choice: MemberChoice, member: str, where: str) -> MemberChoice:
     theirs = other.experiment
     if theirs.neutralize is not None:
         raise ConfigError(
@@ -149,13 +150,16 @@ def _as_choice(other: Resolved, choice: MemberChoice, where: str) -> MemberChoic
         own.pop("features", None)
     if "targets" in here:
         own.pop("optional_targets", None)
+    # Changed, it is another experiment: `latest:xgb` must not mean xgb on every fourth era. Named
+    # after the file rather than the stack, so that another stack finds the same run.
+    suffix = re.sub(r"[^A-Za-z0-9_-]+", "_", member)
     whole = {
         "type": theirs.model.type,
         "params": theirs.model.params,
         "weights": theirs.weights,
         "early_stopping": theirs.early_stopping,
         "train_on": theirs.train_on,
-        "name": theirs.name,
+        "name": f"{theirs.name}.{suffix}" if here else theirs.name,
         **own,
         **here,
     }

@@ -70,7 +70,8 @@ class MemberChoice(ModelChoice):
     early_stopping: EarlyStopping | None = Field(None, description="as in an experiment")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = Field(
         None,
-        description="name of its runs; EXPERIMENT.MEMBER if left out, with `from` that of the file",
+        description="name of its runs; EXPERIMENT.MEMBER if left out; with `from` the file's, plus "
+        ".MEMBER where anything is changed here",
     )
 
     @field_validator("type")

@@ -7,6 +7,7 @@ from numerai_lab.report.board import refresh_board, write_board
 from numerai_lab.report.comparison_page import write_comparison
 from numerai_lab.report.data_page import data_lines, write_data_page
 from numerai_lab.report.explain_page import render_explanation, write_explanation_page
+from numerai_lab.report.figures import size
 from numerai_lab.report.matrix import render_matrix
 from numerai_lab.report.monitor import write_monitor
 from numerai_lab.report.page import write_report
@@ -46,6 +47,7 @@ __all__ = [
     "render_status",
     "render_test",
     "render_tuning",
+    "size",
     "to_text",
     "write_board",
     "write_comparison",

@@ -174,6 +174,15 @@ def test_what_it_shows_beside_its_prediction():
     assert np.corrcoef(shown["equal"], sum(ranks.values()))[0, 1] > 0.95
 
 
+def test_a_stack_of_equal_weights_is_not_shown_twice():
+    frame = toy_frame(0)
+    given = signal_and_noise(frame)
+    model, _, _ = fitted(out_of_fold(given), weights="equal")
+    shown = model.predict_in_detail(frame, given).variants
+    assert list(shown) == ["a", "b", "c", "without_a", "without_b", "without_c"]
+    assert list(shown) == [v.name for v in model.info_for(model.params).variants]
+
+
 def test_members_inside_the_fit_never_see_labels_of_the_parts_they_predict():
     """Later labels change, and what members predict of earlier parts does not: nor its score."""
     frame = toy_frame(0)

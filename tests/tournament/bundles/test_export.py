@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import pickletools
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -379,7 +380,7 @@ def test_export_command(finals, lab, tmp_path):
     assert in_run.json["path"].endswith(f"plain-python-{python}.pkl")
     assert Path(in_run.json["path"]).parent == final.run.path
     shown = lab("export", final.run.path, "--quiet")
-    assert f"MB for Python {python}" in shown.out
+    assert re.match(rf"[1-9]\d*(\.\d)? [kM]B for Python {python}  ", shown.out)
     wrong = lab("export", final.run.path, "--out", tmp_path / "b.zip")
     assert wrong.code == 2
     assert "b.zip': its name must end in .pkl; call it b.pkl" in wrong.err

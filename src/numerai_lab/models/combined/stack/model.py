@@ -76,13 +76,12 @@ class Stack:
 
     @classmethod
     def info_for(cls, params: StackParams) -> ModelInfo:
-        """Add the members' own predictions, equal weights, and the stack without each member."""
+        """Add members alone, equal weights where there are others, the stack without each."""
         inner = params.weights_from == "inner"
         names = list(params.members)
-        variants = [
-            Variant(EQUAL, "same members, equal weights"),
-            *(Variant(name, f"member {name} alone") for name in names),
-        ]
+        variants = [Variant(name, f"member {name} alone") for name in names]
+        if params.weights != EQUAL:  # else it would be the prediction itself
+            variants.insert(0, Variant(EQUAL, "same members, equal weights"))
         if len(names) > 2:
             variants += [Variant(WITHOUT + name, f"stack without {name}") for name in names]
         others = [one for one in params.members.values() if one.targets or one.info.multi_target]
@@ -211,8 +210,10 @@ class Stack:
         given = self._given(frame, members)
         names = list(given)
         predictions, remarks = self._blended(frame, given, self._weights)
-        equal, _ = self._blended(frame, given, np.full(len(names), 1 / len(names)))
-        variants = {EQUAL: equal}
+        variants: dict[str, Float32] = {}
+        if self.params.weights != EQUAL:
+            equal = np.full(len(names), 1 / len(names))
+            variants[EQUAL], _ = self._blended(frame, given, equal)
         alone = np.vstack([columns(given, rows) for _, rows in frame.iter_eras()])
         for name, values in zip(names, alone.T, strict=True):
             variants[name] = np.where(np.isnan(values), _MIDDLE, values).astype(np.float32)
