@@ -85,7 +85,9 @@ def test_wins_clearly_where_the_features_tell_the_regime(lab, tmp_path, worlds, 
     gain, control = (comparisons[name, "frozen"] for name in ("prediction", "shuffled"))
     assert gain["ci_low"] > 0.001
     assert control["ci_low"] < 0
-    assert control["mean_difference"] < gain["ci_low"]
+    assert control["mean_difference"] < gain["mean_difference"] / 2
+    if world == "linked_strong":  # 44 eras of the weak one do not tell the two apart for sure
+        assert comparisons["prediction", "shuffled"]["ci_low"] > 0
 
 
 @pytest.mark.slow
