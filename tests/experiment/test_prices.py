@@ -106,6 +106,19 @@ def test_prices_need_an_experiment_on_prices(lab, place):
     assert "name an experiment on such" in told.err
 
 
+def test_files_of_prices_are_those_of_a_baseline_too_that_knows_no_prices(lab, place, tmp_path):
+    split = "split: {type: walk_forward, first_train_eras: 20, chunk_eras: 20}\n"
+    model = "model: {type: ridge, params: {alpha: 9.0}}\n"
+    (tmp_path / "flat.yaml").write_text(f"name: flat\n{split}{model}")
+    text = CONFIG.format(place=place).replace("small", "beside") + "compare_to: [flat]\n"
+    (tmp_path / "beside.yaml").write_text(text)
+    prices = place / "prices.parquet"
+    told = lab("train", tmp_path / "beside.yaml", "--data", prices, "--json")
+    assert told.code == 0, told.err
+    scores = json.loads((Path(told.json["run_dir"]) / "scores.json").read_text())["scores"]
+    assert "flat" in scores
+
+
 def test_entity_and_side_are_its_own(lab, place):
     told = lab("train", place / "small.yaml", "--plan", "--set", "data.entity=symbol")
     assert told.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from numerai_lab.config import Resolved, beside, validate_params
 from numerai_lab.data import Dataset, chosen_features
@@ -27,8 +28,11 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
             where=f"{parent.places.get('compare_to', str(parent.path))} compare_to",
             fix="name a config in the same folder, without .yaml",
         )
+    mine = parent.experiment
+    if data is not None and mine.data.source == "prices" and mine.data.files == [Path(data)]:
+        data = None  # files of prices alone, which are the parent's rows; the other has no prices
     other = read_experiment(str(path), data, ())
-    mine, theirs = parent.experiment, other.experiment
+    theirs = other.experiment
     rows = mine.data.model_copy(
         update={
             "targets": [mine.data.targets[0], *theirs.data.targets[1:]],
