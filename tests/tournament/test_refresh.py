@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def write_eras(source, folder, last, flipped=()):
     without_mark(folder)
 
 
+def pass_a_second():
+    """Wait: a run's folder is named after its config and the second in which it began."""
+    time.sleep(1.1)
+
+
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory, tournament):
     """A project whose final model is of eras up to 36, made once."""
@@ -57,6 +63,7 @@ def begun(tmp_path_factory, tournament):
     config.write_text(CONFIG.format(folder=folder / "data"))
     assert run(["train", str(config), "--final", "-q", "--runs-dir", str(folder / "runs")]) == 0
     (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:live"}]\n')
+    pass_a_second()
     return folder
 
 
@@ -115,6 +122,41 @@ def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
     damaged = refresh("--back")
     assert damaged.code == 2
     assert f"{receipt.name}: this receipt of a refresh is damaged" in damaged.err
+
+
+STACK = """\
+extends: live.yaml
+name: stacked
+model:
+  type: stack
+  params:
+    prior_eras: 5
+    members:
+      deep: {type: xgb, params: {num_boost_round: 20, max_depth: 3, eta: 0.2}}
+      line: {type: ridge, params: {alpha: 1.0}}
+"""
+
+
+@pytest.mark.slow
+def test_members_of_a_stack_come_along_with_it(project, lab, tournament):
+    folder, refresh = project
+    (folder / "stacked.yaml").write_text(STACK)
+    write_eras(tournament, folder / "data" / "v5.3", 36, flipped=range(1, 37))
+    assert lab("train", "stacked.yaml", "--final", "-q", "--runs-dir", "runs").code == 0
+    slots = folder / "stacked_submit.yaml"
+    slots.write_text('slots: [{name: alpha, run: "latest:stacked"}]\n')
+    write_eras(tournament, folder / "data" / "v5.3", 60)
+    pass_a_second()
+    done = refresh("--no-download", "--config", str(slots))
+    assert done.code == 0, done.err
+    assert done.json["promoted"]
+    new = RunDir(Path(done.json["new"]))
+    for told in new.manifest()["members"].values():
+        assert RunDir(new.path / told["run"]).finished
+    seen = lab("runs", "remove", str(new.path / told["run"]))
+    assert seen.code != 0
+    assert "as its member line" in seen.err
+    assert lab("evaluate", str(new.path)).code == 0
 
 
 def test_a_worse_one_is_not_used(project, tournament):

@@ -124,6 +124,7 @@ def refresh(
                 # Before the rename: what is in use can be taken back whenever this ends. A receipt
                 # of a run that never came there counts for nothing.
                 write_json(receipt, asdict(told))
+                _bring_along(staging, new.path, runs_dir)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 new.path.rename(path)
                 final = load_final(RunDir(path))
@@ -132,6 +133,14 @@ def refresh(
         told = replace(told, drift=_drift(final, prepared, reporter))
         write_json(receipt, asdict(told))
         return told
+
+
+def _bring_along(staging: Path, new: Path, runs_dir: Path) -> None:
+    """Move the runs that a new run was made of, which it names by where they lie beside it."""
+    for one in sorted(staging.glob("*/*/")):
+        if one != new and one.parent.name[0] != ".":
+            (runs_dir / one.parent.name).mkdir(exist_ok=True)
+            one.rename(runs_dir / one.parent.name / one.name)
 
 
 def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
