@@ -272,6 +272,10 @@ def test_the_resolved_config_needs_no_other_file(mine, lab):
         ("split={type: blocked, n_blocks: 4}", "these members have learnt from the judged eras"),
         ("split={type: holdout, validate: {from: 40}}", "this split has one fold only"),
         ("data.feature_set=small", "member 'shallow' has"),
+        (
+            "model.params.members.other={from: other.yaml, train_step: 99, train_offset: 98}",
+            "none of",
+        ),
         ("model.params.members.other={from: othr.yaml}", "did you mean 'other.yaml'"),
         ("model.params.members.other={from: stack.yaml}", "circle: stack.yaml -> stack.yaml"),
         ("model.params.members.other={from: round.yaml}", "stack.yaml -> round.yaml -> stack.yaml"),
@@ -292,6 +296,13 @@ def test_what_cannot_be_is_refused_in_one_sentence(mine, lab, setting, said):
     assert result.code == 2
     assert said in result.err, result.err
     assert "Traceback" not in result.err
+
+
+def test_a_member_whose_step_hits_no_era_is_refused_before_others_train(mine, lab):
+    never = "model.params.members.other={from: other.yaml, train_step: 99, train_offset: 98}"
+    result = lab("train", "stack.yaml", "--plan", "--set", never)
+    assert result.code == 2
+    assert "member 'other' trains on every 99th era with offset 98, and fold 1" in result.err
 
 
 def test_within_another_model_it_is_given_no_members(mine, lab):

@@ -57,10 +57,18 @@ def test_date_data_and_what_differs_stand_below():
         },
     }
     text = " ".join(listed(run).split())
-    assert "2026-11-22 08:30 SYNTHETIC 1a2b3c max_depth 7, split.purge_eras 8" in text
-    assert "early_stopping.purge_eras auto" in text
+    assert "2026-11-22 08:30 SYNTHETIC 1a2b3c max_depth 7, early_stopping.purge_eras auto" in text
+    assert text.endswith("split.purge_eras 8")
     assert f"type {'w' * 37}..." in text
     assert "cannot be read" in listed({**run, "differs": None})
+
+
+def test_of_many_settings_those_of_the_model_are_shown_and_the_others_counted():
+    rows = {f"data.prices.window_{i}": i for i in range(20)}
+    run = {"experiment": "xgb", "run": "a", "differs": {**rows, "model.params.max_depth": 7}}
+    text = " ".join(listed(run).split())
+    assert "max_depth 7, window_0 0, window_1 1" in text
+    assert text.endswith("window_4 4, and 15 more settings")
 
 
 def test_experiments_are_grouped_the_newest_last():

@@ -82,9 +82,9 @@ def _keep_fold(
         write_json(folder / "fit.json", {"fold": fold.index, **facts})
         complete(folder, run.owner(), fold_name(fold.index))
     remove_unfinished(run, fold.index)
-    reporter.done(
-        f"{facts['size']} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"]
-    )
+    # of predictions that were made elsewhere nothing is fitted: their rows are what there is
+    size = rows.n_rows if prepared.info.made_elsewhere else facts["size"]
+    reporter.done(f"{size} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"])
 
 
 def _check_known(folds: Sequence[Fold], prepared: Prepared) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from numerai_lab.config import (
@@ -291,7 +292,7 @@ def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Pla
 
     Raises
     ------
-    ConfigError : a blocked split, or one fold only.
+    ConfigError : a blocked split, one fold only, a member that is left without training eras.
     """
     if not members:
         return []
@@ -312,6 +313,7 @@ def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Pla
             where=where,
             fix="use walk_forward with a smaller chunk_eras, or more eras",
         )
+    _check_thinned(resolved, members, plan)
     purge = min(fold.purge_eras for fold in plan.folds)
     needs = {name: purge_for(longest_horizon(member)) for name, member in members.items()}
     return [
@@ -320,6 +322,25 @@ def check_members(resolved: Resolved, members: Mapping[str, Resolved], plan: Pla
         for name, needed in needs.items()
         if needed > purge
     ]
+
+
+def _check_thinned(resolved: Resolved, members: Mapping[str, Resolved], plan: Plan) -> None:
+    """Refuse a member whose `train_step` hits no training era, before others train for hours."""
+    if resolved.experiment.split.train_step != 1:
+        return  # the plan has these eras alone
+    step = resolved.experiment.data.eras.step
+    sparse = "" if step == 1 else f", or all eras (data.eras.step is {step}; no --quick)"
+    for name, member in members.items():
+        split = member.experiment.split
+        for fold in plan.folds:
+            numbers = fold.train.astype(np.int64)
+            if not np.any((numbers - 1) % split.train_step == split.train_offset):
+                raise ConfigError(
+                    f"member '{name}' trains on every {split.train_step}th era with offset "
+                    f"{split.train_offset}, and fold {fold.index} has none of these",
+                    where=str(resolved.path),
+                    fix=f"choose another train_step or train_offset{sparse}",
+                )
 
 
 def check_features(resolved: Resolved, members: Mapping[str, Resolved], dataset: Dataset) -> None:

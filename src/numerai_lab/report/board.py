@@ -17,6 +17,7 @@ from numerai_lab.report.figures import interval, number, percent
 from numerai_lab.report.markup import Html, breakable, document, h, join, table
 from numerai_lab.report.messages import banner
 from numerai_lab.report.plots import asset
+from numerai_lab.report.run_list import settings_line
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 NAME = "board.html"
@@ -142,8 +143,7 @@ def _named(row: Row, seen_from: Path) -> Html:
 
 def _notes(row: Row) -> Html:
     said = [row["model"], "final model" if row["final"] else "", row.get("origin") or ""]
-    differs = row.get("differs") or {}
-    said += [", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in differs.items())]
+    said += [settings_line(row.get("differs") or {})]
     said += [f"#{tag}" for tag in row.get("tags") or ()] + [row.get("note") or ""]
     return join([h("small", part) for part in said if part])
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _LONGEST_VALUE = 40
 """Characters of a setting that are shown; --json has it whole."""
 
+_MOST_SETTINGS = 6
+"""Settings of a run that are shown; --json has them all."""
+
 
 def render_runs(runs: Sequence[Mapping[str, Any]], metric: str = "corr") -> RenderableType:
     """Render runs with their headline numbers; below each its date, data and differing settings.
@@ -141,7 +144,7 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
     if differs is None:
         yield "resolved.yaml cannot be read"
     elif differs:
-        yield ", ".join(f"{short[key]} {_value(key, value)}" for key, value in differs.items())
+        yield settings_line(differs, short)
     if run.get("origin"):
         yield str(run["origin"])
     if run.get("test"):
@@ -153,6 +156,27 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
         yield " ".join(f"#{tag}" for tag in run["tags"])
     if run.get("note"):
         yield f"note: {run['note']}"
+
+
+def settings_line(differs: Mapping[str, Any], short: Mapping[str, str] | None = None) -> str:
+    """Write the settings that tell a run from others of its name, the first few of many.
+
+    What learns comes first, then the split, and the data last, whose label is shown anyway.
+
+    Parameters
+    ----------
+    differs : setting -> value. short : how to call each; by its last part where left out.
+    """
+    named = short or {key: key.rpartition(".")[2] for key in differs}
+    last = ("split", "data")
+    keys = sorted(differs, key=lambda key: last.index(top) if (top := _top(key)) in last else -1)
+    shown = [f"{named[key]} {_value(key, differs[key])}" for key in keys[:_MOST_SETTINGS]]
+    more = len(keys) - len(shown)
+    return ", ".join([*shown, f"and {more} more settings"] if more else shown)
+
+
+def _top(key: str) -> str:
+    return key.partition(".")[0]
 
 
 def _test(test: Mapping[str, Any]) -> str:
