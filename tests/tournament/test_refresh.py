@@ -159,6 +159,39 @@ def test_members_of_a_stack_come_along_with_it(project, lab, tournament):
     assert lab("evaluate", str(new.path)).code == 0
 
 
+ADAPTING = """\
+extends: live.yaml
+name: adapting
+neutralize: {proportion: 1.0}
+model:
+  type: xgb_ttt
+  params:
+    num_boost_round: 40
+    max_depth: 3
+    eta: 0.2
+    auxiliary: {noise_ratio: 0}
+    adapt: {method: nearest_eras, strength: 0.25, refit_eras: 1}
+"""
+
+
+@pytest.mark.slow
+def test_what_a_run_takes_out_is_taken_out_of_an_old_model_that_goes_through_eras(
+    project, lab, tournament
+):
+    folder, refresh = project
+    (folder / "adapting.yaml").write_text(ADAPTING)
+    assert lab("train", "adapting.yaml", "--final", "-q", "--runs-dir", "runs").code == 0
+    slots = folder / "adapting_submit.yaml"
+    slots.write_text('slots: [{name: alpha, run: "latest:adapting"}]\n')
+    write_eras(tournament, folder / "data" / "v5.3", 60)
+    pass_a_second()
+    done = refresh("--no-download", "--config", str(slots))
+    assert done.code in (0, 1), done.err
+    # a feature tells every third label: with the features taken out nothing is left of it
+    assert abs(done.json["judged"]["new"]) < 0.1
+    assert abs(done.json["judged"]["old"]) < 0.1
+
+
 def test_a_worse_one_is_not_used(project, tournament):
     folder, refresh = project
     before = in_use(folder)

@@ -11,7 +11,7 @@ from numerai_lab.arrays import Eras, Float32
 from numerai_lab.data import References, load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
-from numerai_lab.experiment.final import FinalModel, predict_final
+from numerai_lab.experiment.final import FinalModel, neutralize_and_rank, predict_final
 from numerai_lab.experiment.live import purge_of
 from numerai_lab.experiment.plan import Prepared, prepare, read_experiment
 from numerai_lab.experiment.predicting import predict_eras
@@ -109,7 +109,8 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
 
     Raises
     ------
-    RunError : the new run judged fewer than `LEAST_ERAS` of them.
+    RunError : the new run judged fewer than `LEAST_ERAS` of them, or fewer of these have a score
+        of both.
     """
     wanted = newly_resolved(final, prepared)
     since = prepared.dataset.frame.select_eras(wanted)
@@ -126,7 +127,19 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
     both = np.column_stack([old, mine.columns["prediction"]])
     scores = corr_per_era(both, rows.target(prepared.target), rows.offsets)
     known = np.isfinite(scores).all(axis=1)
-    scores, eras = scores[known], rows.eras[known]
+    if not known.all():
+        reporter.warn(
+            f"{int((~known).sum())} of {len(eras)} eras have no score of old and new (predictions "
+            f"or labels are constant), first {eras[~known][0]}: they are left out"
+        )
+    if known.sum() < LEAST_ERAS:
+        raise RunError(
+            f"{int(known.sum())} eras resolved since the fit of the model in use have a score of "
+            f"both models, {LEAST_ERAS} are wanted",
+            where=str(new.path),
+            fix="look at the predictions of both: one of them may be constant",
+        )
+    scores, eras = scores[known], eras[known]
     difference = scores[:, 1] - scores[:, 0]
     bootstrap = prepared.experiment.scoring.bootstrap
     low, high, _ = interval_of_mean(difference, eras, prepared.horizon_days, bootstrap, 0)
@@ -143,21 +156,25 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
 
 
 def _as_live(final: FinalModel, rows: EraFrame, prepared: Prepared, reporter: Reporter) -> Float32:
-    frame, model = prepared.dataset.frame, final.model
+    frame, model, how = prepared.dataset.frame, final.model, final.experiment.neutralize
     mine = rows.with_features(final.feature_names)
     if isinstance(model, OnlineModel) and model.online:
         purge, trained_to = purge_of(final), final.trained_eras[1]
         labelled = frame.with_features(final.feature_names)
         since = trained_to + 1
-        return predict_eras(model, mine, labelled, trained_to, purge, since).predictions
-    values = predict_final(
-        final,
-        mine,
-        neutralize=final.experiment.neutralize,
-        benchmarks=_references(final, prepared, reporter),
-        say=reporter.warn,
-        past_of=lambda _kept, _features: prepared.past,
-    )
+        told = predict_eras(model, mine, labelled, trained_to, purge, since).predictions
+        values = neutralize_and_rank(
+            final, told, mine, neutralize=how, benchmarks=_references(final, prepared, reporter)
+        )
+    else:
+        values = predict_final(
+            final,
+            mine,
+            neutralize=how,
+            benchmarks=_references(final, prepared, reporter),
+            say=reporter.warn,
+            past_of=lambda _kept, _features: prepared.past,
+        )
     return values.astype(np.float32)
 
 
