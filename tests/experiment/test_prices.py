@@ -49,6 +49,11 @@ def test_a_run_says_survivorship_first(run_dir):
     assert "2002-" in page  # eras are dates
 
 
+def test_the_list_of_runs_names_the_rows_prices_and_no_folder_of_digits(lab, place):
+    told = lab("runs", "--runs-dir", place / "runs", "--json")
+    assert told.json["runs"][0]["data"]["label"].startswith("prices ")
+
+
 def test_it_is_judged_again_although_the_prices_have_changed(lab, place, run_dir):
     before = json.loads((run_dir / "scores.json").read_text())["scores"]
     file = place / "prices.parquet"

@@ -69,6 +69,10 @@ def test_of_many_settings_those_of_the_model_are_shown_and_the_others_counted():
     text = " ".join(listed(run).split())
     assert "max_depth 7, window_0 0, window_1 1" in text
     assert text.endswith("window_4 4, and 15 more settings")
+    seven = {"model.type": "xgb", "split.type": "official", **dict([*rows.items()][:5])}
+    text = " ".join(listed({**run, "differs": seven}).split())
+    assert "model.type xgb, split.type official" in text
+    assert text.endswith("window_4 4")
 
 
 def test_experiments_are_grouped_the_newest_last():

@@ -17,7 +17,9 @@ _LONGEST_VALUE = 40
 """Characters of a setting that are shown; --json has it whole."""
 
 _MOST_SETTINGS = 6
-"""Settings of a run that are shown; --json has them all."""
+"""Settings of a run that are shown, and one more if that is all; --json has them all."""
+
+_MEAN_NOTHING_ALONE = ("type", "from", "to", "step")
 
 
 def render_runs(runs: Sequence[Mapping[str, Any]], metric: str = "corr") -> RenderableType:
@@ -165,12 +167,13 @@ def settings_line(differs: Mapping[str, Any], short: Mapping[str, str] | None = 
 
     Parameters
     ----------
-    differs : setting -> value. short : how to call each; by its last part where left out.
+    differs : setting -> value. short : how to call each, by its last part where left out.
     """
-    named = short or {key: key.rpartition(".")[2] for key in differs}
+    named = short or {key: _short(key) for key in differs}
     last = ("split", "data")
     keys = sorted(differs, key=lambda key: last.index(top) if (top := _top(key)) in last else -1)
-    shown = [f"{named[key]} {_value(key, differs[key])}" for key in keys[:_MOST_SETTINGS]]
+    most = len(keys) if len(keys) == _MOST_SETTINGS + 1 else _MOST_SETTINGS
+    shown = [f"{named[key]} {_value(key, differs[key])}" for key in keys[:most]]
     more = len(keys) - len(shown)
     return ", ".join([*shown, f"and {more} more settings"] if more else shown)
 
@@ -189,10 +192,15 @@ def _test(test: Mapping[str, Any]) -> str:
 
 
 def _short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """Name each dotted key by its last part where no other has the same."""
-    last = {key: key.rpartition(".")[2] for key in keys}
+    """Name each dotted key by its last part, where that tells which it is and no other has it."""
+    last = {key: _short(key) for key in keys}
     taken = list(last.values())
     return {key: name if taken.count(name) == 1 else key for key, name in last.items()}
+
+
+def _short(key: str) -> str:
+    parts = key.split(".")
+    return ".".join(parts[-2:]) if parts[-1] in _MEAN_NOTHING_ALONE else parts[-1]
 
 
 def _value(key: str, value: Any) -> str:

@@ -1,6 +1,12 @@
 """Daily prices turned into weekly rows in Numerai's layout: checks, features, targets, a cache."""
 
-from numerai_lab.data.prices.cache import LIVE, RETURNS, PriceFolder, price_folder
+from numerai_lab.data.prices.cache import (
+    LIVE,
+    RETURNS,
+    PriceFolder,
+    is_made_of_prices,
+    price_folder,
+)
 from numerai_lab.data.prices.earned import WeeklyReturns, weekly_returns_of
 from numerai_lab.data.prices.made_up import made_up_prices
 from numerai_lab.data.prices.raw import holds_prices
@@ -12,6 +18,7 @@ __all__ = [
     "PriceFolder",
     "WeeklyReturns",
     "holds_prices",
+    "is_made_of_prices",
     "made_up_prices",
     "price_folder",
     "told_counts",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,12 +80,18 @@ def price_folder(config: Data, say: Say) -> PriceFolder:
             say(f"{error}; it is made anew")
             shutil.rmtree(folder)
     if files:
-        say(f"making weekly rows of {len(files)} files of prices in {folder}")
+        of = "1 file" if len(files) == 1 else f"{len(files):,} files"
+        say(f"making weekly rows of {of} of prices in {folder}")
         raw = read_raw(files, settings.columns, say)
         sectors = None
     else:
         raw, sectors, _ = made_up_prices(settings.made_up)
     return _made(folder, raw, sectors, files, settings, say)
+
+
+def is_made_of_prices(folder: Path) -> bool:
+    """Return whether a folder is called as `price_folder` calls those it makes."""
+    return folder.parent.name == "prices" and bool(re.fullmatch("[0-9a-f]{12}", folder.name))
 
 
 def _opened(folder: Path) -> PriceFolder:

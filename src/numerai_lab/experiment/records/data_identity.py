@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.data import Dataset, References, is_cache
+from numerai_lab.data import Dataset, References, is_cache, is_made_of_prices
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.records.guards import fingerprint
 from numerai_lab.experiment.records.rundir import RunDir
@@ -67,7 +67,9 @@ def data_identity(facts: Mapping[str, Any]) -> DataIdentity:
     folder = facts.get("folder")
     synthetic = facts.get("source") == "synthetic"
     words = ["SYNTHETIC"] if synthetic else []
-    if folder is not None and not is_cache(Path(folder)):
+    if folder is not None and is_made_of_prices(Path(folder)):
+        words.append("prices")  # the folder's name is a hash, which tells a reader nothing
+    elif folder is not None and not is_cache(Path(folder)):
         words.append(Path(folder).name)
     elif folder is None and files:
         more = f" +{len(files) - 1}" if len(files) > 1 else ""
