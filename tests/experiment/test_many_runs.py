@@ -183,3 +183,14 @@ def test_the_board_shows_runs_by_data_and_stays_up_to_date(lab, many):
     assert lab("board", "--out", elsewhere, *where).code == 0
     assert f'href="../runs/tiny/{many["tiny"].name}/report.html"' in elsewhere.read_text()
     assert "no such folder of runs" in lab("board", "--runs-dir", runs_dir / "none").err
+
+
+def test_a_board_of_runs_without_scores_says_so(lab, many):
+    for run in many.values():
+        (run / "DONE").unlink()
+    runs_dir = many["tiny"].parents[1]
+    written = lab("board", "--runs-dir", runs_dir)
+    assert written.code == 0, written.err
+    page = (runs_dir / "board.html").read_text()
+    assert "No run is finished yet." in page
+    assert "3 without scores" in page

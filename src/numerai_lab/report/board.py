@@ -61,7 +61,9 @@ def refresh_board(runs_dir: Path) -> LabError | None:
 
 def render_board(runs_dir: Path, seen_from: Path) -> Html:
     """Render the page; links lead from a folder to the runs' reports."""
-    rows = choose(list_runs(runs_dir), Choice(sort="corr", group="data"))
+    listed = list_runs(runs_dir)
+    scored = any("corr" in (row.get("metrics") or ()) for row in listed)
+    rows = choose(listed, Choice(sort="corr" if scored else None, group="data"))
     judged = [row for row in rows if row.get("metrics")]
     groups: dict[str, list[Row]] = {}
     for row in judged:
