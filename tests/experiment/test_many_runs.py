@@ -7,7 +7,7 @@ import pytest
 
 from damage import rewritten
 from numerai_lab.checksums import write_sealed
-from numerai_lab.experiment import RunDir, read_labels
+from numerai_lab.experiment import RunDir, locked, read_labels
 
 
 def renamed(run, name, **changes):
@@ -194,3 +194,18 @@ def test_a_board_of_runs_without_scores_says_so(lab, many):
     page = (runs_dir / "board.html").read_text()
     assert "No run is finished yet." in page
     assert "3 without scores" in page
+
+
+def test_a_baseline_and_a_run_at_work_stay(lab, many):
+    where = ("--runs-dir", many["tiny"].parents[1])
+    tiny = f"../../tiny/{many['tiny'].name}"
+    done = json.loads((many["real"] / "DONE").read_text())
+    write_sealed(many["real"] / "DONE", {**done, "baselines": {"small": tiny}})
+    kept = lab("runs", "remove", many["tiny"], "--yes", *where)
+    assert kept.code == 2
+    assert f"needed by {many['real']} (as its baseline small)" in kept.err
+    with locked(RunDir(many["twin"])):
+        busy = lab("runs", "remove", many["twin"], "--yes", *where)
+    assert busy.code != 0
+    assert "another process is working in this run directory" in busy.err
+    assert all(path.exists() for path in many.values())
