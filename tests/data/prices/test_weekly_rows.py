@@ -1,6 +1,8 @@
 """Weekly rows made of daily prices: layout, leaks, who is in them, the cache."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -225,6 +227,22 @@ def test_the_cache_is_used_checked_and_mended(tmp_path, prices):
     assert file.read_bytes() == content
     other = make_of(tmp_path, tmp_path / "prices.parquet", min_history_days=400)
     assert other.folder.path != made.folder.path
+
+
+def test_two_that_want_the_same_rows_at_once_both_get_them(tmp_path, made, prices):
+    file = tmp_path / "prices.parquet"
+    prices.to_parquet(file, index=False)
+    together = Barrier(2)
+
+    def one(_):
+        together.wait(60)
+        return make_of(tmp_path, file)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(one, range(2))
+    assert first.folder.path == second.folder.path
+    pd.testing.assert_frame_equal(first.rows(), made.rows())
+    assert any("waiting for" in said for said in first.said + second.said)
 
 
 def test_one_csv_a_ticker_gives_the_same_rows(tmp_path, made, prices):

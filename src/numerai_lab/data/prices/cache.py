@@ -34,7 +34,7 @@ from numerai_lab.data.prices.telling import told_counts
 from numerai_lab.data.prices.weekly import Weekly, feature_sets, make_weekly, quintiles
 from numerai_lab.data.reading import SYNTHETIC_MARK
 from numerai_lab.errors import DataError
-from numerai_lab.files import folder_aside, sha256_of, write_json
+from numerai_lab.files import folder_aside, sha256_of, waiting_lock, write_json
 
 VERSION = 2
 """Raised when the same prices give other files, so that folders of before are made anew."""
@@ -73,12 +73,28 @@ def price_folder(config: Data, say: Say) -> PriceFolder:
     settings = config.prices or Prices()
     files = price_files(config.files)
     folder = config.dir / "prices" / _key(files, settings)
-    if folder.is_dir():
-        try:
-            return _opened(folder)
-        except DataError as error:
+    if (found := _whole(folder)) is not None:
+        return found
+    # two commands on the same prices: the second one waits, and takes what the first one made
+    lock = folder.with_name(f".{folder.name}.lock")
+    with waiting_lock(lock, lambda: say(f"waiting for {folder}, which another process makes")):
+        return _whole(folder, say) or _anew(folder, files, settings, say)
+
+
+def _whole(folder: Path, say: Say | None = None) -> PriceFolder | None:
+    """Return a folder if it is there and whole; with `say` one that is not is told of, and goes."""
+    if not folder.is_dir():
+        return None
+    try:
+        return _opened(folder)
+    except DataError as error:
+        if say is not None:
             say(f"{error}; it is made anew")
             shutil.rmtree(folder)
+        return None
+
+
+def _anew(folder: Path, files: Sequence[Path], settings: Prices, say: Say) -> PriceFolder:
     if files:
         of = "1 file" if len(files) == 1 else f"{len(files):,} files"
         say(f"making weekly rows of {of} of prices in {folder}")
