@@ -101,6 +101,12 @@ def test_a_mistaken_wish_is_told(listed, arguments, said):
     assert said in result.err
 
 
+def test_filters_that_no_run_meets_are_said_and_no_empty_folder(listed):
+    told = listed("--filter", "name=tiny", "--filter", "name=real")
+    assert (told.code, "none of the 3 runs in" in told.out) == (0, True)
+    assert told.out.rstrip().endswith("has name=tiny and name=real")
+
+
 def test_tags_and_a_note_are_kept_shown_and_found(lab, listed, many):
     where = ("--runs-dir", many["tiny"].parents[1])
     before = {path.name: path.read_bytes() for path in many["tiny"].iterdir() if path.is_file()}

@@ -57,10 +57,14 @@ def runs(
 
     wanted = tuple(filter(None, (columns or "").split(",")))
     choice = Choice(metric, sort, tuple(filters or ()), wanted, group)
-    rows = choose(list_runs(runs_dir, settings=bool(sort or filters or wanted)), choice)
+    found = list_runs(runs_dir, settings=bool(sort or filters or wanted))
+    rows = choose(found, choice)
     if as_json:
         left_out = ("settings", "shown")
         emit({"runs": [{k: v for k, v in row.items() if k not in left_out} for row in rows]})
+    elif found and not rows:
+        wished = " and ".join(filters or ())
+        sys.stdout.write(f"none of the {len(found)} runs in {runs_dir} has {wished}\n")
     else:
         show(render_runs(rows, metric))
     for row in rows:

@@ -142,15 +142,18 @@ def _draw(held: SideBySide) -> list[Chart]:
 
 def _values(held: SideBySide) -> Html:
     rows = []
-    for i, (label, value, curve) in enumerate(
-        zip(held.labels, held.values, _curves(held), strict=True)
-    ):
+    curves = _curves(held)
+    # of corr the value is the mean, of sharpe_hac it is not
+    means = [float(curve.values.mean()) for curve in curves]
+    values = np.array(held.values, dtype=np.float64)  # None, an unknown one, is NaN
+    other = not np.allclose(means, values, equal_nan=True)
+    for i, (label, value, curve) in enumerate(zip(held.labels, held.values, curves, strict=True)):
         total = np.cumsum(curve.values)
         fall = float(np.max(np.maximum.accumulate(total) - total))
-        mean, hit = float(curve.values.mean()), float(np.mean(curve.values > 0))
-        cells = [number(mean), number(fall, 3), percent(hit)]
+        hit = float(np.mean(curve.values > 0))
+        cells = [*([number(means[i])] if other else []), number(fall, 3), percent(hit)]
         rows.append([_numbered(i, label), h("strong", number(value)), *cells])
-    head = ["run", held.metric, "mean", "max drawdown", "hit rate"]
+    head = ["run", held.metric, *(["mean"] if other else []), "max drawdown", "hit rate"]
     return table(f"Each run over the same {matrix.common_eras(held)}", head, rows)
 
 

@@ -103,7 +103,10 @@ def _sets(sets: Facts) -> Html:
 def _features(found: Facts) -> Html:
     told = found["features"]
     missing, corr, drift = told["missing"], told["correlation"], told["drift"]
-    pairs = [(one["a"], one["b"], number(one["corr"], 3)) for one in corr["pairs"][:_TOP]]
+    pairs = [
+        (breakable(one["a"]), breakable(one["b"]), number(one["corr"], 3))
+        for one in corr["pairs"][:_TOP]
+    ]
     psi = [(one["feature"], number(one["psi"], 4)) for one in drift["psi"][:_TOP]]
     moved = [
         (one["feature"], number(one["mean_abs_change"], 3))
