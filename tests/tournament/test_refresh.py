@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from damage import rewritten
 from data_files import without_mark
 from numerai_lab.experiment import OldAndNew, RunDir
 from numerai_lab.tournament import about_age, about_refresh
@@ -113,6 +114,12 @@ def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
     seen = lab("status", "--config", "submit.yaml", "--json")
     (slot,) = seen.json["slots"]
     assert slot["refreshed"]["reason"] == again.json["reason"]
+    newer = shutil.copytree(told["new"], Path(told["new"]).with_name("newer"))
+    rewritten(newer, created_utc="2999-01-01T00:00:00+00:00")
+    refused = refresh("--back")
+    assert refused.code == 2
+    assert "is not in use" in refused.err
+    shutil.rmtree(newer)
     back = refresh("--back")
     assert back.code == 0, back.err
     assert in_use(folder) == before
@@ -122,6 +129,10 @@ def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
     damaged = refresh("--back")
     assert damaged.code == 2
     assert f"{receipt.name}: this receipt of a refresh is damaged" in damaged.err
+    seen = lab("status", "--config", "submit.yaml", "--json")
+    assert any(
+        "receipt of a refresh is damaged" in one for one in seen.json["slots"][0]["warnings"]
+    )
 
 
 STACK = """\

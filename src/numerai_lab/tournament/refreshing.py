@@ -161,6 +161,14 @@ def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
                 fix="choose another run for the slot in submit.yaml",
             )
         path = Path(str(there[-1]["new"]))
+        used = find_final(_experiment(slot), runs_dir).path
+        if used.resolve() != path.resolve():
+            raise UserError(
+                f"the run that the last refresh of '{slot.name}' promoted, {path.name}, is not in "
+                f"use: {used} is newer",
+                where=str(folder),
+                fix=f"choose another run for the slot in submit.yaml, or remove {used.name}",
+            )
         (folder / "withdrawn").mkdir(exist_ok=True)
         withdrawn = folder / "withdrawn" / path.name
         path.rename(withdrawn)

@@ -173,7 +173,11 @@ def _slot_status(
         of_run = (promise.eras, promise.corr, promise.horizon_days, promise.bootstrap)
         verdict = judge_live(corr, *of_run)
         expected = asdict(bands(corr, *of_run))
-    refreshed = receipts_of_refreshes(entry.slot, runs_dir)
+    refreshed: Sequence[Mapping[str, Any]] = ()
+    try:
+        refreshed = receipts_of_refreshes(entry.slot, runs_dir)
+    except LabError as error:
+        warnings.append(str(error))
     if refreshed:
         warnings += about_refresh(refreshed[-1])
     if run is not None and Path(run).is_dir():
