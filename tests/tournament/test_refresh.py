@@ -223,6 +223,16 @@ def test_too_few_new_eras_train_nothing(project, tournament):
     assert not (folder / "runs" / ".refresh" / "alpha" / "runs").exists()
 
 
+def test_an_experiment_that_ends_at_an_era_is_told_why_nothing_is_ever_new(project, lab):
+    folder, refresh = project
+    ends = ("--final", "--set", "data.eras.to=36", "--set", "name=ended")
+    assert lab("train", "live.yaml", *ends).code == 0
+    (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:ended"}]\n')
+    done = refresh("--no-download")
+    (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:live"}]\n')
+    assert done.json["reason"].endswith("data.eras.to of the experiment leaves out all after 36")
+
+
 def test_a_slot_that_names_a_run_is_refused(project, lab):
     folder, _ = project
     (folder / "fixed.yaml").write_text(f'slots: [{{name: alpha, run: "{in_use(folder)}"}}]\n')

@@ -110,6 +110,8 @@ def refresh(
                 f"{len(eras)} eras were resolved since the fit of the model in use, past its "
                 f"purge; {LEAST_ERAS} are wanted"
             )
+            if (last := prepared.experiment.data.eras.to) is not None:
+                reason += f", and data.eras.to of the experiment leaves out all after {last}"
             told = replace(told, reason=reason)
         else:
             options = TrainOptions(runs_dir=staging, final=True, command=command)
