@@ -15,6 +15,7 @@ import pytest
 from damage import rewritten
 from data_files import without_mark
 from numerai_lab.experiment import OldAndNew, RunDir
+from numerai_lab.files import exclusive_lock
 from numerai_lab.tournament import about_age, about_refresh
 
 CONFIG = """\
@@ -133,6 +134,34 @@ def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
     assert any(
         "receipt of a refresh is damaged" in one for one in seen.json["slots"][0]["warnings"]
     )
+
+
+@pytest.mark.slow
+def test_one_that_was_killed_before_the_new_run_came_to_its_place_changed_nothing(
+    project, lab, tournament
+):
+    folder, refresh = project
+    before = in_use(folder)
+    write_eras(tournament, folder / "data" / "v5.3", 60)
+    first = refresh("--no-download")
+    assert first.json["promoted"], first.err
+    new, slot = Path(first.json["new"]), folder / "runs" / ".refresh" / "alpha"
+    # as it was after the receipt: the run still lies where it was trained
+    (slot / "runs" / "live").mkdir(parents=True, exist_ok=True)
+    new.rename(slot / "runs" / "live" / new.name)
+    assert in_use(folder) == before
+    assert refresh("--back").code == 2
+    assert before.is_dir()
+    seen = lab("status", "--config", "submit.yaml", "--json").json["slots"][0]
+    assert Path(seen["run"]).name == before.name
+    with exclusive_lock(slot / ".lock", "held"):
+        busy = refresh("--no-download")
+    assert "another refresh of 'alpha' is at work" in busy.err
+    again = refresh("--no-download")
+    assert again.json["promoted"], again.err
+    assert in_use(folder).resolve() == Path(again.json["new"]).resolve() != before
+    assert refresh("--back").code == 0
+    assert in_use(folder) == before
 
 
 STACK = """\
