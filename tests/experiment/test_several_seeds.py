@@ -65,6 +65,8 @@ def test_each_seed_has_a_run_and_the_first_one_tells_of_all(seeds):
     assert told["std"] == pytest.approx(np.std(means, ddof=1))
     bound = stats.t.ppf(0.975, 2) * np.sqrt(2) * told["std"]
     assert told["another_seed"] == pytest.approx(bound)
+    page = (first.path / "report.html").read_text()
+    assert "3 seeds tell little of how they vary" in page
     assert told["ci_low"] < told["mean"] < told["ci_high"]
     for row, run in zip(told["runs"], runs, strict=True):
         difference = corr(run) - corr(runs[0])
@@ -91,6 +93,7 @@ def test_one_more_seed_trains_one_run_and_final_is_of_the_first(seeds, tiny_conf
     assert "seeds" not in lab("evaluate", result.json["run_dir"], "--from", 40, "--json").json
     text = lab("evaluate", result.json["run_dir"]).out
     assert "4 seeds: corr" in " ".join(text.split())
+    assert "tell little" not in " ".join(text.split())
     page = (RunDir(find_run("tiny", seeds).path).path / "report.html").read_text()
     assert 'id="seeds"' in page
     assert "with the noise of eras and of seeds" in page

@@ -10,6 +10,9 @@ from numerai_lab.report.run_shapes import Seeds
 
 HEAD = ("seed", "mean", "minus the first", "95 % interval")
 
+_FEW_SEEDS = 3
+"""Of 2 seeds Student's t makes the bound 6.5 times as wide as the normal's, of 3 2.2 times."""
+
 
 def seed_sentences(seeds: Seeds) -> list[str]:
     """Say the mean over seeds, with the noise of both, and how far two seeds lie apart."""
@@ -22,10 +25,12 @@ def seed_sentences(seeds: Seeds) -> list[str]:
     ]
     if seeds.std == 0:
         return [*said, "all seeds score the same: nothing in this experiment depends on the seed"]
+    few = f" (so far because {seeds.n_seeds} seeds tell little of how they vary)"
     return [
         *said,
         f"seeds vary by {number(seeds.std)} (standard deviation); two runs that differ in "
-        f"nothing but their seed lie up to {number(seeds.another_seed)} apart in 95 % of pairs",
+        f"nothing but their seed lie up to {number(seeds.another_seed)} apart in 95 % of pairs"
+        + (few if seeds.n_seeds <= _FEW_SEEDS else ""),
     ]
 
 
