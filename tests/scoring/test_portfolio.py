@@ -129,6 +129,7 @@ def test_a_summary_is_of_weekly_returns():
     falls = [total[: i + 1].max() - total[i] for i in range(len(total))]
     assert found.drawdown_net == pytest.approx(max(falls))
     assert found.n_lost == earned.n_lost
+    assert found.n_unopened == earned.n_unopened
     assert summarize_portfolio(earned, 5, Bootstrap(samples=200), 0) == found
 
 
@@ -157,3 +158,15 @@ def test_trading_part_of_the_way_costs_less():
         held = held + traded
         assert part.gross[week] == pytest.approx(held @ there.returns[week])
         held = held * (1 + there.returns[week])
+
+
+def test_positions_that_were_not_opened_are_counted():
+    returns = np.zeros((4, 3))
+    returns[1, 0] = returns[2, 1] = np.nan
+    market = Market(np.arange(4, dtype=np.int32), returns, np.ones((4, 3)))
+    weights = np.tile([0.5, -0.5, 0.0], (4, 1))
+    how = {"cost_bp": 0.0, "participation": 0.1}
+    weekly = hold(weights, np.arange(4), market, hold_days=5, **how)
+    assert (weekly.n_unopened, weekly.n_lost) == (2, 0)
+    held = hold(weights, np.arange(4), market, hold_days=10, **how)
+    assert (held.n_unopened, held.n_lost) == (2, 2)  # two sleeves: the older one holds them

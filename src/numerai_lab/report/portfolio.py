@@ -133,13 +133,17 @@ def portfolio_section(record: Record, drawn: list[Chart]) -> Html:
         ]
         for name, one in held["columns"].items()
     ]
-    lost = held["columns"].get(MODEL, {}).get("n_lost", 0)
+    own = held["columns"].get(MODEL, {})
+    lost, unopened = own.get("n_lost", 0), own.get("n_unopened", 0)
     notes = [
         f"{how_held(held)[:1].upper()}{how_held(held)[1:]}.",
         "Sharpe is of weekly returns, times sqrt(52), with 95 % block-bootstrap intervals. "
         f"Capacity is the capital at which all but 5 % of the value traded stays within "
         f"{percent(held['participation'])} of a day's volume, the median over weeks.",
         f"{count(lost)} positions had no return at the end of a week, taken as 0." if lost else "",
+        f"{count(unopened)} positions were not opened, as their ticker had no return in that week."
+        if unopened
+        else "",
     ]
     names = {MODEL: record.label(MODEL)}
     return h(

@@ -28,7 +28,7 @@ class PortfolioSummary:
     turnover : value traded a year over the capital, both sides counted.
     drawdown_gross, drawdown_net : the largest fall of the summed returns, positive.
     capacity : median over weeks of `Earned.capacity`, in the currency of the prices.
-    n_weeks, n_lost : as in `Earned`.
+    n_weeks, n_lost, n_unopened : as in `Earned`.
     """
 
     sharpe_gross: float | None
@@ -44,6 +44,7 @@ class PortfolioSummary:
     capacity: float | None
     n_weeks: int
     n_lost: int
+    n_unopened: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
@@ -78,6 +79,7 @@ def summarize_portfolio(
         capacity=float(np.median(capacity)) if len(capacity) else None,
         n_weeks=len(earned.weeks),
         n_lost=earned.n_lost,
+        n_unopened=earned.n_unopened,
     )
 
 

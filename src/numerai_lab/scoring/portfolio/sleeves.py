@@ -50,6 +50,8 @@ class Earned:
     capacity : float64 [n], the capital at which all but the hardest 5 % of the value traded stays
         within the share of a day's volume; NaN in a week without trades.
     n_lost : positions without a return at the end of a week, taken as 0.
+    n_unopened : positions that were wanted and not opened, as the ticker has no return in the week:
+        it cannot be bought, or, which nobody knew by then, has no price at the end, or a jump.
     """
 
     weeks: Eras
@@ -58,6 +60,7 @@ class Earned:
     turnover: Float64
     capacity: Float64
     n_lost: int
+    n_unopened: int
 
 
 def portfolio_weights(prediction: Float64, sigma: Float64) -> Float64:
@@ -117,7 +120,7 @@ def hold(
     place = dict(zip(opened.tolist(), range(len(opened)), strict=True))
     n = last - first + 1
     gross, turnover, capacity = np.zeros(n), np.zeros(n), np.full(n, np.nan)
-    lost = 0
+    lost, unopened = 0, 0
     for i, week in enumerate(range(first, last + 1)):
         earned = market.returns[week]
         closing = sleeves.popleft()
@@ -126,6 +129,7 @@ def hold(
             wanted = weights[place[week]] / n_sleeves
             wanted = closing + trade_share * (wanted - closing)
             opening = np.where(np.isfinite(earned), wanted, 0.0)
+            unopened += int(np.count_nonzero((wanted != 0) & ~np.isfinite(earned)))
         traded = np.abs(opening - closing)
         turnover[i] = traded.sum()
         capacity[i] = _capacity(traded, market.traded[week], participation)
@@ -136,7 +140,7 @@ def hold(
             gross[i] += sleeve @ known
             sleeves[k] = sleeve * (1 + known)
     net = gross - cost_bp * BASIS_POINT * turnover
-    return Earned(market.weeks[first : last + 1], gross, net, turnover, capacity, lost)
+    return Earned(market.weeks[first : last + 1], gross, net, turnover, capacity, lost, unopened)
 
 
 def _capacity(trades: Float64, traded: Float64, participation: float) -> float:
