@@ -12,6 +12,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.features import Past, Pipeline, StepContext, get_transform, rank_bins
 from numerai_lab.features.runtime import era_numbers, noise_of
+from numerai_lab.models import FitContext, get_model, history_before
 
 NAMES = ("a", "b", "c", "d")
 PURGE = 3
@@ -272,3 +273,26 @@ def test_columns_that_take_more_room_than_there_is_are_refused(frame, monkeypatc
         MachineError, match=r"columns of 70,000 rows take 67 MiB, and 1 MiB are free"
     ):
         Pipeline([noise]).fit(wide, StepContext(0, "target", PURGE, raw_names=("a", "b")))
+
+
+@pytest.mark.parametrize("step", [{"type": "lags", "lags": [1, 4, 6]}, {"type": "decompose"}])
+def test_labels_of_eras_within_the_purge_change_no_column(frame, step):
+    """Era 18 knows labels up to era 14, four eras before it; those after are other ones here."""
+    params = get_model("transformed").Params.model_validate(
+        {"transforms": [{**step, "of": "target_corr", "features": ["a", "b"]}], "placebo": 0}
+    )
+    model = get_model("transformed")(params)
+    blind = frame.without_targets()
+    ctx = FitContext(0, "target", ("target",), purge_eras=PURGE, unlabelled=blind)
+    model.fit(frame.between(1, 12), ctx)
+
+    def predicted(first_changed):
+        labels = frame.targets.copy()
+        labels[frame.row_eras >= first_changed] *= -1
+        changed = replace(frame, targets=labels)
+        history = history_before(changed, 18, model.history_eras, PURGE)
+        return model.predict(blind.between(18, 18), history)
+
+    own = predicted(99)
+    assert np.array_equal(predicted(15), own)
+    assert not np.array_equal(predicted(14), own)
