@@ -41,7 +41,7 @@ def folder(tmp_path, tournament, monkeypatch):
         (["split.chunk_eras=60"], "this split has one fold only"),
         (
             ["model.params.members.line={type: ridge, train_step: 500, train_offset: 450}"],
-            "error: member line, split.train_step, fold 1: no eras to train on",
+            "member 'line' trains on every 500th era with offset 450, and fold 1 has none of these",
         ),
         (
             ["model.params.members.flat={type: ridge, params: {targets: {target_x: 1.0}}}"],
