@@ -170,7 +170,7 @@ class Killer(Reporter):
 @pytest.mark.slow
 def test_a_killed_worker(train, here, tiny_config, tmp_path):
     # Many small trees: nobody is done before the worker is killed.
-    many = ("model.params.num_boost_round=500", "model.params.max_depth=1")
+    many = ("model.params.num_boost_round=4000", "model.params.max_depth=1")
     with local_workers(3) as cluster:
         interrupted = cluster.check
         pids = cluster.on_all(os.getpid)
