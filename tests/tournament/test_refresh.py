@@ -49,11 +49,6 @@ def write_eras(source, folder, last, flipped=()):
     without_mark(folder)
 
 
-def pass_a_second():
-    """Wait: a run's folder is named after its config and the second in which it began."""
-    time.sleep(1.1)
-
-
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory, tournament):
     """A project whose final model is of eras up to 36, made once."""
@@ -65,7 +60,6 @@ def begun(tmp_path_factory, tournament):
     config.write_text(CONFIG.format(folder=folder / "data"))
     assert run(["train", str(config), "--final", "-q", "--runs-dir", str(folder / "runs")]) == 0
     (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:live"}]\n')
-    pass_a_second()
     return folder
 
 
@@ -183,10 +177,10 @@ def test_members_of_a_stack_come_along_with_it(project, lab, tournament):
     (folder / "stacked.yaml").write_text(STACK)
     write_eras(tournament, folder / "data" / "v5.3", 36, flipped=range(1, 37))
     assert lab("train", "stacked.yaml", "--final", "-q", "--runs-dir", "runs").code == 0
+    time.sleep(1.1)  # members' folders are named after the second, and keep their names
     slots = folder / "stacked_submit.yaml"
     slots.write_text('slots: [{name: alpha, run: "latest:stacked"}]\n')
     write_eras(tournament, folder / "data" / "v5.3", 60)
-    pass_a_second()
     done = refresh("--no-download", "--config", str(slots))
     assert done.code == 0, done.err
     assert done.json["promoted"]
@@ -224,12 +218,26 @@ def test_what_a_run_takes_out_is_taken_out_of_an_old_model_that_goes_through_era
     slots = folder / "adapting_submit.yaml"
     slots.write_text('slots: [{name: alpha, run: "latest:adapting"}]\n')
     write_eras(tournament, folder / "data" / "v5.3", 60)
-    pass_a_second()
     done = refresh("--no-download", "--config", str(slots))
     assert done.code in (0, 1), done.err
     # a feature tells every third label: with the features taken out nothing is left of it
     assert abs(done.json["judged"]["new"]) < 0.1
     assert abs(done.json["judged"]["old"]) < 0.1
+
+
+def test_a_run_of_the_same_second_leaves_it_another_name(project, tournament):
+    folder, refresh = project
+    before = in_use(folder)
+    write_eras(tournament, folder / "data" / "v5.3", 60)
+    digest, now = before.name.split("-")[1], datetime.now(UTC)
+    taken = [f"{now + timedelta(seconds=i):%Y%m%dT%H%M%SZ}-{digest}" for i in range(120)]
+    for name in set(taken) - {before.name}:
+        (before.parent / name).mkdir()
+    done = refresh("--no-download")
+    assert (done.code, done.json["promoted"]) == (0, True), done.err
+    new = Path(done.json["new"])
+    assert new.name in {name.replace("-", ".2-") for name in taken}
+    assert in_use(folder).resolve() == new.resolve()
 
 
 def test_a_worse_one_is_not_used(project, tournament):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -99,17 +100,17 @@ class OverTime(Step):
                 "cannot be computed there is missing"
             )
 
+    @abstractmethod
     def parts(self) -> list[str]:
         """Return a name for each block of columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_stock(self, own: Float64, entity: Any, past: Past, era: int) -> Float64:
         """Return [n_rows, n_parts x n_features], from the own values and earlier eras."""
-        raise NotImplementedError
 
+    @abstractmethod
     def of_eras(self, series: dict[int, Float64], era: int, now: Float64 | None) -> Float64:
         """Return [n_parts, k] from an era's numbers by era; `now` are this era's, where known."""
-        raise NotImplementedError
 
     def apply(self, era: EraFrame, past: Past | None) -> Int8:
         """Return the columns for the rows of one era. Raises ModelError without earlier eras."""

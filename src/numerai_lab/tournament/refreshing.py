@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from numerai_lab.errors import DataError, LabError, UserError
+from numerai_lab.errors import DataError, LabError, RunError, UserError
 from numerai_lab.experiment import (
     LEAST_ERAS,
     FinalModel,
@@ -31,6 +31,7 @@ from numerai_lab.experiment import (
     load_final,
     newly_resolved,
     open_refresh,
+    place_among,
     read_live,
     refit,
 )
@@ -121,12 +122,12 @@ def refresh(
             words = f"new - old {judged.difference:+.4f} corr on eras {judged.first_era}-"
             words += f"{judged.last_era}, standard error {judged.error:.4f}"
             if judged.not_worse:
-                path = runs_dir / new.path.parent.name / new.path.name
+                path = place_among(new, runs_dir)
                 told = replace(told, new=str(path), promoted=True, reason=f"not worse: {words}")
+                _bring_along(staging, new.path, runs_dir)
                 # Before the rename: what is in use can be taken back whenever this ends. A receipt
                 # of a run that never came there counts for nothing.
                 write_json(receipt, asdict(told))
-                _bring_along(staging, new.path, runs_dir)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 new.path.rename(path)
                 final = load_final(RunDir(path))
@@ -138,11 +139,25 @@ def refresh(
 
 
 def _bring_along(staging: Path, new: Path, runs_dir: Path) -> None:
-    """Move the runs that a new run was made of, which it names by where they lie beside it."""
-    for one in sorted(staging.glob("*/*/")):
-        if one != new and one.parent.name[0] != ".":
-            (runs_dir / one.parent.name).mkdir(exist_ok=True)
-            one.rename(runs_dir / one.parent.name / one.name)
+    """Move the runs that a new run was made of, which it names by where they lie beside it.
+
+    Raises RunError where a name is taken: it cannot be changed, as the new run knows them by it.
+    """
+    parts = {
+        one: runs_dir / one.parent.name / one.name
+        for one in sorted(staging.glob("*/*/"))
+        if one != new and one.parent.name[0] != "."
+    }
+    for place in parts.values():
+        if place.exists():
+            raise RunError(
+                "a run of that config began in the same second as one that was trained here",
+                where=str(place),
+                fix="start the refresh again: nothing was promoted",
+            )
+    for one, place in parts.items():
+        place.parent.mkdir(exist_ok=True)
+        one.rename(place)
 
 
 def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:

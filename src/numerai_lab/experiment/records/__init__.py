@@ -7,7 +7,7 @@ from numerai_lab.experiment.records.data_identity import (
     judged_on,
 )
 from numerai_lab.experiment.records.explanations import read_explanations, write_explanation
-from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir
+from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir, place_among
 from numerai_lab.experiment.records.guards import (
     BEFORE_MANIFEST,
     changed_data,
@@ -116,6 +116,7 @@ __all__ = [
     "no_model",
     "other_versions",
     "owner_of",
+    "place_among",
     "read_explanations",
     "read_labels",
     "read_predictions",

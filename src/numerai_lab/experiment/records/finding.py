@@ -28,6 +28,20 @@ def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
     raise RunError(f"a hundred runs of '{name}' began in one second", where=str(parent))
 
 
+def place_among(run: RunDir, runs_dir: Path) -> Path:
+    """Return where a run made elsewhere may be moved among others: nothing is there yet.
+
+    It keeps its name, with a suffix where another run of that config began in the same second.
+    """
+    parent = runs_dir / run.path.parent.name
+    stamp, digest = run.path.name.split("-", 1)
+    for suffix in ["", *(f".{i}" for i in range(2, 100))]:
+        path = parent / f"{stamp.split('.')[0]}{suffix}-{digest}"
+        if not path.exists():
+            return path
+    raise RunError("a hundred runs of this config began in one second", where=str(parent))
+
+
 def iter_runs(
     runs_dir: Path,
     name: str | None = None,
