@@ -64,12 +64,14 @@ WITHIN = {
         "tuned_eras": set(),
         "plan": {"member_configs", "predicting", "records", "reporter", "training_label"}
         | {"tuned_eras"},
+        "planned_folds": {"plan", "tuned_eras"},
         "member_runs": {"plan", "records"},
         "member_references": {"member_runs", "plan"},
         "training_label": {"records"},
         "planned_fit": {"plan", "records", "training_label"},
         "records": {"reporter"},
-        "judging": {"records", "member_configs", "plan", "predicting", "reporter"},
+        "judging": {"records", "member_configs", "plan", "planned_folds", "predicting"}
+        | {"reporter"},
         "earlier_folds": {"plan", "records"},
         "executor": {"earlier_folds", "plan", "planned_fit", "predicting", "records", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
@@ -87,13 +89,13 @@ WITHIN = {
         "needed_runs": {"records", "judging", "member_configs", "plan", "reporter"}
         | {"training_label"},
         "fitting": {"records", "judging", "executor", "history", "member_runs", "plan"}
-        | {"reporter"},
+        | {"planned_folds", "reporter"},
         "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
         "stopped": {"records", "reporter"},
         "train": {"records", "judging", "executor"}
         | {"completing", "fitting", "member_references", "member_runs", "memory_check"}
         | {"needed_runs"}
-        | {"plan", "reporter"},
+        | {"plan", "planned_folds", "reporter"},
         "importing": {"records", "judging", "plan", "reporter", "train"},
         "sweeping": {"needed_runs", "plan", "records", "reporter", "train"},
         "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},

@@ -65,13 +65,13 @@ from numerai_lab.experiment.opened_final import open_final
 from numerai_lab.experiment.plan import (
     Prepared,
     files_made_with,
-    fold_facts,
     prepare,
     purge_eras,
     quickly,
     read_experiment,
 )
 from numerai_lab.experiment.planned_fit import plan_fit
+from numerai_lab.experiment.planned_folds import fold_facts
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
     DataIdentity,

@@ -15,7 +15,8 @@ from numerai_lab.experiment.executor import Executor, Fitted, FittedFold
 from numerai_lab.experiment.history import keep_history
 from numerai_lab.experiment.judging import judged_columns, neutralizer_names
 from numerai_lab.experiment.member_runs import keep_final_members
-from numerai_lab.experiment.plan import Prepared, final_test_eras
+from numerai_lab.experiment.plan import Prepared
+from numerai_lab.experiment.planned_folds import final_test_eras
 from numerai_lab.experiment.records import (
     FINAL,
     RunDir,

@@ -28,7 +28,8 @@ from numerai_lab.experiment.member_references import judged_references
 from numerai_lab.experiment.member_runs import check_same_members, member_facts, out_of_fold
 from numerai_lab.experiment.memory_check import check_memory
 from numerai_lab.experiment.needed_runs import ensure_baselines, ensure_members
-from numerai_lab.experiment.plan import Prepared, first_and_last_date, fold_facts, prepare
+from numerai_lab.experiment.plan import Prepared, prepare
+from numerai_lab.experiment.planned_folds import first_and_last_date, fold_facts
 from numerai_lab.experiment.records import (
     BEFORE_MANIFEST,
     DONE,

@@ -47,9 +47,9 @@ from numerai_lab.experiment.judging.postprocess import judged_columns
 from numerai_lab.experiment.judging.summaries import MAIN
 from numerai_lab.experiment.plan import (
     Prepared,
-    fold_facts,
     purge_eras,
 )
+from numerai_lab.experiment.planned_folds import fold_facts
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import (
     RECORD,

@@ -11,106 +11,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from numerai_lab.eraframe.features import (
+    MISSING_INT8,
+    FeatureArray,
+    Features,
+    rows_between,
+    take_columns,
+    take_rows,
+)
 from numerai_lab.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MISSING_INT8 = -1
-"""How a missing value is written in int8 features; float32 features use NaN."""
-
 _ROWS_HASHED = 1 << 16
-
-FeatureArray = npt.NDArray[np.int8] | npt.NDArray[np.float32]
-
-
-@runtime_checkable
-class StoredFeatures(Protocol):
-    """Features that stay on disk: rows come into memory when they are asked for, as an array.
-
-    Whoever reads them takes a slice of rows (an era, a batch) at a time, as all of the lab does.
-    """
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_rows, n_features)."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """int8 or float32."""
-        ...
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of a value."""
-        ...
-
-    @property
-    def ndim(self) -> int:
-        """Two."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        ...
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        ...
-
-    def __getitem__(self, rows: Any) -> FeatureArray:
-        """Read a row, a slice of rows or an array of row numbers into a new C-order array."""
-        ...
-
-    @property
-    def identity(self) -> str:
-        """Hex digits that differ wherever a row, a feature or a value does."""
-        ...
-
-    @property
-    def folder(self) -> Path:
-        """Where files may be kept that were derived from them, under names with `identity`."""
-        ...
-
-    def damage_of(self, path: Path, mark: Mapping[str, Any]) -> str | None:
-        """Say how a file in `folder` differs from its mark (see `checksums`); None if it does not.
-
-        Huge files may be trusted as `data.store.verify` says.
-        """
-        ...
-
-    def bounds(self) -> tuple[int, int]:
-        """Return (low, high): every value is at least low and at most high.
-
-        Taken from what is recorded about the files, which may speak of more rows and features
-        than these, so that there need not be a value equal to either. Reads no values.
-        """
-        ...
-
-    def between(self, first: int, stop: int) -> Self:
-        """Rows first..stop - 1, still on disk."""
-        ...
-
-    def take(self, rows: npt.NDArray[np.int64]) -> Self:
-        """Rows of increasing numbers, still on disk."""
-        ...
-
-    def columns(self, chosen: npt.NDArray[np.int64]) -> Self:
-        """Some features, still on disk."""
-        ...
-
-
-Features = FeatureArray | StoredFeatures
-"""Features in memory, or on disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +174,7 @@ class EraFrame:
         a, b = int(self.offsets[first]), int(self.offsets[stop])
         return replace(
             self,
-            features=_between(self.features, a, b),
+            features=rows_between(self.features, a, b),
             eras=self.eras[first:stop],
             offsets=self.offsets[first : stop + 1] - a,
             ids=self.ids.slice(a, b - a),
@@ -295,7 +215,7 @@ class EraFrame:
         chosen = pa.array(rows)
         return replace(
             self,
-            features=_take(self.features, rows),
+            features=take_rows(self.features, rows),
             eras=self.eras[kept],
             offsets=np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64),
             ids=self.ids.take(chosen),
@@ -352,8 +272,10 @@ class EraFrame:
         absent = [name for name in names if name not in place]
         if absent:
             raise DataError(f"feature '{absent[0]}' is not in the frame")
-        chosen = np.array([place[name] for name in names], dtype=np.int64)
-        return replace(self, features=_columns(self.features, chosen), feature_names=tuple(names))
+        numbers = np.array([place[name] for name in names], dtype=np.int64)
+        return replace(
+            self, features=take_columns(self.features, numbers), feature_names=tuple(names)
+        )
 
     def with_target(self, name: str, values: npt.NDArray[Any]) -> EraFrame:
         """Return the same rows with one target, of the given values [n_rows], as float32."""
@@ -398,22 +320,3 @@ def end_to_end(parts: Sequence[EraFrame]) -> EraFrame:
         entity=None if first.entity is None else pa.concat_arrays([p.entity for p in some]),
         side={name: pa.concat_arrays([part.side[name] for part in some]) for name in first.side},
     )
-
-
-def _between(features: Features, first: int, stop: int) -> Features:
-    if isinstance(features, np.ndarray):
-        return features[first:stop]
-    return features.between(first, stop)
-
-
-def _take(features: Features, rows: npt.NDArray[np.int64]) -> Features:
-    if isinstance(features, np.ndarray):
-        return features[rows]
-    return features.take(rows)
-
-
-def _columns(features: Features, chosen: npt.NDArray[np.int64]) -> Features:
-    if isinstance(features, np.ndarray):
-        taken: Any = np.take(features, chosen, axis=1)  # C-order
-        return cast(FeatureArray, taken)
-    return features.columns(chosen)
