@@ -1,27 +1,17 @@
-"""report.html: what it says, that it opens offline, and what it makes of poor input."""
+"""report.html: what it says of a run, its charts, folds and differences; it opens offline."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from numerai_lab.errors import MachineError, RunError
 from numerai_lab.report import render_comparison, to_text, write_report
-from numerai_lab.report.glossary import TERMS
-from report_html import Page, report
-from report_run import BENCHMARK, change_json, make_run, write_json
-
-
-def scores_of(run: Path) -> dict:
-    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
+from report_html import clean, report
+from report_run import BENCHMARK, change_json, make_run, scores_of, write_json
 
 
 def test_shows_the_run_its_numbers_and_its_facts(tmp_path):
@@ -162,34 +152,6 @@ def test_every_fourth_era_is_one_striped_span(tmp_path):
     assert "train" not in classes
 
 
-NASTY = "<script>alert('x')</script><b>&\"'"
-
-
-def test_escapes_whatever_comes_from_files(tmp_path):
-    run = make_run(tmp_path, features=(NASTY, "feature_größe_π", "</script><script>1"))
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    table["prediction"] = table["prediction"].replace("xgb", NASTY)
-    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
-    scores = scores_of(run)
-    scores["scores"][NASTY] = scores["scores"].pop("xgb")
-    scores["comparisons"][0]["baseline"] = NASTY
-    write_json(run / "scores.json", scores | {"warnings": [NASTY], "target": "target"})
-    change_json(run / "manifest.json", question=NASTY, notes=[NASTY], command=NASTY)
-    (run / "resolved.yaml").write_text(NASTY, encoding="utf-8")
-    page = report(run)
-    # Three scripts of our own: the figures, plotly and page.js. Nothing else runs.
-    assert len(page.all("script")) == 3
-    assert page.words.count(NASTY) >= 8
-    assert "feature_größe_π" in page.words
-    # plotly draws tags in names as markup, so its names are escaped once more.
-    names = {t["name"] for t in page.figures["chart-cumulative"]["data"]}
-    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&lt;b&gt;&amp;&quot;&#x27;" in names
-
-
-def clean(page: Page) -> None:
-    assert not re.search(r"\b(nan|none|null|inf|undefined)\b", page.words, re.IGNORECASE)
-
-
 def test_alone_without_benchmark_meta_model_or_baseline(tmp_path):
     run = make_run(tmp_path, names=("prediction",))
     scores = scores_of(run)
@@ -211,83 +173,12 @@ def test_one_fold_of_one_era(tmp_path):
     assert page.figures["chart-cumulative"]["data"][0]["mode"] == "markers"
 
 
-def test_nan_eras_are_left_out_and_counted(tmp_path):
-    run = make_run(tmp_path)
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    table.loc[(table["prediction"] == "prediction") & (table["era"] < 31), "corr"] = np.nan
-    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
-    scores = scores_of(run)
-    scores["scores"]["prediction"]["corr"] |= {"n_nan": 10, "n_eras": 70}
-    write_json(run / "scores.json", scores)
-    page = report(run)
-    clean(page)
-    assert "Eras without a corr, left out of every mean: xgb_ttt has 10." in page.words
-    assert page.figures["chart-per-era"]["data"][0]["x"][0] == 31
-
-
-def test_a_run_without_any_score_says_so(tmp_path):
-    run = make_run(tmp_path, names=("prediction",))
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    table["corr"] = np.nan
-    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
-    nothing = {"mean": float("nan"), "sharpe": float("inf"), "n_eras": 0, "n_nan": 80}
-    change_json(run / "scores.json", scores={"prediction": {"corr": nothing}}, comparisons=[])
-    page = report(run)
-    clean(page)
-    assert "there is nothing to draw" in page.words
-    assert "–" in page.words
-
-
-def test_nulls_everywhere_are_dashes(tmp_path):
-    run = make_run(tmp_path)
-
-    def emptied(value: object, depth: int) -> object:
-        if isinstance(value, dict):
-            return {k: emptied(v, depth - 1) if depth else None for k, v in value.items()}
-        if isinstance(value, list) and depth:
-            return [emptied(v, depth - 1) for v in value if isinstance(v, dict)]
-        return None
-
-    originals = {name: json.loads((run / name).read_text()) for name in ("manifest.json",)}
-    originals |= {"scores.json": scores_of(run)}
-    for name in originals:
-        for depth in (0, 1, 2, 3):
-            for other in originals:
-                write_json(run / other, originals[other])
-            write_json(run / name, emptied(originals[name], depth))
-            clean(report(run))
-
-
-def test_optional_files_may_be_absent(tmp_path):
-    run = make_run(tmp_path)
-    for name in ("exposure.json", "config.yaml", "resolved.yaml", "folds/02/fit.json"):
-        (run / name).unlink()
-    page = report(run)
-    clean(page)
-    assert "fold 2: no fit.json" in page.words
-    assert "The run has no exposure by feature." in page.words
-
-
 def test_a_baseline_with_the_same_name_is_told_apart(tmp_path):
     run = make_run(tmp_path)
     change_json(run / "manifest.json", experiment="xgb")
     words = report(run).words
     assert "xgb (this run)" in words
     assert "xgb (this run) - xgb: better" in words
-
-
-def test_controls_of_runs_made_before_they_were_declared_are_told(tmp_path):
-    run = make_run(tmp_path, names=("prediction", "frozen", "shuffled"))
-    change_json(run / "manifest.json", model={"type": "xgb_ttt"})
-    scores = scores_of(run)
-    for one in scores["comparisons"]:
-        one |= {"prediction": "shuffled", "baseline": "frozen"}
-    del scores["variants"]
-    write_json(run / "scores.json", scores)
-    words = report(run).words
-    assert "shuffled - frozen: above" in words
-    assert "a control: what the era's own state gains is prediction - shuffled" in words
-    assert "same trees, not adapted" in words
 
 
 def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
@@ -343,204 +234,8 @@ def test_one_fold_has_no_range_over_folds(tmp_path):
     assert "mean over folds" not in words
 
 
-def one_sentence(error: pytest.ExceptionInfo[Exception], *said: str) -> None:
-    text = str(error.value)
-    assert "\n" not in text
-    for part in said:
-        assert part in text
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "scores.json", "scores_per_era.parquet"])
-def test_a_missing_file_is_named(tmp_path, name):
-    run = make_run(tmp_path)
-    (run / name).unlink()
-    with pytest.raises(RunError) as error:
-        write_report(run)
-    one_sentence(error, name, "no such file", "numerai-lab evaluate")
-    assert not (run / "report.html").exists()
-
-
-@pytest.mark.parametrize(
-    "name", ["manifest.json", "scores.json", "exposure.json", "folds/01/fit.json"]
-)
-@pytest.mark.parametrize("text", ['{"folds": [', "[1, 2]", "wrong types", "\xff"])
-def test_a_damaged_json_file_is_named(tmp_path, name, text):
-    run = make_run(tmp_path, n_folds=1)
-    if text == "wrong types":
-        text = '{"folds": "four", "scores": 3, "features": 3, "fold": "one"}'
-    (run / name).write_bytes(text.encode("latin-1"))
-    with pytest.raises(RunError) as error:
-        write_report(run)
-    one_sentence(error, name)
-
-
-def test_a_truncated_parquet_file_is_named(tmp_path):
-    run = make_run(tmp_path)
-    path = run / "scores_per_era.parquet"
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(RunError) as error:
-        write_report(run)
-    one_sentence(error, "scores_per_era.parquet", "not a whole parquet file")
-
-
-def test_missing_and_wrong_columns_are_named(tmp_path):
-    run = make_run(tmp_path)
-    path = run / "scores_per_era.parquet"
-    table = pq.read_table(path)
-    pq.write_table(table.drop_columns(["corr"]), path)
-    with pytest.raises(RunError, match="columns are missing: corr"):
-        write_report(run)
-    words = pa.array(["a"] * table.num_rows)
-    pq.write_table(table.set_column(table.column_names.index("corr"), "corr", words), path)
-    with pytest.raises(RunError, match="column 'corr' is string"):
-        write_report(run)
-
-
-def test_no_run_directory(tmp_path):
-    with pytest.raises(RunError, match="there is no run directory"):
-        write_report(tmp_path / "nowhere")
-
-
-def test_a_failed_write_leaves_the_earlier_report_and_nothing_half(tmp_path, monkeypatch):
-    run = make_run(tmp_path)
-    path = write_report(run)
-    before, names = path.read_bytes(), sorted(p.name for p in run.iterdir())
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(MachineError) as error:
-        write_report(run)
-    one_sentence(error, "disk is full", "report.html")
-    assert path.read_bytes() == before
-    assert sorted(p.name for p in run.iterdir()) == names
-
-
 def test_the_same_run_gives_the_same_bytes(tmp_path):
     run = make_run(tmp_path)
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
     assert len(first) < 6_000_000
-
-
-def test_a_score_known_in_few_eras_says_so(tmp_path):
-    run = make_run(tmp_path)
-    scores = scores_of(run)
-    scores["scores"]["prediction"]["mmc"]["n_eras"] = 10
-    write_json(run / "scores.json", scores)
-    words = report(run).words
-    assert "mmc is known in 10 of 80 eras only" in words
-    assert "in 10 of 80 eras only" in words.split("mmc", 1)[1][:80]
-
-
-def heads_of(html: str) -> dict[str, list[str]]:
-    """Return the column heads of each table by its caption."""
-    tables = re.findall(r"<caption>(.*?)</caption><thead>(.*?)</thead>", html)
-    return {caption: re.findall(r"<th[^>]*>(.*?)</th>", head) for caption, head in tables}
-
-
-def test_a_level_has_no_columns_that_mean_nothing_for_it(tmp_path):
-    heads = heads_of(write_report(make_run(tmp_path)).read_text(encoding="utf-8"))
-    gains = {"sharpe", "sharpe hac", "max drawdown", "hit rate"}
-    for caption, level in (
-        ("exposure_max", True),
-        ("exposure_rms", True),
-        ("benchmark_corr", True),
-        ("corr", False),
-        ("bmc", False),
-        ("payout", False),
-    ):
-        (head,) = [head for title, head in heads.items() if title.startswith(f"{caption}:")]
-        assert gains & set(head) == (set() if level else gains), caption
-        assert {"mean", "95 % interval", "last 50", "eras"} <= set(head)
-
-
-def test_an_older_run_with_a_sharpe_of_rounding_shows_none(tmp_path):
-    run = make_run(tmp_path)
-    scores = scores_of(run)
-    for metric in ("bmc", "corr", "exposure_max"):
-        scores["scores"]["prediction"][metric]["sharpe"] = 4889729025994419.0
-    write_json(run / "scores.json", scores)
-    assert "4889729025994419" not in report(run).words
-
-
-def test_payout_and_reference_files_are_shown(tmp_path):
-    run = make_run(tmp_path)
-    paid = {"n_rounds": 80, "mean": 0.00123, "compounded": -0.0456, "n_clipped": 2}
-    change_json(run / "scores.json", payout={"simulation": paid})
-    manifest = json.loads((run / "manifest.json").read_text())
-    manifest["data"]["references"] = [{"path": "data/meta_model.parquet", "rows": 3000}]
-    write_json(run / "manifest.json", manifest)
-    words = report(run).words
-    assert (
-        "each of 80 eras (21-100) it would have paid 0.12 % of the stake a round, -4.6 %" in words
-    )
-    assert "data/meta_model.parquet" in words
-
-
-def test_the_first_screen_says_what_it_came_to(tmp_path):
-    run = make_run(tmp_path, benchmark_from=71)
-    page = report(run)
-    clean(page)
-    assert "Verdict corr is surely above 0; better than xgb." in page.words
-    corr = scores_of(run)["comparisons"][0]
-    assert f"xgb_ttt minus it {corr['mean_difference']:+.4f}" in page.words
-    change_json(run / "scores.json", warnings=["scores that cannot be: possibly a leak"])
-    assert "not to be believed before the suspected leak is explained" in report(run).words
-
-
-def test_falls_are_those_of_the_curve_and_add_up_to_the_drawdown(tmp_path):
-    run = make_run(tmp_path)
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    own = table[table["prediction"] == "prediction"].sort_values("era")
-    total = own["corr"].cumsum().to_numpy()
-    depth = np.maximum.accumulate(total) - total
-    words = report(run).words
-    shown = words[words.index("deepest of") :]
-    deepest = int(own["era"].iloc[int(np.argmax(depth))])
-    assert f"1. {depth.max():.3f}" in shown
-    assert str(deepest) in shown[:200]
-
-
-def test_quarters_are_shown_where_eras_have_dates(tmp_path):
-    run = make_run(tmp_path)
-    assert "by year and quarter" not in report(run).words
-    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
-    first = date(2019, 1, 4)
-    days = {str(era): (first + timedelta(weeks=era - 21)).isoformat() for era in range(21, 101)}
-    change_json(run / "manifest.json", data={**manifest["data"], "era_dates": days})
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    own = table[table["prediction"] == "prediction"].set_index("era")["corr"]
-    quarter = own.loc[21:33].mean()  # 13 weeks from 4 January on
-    words = report(run).words
-    assert f"2019 {quarter:.4f} 13 eras" in words[words.index("by year and quarter") :]
-
-
-def test_the_stake_is_carried_through_the_eras(tmp_path):
-    run = make_run(tmp_path)
-    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
-    paid = table[table["prediction"] == "prediction"].sort_values("era")["payout"].to_numpy()
-    scores = scores_of(run)
-    scores["payout"] = {"rule": {"stake_share": 0.5}, "simulation": {}}
-    write_json(run / "scores.json", scores)
-    page = report(run)
-    line = page.figures["chart-stake"]["data"][-1]
-    assert line["y"][-1] == pytest.approx(100 * (np.prod(1 + 0.5 * paid) - 1), rel=1e-4)
-    counts = page.figures["chart-distribution"]["data"][0]["y"]
-    assert sum(counts) == len(paid)
-    for metric in ("mmc", "bmc"):
-        ends = page.figures[f"chart-cumulative-{metric}"]["data"][-1]["y"]
-        own = table[table["prediction"] == "prediction"].sort_values("era")[metric]
-        assert ends[-1] == pytest.approx(own.sum(), rel=1e-4)
-
-
-def test_the_glossary_is_one_click_away_and_the_same_in_the_docs(tmp_path):
-    html = write_report(make_run(tmp_path)).read_text(encoding="utf-8")
-    assert 'href="#glossary"' in html
-    assert 'id="glossary"' in html
-    written = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
-    told = dict(
-        re.findall(r"^- \*\*(.+?)\*\*: (.+?)(?=\n- |\Z)", written, re.DOTALL | re.MULTILINE)
-    )
-    assert {term: " ".join(text.split()) for term, text in told.items()} == TERMS

@@ -77,3 +77,8 @@ class Page(HTMLParser):
 def report(run: Path) -> Page:
     """Write the report of a run and read it."""
     return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def clean(page: Page) -> None:
+    """Assert that no missing value shows as a word of a programming language."""
+    assert not re.search(r"\b(nan|none|null|inf|undefined)\b", page.words, re.IGNORECASE)

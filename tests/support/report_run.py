@@ -248,3 +248,8 @@ def write_json(path: Path, value: Any) -> None:
 def change_json(path: Path, **changes: Any) -> None:
     """Replace keys at the top of a JSON file."""
     write_json(path, json.loads(path.read_text(encoding="utf-8")) | changes)
+
+
+def scores_of(run: Path) -> dict[str, Any]:
+    """Read scores.json of a made run."""
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))
