@@ -3,9 +3,12 @@
     .venv/bin/python benchmarks/network_on_prices.py PRICES.parquet OUT.jsonl --random 50
 
 Data, folds, model and portfolio of configs/momentum.yaml; the columns of each graph are made once
-for all eras, which is what folds would make of them, as no label is looked at. Differences of the
-yearly Sharpe to own momentum are paired by week, in two periods, to 2012 and after it. A line is
-written as soon as it is known, and what is there is not computed again; `--table` prints them.
+for all eras, which is what folds would make of them, as no label is looked at. `unrolled` is
+trained once, on the training eras of the first fold, and used in all. `made-up` instead of a file
+is the panel of configs/prices.yaml, which has sectors. Differences of the yearly Sharpe to own
+momentum are paired by week, in two periods, to 2012 and after it, as is that of the learned graph
+to the others. A line is written as soon as it is known, and what is there is not computed again;
+`--table` prints them.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from numerai_lab.config import Bootstrap
 from numerai_lab.data import load_data, weekly_returns_of
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.experiment import read_experiment
-from numerai_lab.features import Past, get_transform
+from numerai_lab.features import Past, StepContext, get_transform
 from numerai_lab.models import FitContext, get_model
 from numerai_lab.scoring import (
     Earned,
@@ -40,13 +43,16 @@ from numerai_lab.splits import plan_folds, purge_for
 
 HOLD_DAYS = 5
 PERIODS = {"to 2012": (None, 2012), "2013 on": (2013, None)}
+UNROLLED = {"graph": "unrolled", "target": "scaled_5", "most_graphs": 6, "epochs": 12}
+SERIES = ("weeks", "gross", "net", "turnover", "capacity")
 
 
 class Lab:
     """The rows, the folds and the market of one file of prices."""
 
     def __init__(self, prices: str) -> None:
-        self.experiment = read_experiment("configs/momentum.yaml", prices, ()).experiment
+        given = None if prices == "made-up" else prices
+        self.experiment = read_experiment("configs/momentum.yaml", given, ()).experiment
         data = self.experiment.data
         found = load_data(data, say=print, features=["feature_return_1"], keep_unlabelled=True)
         assert found.known is not None
@@ -62,12 +68,26 @@ class Lab:
         kind = get_transform("network_momentum")
         step: Any = kind(kind.Params.model_validate({"type": "network_momentum", **params}))
         step.settings = {"seed": self.experiment.seed, "drops": [], "graphs": []}
+        if params.get("graph") == "unrolled":
+            train = self.labelled.select_eras(self.plan.folds[0].train)
+            told = StepContext(
+                self.experiment.seed,
+                "target_5",
+                purge_for(HOLD_DAYS),
+                raw_names=self.labelled.feature_names,
+                say=lambda said: print(said, flush=True),
+                past=self._past,
+            )
+            step.fit(train, told)
         parts = []
         for era, _ in self.labelled.iter_eras():
-            rows = self.known.between(era - step.history_eras, era - 1)
             own = self.labelled.between(era, era)
-            parts.append(step.apply(own, Past(rows, rows.between(0, -1))))
+            parts.append(step.apply(own, self._past(era, step.history_eras)))
         return np.concatenate(parts)
+
+    def _past(self, era: int, n: int) -> Past:
+        rows = self.known.between(era - n, era - 1)
+        return Past(rows, rows.between(0, -1))
 
     def earned(self, columns: Int8) -> Earned:
         """Fit max_sharpe on each fold, predict its judged eras, and hold the predictions."""
@@ -114,6 +134,9 @@ def judged(lab: Lab, one: Earned, own: Earned) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, (first, last) in PERIODS.items():
         mine, theirs = lab.period(one, first, last), lab.period(own, first, last)
+        if not len(mine.weeks):
+            found[name] = None
+            continue
         how = HOLD_DAYS, Bootstrap(), 0
         found[name] = {
             **summarize_portfolio(mine, *how).as_dict(),
@@ -123,25 +146,45 @@ def judged(lab: Lab, one: Earned, own: Earned) -> dict[str, Any]:
     return found
 
 
-def table(path: Path) -> None:
+def read_earned(line: dict[str, Any]) -> Earned:
+    """Return the weeks of a line."""
+    gross, net, turnover, capacity = (np.array(line[key], dtype=np.float64) for key in SERIES[1:])
+    weeks = np.array(line["weeks"], dtype=np.int32)
+    return Earned(weeks, gross, net, turnover, capacity, n_lost=0, n_unopened=0)
+
+
+def table(lab: Lab, path: Path) -> None:
     """Print what is known, random graphs as their median."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    for period in PERIODS:
+    named = {line["name"]: line for line in lines if not line["name"].startswith("random")}
+    draws = [line for line in lines if line["name"].startswith("random")]
+    learned, how = read_earned(named["both"]), (HOLD_DAYS, Bootstrap(), 0)
+    for period, years in PERIODS.items():
+        if not named["own"][period]:
+            continue
         print(period)
-        for line in lines:
-            if line["name"].startswith("random"):
+        for name, line in named.items():
+            print(f"  {name:12s} {_told(line[period])}")
+        for name in ("correlation", "unrolled", "sector"):
+            if name not in named:
                 continue
-            one = line[period]
-            print(f"  {line['name']:12s} {_told(one)}")
-        random = [line[period] for line in lines if line["name"].startswith("random")]
-        if random:
-            for kind in ("gross", "net"):
-                apart = [one[f"{kind}_to_own"]["difference"] for one in random]
-                low, middle, high = np.percentile(apart, [5, 50, 95])
-                print(
-                    f"  {len(random)} random, {kind}: median difference to own {middle:+.2f}, "
-                    f"5 % to 95 % of draws {low:+.2f} to {high:+.2f}"
+            a, b = (lab.period(one, *years) for one in (learned, read_earned(named[name])))
+            told = [(net, sharpe_difference(a, b, *how, net=net)) for net in (False, True)]
+            print(
+                f"  learned - {name}: "
+                + ", ".join(
+                    f"{'net' if net else 'gross'} {one['difference']:+.2f} "
+                    f"[{one['ci'][0]:+.2f}, {one['ci'][1]:+.2f}]"
+                    for net, one in told
                 )
+            )
+        for kind in ("gross", "net") if draws else ():
+            apart = [line[period][f"{kind}_to_own"]["difference"] for line in draws]
+            low, middle, high = np.percentile(apart, [5, 50, 95])
+            print(
+                f"  {len(draws)} random, {kind}: median difference to own {middle:+.2f}, "
+                f"5 % to 95 % of draws {low:+.2f} to {high:+.2f}"
+            )
 
 
 def _told(one: dict[str, Any]) -> str:
@@ -156,17 +199,17 @@ def _told(one: dict[str, Any]) -> str:
 def main() -> None:
     """Measure what is asked for and not there yet."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("prices")
+    parser.add_argument("prices", help="a file, or made-up")
     parser.add_argument("out", type=Path)
     parser.add_argument("--random", type=int, default=10)
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
+    lab = Lab(asked.prices)
     if asked.table:
-        table(asked.out)
+        table(lab, asked.out)
         return
     there = asked.out.read_text().splitlines() if asked.out.exists() else []
     done = {json.loads(line)["name"] for line in there}
-    lab = Lab(asked.prices)
     own_columns = lab.columns(columns="own")
     own = lab.earned(own_columns)
     wanted: dict[str, dict[str, Any]] = {
@@ -175,16 +218,22 @@ def main() -> None:
         "network": {"columns": "network"},
         **{f"random {i}": {"graph": "random", "draw": i} for i in range(asked.random)},
         "correlation": {"graph": "correlation"},
+        "unrolled": UNROLLED,
     }
+    sector = lab.labelled.side.get("sector")
+    if sector is not None and sector.null_count < len(sector):
+        wanted["sector"] = {"graph": "sector"}
     for name, params in wanted.items():
         if name in done:
             continue
         start = time.process_time()
         one = lab.earned(lab.columns(**params))
         line = {"name": name, **judged(lab, one, own), "seconds": time.process_time() - start}
+        line |= {key: np.round(getattr(one, key), 8).tolist() for key in SERIES}
         with asked.out.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        print(name, f"{line['seconds']:.0f} s", _told(line["to 2012"]), flush=True)
+        first = next(line[period] for period in PERIODS if line[period])
+        print(name, f"{line['seconds']:.0f} s", _told(first), flush=True)
 
 
 if __name__ == "__main__":
