@@ -1,4 +1,4 @@
-"""The core of all nets on tiny rows: batches, the loop, checkpoints, epochs."""
+"""The core of all nets on tiny rows: batches, the loop, checkpoints, devices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
-from net_lab import TOGETHER, context, fitted, judged_frame, train_frame
+from net_lab import TOGETHER, fitted, judged_frame, train_frame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.conformance.toy import toy_frame
 from numerai_lab.models.nets.batches import EraBatches
-from numerai_lab.models.nets.epochs import find_epochs, held_out, held_out_parts
-from numerai_lab.models.nets.labels import Labels
-from numerai_lab.models.nets.layers import Dropout
-from numerai_lab.models.nets.mlp import MLP, MLPParams
+from numerai_lab.models.nets.mlp import MLP
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.schedule import rate_at
 
@@ -228,91 +225,6 @@ def test_a_batch_that_does_not_fit_is_answered_with_one_that_does():
         fitted(model_type=Hungry, frame=train_frame(rows=70))
 
 
-def tried(curve, eras=4):
-    """Return what is found where trials score as the curve says, each era a little apart."""
-    apart = np.linspace(-0.1, 0.1, eras)
-    return find_epochs(lambda epochs: curve[epochs] + apart)
-
-
-def test_epochs_are_the_highest_point_of_a_smooth_curve():
-    """A parabola over the logarithm: one trial that is off by chance does not decide."""
-    highest = {n: 0.05 - 0.004 * (np.log2(n) - np.log2(6)) ** 2 for n in (2, 4, 8, 16, 32)}
-    found, told = tried(highest)
-    assert found == 6
-    assert [one["epochs"] for one in told] == [2, 4, 8, 16]
-    assert told[1]["corr"] == pytest.approx(highest[4])
-    lucky = {**highest, 2: highest[2] + 0.004}
-    assert 4 <= tried(lucky)[0] <= 6
-    assert tried({2: 0.04, 4: 0.02, 8: 0.02, 16: 0.03})[0] == 2  # no highest point: the best
-
-
-def test_more_epochs_are_tried_where_the_most_are_best():
-    rising = {2: 0.02, 4: 0.03, 8: 0.035, 16: 0.04, 32: 0.041}
-    found, told = tried(rising)
-    assert [one["epochs"] for one in told] == [2, 4, 8, 16, 32]
-    assert 16 < found <= 32
-    assert find_epochs(lambda _: np.full(3, np.nan)) == (0, [{"epochs": 2, "corr": None}])
-
-
-def test_an_era_without_a_score_does_not_count():
-    _, told = find_epochs(lambda epochs: np.array([np.nan, 1 / epochs]))
-    assert [one["corr"] for one in told] == [0.5, 0.25, 0.125, 0.0625]
-
-
-def test_the_earliest_eras_are_held_out_and_purged_on_both_sides():
-    parts = held_out_parts(np.arange(1, 61, dtype=np.int32), 4)
-    spans = [(part.judged[0], part.judged[-1]) for part in parts]
-    assert spans == [(1, 12), (13, 24), (25, 36)]  # 36 of the 60 that would be enough
-    assert parts[0].train.tolist() == list(range(17, 61))
-    assert parts[1].train.tolist() == [*range(1, 9), *range(29, 61)]
-    many = held_out_parts(np.arange(1, 1601, 4, dtype=np.int32), 8)
-    assert [len(part.judged) for part in many] == [80]
-    assert held_out_parts(np.arange(1, 30, dtype=np.int32), 4) == []
-    assert held_out(np.arange(1, 30, dtype=np.int32), 4) is None
-
-
-QUICK = {"epochs": "auto", "learning_rate": 0.05, "ema": 0.0, "dropout": 0.0}
-
-
-def test_epochs_auto_is_judged_on_what_its_trials_never_saw():
-    """With the labels of the held-out eras turned over, every trial scores below 0."""
-    frame = train_frame(n_eras=310, rows=6)
-    targets = frame.targets.copy()
-    targets[: frame.offsets[62]] = 1 - targets[: frame.offsets[62]]
-    _, report = fitted({**QUICK, "eras_per_batch": 64}, replace(frame, targets=targets))
-    trials = report.details["training"]["trials"]
-    assert [t["epochs"] for t in trials][:4] == [2, 4, 8, 16]
-    assert max(t["corr"] for t in trials) < -0.1
-    assert any("in held-out eras 1-62 (2: -0." in note for note in report.notes)
-
-
-def test_epochs_auto_holds_out_more_of_few_eras():
-    told = []
-    frame = train_frame(n_eras=50, rows=10)
-    how = {**QUICK, "eras_per_batch": 24}
-    model, report = fitted(how, frame, progress=lambda *of: told.append(of))
-    assert any("held-out eras 1-10, 11-20, 21-30" in note for note in report.notes)
-    assert sum("float32" in note for note in report.notes) <= 1
-    trials = report.details["training"]["trials"]
-    assert min(t["corr"] for t in trials) > 0.1
-    assert 2 <= model.n_steps <= 32
-    done = [of[0] for of in told]
-    assert done == sorted(done)
-    assert done[-1] == told[-1][1] == 3 * sum(t["epochs"] for t in trials) + model.n_steps
-
-
-def test_too_few_eras_to_choose_epochs_on_are_said():
-    told = []
-    model, _ = fitted({"epochs": "auto"}, say=told.append)
-    assert told == ["epochs: 6 are taken, since 12 training eras are too few to hold some out"]
-    assert model.n_steps == 6
-
-
-def test_epochs_auto_and_early_stopping_do_not_go_together():
-    with pytest.raises(ModelError, match=r"early_stopping does, too; write the most epochs"):
-        fitted({"epochs": "auto"}, stop=train_frame(4, first_era=40), stop_patience=1)
-
-
 def test_no_gpu_is_said_and_the_cpu_is_used():
     told = []
     model, report = fitted(device="cuda", say=told.append)
@@ -329,98 +241,6 @@ def test_torch_is_left_as_it_was():
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.get_num_threads() == before[1]
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-def losses(params, outputs, frame):
-    """Return the losses of two eras, and what the net learns of their rows."""
-    from numerai_lab.models.contract import Said
-
-    ctx = context(targets=frame.target_names)
-    labels = Labels.of(frame, ctx, params, Said(ctx), Processes())
-    columns = labels.columns(frame)
-    batches = EraBatches(
-        frame,
-        columns,
-        None,
-        eras_per_batch=2,
-        rows_per_era=None,
-        seed=0,
-        device=CPU,
-        processes=Processes(),
-    )
-    (batch,) = batches.epoch(0)
-    first = 0 if np.array_equal(batch.labels[:3], columns[:3], equal_nan=True) else 1
-    order = slice(None) if first == 0 else np.r_[30:60, 0:30]
-    found = labels.losses(torch.from_numpy(outputs[order]), batch).numpy()
-    return (found if first == 0 else found[::-1]), columns, labels
-
-
-def test_losses_are_what_they_are_called():
-    frame = train_frame(n_eras=2)
-    rng = np.random.default_rng(0)
-    one = rng.normal(size=(60, 1)).astype(np.float32)
-    parts = (slice(0, 30), slice(30, 60))
-
-    found, columns, _ = losses(MLPParams(), one, frame)
-    errors = (one[:, 0] - columns[:, 0]) ** 2
-    assert found == pytest.approx([errors[rows].mean() for rows in parts], rel=1e-5)
-    assert (columns[:, 0].mean(), columns[:, 0].std()) == pytest.approx((0, 1), abs=1e-5)
-
-    found, _, _ = losses(MLPParams(loss="corr"), one, frame)
-    corr = [np.corrcoef(one[p, 0], frame.target("target")[p])[0, 1] for p in parts]
-    assert found == pytest.approx(1 - np.array(corr), abs=1e-4)
-
-    outputs = rng.normal(size=(60, 5)).astype(np.float32)
-    params = MLPParams(loss="cross_entropy", class_weight_power=0.5)
-    found, columns, labels = losses(params, outputs, frame)
-    place = columns[:, 0].astype(int)
-    counts = np.bincount(place)
-    weight = (counts / 60) ** -0.5
-    logs = outputs - np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-    rows = -logs[np.arange(60), place]
-    expected = [np.average(rows[p], weights=weight[place[p]]) for p in parts]
-    assert found == pytest.approx(expected, rel=1e-5)
-    assert labels.classes == ((0.0, 0.25, 0.5, 0.75, 1.0),)
-
-
-def test_auxiliary_targets_weigh_as_written_and_lack_rows():
-    frame = train_frame(n_eras=2)
-    outputs = np.random.default_rng(1).normal(size=(60, 2)).astype(np.float32)
-    params = MLPParams(auxiliary_targets={"target_other": 0.5})
-    found, columns, _ = losses(params, outputs, frame)
-    errors = (outputs - columns) ** 2
-    assert np.isnan(errors[:, 1]).any()
-    expected = [
-        (errors[rows, 0].mean() + 0.5 * np.nanmean(errors[rows, 1])) / 1.5
-        for rows in (slice(0, 30), slice(30, 60))
-    ]
-    assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_what_cannot_be_learnt_is_refused():
-    frame = train_frame(rows=8)
-    constant = replace(frame, targets=np.full_like(frame.targets, 0.5))
-    with pytest.raises(ModelError, match="fewer than two values"):
-        fitted(frame=constant)
-    real = replace(frame, targets=np.arange(2 * frame.n_rows, dtype=np.float32).reshape(-1, 2))
-    with pytest.raises(ModelError, match="at most 10 classes"):
-        fitted({"loss": "cross_entropy"}, real)
-    with pytest.raises(ModelError, match=r"'target_othr' is not loaded.* name it in data\.targets"):
-        fitted({"auxiliary_targets": {"target_othr": 1.0}})
-
-
-def test_dropout_leaves_out_its_share_and_keeps_the_mean():
-    layer, values = Dropout(0.3), torch.ones(300, 401, requires_grad=True)
-    torch.manual_seed(0)
-    some = layer(values)
-    left_out = (some == 0).float().mean().item()
-    assert left_out == pytest.approx(77 / 256, abs=0.004)
-    assert some.mean().item() == pytest.approx(1, abs=0.006)
-    assert some.max().item() == pytest.approx(256 / 179)
-    some.sum().backward()
-    assert torch.equal(values.grad, some.detach())
-    assert not torch.equal(layer(values), some)
-    assert layer.eval()(values) is values
 
 
 @pytest.mark.slow  # two processes that each import torch: some 10 s
