@@ -104,6 +104,9 @@ def test_the_rate_rises_for_a_tenth_and_falls_to_a_hundredth():
     assert rates[-1] == pytest.approx(0.01)
     assert np.diff(rates[10:]).max() <= 0
     assert rate_at(0, 1) == 1
+    longer = [rate_at(step, 100, 0.29) for step in range(100)]
+    assert longer.index(1) == 28
+    assert longer[-1] == pytest.approx(0.01)
 
 
 def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path):

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.checkpoints import Checkpoint, Learning
 from numerai_lab.models.nets.processes import Processes
-from numerai_lab.models.nets.schedule import rate_at
+from numerai_lab.models.nets.schedule import WARM_UP, rate_at
 
 BETAS = (0.9, 0.98)
 CLIP = 1.0
@@ -94,6 +94,7 @@ class Course:
         to stop, 0: never; the weights of the best epoch are kept then.
     rate, decay, ema, accumulate : `NetParams` has them in words.
     precision : of what is multiplied. seed : of whatever the net draws while it learns.
+    warm_up : share of the steps in which the rate rises.
     """
 
     epochs: int
@@ -104,6 +105,7 @@ class Course:
     seed: int
     accumulate: int = 1
     patience: int = 0
+    warm_up: float = WARM_UP
 
 
 @dataclass
@@ -173,7 +175,7 @@ def train(
         epoch, batch_number = divmod(step, batches.n_batches)
         for batch in batches.epoch(epoch, batch_number):
             # The rate of this step, and the gradients of the batch, a piece after another.
-            rate = course.rate * rate_at(step, n_steps)
+            rate = course.rate * rate_at(step, n_steps, course.warm_up)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=False)

@@ -228,11 +228,11 @@ def test_a_killed_run_goes_on_from_the_epoch_it_was_at(lab, tiny_config, tmp_pat
 
     rate_at, asked = loop.rate_at, []
 
-    def stops(step, n_steps):
+    def stops(step, n_steps, *of):
         asked.append(step)
         if asked.count(0) == 2 and step == n_steps - 2:  # in the last epoch of the second fold
             raise KeyboardInterrupt
-        return rate_at(step, n_steps)
+        return rate_at(step, n_steps, *of)
 
     monkeypatch.setattr(loop, "rate_at", stops)
     runs = ("--runs-dir", tmp_path / "runs")
@@ -242,7 +242,7 @@ def test_a_killed_run_goes_on_from_the_epoch_it_was_at(lab, tiny_config, tmp_pat
     asked.clear()
     monkeypatch.setattr(loop, "rate_at", lambda *of: asked.append(of) or rate_at(*of))
     assert lab("train", config, *runs, "--resume").code == 0
-    first, n_steps = asked[0]
+    first, n_steps, _ = asked[0]
     assert first == n_steps / 2
     (other,) = (tmp_path / "whole" / "net").glob("*/")
     same = [(one / "predictions.parquet").read_bytes() for one in (run, other)]

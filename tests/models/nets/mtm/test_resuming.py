@@ -45,11 +45,11 @@ def test_a_fit_that_is_killed_goes_on_to_the_same_bits(
     """Killed in the last step of pretraining, of what follows, or of the twin from scratch."""
     rate_at, asked = loop.rate_at, []
 
-    def kills(step, n_steps):
+    def kills(step, n_steps, *of):
         asked.append(step)
         if asked.count(0) == training and step == n_steps - 1:
             raise Killed
-        return rate_at(step, n_steps)
+        return rate_at(step, n_steps, *of)
 
     monkeypatch.setattr(loop, "rate_at", kills)
     with pytest.raises(Killed):

@@ -80,6 +80,11 @@ class MTMParams(NetParams):
         2, description="times that every row known before the first judged era is pretrained on"
     )
     pretrain_rate: Positive = Field(0.001, description="as learning_rate, in pretraining")
+    pretrain_warm_up: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1,
+        description="share of the pretraining's steps in which its rate rises; the reference's "
+        "is 0.29",
+    )
     reuse_earlier: bool = Field(
         False,
         description="take weights that an earlier fold has pretrained on fewer eras, if there are "

@@ -31,8 +31,8 @@ _FILE = "weights.npz"
 _HEAD = "head."
 _IN_KEY = (
     "width", "hidden", "layers", "heads", "era_layers", "points", "dropout", "masks",
-    "hidden_share", "auto_weights", "pretrain_epochs", "pretrain_rate", "weight_decay", "ema",
-    "eras_per_batch", "rows_per_era", "accumulate", "precision",
+    "hidden_share", "auto_weights", "pretrain_epochs", "pretrain_rate", "pretrain_warm_up",
+    "weight_decay", "ema", "eras_per_batch", "rows_per_era", "accumulate", "precision",
 )  # fmt: skip
 """Parameters that pretrained weights depend on."""
 
@@ -105,6 +105,7 @@ def _pretrain(
         precision=precision_of(params.precision, device, quiet),
         seed=seeds["s"],
         accumulate=params.accumulate,
+        warm_up=params.pretrain_warm_up,
     )
     batches = EraBatches(
         learnt,
