@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from numerai_lab.errors import ModelError
+from numerai_lab.models.nets.adamw import AdamW
 from numerai_lab.models.nets.kept import read_arrays, write_arrays
 
 _SECONDS = 60.0
@@ -27,7 +28,7 @@ class Learning:
 
     net: nn.Module
     average: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     best: dict[str, Any] | None = None
 
 
@@ -68,7 +69,7 @@ class Checkpoint:
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         learning.net.load_state_dict(_under("net", tensors))
         learning.average.load_state_dict(_under("average", tensors))
-        _restore_optimizer(learning.optimizer, _under("optimizer", tensors))
+        learning.optimizer.restore(_under("optimizer", tensors))
         learning.best = _under("best", tensors) or None
         torch.set_rng_state(tensors["random"])
         if "random_cuda" in tensors:
@@ -87,7 +88,7 @@ class Checkpoint:
         state = {
             **_named("net", learning.net.state_dict()),
             **_named("average", learning.average.state_dict()),
-            **_named("optimizer", _optimizer_state(learning.optimizer)),
+            **_named("optimizer", learning.optimizer.state()),
             **_named("best", learning.best or {}),
             "random": torch.get_rng_state(),
         }
@@ -104,16 +105,3 @@ def _named(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
 
 def _under(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
     return {n[len(prefix) + 1 :]: t for n, t in tensors.items() if n.startswith(f"{prefix}/")}
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    state = optimizer.state_dict()["state"]
-    return {f"{i}/{key}": value for i, own in state.items() for key, value in own.items()}
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Any]) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        number, _, key = name.partition("/")
-        state.setdefault(int(number), {})[key] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from numerai_lab.errors import ModelError
+from numerai_lab.models.nets.adamw import AdamW
 from numerai_lab.models.nets.checkpoints import Checkpoint, Learning
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.schedule import WARM_UP, rate_at
 
-BETAS = (0.9, 0.98)
 CLIP = 1.0
 """The largest norm of all gradients together."""
 
@@ -149,9 +149,7 @@ def train(
     """
     # What learns.
     device = next(net.parameters()).device
-    optimizer = torch.optim.AdamW(
-        weight_groups(net, course.decay), lr=course.rate, betas=BETAS, fused=True
-    )
+    optimizer = AdamW(net, course.decay)
     average = AveragedModel(net, multi_avg_fn=_moving_average(course.ema))
     learning = Learning(net, average, optimizer)
     low = course.precision != torch.float32
@@ -176,9 +174,7 @@ def train(
         for batch in batches.epoch(epoch, batch_number):
             # The rate of this step, and the gradients of the batch, a piece after another.
             rate = course.rate * rate_at(step, n_steps, course.warm_up)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad(set_to_none=False)
+            optimizer.zero_grad()
             value = torch.zeros((), device=device)
             try:
                 for piece in batch.pieces(course.accumulate) if batch.n_parts else ():
@@ -189,7 +185,6 @@ def train(
                     value += share.detach()
             except torch.OutOfMemoryError as error:
                 raise _what_fits(net, batch, loss, course, low) from error
-            _fill_gradients(net)
             processes.sum_gradients(net)
             lost = float(processes.total(value))
             if not math.isfinite(lost):
@@ -197,7 +192,7 @@ def train(
 
             # The step itself.
             nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-            optimizer.step()
+            optimizer.step(rate)
             average.update_parameters(net)
             step += 1
             sum_of_losses += lost
@@ -234,15 +229,6 @@ def train(
     return curves
 
 
-def weight_groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Return AdamW's groups: matrices, which decay, and vectors (biases, norms), which do not."""
-    learnt = [weight for weight in net.parameters() if weight.requires_grad]
-    return [
-        {"params": [w for w in learnt if w.dim() >= 2], "weight_decay": decay},
-        {"params": [w for w in learnt if w.dim() < 2], "weight_decay": 0.0},
-    ]
-
-
 def weights_of(net: nn.Module) -> dict[str, Tensor]:
     """Return a copy of all weights by name."""
     return {name: weight.detach().clone() for name, weight in net.state_dict().items()}
@@ -256,13 +242,6 @@ def _moving_average(decay: float) -> Callable[..., None]:
         torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + n) / (10 + n)))
 
     return move
-
-
-def _fill_gradients(net: nn.Module) -> None:
-    """Give weights that no loss has reached a gradient of 0, as others' in all processes have."""
-    for weight in net.parameters():
-        if weight.requires_grad and weight.grad is None:
-            weight.grad = torch.zeros_like(weight)
 
 
 def _stopped(curves: Curves, patience: int) -> bool:
