@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 
 # What `make nets` installs: below 2.14 an index for Python 3.11 may have a build without CUDA.
 TORCH := torch<2.14
+TABICL := tabicl>=2.2,<3
 
 .PHONY: demo test lint nets in-context bench bench-full test-slow test-very-slow lock clean
 
@@ -43,7 +44,7 @@ test-very-slow: $(READY)
 # 3 GB of CUDA with it. Fails where they would be skipped.
 nets: export PYTHONDONTWRITEBYTECODE =
 nets: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' '$(TABICL)'
 	$(BIN)/python -c 'import torch; print("torch", torch.__version__)'
 	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py \
 		tests/models/exports/test_exports.py tests/test_readme.py::test_every_shipped_config_is_valid

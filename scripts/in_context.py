@@ -41,7 +41,7 @@ SMALL: dict[str, Any] = {
     "pretrain": "icl",
     "net": {"n_scores": 5},
     "tasks": {"n_dims": [5, 5], "n_context": [2, 40], "noise": [NOISE, NOISE]},
-    "steps": 8000,
+    "steps": 6000,
     "learning_rate": 0.002,
 }
 """Of the nets that are compared: five dimensions, noise as in the curves."""
@@ -58,6 +58,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "without_network": {
         "classes": {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
     },
+    **{f"steps_{steps}": {"steps": steps} for steps in (750, 1500, 3000, 12000)},
 }
 """What is pretrained, as changes of SMALL."""
 LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
@@ -165,21 +166,19 @@ class Results:
 
     def add(self, name: str, n_dims: int, learner: Learner) -> None:
         """Judge a learner on the held-out tasks of all classes, unless that is done."""
-        of = self.found.setdefault(name, {})
-        if str(n_dims) in of:
+        if str(n_dims) in self.found.get(name, {}):
             return
         lengths = LENGTHS[n_dims]
         held_out = HeldOut(CLASSES, self._n_tasks, n_dims, lengths, 16, SEED)
         with warnings.catch_warnings():  # of fits that have not converged, as is meant here
             warnings.simplefilter("ignore")
-            of[str(n_dims)] = {"lengths": lengths, "errors": held_out.errors(learner)}
-        write_json(self._path, self.found)
+            judged = {"lengths": lengths, "errors": held_out.errors(learner)}
+        self._keep(name, str(n_dims), judged)
         print(f"{name}, {n_dims} dimensions: judged", flush=True)
 
     def outside(self, name: str, learner: Learner) -> None:
         """Judge a net outside what it learnt: sums of two classes, other scales of x and y."""
-        of = self.found[name]
-        if "outside" in of:
+        if "outside" in self.found.get(name, {}):
             return
         found = {}
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -196,7 +195,12 @@ class Results:
                 excess(learner(tasks), tasks) / y**2,
                 excess(ridge_learner(tasks), tasks) / y**2,
             ]
-        of["outside"] = found
+        self._keep(name, "outside", found)
+
+    def _keep(self, name: str, what: str, found: dict[str, Any]) -> None:
+        """Add to the file, in which another process may have written of other nets meanwhile."""
+        self.found = json.loads(self._path.read_text()) if self._path.exists() else {}
+        self.found.setdefault(name, {})[what] = found
         write_json(self._path, self.found)
 
 

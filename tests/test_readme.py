@@ -3,11 +3,11 @@
 import re
 import shlex
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from numerai_lab.models.libraries import absent_libraries
 from numerai_lab.models.registry import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
@@ -97,13 +97,15 @@ def test_the_example_experiment_is_valid(lab, checkout):
 
 def test_every_shipped_config_is_valid(lab, checkout):
     configs = sorted(Path("configs").glob("*.yaml"))
-    if find_spec("torch") is None:  # nets are then unavailable, and told how they are not
-        names = "|".join(name for name, model in BUILT_IN.items() if model.extra == "torch")
+    for extra in ("torch", "icl"):  # models that need an absent library are told to be unavailable
+        if not absent_libraries("numerai_lab", extra):
+            continue
+        names = "|".join(name for name, model in BUILT_IN.items() if model.extra == extra)
         asks = re.compile(rf"(type|pretrain): ({names})\b")
-        nets = [path for path in configs if asks.search(path.read_text())]
-        configs = [path for path in configs if path not in nets]
-        told = lab("config", "check", *nets)
-        assert told.err.count("pip install numerai_lab[torch]") == len(nets) > 0
+        these = [path for path in configs if asks.search(path.read_text())]
+        configs = [path for path in configs if path not in these]
+        told = lab("config", "check", *these)
+        assert told.err.count(f"pip install numerai_lab[{extra}]") == len(these) > 0
     result = lab("config", "check", *configs)
     assert result.code == 0, result.err
 

@@ -60,6 +60,7 @@ BUILT_IN = {
     "mtm": BuiltIn("numerai_lab.models.nets.mtm:MTM", extra="torch"),
     "era_rnn": BuiltIn("numerai_lab.models.nets.era_rnn:EraRNN", extra="torch"),
     "icl": BuiltIn("numerai_lab.models.nets.in_context:ICL", extra="torch"),
+    "tabicl": BuiltIn("numerai_lab.models.nets.in_context.foundation:TabICL", extra="icl"),
 }
 PRETRAINING = {
     "icl": BuiltIn("numerai_lab.models.nets.in_context.pretraining:Pretraining", extra="torch"),
