@@ -92,17 +92,20 @@ WITHIN = {
         | {"planned_folds", "reporter"},
         "completing": {"records", "executor", "fitting", "member_runs", "plan", "reporter"},
         "stopped": {"records", "reporter"},
-        "train": {"records", "judging", "executor"}
+        "beginning": {"executor", "judging", "member_runs", "plan", "planned_folds", "records"},
+        "train": {"beginning", "records", "judging", "executor"}
         | {"completing", "fitting", "member_references", "member_runs", "memory_check"}
         | {"needed_runs"}
-        | {"plan", "planned_folds", "reporter"},
-        "importing": {"records", "judging", "plan", "reporter", "train"},
-        "sweeping": {"needed_runs", "plan", "records", "reporter", "train"},
-        "several_seeds": {"records", "judging", "needed_runs", "plan", "reporter", "train"},
-        "refreshing": {"records", "final", "live", "plan", "predicting", "reporter", "train"},
+        | {"plan", "reporter"},
+        "importing": {"beginning", "records", "judging", "plan", "reporter", "train"},
+        "sweeping": {"beginning", "needed_runs", "plan", "records", "reporter", "train"},
+        "several_seeds": {"beginning", "records", "judging", "needed_runs", "plan", "reporter"}
+        | {"train"},
+        "refreshing": {"beginning", "records", "final", "live", "plan", "predicting", "reporter"}
+        | {"train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter", "training_label"},
-        "continuing": {"records", "judging", "final", "growing", "plan", "reporter", "train"},
+        "continuing": {"beginning", "records", "judging", "final", "growing", "plan", "reporter"},
     },
     "data": {
         "download_lock": set(),

@@ -111,6 +111,23 @@ def test_the_same_type_merges(tree):
     assert (split.chunk_eras, split.purge_eras) == (30, 9)
 
 
+def test_things_by_name_replace_those_of_the_parent_and_set_changes_one(tree):
+    stack = "type: stack, params: {prior_eras: 9, weights: {a: 1, b: 2}, members: "
+    both = "{a: {type: xgb, params: {eta: 0.1}}, b: {type: ridge}}"
+    tree("stack.yaml", f"split: {{type: official}}\nmodel: {{{stack}{both}}}}}\n")
+    child = "{members: {c: {type: ridge}, b: {type: xgb}}, weights: {b: 1, c: 1}}"
+    path = tree("child.yaml", f"extends: stack.yaml\nmodel: {{params: {child}}}\n")
+    resolved = load_experiment(path)
+    params = resolved.experiment.model.params
+    assert params["members"] == {"c": {"type": "ridge"}, "b": {"type": "xgb"}}
+    assert params["weights"] == {"b": 1, "c": 1}
+    assert params["prior_eras"] == 9
+    assert "model.params.members.a.type" not in resolved.places
+    one = load_experiment(path, overrides=("model.params.members.b.params.eta=0.2",))
+    assert one.experiment.model.params["members"]["b"] == {"type": "xgb", "params": {"eta": 0.2}}
+    assert list(one.experiment.model.params["members"]) == ["c", "b"]
+
+
 def test_null_clears_a_section(tree):
     tree("parent.yaml", PARENT + "early_stopping: {rounds: 3}\n")
     assert child(tree, "early_stopping: null\n").experiment.early_stopping is None

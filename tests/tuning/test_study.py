@@ -39,6 +39,18 @@ def test_the_configs_own_values_are_tried_first(finished):
     assert finished[1]["default"] == first
 
 
+def test_which_of_the_configs_own_values_are_outside_is_said(small, tournament, lab):
+    outside = CONFIG.format(folder=tournament).replace(", default: 2}", "}")
+    small.write(outside.replace("log: true, default: 0.1}", "log: true}"))
+    told = lab(
+        *(part for part in small.command if part not in ("--quiet", "--json")), "--trials", 1
+    )
+    outside = "max_depth is left to the library, eta is left to the library"
+    assert f"the config's own values are not tried, some are not in the space: {outside}" in (
+        " ".join((told.out + told.err).split())
+    )
+
+
 def test_trials_are_judged_on_purged_inner_folds(finished):
     folds = finished[1]["folds"]
     assert [fold["judged"] for fold in folds] == [[15, 27], [28, 40]]

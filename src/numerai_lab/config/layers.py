@@ -17,15 +17,21 @@ OWN_KEYS = ("name", "question")
 """What tells one experiment from another, and so is never inherited from a parent."""
 
 
-def lay(base: Layer, over: Layer) -> Layer:
+LISTS_BY_NAME = ("members", "weights", "targets", "auxiliary_targets", "groups")
+"""Parameters of models whose keys a person chooses: a list of things, each with a name."""
+
+
+def lay(base: Layer, over: Layer, *, extending: bool = False) -> Layer:
     """Lay one layer over another.
 
     Mappings merge deeply; lists and scalars replace. A mapping whose `type` changes is
     replaced whole: the keys of a walk_forward split mean nothing to a holdout. So is one by a
-    space (`{tune: int, low: 3, high: 8}`), which stands for a value.
+    space (`{tune: int, low: 3, high: 8}`), which stands for a value. And so, where a file extends
+    another, is a parameter that is a list by name: who writes the members of a stack means these,
+    while `--set model.params.members.ridge=...` is about one of them.
     """
     replaced: list[Key] = []
-    value = _merge(base.value, over.value, (), replaced)
+    value = _merge(base.value, over.value, (), replaced, extending)
     kept = {
         key: place
         for key, place in base.places.items()
@@ -34,17 +40,18 @@ def lay(base: Layer, over: Layer) -> Layer:
     return Layer(value, kept | over.places, base.problems + over.problems)
 
 
-def _merge(base: Any, over: Any, key: Key, replaced: list[Key]) -> Any:
+def _merge(base: Any, over: Any, key: Key, replaced: list[Key], extending: bool) -> Any:
     mappings = isinstance(base, dict) and isinstance(over, dict)
     another_type = mappings and "type" in base and "type" in over and base["type"] != over["type"]
     space = mappings and isinstance(over.get("tune"), str)
-    if not mappings or another_type or space:
+    by_name = extending and key[-2:-1] == ("params",) and key[-1] in LISTS_BY_NAME
+    if not mappings or another_type or space or by_name:
         replaced.append(key)
         return over
     merged = dict(base)
     for name, value in over.items():
         if name in base:
-            merged[name] = _merge(base[name], value, (*key, name), replaced)
+            merged[name] = _merge(base[name], value, (*key, name), replaced, extending)
         else:
             merged[name] = value
     return merged
@@ -140,7 +147,7 @@ def read_with_parents(path: Path) -> tuple[Layer, str]:
         layers.append(read_file(parent)[0])
     result = layers[-1].without(["extends"])
     for child in reversed(layers[:-1]):
-        result = lay(result.without(OWN_KEYS), child.without(["extends"]))
+        result = lay(result.without(OWN_KEYS), child.without(["extends"]), extending=True)
     if "name" not in result.value:
         result = lay(result, Layer({"name": path.stem}, {("name",): Place(f"file name {path}")}))
     return result, text

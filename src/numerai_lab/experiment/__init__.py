@@ -1,5 +1,6 @@
 """From config to artefacts: plan folds, train, evaluate, compare, the run directory."""
 
+from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.cluster import Cluster, ClusterExecutor, open_cluster
 from numerai_lab.experiment.continuing import continue_run
 from numerai_lab.experiment.costs import memory_of_fits, seconds_of_last_run
@@ -110,7 +111,7 @@ from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.sweeping import Sweep, parse_sweep, train_sweep
-from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.train import train
 
 __all__ = [
     "GROUPS",

@@ -73,6 +73,12 @@ def add_final(
         f"{run.path} is finished, with this config and on these data: its folds and scores stay, "
         "only the final model is fitted"
     )
+    manifest = run.manifest()
+    if "trained_for" in manifest:
+        reporter.warn(
+            f"it was trained for {manifest['trained_for']}: latest:{prepared.experiment.name} "
+            "means it only where no run of that name was asked for; else give its directory"
+        )
     say_if_unverifiable(run, reporter.warn)
     remove_leftovers(run)
     if not whole(run, run.final_dir, reporter.warn):

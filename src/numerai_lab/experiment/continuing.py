@@ -13,6 +13,7 @@ import numpy as np
 from numerai_lab.config import Resolved
 from numerai_lab.data import References, load_references
 from numerai_lab.errors import ModelError, RunError
+from numerai_lab.experiment.beginning import TrainOptions, begin
 from numerai_lab.experiment.final import FinalModel, find_final, load_final
 from numerai_lab.experiment.growing import Growing, check_continuable, grow, open_growing
 from numerai_lab.experiment.judging import baselines_of
@@ -30,7 +31,6 @@ from numerai_lab.experiment.records import (
     write_scores,
 )
 from numerai_lab.experiment.reporter import Reporter, Stopwatch
-from numerai_lab.experiment.train import TrainOptions, begin
 from numerai_lab.files import folder_aside, write_aside, write_json
 from numerai_lab.scoring import corr_per_era
 

@@ -20,7 +20,14 @@ from numerai_lab.experiment.history import KeptHistory, load_history
 from numerai_lab.experiment.judging import benchmark_ranks, without
 from numerai_lab.experiment.member_runs import FOLDER
 from numerai_lab.experiment.predicting import Past, predict_with_past
-from numerai_lab.experiment.records import Damaged, RunDir, check_has_model, find_run, iter_runs
+from numerai_lab.experiment.records import (
+    Damaged,
+    RunDir,
+    check_has_model,
+    find_run,
+    iter_runs,
+    newest_asked_for,
+)
 from numerai_lab.models import Model, get_model
 from numerai_lab.scoring import rank_per_era
 
@@ -83,7 +90,8 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     Parameters
     ----------
     spec : a run directory; an experiment's name or `latest:NAME` for its newest finished run that
-        has a final model; None for the newest of all.
+        has a final model, one that somebody asked for rather than a member of another run; None
+        for the newest of all.
 
     Raises
     ------
@@ -107,9 +115,9 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
         )
     name = None if spec is None else run.manifest()["experiment"]
     ready = [run] if named else [one for one in iter_runs(runs_dir, name) if one.finished]
-    for one in reversed(ready):
-        if one.has_final:
-            return one
+    with_final = [one for one in ready if one.has_final]
+    if with_final:
+        return newest_asked_for(with_final)
     what = "has no final model" if named else f"no finished run of '{name}' has a final model"
     if not named and name is None:
         what = "no finished run has a final model"

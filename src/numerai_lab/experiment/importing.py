@@ -21,11 +21,12 @@ from numerai_lab.config import (
 )
 from numerai_lab.data import Dataset, columns_of, load_data
 from numerai_lab.errors import ConfigError, RunError
+from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.judging import MAIN
 from numerai_lab.experiment.plan import read_experiment
 from numerai_lab.experiment.records import Predictions, RunDir, read_predictions
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.train import train
 
 
 def import_predictions(

@@ -60,6 +60,7 @@ class Prepared:
     made_with : what each file is that the parameters name, by their keys; see `file_identities`.
     member_runs, members : their runs, once they are there, and what these predicted of every
         judged row.
+    sparing : as in `FitContext`.
     """
 
     experiment: Experiment
@@ -73,6 +74,7 @@ class Prepared:
     made_with: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     member_runs: Mapping[str, RunDir] = field(default_factory=dict)
     members: Members | None = None
+    sparing: bool = False
 
     @property
     def info(self) -> ModelInfo:

@@ -141,6 +141,7 @@ def fit_context(
         members=members,
         artefacts=_artefacts(train, stop, prepared, say, judged),
         alone=judged is None,
+        sparing=prepared.sparing,
         feature_sets=prepared.dataset.feature_sets,
         stop_patience=experiment.early_stopping.rounds if experiment.early_stopping else 0,
         device=experiment.device,

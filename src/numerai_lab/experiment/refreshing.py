@@ -11,13 +11,14 @@ from numerai_lab.arrays import Eras, Float32
 from numerai_lab.data import References, load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
+from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.final import FinalModel, neutralize_and_rank, predict_final
 from numerai_lab.experiment.live import purge_of
 from numerai_lab.experiment.plan import Prepared, prepare, read_experiment
 from numerai_lab.experiment.predicting import predict_eras
 from numerai_lab.experiment.records import RunDir, read_predictions
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.train import train
 from numerai_lab.models import OnlineModel
 from numerai_lab.scoring import corr_per_era, interval_of_mean
 

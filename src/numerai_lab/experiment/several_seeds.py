@@ -7,12 +7,13 @@ from dataclasses import replace
 from numerai_lab.config import Resolved
 from numerai_lab.data import Dataset, load_references
 from numerai_lab.errors import UserError
+from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.judging import measure_seeds
 from numerai_lab.experiment.needed_runs import ensure_run
 from numerai_lab.experiment.plan import load_rows
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.train import train
 from numerai_lab.scoring import FEWEST_SEEDS
 from numerai_lab.seeds import child_seed
 

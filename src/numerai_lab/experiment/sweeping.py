@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from numerai_lab.config import Resolved
 from numerai_lab.data import Dataset, load_references
 from numerai_lab.errors import UserError
+from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.needed_runs import ensure_run
 from numerai_lab.experiment.plan import load_rows
 from numerai_lab.experiment.records import RunDir
 from numerai_lab.experiment.reporter import Reporter
-from numerai_lab.experiment.train import TrainOptions, train
+from numerai_lab.experiment.train import train
 
 MOST_VALUES = 12
 """More are a search, which `tune` does, on folds that no reported score rests on."""

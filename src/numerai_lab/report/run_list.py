@@ -30,7 +30,8 @@ def render_runs(runs: Sequence[Mapping[str, Any]], metric: str = "corr") -> Rend
     runs : rows of `list_runs`: mappings with `experiment`, `run` (its directory),
         `state` ("finished", or how far it got), `corr`, `ci_low`, `ci_high`, `sharpe`,
         `first_era`, `last_era`, `final` (whether it has a final model), `created_utc`,
-        `data` (with `label`), `continues` (the run whose final model it grew) and `differs`
+        `data` (with `label`), `continues` (the run whose final model it grew), `trained_for`
+        (the experiment whose member or baseline it is, if nobody asked for it) and `differs`
         (setting -> value, None where they cannot be read), `origin` (where the predictions come
         from, if a config does not tell it all), `test` (eras kept for a test, looks at them,
         corr of the last one), `tags` and `note`; any may be absent or None. What `choose` adds to
@@ -154,6 +155,8 @@ def _facts(run: Mapping[str, Any], short: Mapping[str, str]) -> Iterable[str]:
     if run.get("continues"):
         parent = Path(run["continues"])
         yield f"grown by train --continue from {parent.name}, whose scores these are"
+    if run.get("trained_for"):
+        yield f"trained for {run['trained_for']}"
     if run.get("tags"):
         yield " ".join(f"#{tag}" for tag in run["tags"])
     if run.get("note"):

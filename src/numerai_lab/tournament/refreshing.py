@@ -115,7 +115,7 @@ def refresh(
                 reason += f", and data.eras.to of the experiment leaves out all after {last}"
             told = replace(told, reason=reason)
         else:
-            options = TrainOptions(runs_dir=staging, final=True, command=command)
+            options = TrainOptions(runs_dir=staging, final=True, command=command, to_join=runs_dir)
             new = refit(final, prepared, options, reporter)
             judged = judge_both(final, new, prepared, reporter)
             told = replace(told, new=str(new.path), judged=judged.as_dict())

@@ -165,19 +165,29 @@ class Storage:
         with waiting_lock(self.folder / ".lock", lambda: None), _told(self.folder / DATABASE):
             yield
 
-    def enqueue_default(self, values: Mapping[str, Any]) -> bool:
+    def enqueue_default(self, values: Mapping[str, Any]) -> list[str]:
         """Have the config's own values tried first, if all lie in the space. Call it `alone`.
 
-        `values` are by dotted key.
+        Parameters
+        ----------
+        values : by dotted key.
+
+        Returns
+        -------
+        The keys of those that are not known or lie outside: then none is tried.
         """
-        raw = {}
-        for name, space in self._spaces.items():
-            if name not in values or not space.holds(values[name]):
-                return False
-            chosen = isinstance(space, ChoiceSpace)
-            raw[name] = _as_text(values[name]) if chosen else values[name]
-        self._study.enqueue_trial(raw, user_attrs={_DEFAULT: True})
-        return True
+        outside = [
+            name
+            for name, space in self._spaces.items()
+            if name not in values or not space.holds(values[name])
+        ]
+        if not outside:
+            raw = {
+                name: _as_text(values[name]) if isinstance(space, ChoiceSpace) else values[name]
+                for name, space in self._spaces.items()
+            }
+            self._study.enqueue_trial(raw, user_attrs={_DEFAULT: True})
+        return outside
 
     def _lock_of(self, number: int) -> Path:
         return self.folder / "running" / f"{number:05d}.lock"

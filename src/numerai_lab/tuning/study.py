@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,8 +76,9 @@ def tune(resolved: Resolved, options: TuneOptions, reporter: Reporter) -> Result
             storage = Storage(folder, plan.spaces, plan.experiment.seed, prune=plan.how.prune)
             held.callback(storage.close)
             default = {dotted(key): value for key, value in plan.default.items()}
-            if not storage.trials() and not storage.enqueue_default(default):
-                reporter.say("the config's own values are not in the space, and are not tried")
+            outside = [] if storage.trials() else storage.enqueue_default(default)
+            if outside:
+                reporter.say(_said_of_default(outside, default))
         _say_what(plan, folder, reporter)
         reporter.log_to(folder / "log.jsonl")
         held.callback(reporter.log_to, None)
@@ -97,6 +100,17 @@ def _say_what(plan: StudyPlan, folder: Path, reporter: Reporter) -> None:
         f"trials see eras {plan.eras[0]}-{plan.eras[-1]} and none later; judged on {judged}, "
         f"purge {plan.folds[0].purge_eras}"
     )
+
+
+def _said_of_default(outside: list[str], default: Mapping[str, Any]) -> str:
+    """Say which of the config's own values keep the config itself from being tried."""
+    told = [
+        f"{_short(key)} is {default[key]}"
+        if key in default
+        else f"{_short(key)} is left to the library"
+        for key in outside
+    ]
+    return f"the config's own values are not tried, some are not in the space: {', '.join(told)}"
 
 
 def _short(name: str) -> str:

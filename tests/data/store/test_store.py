@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,7 @@ def test_models_are_the_same_from_disk_and_from_memory(tmp_path):
     in_memory = load(dir=source).frame
     on_disk = stored(tmp_path / "store", dir=source).frame
     ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=4, n_threads=1)
+    said: list[str] = []
     trees = {"num_boost_round": 5, "max_depth": 3, "subsample": 0.7}
     ensemble = {"weights": "equal", "seeds": 2, "lightgbm": {"num_iterations": 5}}
 
@@ -226,6 +228,13 @@ def test_models_are_the_same_from_disk_and_from_memory(tmp_path):
     expected = predictions("xgb", trees, in_memory)
     for params in (trees, {**trees, "memory": "external"}):
         np.testing.assert_array_equal(predictions("xgb", params, on_disk), expected)
+    ctx = replace(ctx, sparing=True, say=said.append)
+    assert not said
+    np.testing.assert_array_equal(predictions("xgb", trees, on_disk), expected)
+    assert [line.split(":")[0] for line in said] == ["XGBoost trains from disk"]
+    predictions("xgb", trees, in_memory)
+    predictions("xgb", {**trees, "memory": "in_core"}, on_disk)
+    assert len(said) == 1
     ranked = {**trees, "objective": "rank:pairwise"}
     np.testing.assert_array_equal(
         predictions("xgb", ranked, on_disk), predictions("xgb", ranked, in_memory)

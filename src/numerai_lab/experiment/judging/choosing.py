@@ -29,6 +29,7 @@ FACTS: Mapping[str, Callable[[Row], Any]] = {
     "target": lambda row: row.get("target"),
     "eras": lambda row: row.get("n_eras"),
     "folds": lambda row: row.get("folds"),
+    "trained_for": lambda row: row.get("trained_for"),
     "tag": lambda row: list(row.get("tags") or ()),
     "note": lambda row: row.get("note"),
 }

@@ -92,6 +92,7 @@ def _row(run: RunDir) -> dict[str, Any]:
         "state": "finished" if run.finished else "unfinished",
         "final": run.has_final,
         "continues": manifest.get("continued", {}).get("parent"),
+        "trained_for": manifest.get("trained_for"),
         "origin": manifest.get("origin"),
         "model": manifest["model"]["type"],
     }

@@ -7,7 +7,13 @@ from numerai_lab.experiment.records.data_identity import (
     judged_on,
 )
 from numerai_lab.experiment.records.explanations import read_explanations, write_explanation
-from numerai_lab.experiment.records.finding import find_run, iter_runs, new_run_dir, place_among
+from numerai_lab.experiment.records.finding import (
+    find_run,
+    iter_runs,
+    new_run_dir,
+    newest_asked_for,
+    place_among,
+)
 from numerai_lab.experiment.records.guards import (
     BEFORE_MANIFEST,
     changed_data,
@@ -113,6 +119,7 @@ __all__ = [
     "mend_manifest",
     "merge_predictions",
     "new_run_dir",
+    "newest_asked_for",
     "no_model",
     "other_versions",
     "owner_of",

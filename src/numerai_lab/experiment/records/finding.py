@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,14 +12,21 @@ from numerai_lab.experiment.records.rundir import RunDir
 from numerai_lab.files import write_errors
 
 
-def new_run_dir(runs_dir: Path, name: str, config_hash: str) -> RunDir:
-    """Make the directory of a new run; a second one in the same second gets a suffix."""
+def new_run_dir(runs_dir: Path, name: str, config_hash: str, to_join: Path | None = None) -> RunDir:
+    """Make the directory of a new run; a second one in the same second gets a suffix.
+
+    Parameters
+    ----------
+    to_join : other runs, among which it may be moved: it takes no name that one of them has.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     parent = runs_dir / name
     with write_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
         for suffix in ["", *(f".{i}" for i in range(2, 100))]:
             path = parent / f"{stamp}{suffix}-{config_hash}"
+            if to_join is not None and (to_join / name / path.name).exists():
+                continue
             try:
                 path.mkdir()
             except FileExistsError:
@@ -75,12 +82,19 @@ def iter_runs(
             yield run
 
 
+def newest_asked_for(runs: Sequence[RunDir]) -> RunDir:
+    """Return the last of some runs, of those that no other run trained where there are any."""
+    asked_for = [run for run in runs if "trained_for" not in run.manifest()]
+    return (asked_for or runs)[-1]
+
+
 def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir:
     """Turn what a person typed into a finished run.
 
     Parameters
     ----------
     spec : a run directory; an experiment's name or `latest:NAME` for its last finished run, one
+        that somebody asked for rather than a member or baseline that another run trained, and one
         with its own seed rather than another of `train --seeds`; None for the last of all.
     final : whether the way out of an unfinished run is to end with a final model.
 
@@ -103,7 +117,7 @@ def find_run(spec: str | None, runs_dir: Path, *, final: bool = False) -> RunDir
     finished = [run for run in there if run.finished]
     if finished:
         own = [run for run in finished if "reseeded_from" not in run.manifest()]
-        return (own or finished)[-1]
+        return newest_asked_for(own or finished)
     if there:
         raise there[-1].not_finished(final=final)
     names = sorted({r.manifest()["experiment"] for r in iter_runs(runs_dir) if r.finished})

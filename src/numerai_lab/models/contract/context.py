@@ -52,6 +52,8 @@ class FitContext:
         rows. Removed once the fitted model is kept. None where there is no such place.
     alone : nothing but the prediction counts, as of a model that goes live, or of a trial of a
         search: what only shows something is not fitted.
+    sparing : one of several models of a run, as the members of a stack: where the same model can be
+        had with less memory and some more time, take less memory.
     device, n_threads : where to compute; 0 threads means all cores.
     progress : call with (steps done, steps in all), in the model's unit (`info.unit`).
     pace : call with a few words about a step that takes long ("12,300 rows/s, 2 min left"), which
@@ -78,6 +80,7 @@ class FitContext:
     artefacts: Artefacts | None = None
     unfinished: Path | None = None
     alone: bool = False
+    sparing: bool = False
     feature_sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     device: Literal["cpu", "cuda"] = "cpu"
     n_threads: int = 0

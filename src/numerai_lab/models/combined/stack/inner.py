@@ -209,6 +209,7 @@ def _share_of(
         targets=targets if multi else targets[:1],
         weights=sample_weights(member.weights, rows),
         stop=None,
+        sparing=True,
         progress=_nothing,
     )
     return rows, inside

@@ -111,7 +111,7 @@ class XGB:
             )
         from_disk = False
         if takes_quantile_matrix(params):
-            from_disk, said = trains_from_disk(self.params.memory, train)
+            from_disk, said = trains_from_disk(self.params.memory, train, ctx)
             if said is not None:
                 notes.append(said)
                 ctx.say(said)

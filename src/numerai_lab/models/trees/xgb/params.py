@@ -99,7 +99,7 @@ class XGBParams(HeadParams):
     memory: Literal["auto", "in_core", "external"] = Field(
         "auto",
         description="in_core: binned rows in memory; external: in pages on disk; auto: in memory "
-        "if they fit",
+        "if they fit, but for members and baselines that are trained from an era store",
     )
 
     booster: Literal["gbtree", "gblinear", "dart"] | None = _own(

@@ -13,6 +13,7 @@ import numpy as np
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import MachineError
 from numerai_lab.machine import as_size, available_bytes
+from numerai_lab.models.contract import FitContext
 
 Memory = Literal["auto", "in_core", "external"]
 
@@ -30,8 +31,11 @@ def memory_needed(memory: Memory, n_rows: int, n_features: int) -> int:
     return int(n_rows * n_features * a_value) + _BESIDE
 
 
-def trains_from_disk(memory: Memory, train: EraFrame) -> tuple[bool, str | None]:
+def trains_from_disk(memory: Memory, train: EraFrame, ctx: FitContext) -> tuple[bool, str | None]:
     """Decide whether binned rows go to disk; and say so if they are many.
+
+    With `auto` they do where they would not fit otherwise, and where memory is to be spared and the
+    rows themselves lie on disk; the trees are the same. On a GPU that would cost far more time.
 
     Raises
     ------
@@ -41,9 +45,9 @@ def trains_from_disk(memory: Memory, train: EraFrame) -> tuple[bool, str | None]
     size = train.n_rows, train.n_features
     in_core, external = memory_needed("in_core", *size), memory_needed("external", *size)
     has = "unknown memory" if available is None else f"{as_size(available)} available"
-    outside = memory == "external" or (
-        memory == "auto" and available is not None and in_core > available
-    )
+    fits = available is None or in_core <= available
+    spared = ctx.sparing and ctx.device == "cpu" and not isinstance(train.features, np.ndarray)
+    outside = memory == "external" or (memory == "auto" and (spared or not fits))
     need = external if outside else in_core
     if available is not None and need > available:
         raise MachineError(
