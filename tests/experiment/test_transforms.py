@@ -92,6 +92,29 @@ def test_the_plan_tells_the_extra_fits(folder, lab):
     assert lab("train", folder / "within.yaml", "--plan", "--json").json["fits_per_fold"] == 3
 
 
+def test_more_columns_than_memory_are_refused_before_the_fit(folder, lab, tmp_path, monkeypatch):
+    few, many = tmp_path / "few.yaml", tmp_path / "many.yaml"
+    text = (folder / "within.yaml").read_text().replace(WITHIN, "[{type: noise, columns: 2}]")
+    few.write_text(text)
+    many.write_text(text.replace("columns: 2", "columns: 1000"))
+    takes = {
+        path: lab("train", path, "--plan", "--json", "--set", "placebo=0").json["memory_bytes"]
+        for path in (few, many)
+    }
+    told = lab("train", many, "--plan", "--json").json
+    n_rows = told["folds"][-1]["train"]["n_rows"]
+    # what XGBoost takes of a value when it trains from disk, and the column itself
+    assert takes[many] - takes[few] == pytest.approx(998 * n_rows * 1.25, rel=0.01)
+    limit = takes[few] + 1000
+    monkeypatch.setattr("numerai_lab.experiment.executor.available_bytes", lambda: limit)
+    refused = lab("train", many, "--runs-dir", tmp_path / "runs")
+    assert refused.code == 2
+    (sentence,) = refused.err.splitlines()[-1:]
+    assert "x 12 features and 1,000 columns added to them, which takes" in sentence
+    assert "fewer columns in transforms" in sentence
+    assert not (tmp_path / "runs").exists()
+
+
 def live_file(path, tournament, era):
     rows = pd.read_parquet(tournament / "validation.parquet")
     live = rows[rows["era"].astype(int) == era].drop(columns=["target"])

@@ -269,9 +269,12 @@ def prune(
     all_stores: Annotated[
         bool, typer.Option("--stores", help="also the era stores that are in use")
     ] = False,
+    all_prices: Annotated[
+        bool, typer.Option("--prices", help="also whole weekly rows made of prices")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show left-overs: of downloads, old versions, era stores without source; --yes removes."""
+    """Show left-overs: of downloads, versions, stores, weekly rows of prices; --yes removes."""
     from numerai_lab.config import Store
     from numerai_lab.errors import UserError
     from numerai_lab.tournament import find_leftovers, is_version, prune_files
@@ -285,6 +288,7 @@ def prune(
     removed = prune_files(place.folder, found, warn_on_stderr) if yes else []
     stores_dir = place.experiment.data.store.dir if place.experiment else Store().dir
     old_stores = stores.prune_stores(stores_dir, everything=all_stores, yes=yes)
+    rows = stores.prune_prices(place.folder, everything=all_prices, yes=yes)
     if yes:
         kept(f"left-overs of {place.folder} and {stores_dir} are removed")
     if as_json:
@@ -294,16 +298,19 @@ def prune(
                 "found": [{**asdict(item), "path": str(item.path)} for item in found],
                 "removed": [str(item.path) for item in removed],
                 "stores": old_stores,
+                "prices": rows,
             }
         )
         return
     for item in found:
         sys.stdout.write(f"{_size(item.bytes):>9}  {item.path}  ({item.why})\n")
-    for store in old_stores:
-        done = "removed " if store["removed"] else ""
-        sys.stdout.write(f"{_size(store['bytes']):>9}  {done}{store['path']}  ({store['why']})\n")
+    for folder in (*old_stores, *rows):
+        done = "removed " if folder["removed"] else ""
+        sys.stdout.write(
+            f"{_size(folder['bytes']):>9}  {done}{folder['path']}  ({folder['why']})\n"
+        )
     total = _size(sum(item.bytes for item in found))
-    if not found and old_stores:
+    if not found and (old_stores or rows):
         pass
     elif not found:
         sys.stdout.write(f"nothing to remove in {place.folder}\n")

@@ -80,6 +80,30 @@ def prune_stores(parent: Path, *, everything: bool, yes: bool) -> list[dict[str,
     return [_described(store, removed=yes) for store in found]
 
 
+def prune_prices(parent: Path, *, everything: bool, yes: bool) -> list[dict[str, Any]]:
+    """Find weekly rows made of prices that nothing can read (or all), and remove them if told to.
+
+    Rows that are whole are shown in any case: each change of the prices makes new ones.
+    """
+    from numerai_lab.data import list_price_folders, remove_price_folder
+
+    described = []
+    for found in list_price_folders(parent):
+        removed = yes and (everything or found.useless is not None)
+        if removed:
+            remove_price_folder(found)
+        why = found.useless or "whole; --prices removes it, too, and it is made again when needed"
+        if found.useless is None and found.source_gone:
+            why = (
+                f"whole; its source {found.source_gone} is gone, so it could not be made again "
+                "(--prices removes it all the same)"
+            )
+        described.append(
+            {"path": str(found.folder), "bytes": found.bytes, "why": why, "removed": removed}
+        )
+    return described
+
+
 def _described(store: StoreFound, *, removed: bool) -> dict[str, Any]:
     if store.stale is None and removed:
         warn_on_stderr(f"{store.folder} was in use: the next experiment on its files makes it anew")

@@ -12,11 +12,14 @@ from numerai_lab.data.earlier import EarlierRows
 from numerai_lab.data.load import load_data
 from numerai_lab.data.prices import (
     PriceFolder,
+    PricesFound,
     WeeklyReturns,
     holds_prices,
     is_made_of_prices,
+    list_price_folders,
     made_up_prices,
     price_folder,
+    remove_price_folder,
     told_counts,
     weekly_returns_of,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "EarlierRows",
     "LockedFile",
     "PriceFolder",
+    "PricesFound",
     "References",
     "SourceFile",
     "StoreFound",
@@ -65,6 +69,7 @@ __all__ = [
     "ids_in",
     "is_cache",
     "is_made_of_prices",
+    "list_price_folders",
     "list_stores",
     "load_benchmarks",
     "load_data",
@@ -75,6 +80,7 @@ __all__ = [
     "price_folder",
     "read_id_table",
     "read_lock",
+    "remove_price_folder",
     "remove_store",
     "same_number",
     "table_name",

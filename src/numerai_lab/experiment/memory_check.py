@@ -44,9 +44,10 @@ def check_memory(prepared: Prepared, executor: Executor) -> None:
         takes = f"{as_size(need.device)} of the GPU at least; {as_size(on_device)} of it are free"
     else:
         return
+    added = f" and {need.columns:,} columns added to them" if need.columns else ""
     raise UserError(
         f"fold {largest.index} {free.who}trains on {shape.n_rows:,} rows x {frame.n_features:,} "
-        f"features, which takes {takes}",
+        f"features{added}, which takes {takes}",
         where=prepared.experiment.name,
         fix=f"choose {', '.join(ways[:-1])} or {ways[-1]}",
     )

@@ -23,6 +23,7 @@ A model is never given a transform: `models.combined.transformed` is a model its
 columns from the data's own features wherever it predicts.
 """
 
+from numerai_lab.features.blocks import LARGE_BYTES
 from numerai_lab.features.check import check_transform
 from numerai_lab.features.pipeline import Columns, PastOf, Pipeline, check_steps
 from numerai_lab.features.protocol import (
@@ -46,6 +47,7 @@ from numerai_lab.features.table import (
 )
 
 __all__ = [
+    "LARGE_BYTES",
     "MISSING",
     "MOST_BINS",
     "ChoosingTransform",

@@ -29,6 +29,15 @@ class GateParams(StepParams):
         None, description="the features themselves, instead of top"
     )
 
+    @property
+    def n_numbers(self) -> int:
+        """How many numbers an era has."""
+        return 1
+
+    def n_given(self, n_features: int) -> int:
+        """Those before, and a gate of each number with each feature."""
+        return n_features + self.n_numbers * (len(self.features) if self.features else self.top)
+
 
 class EraAggregatesParams(GateParams):
     """Parameters of `era_aggregates`."""
@@ -49,6 +58,11 @@ class EraAggregatesParams(GateParams):
                 "its products with features"
             )
         return written
+
+    @property
+    def n_numbers(self) -> int:
+        """As many as are named."""
+        return len(self.of)
 
 
 class EraAggregates(Step):

@@ -35,6 +35,10 @@ class ImputeParams(StepParams):
     )
     indicator: bool = Field(False, description="also add where a feature was missing")
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, filled, and indicators of those named."""
+        return n_features + (len(self.features or []) if self.indicator else 0)
+
 
 class Impute(Step):
     """Features with their missing values filled take the place of those of the data.

@@ -28,6 +28,11 @@ class InteractionsParams(StepParams):
         default_factory=lambda: list[How](["product"]), description="what is made of each pair"
     )
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and one for each pair and way."""
+        k = len(self.features) if self.features else min(self.top, n_features)
+        return n_features + len(self.how) * k * (k - 1) // 2
+
 
 class Interactions(Step):
     """What two features say together, ranked within the era.

@@ -39,6 +39,17 @@ class JoinParams(GateParams):
         description="column of the file with the era, or date, from which a row is known"
     )
 
+    @property
+    def n_numbers(self) -> int:
+        """As many as columns are joined."""
+        return len(self.columns)
+
+    def n_given(self, n_features: int) -> int:
+        """Those before, and gates of an era's values, or the values of rows."""
+        if self.by in ("era", "date"):
+            return super().n_given(n_features)
+        return n_features + len(self.columns)
+
 
 class Join(Step):
     """Columns of a file. What an era's rows are given must be known at that era.

@@ -23,6 +23,10 @@ class KNNParams(StepParams):
     )
     features: Names | None = Field(None, description="the features themselves, instead of top")
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and a mean of each feature."""
+        return n_features + (len(self.features) if self.features else min(self.top, n_features))
+
 
 class KNNGraph(Step):
     """Mean of a feature over the k nearest rows of the era, without the row itself.

@@ -17,6 +17,10 @@ class NoiseParams(StepParams):
 
     columns: Annotated[int, Field(ge=1, le=1000)] = Field(12, description="how many")
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and what it makes."""
+        return n_features + self.columns
+
 
 class Noise(Step):
     """Random bins, each as probable; drawn by a hash of the row's features and the seed."""

@@ -177,6 +177,11 @@ class LagsParams(OverTimeParams):
     )
     change: bool = Field(False, description="of stock: the value less the earlier one")
 
+    @property
+    def n_numbers(self) -> int:
+        """One a lag."""
+        return len(self.lags)
+
 
 class Lags(OverTime):
     """stock: x of the same entity L eras before. Else a gate: the mean of L eras' numbers."""
@@ -221,6 +226,11 @@ class DecomposeParams(OverTimeParams):
         description="of target_corr: era numbers up to the newest resolved one, whose mean less "
         "the trend is the rest",
     )
+
+    @property
+    def n_numbers(self) -> int:
+        """Trend and rest."""
+        return 2
 
 
 class Decompose(OverTime):

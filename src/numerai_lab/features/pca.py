@@ -26,6 +26,10 @@ class PCAParams(StepParams):
         description="sets of features, each with components of its own; all features if left out",
     )
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and the components of each group."""
+        return n_features + self.components * len(self.groups or [None])
+
 
 class PCA(Step):
     """Principal components of the covariance within eras, mean over the training eras.

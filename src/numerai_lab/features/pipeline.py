@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +11,9 @@ import numpy as np
 
 from numerai_lab.arrays import Int8, Int64
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import MachineError, ModelError
-from numerai_lab.features.joined import block_on_disk, joined, release
+from numerai_lab.errors import ModelError
+from numerai_lab.features.blocks import check_varies, checked, room_for
+from numerai_lab.features.joined import joined, release
 from numerai_lab.features.placebo import permuted
 from numerai_lab.features.protocol import (
     ChoosingTransform,
@@ -26,13 +25,10 @@ from numerai_lab.features.protocol import (
     StepParams,
     Transform,
 )
-from numerai_lab.features.runtime import MISSING, MOST_BINS, beside
+from numerai_lab.features.runtime import beside
 from numerai_lab.features.table import get_transform
-from numerai_lab.machine import as_size
 from numerai_lab.seeds import child_seed
 
-_LARGE = 64 << 20
-"""Columns of so many bytes lie on disk, also those of features in memory."""
 PastOf = Callable[[int, int], Past]
 """(era, era numbers back) -> what may be known before the era."""
 
@@ -67,6 +63,12 @@ class Pipeline:
     def history_eras(self) -> int:
         """How many era numbers before an era some step looks at; 0: none."""
         return max((step.history_eras for step in self.steps), default=0)
+
+    def n_given(self, n_features: int) -> int:
+        """Return how many columns a model is given of so many features, as far as is known."""
+        for step in self.params:
+            n_features = step.n_given(n_features)
+        return n_features
 
     @property
     def added(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ class Pipeline:
             features = joined(train.features, made.blocks) if made.blocks else train.features
             step.fit(replace(train, features=features, feature_names=before), ctx)
             self._check_names(step, before)
-            block = _block(train, len(step.names), step)
+            block = room_for(train, len(step.names), step)
             made.blocks.append(block)
             varies = np.zeros(len(step.names), dtype=bool)
             for era, rows in train.iter_eras():
@@ -119,11 +121,11 @@ class Pipeline:
                 apply = step.apply
                 if isinstance(step, OutOfFoldTransform):
                     apply = step.apply_in_training
-                block[rows] = _checked(step, apply(one, known))
+                block[rows] = checked(step, apply(one, known))
                 if block[rows].size:
                     varies |= block[rows].min(axis=0) != block[rows].max(axis=0)
                 release(block)
-            _check_varies(step, block, varies, ctx)
+            check_varies(step, block, varies, ctx)
         return made
 
     def columns(
@@ -141,7 +143,7 @@ class Pipeline:
             made.blocks.append(block)
             for era, rows in frame.iter_eras():
                 one = self._era(made, i, era, rows)
-                block[rows] = _checked(step, step.apply(one, self._past(step, era, past)))
+                block[rows] = checked(step, step.apply(one, self._past(step, era, past)))
         return made
 
     def frame(self, made: Columns) -> EraFrame:
@@ -289,60 +291,3 @@ def check_steps(steps: Sequence[StepParams]) -> None:
                 f"'{labels[i + 1]}' cannot follow '{step.label}', which has other columns in every "
                 "fold: make it the last step"
             )
-
-
-def _block(train: EraFrame, n: int, step: Transform) -> Int8:
-    """Return room for the columns of a step: in memory, or on disk where the features are."""
-    size = train.n_rows * n
-    folder = None if isinstance(train.features, np.ndarray) else train.features.folder
-    if size < (_LARGE if folder is None else 1):
-        return np.empty((train.n_rows, n), dtype=np.int8)
-    place = Path(tempfile.gettempdir()) if folder is None else folder
-    place.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(place).free
-    if size > free:
-        raise MachineError(
-            f"the {n:,} columns of {train.n_rows:,} rows take {as_size(size)}, and {as_size(free)} "
-            f"are free in {place}",
-            where=f"transforms ({type(step).__name__})",
-            fix="let it make fewer, train on fewer eras (split.train_step: 4), or make room",
-        )
-    return block_on_disk(train.n_rows, n, place)
-
-
-def _checked(step: Transform, columns: Int8) -> Int8:
-    shape = getattr(columns, "shape", None)
-    if shape is None or columns.dtype != np.int8 or shape[1:] != (len(step.names),):
-        raise ModelError(
-            f"{type(step).__name__}.apply gives {getattr(columns, 'dtype', type(columns))} "
-            f"{shape}, not int8 [n_rows, {len(step.names)}]"
-        )
-    if columns.size and (columns.min() < MISSING or columns.max() >= MOST_BINS):
-        raise ModelError(
-            f"{type(step).__name__}.apply gives values from {columns.min()} to {columns.max()}, "
-            f"which must be from {MISSING} (missing) to {MOST_BINS - 1}"
-        )
-    return columns
-
-
-def _check_varies(step: Transform, block: Int8, varies: Any, ctx: StepContext) -> None:
-    """Say which columns are constant; refuse those that only differ from era to era."""
-    still = np.flatnonzero(~varies)
-    if len(still) == 0:
-        return
-    between = []
-    for i in still.tolist():
-        known = block[:, i][block[:, i] != MISSING]
-        if len(known) and known.min() != known.max():
-            between.append(i)
-    if between:
-        raise ModelError(
-            f"column '{step.names[between[0]]}' has one value for all rows of an era, which cannot "
-            "rank them",
-            where="transforms",
-            fix="multiply it with features of the rows (a gate, as era_aggregates does)",
-        )
-    ctx.say(
-        f"{len(still)} of {len(step.names)} columns of '{step.names[0].partition('.')[0]}' are "
-        f"constant over the training rows, first '{step.names[still[0]]}': they tell nothing"
-    )

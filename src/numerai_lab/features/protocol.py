@@ -59,6 +59,13 @@ class StepParams(BaseModel):
         """What the step is called: its name, or its type."""
         return self.name or self.type
 
+    def n_given(self, n_features: int) -> int:
+        """Return how many columns there are after this step, of so many before it.
+
+        As far as the parameters tell, or fewer: memory is planned with it before the fit.
+        """
+        return n_features
+
 
 @dataclass(frozen=True)
 class Past:

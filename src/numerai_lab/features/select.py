@@ -25,6 +25,10 @@ class SelectParams(StepParams):
         "covariance with the target; or drawn",
     )
 
+    def n_given(self, n_features: int) -> int:
+        """The top ones."""
+        return min(n_features, self.top)
+
 
 class Select(Step):
     """Leaves features out, those of the data and those that steps before it added alike.

@@ -37,6 +37,10 @@ class RelativeParams(StepParams):
         "deviation", description="value less the group's mean in the row, or rank among its values"
     )
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and as many or those named; fewer where some are in no group."""
+        return n_features + len(self.features or range(n_features))
+
 
 class Relative(Step):
     """A feature beside the group it is in: other features of the row, or (`by`) rows like it.
@@ -141,6 +145,10 @@ class GroupScoresParams(StepParams):
         default_factory=lambda: list[Moment](["mean", "std"]),
         description="what is taken over a group's values",
     )
+
+    def n_given(self, n_features: int) -> int:
+        """Those before, and some for each group that is named."""
+        return n_features + len(self.of) * len(self.groups or [])
 
 
 class GroupScores(Step):

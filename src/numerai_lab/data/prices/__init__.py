@@ -8,6 +8,7 @@ from numerai_lab.data.prices.cache import (
     price_folder,
 )
 from numerai_lab.data.prices.earned import WeeklyReturns, weekly_returns_of
+from numerai_lab.data.prices.kept import PricesFound, list_price_folders, remove_price_folder
 from numerai_lab.data.prices.made_up import made_up_prices
 from numerai_lab.data.prices.raw import holds_prices
 from numerai_lab.data.prices.telling import told_counts
@@ -16,11 +17,14 @@ __all__ = [
     "LIVE",
     "RETURNS",
     "PriceFolder",
+    "PricesFound",
     "WeeklyReturns",
     "holds_prices",
     "is_made_of_prices",
+    "list_price_folders",
     "made_up_prices",
     "price_folder",
+    "remove_price_folder",
     "told_counts",
     "weekly_returns_of",
 ]

@@ -48,3 +48,8 @@ class NetworkParams(StepParams):
     target: str | None = Field(
         None, description="unrolled: target whose Sharpe is learnt; the main one if left out"
     )
+
+    def n_given(self, n_features: int) -> int:
+        """Those before, unless they are left out, and some for each signal."""
+        columns = len(self.signals) * (2 if self.columns == "both" else 1)
+        return columns + (0 if self.only else n_features)

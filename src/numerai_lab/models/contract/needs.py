@@ -32,7 +32,9 @@ class Needs:
     Attributes
     ----------
     host : beside the rows themselves. device : of the GPU; 0 where none is used or it is not known.
+    columns : that the model adds to the features; their bytes are in `host`.
     """
 
     host: int
     device: int = 0
+    columns: int = 0

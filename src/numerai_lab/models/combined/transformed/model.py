@@ -13,7 +13,15 @@ import numpy.typing as npt
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.features import Columns, Past, Pipeline, StepContext, StepParams, get_transform
+from numerai_lab.features import (
+    LARGE_BYTES,
+    Columns,
+    Past,
+    Pipeline,
+    StepContext,
+    StepParams,
+    get_transform,
+)
 from numerai_lab.models.combined.transformed.explaining import contributions_of
 from numerai_lab.models.combined.transformed.params import TransformedParams
 from numerai_lab.models.combined.transformed.twins import (
@@ -267,14 +275,22 @@ class Transformed:
         return contributions_of(self._pipeline, self._models[_MAIN], frame, rows)
 
     def memory_needed(self, shape: Shape) -> Needs:
-        """Return what the model within needs; the columns are counted when they are made."""
-        model = self.params.model.new()
-        return model.memory_needed(shape) if isinstance(model, SizedModel) else Needs(0)
+        """Return what the model within needs of the features with the columns, and these.
+
+        Columns of more than `LARGE_BYTES` lie on disk.
+        """
+        model, n_given = self.params.model.new(), self._pipeline.n_given(shape.n_features)
+        added = max(0, n_given - shape.n_features)
+        own = Needs(0)
+        if isinstance(model, SizedModel):
+            own = model.memory_needed(replace(shape, n_features=n_given))
+        return replace(own, host=own.host + min(added * shape.n_rows, LARGE_BYTES), columns=added)
 
     def ways_to_take_less(self) -> tuple[str, ...]:
-        """Those of the model within."""
+        """Fewer columns, and those of the model within."""
         model = self.params.model.new()
-        return model.ways_to_take_less() if isinstance(model, SizedModel) else ()
+        own = model.ways_to_take_less() if isinstance(model, SizedModel) else ()
+        return ("fewer columns in transforms", *own)
 
     def _predict_main(self, era: EraFrame, past: Callable[[int, int], Past] | None) -> Float32:
         made = self._pipeline.columns(era, past)

@@ -53,6 +53,10 @@ class EmbeddingParams(StepParams):
             raise ValueError("an mlp with tabm has as many bottlenecks as members: leave tabm out")
         return choice
 
+    def n_given(self, n_features: int) -> int:
+        """Those before, and the components; fewer where the net has fewer numbers."""
+        return n_features + self.columns
+
 
 class Embedding(Step):
     """The bottleneck of a net, each number ranked within the era.
