@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from numerai_lab.errors import ModelError
@@ -161,6 +163,15 @@ def test_a_model_without_its_optional_library_says_what_to_install(install, lab,
     refused = lab("train", tiny_config, "--set", "model={type: net}")
     assert refused.code == 2
     said = "model.type: model 'net' is unavailable: pip install net_plugin_h[net]"
+    assert refused.err.rstrip().endswith(said)
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="says what is said without torch")
+@pytest.mark.parametrize("name", ["mlp", "mixer", "era_set", "mtm", "era_rnn"])
+def test_a_net_without_torch_says_what_to_install(lab, name):
+    refused = lab("train", f"configs/{name}.yaml")
+    assert refused.code == 2
+    said = f"model.type: model '{name}' is unavailable: pip install numerai_lab[torch]"
     assert refused.err.rstrip().endswith(said)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
+import submit_lab
+from net_lab import write_eras
 from numerai_lab.errors import MachineError
 from numerai_lab.experiment import find_final, load_final
 from numerai_lab.tournament import export
@@ -138,3 +140,39 @@ def test_the_sample_of_2018_runs_through(name, lab, tmp_path):
     assert len(judged["era"].unique()) == 28
     assert judged["prediction"].between(0, 1).all()
     assert np.isfinite(judged["prediction"]).all()
+
+
+@pytest.mark.slow  # a run of three folds, its final model twice, two rows explained, two trials
+@pytest.mark.parametrize("name", ["mlp", "mixer", "era_set", "mtm"])
+def test_from_a_final_model_to_a_round_to_more_eras(name, start_at, lab, tournament, tmp_path):
+    """Explained, submitted, taught later eras, and tuned over the space that the model brings."""
+    made = tmp_path / "made"
+    write_eras(tournament, made, 46)
+    (made / "live.parquet").write_bytes((tournament / "live.parquet").read_bytes())
+    model = ("--set", f"model={json.dumps({'type': name})}")
+    model += ("--set", f"model.params={json.dumps(NETS[name])}", "--set", f"name={name}")
+    runs = ("--runs-dir", submit_lab.train_final(tmp_path, made, *model))
+    run = f"latest:{name}"
+
+    explained = lab("explain", run, *runs, "--rows", "50", "--permute", "1")
+    assert explained.code == 0, explained.err
+
+    server = submit_lab.ThreadStandIn.start(tmp_path / "data")
+    project = submit_lab.Submit(tmp_path, runs[1], server)
+    project.slots(f'slots: [{{name: alpha, run: "{run}"}}]\n')
+    try:
+        sent = start_at(project)
+        assert sent.code == 0, sent.err
+        assert project.submissions() == [("alpha", submit_lab.ROUND)]
+    finally:
+        server.stop()
+
+    write_eras(tournament, tmp_path / "data" / "v5.3", 60)
+    more = lab("train", "--continue", run, "--amount", "1", *runs)
+    assert more.code == 0, more.err
+    assert "1 epochs more" in more.err
+
+    places = (*runs, "--studies-dir", tmp_path / "studies", "--out", tmp_path / "tuned.yaml")
+    tuned = lab("tune", tmp_path / "tiny.yaml", *model, "--trials", "2", *places)
+    assert tuned.code == 0, tuned.err
+    assert "learning_rate" in (tmp_path / "tuned.yaml").read_text()
