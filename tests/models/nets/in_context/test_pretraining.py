@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 
 import numpy as np
@@ -20,6 +21,7 @@ from numerai_lab.models.nets.in_context.batches import TaskBatches
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint
 from numerai_lab.models.nets.in_context.curves import HeldOut, ridge_learner
 from numerai_lab.models.nets.in_context.real_rows import read_rows
+from numerai_lab.models.nets.in_context.runtime import projected
 from numerai_lab.models.nets.in_context.settings import PretrainSettings, RowSettings
 from numerai_lab.models.nets.kept import read_arrays
 
@@ -162,7 +164,7 @@ def test_points_may_be_rows_of_eras_and_the_checkpoint_says_which(rows_of, tmp_p
     points = rows.draw(np.random.default_rng(0), 50, 200, 3)
     assert points.shape == (50, 200, 3)
     assert abs(points.var() - 1) < 0.2
-    every = np.concatenate(rows.scores)
+    every = projected(rows.frame.features_in_memory(), rows.projection)
     assert np.isin(points.round(4), every.round(4)).all()
     mixture = settings(rows=rows_of).mixture
     real = mixture.draw(np.random.default_rng(0), 20, 30, 4, 3, rows.draw, 1.0)
@@ -170,6 +172,25 @@ def test_points_may_be_rows_of_eras_and_the_checkpoint_says_which(rows_of, tmp_p
     linear = real.classes == "linear"
     assert np.isin(real.x[linear][:, :, :3].round(4), every.round(4)).mean() > 0.9
     assert np.isin(plain.x[linear][:, :, :3].round(4), every.round(4)).mean() < 0.5
+
+
+@pytest.mark.slow
+def test_processes_that_draw_give_the_tasks_that_one_gives(rows_of):
+    """Each opens the rows for itself; one that is killed is told, and none is left behind."""
+    rows = read_rows(RowSettings.model_validate(rows_of), 4, 0, [].append)
+    expected = TaskBatches(settings(rows=rows_of, workers=0), torch.device("cpu"), rows)
+    two = TaskBatches(settings(rows=rows_of, workers=2), torch.device("cpu"), rows)
+    for one, other in zip(expected.epoch(1), two.epoch(1), strict=True):
+        for name in ("x", "y", "truth"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
+    assert multiprocessing.active_children()
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()
+    with pytest.raises(ModelError, match="a process that draws tasks was killed"):
+        list(two.epoch(2))
+    two.close()
+    assert not multiprocessing.active_children()
 
 
 def test_a_mixture_is_chosen_on_the_eras_that_are_named(rows_of, tmp_path):

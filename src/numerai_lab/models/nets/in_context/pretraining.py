@@ -9,6 +9,7 @@ threads to the same bits.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -169,7 +170,7 @@ def pretrain(
     )
     said = Said(ctx)
     device = device_of(ctx, said)
-    batches = TaskBatches(settings, device, None if rows is None else rows.draw)
+    batches = TaskBatches(settings, device, rows)
     n_looks = max(1, round(settings.steps / batches.n_batches))
     classes = classes_of(settings.classes)
     dims = min(_LOOK_DIMS, settings.tasks.n_dims[1])
@@ -181,7 +182,7 @@ def pretrain(
         settings.net.n_scores,
         settings.seed,
     )
-    with computing(place.n_threads, device):
+    with contextlib.closing(batches), computing(place.n_threads, device):
         torch.manual_seed(child_seed(settings.seed, "icl", "weights"))
         net = new_net(settings.net.size).to(device)
         course = Course(

@@ -8,7 +8,8 @@ worth on labelled eras by being shown others.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,13 @@ from numerai_lab.models.nets.in_context.model import ICL
 from numerai_lab.models.nets.in_context.params import ICLParams
 from numerai_lab.models.nets.in_context.runtime import projected
 from numerai_lab.models.nets.in_context.settings import RowSettings
+from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.runtime import era_bins
 from numerai_lab.scoring import corr_per_era
-from numerai_lab.seeds import child_seed
 from numerai_lab.splits import purge_for
 
-_MOST_ROWS = 512
-"""Of an era, that are kept as points."""
+_SHARDS, _SHARD_ROWS = 4, 512
+"""A draw reads so many eras, and of each so many neighbouring rows at most."""
 _LEARNT = 0.6
 """Share of the eras that are shown where a mixture is chosen; later ones are judged."""
 _EVERY = 4
@@ -40,16 +41,20 @@ _EVERY = 4
 
 @dataclass(frozen=True, eq=False)
 class RealRows:
-    """Rows of eras up to one that the config names.
+    """Rows of eras up to one that the config names, read an era at a time when they are drawn.
+
+    Eras are the shards: of features that the era store keeps on disk, only those rows are read
+    that a draw asks for.
 
     Attributes
     ----------
-    frame : labelled. scores : for each era float32 [n_rows, n_scores], each column of variance 1.
-    purge_eras : of the target's horizon.
+    frame : labelled. wanted : how it is read again. purge_eras : of the target's horizon.
+    projection : what turns rows into scores, each of variance 1 (`contexts.fit_projection`).
     """
 
     frame: EraFrame
-    scores: list[Float32]
+    wanted: RowSettings
+    projection: Arrays
     purge_eras: int
 
     @property
@@ -59,33 +64,46 @@ class RealRows:
 
     def draw(self, rng: np.random.Generator, n_tasks: int, n_points: int, n_dims: int) -> Float32:
         """Draw rows of one era for each task, and some columns of their scores in any order."""
+        shards = [self._shard(rng) for _ in range(min(_SHARDS, n_tasks))]
         points = np.empty((n_tasks, n_points, n_dims), dtype=np.float32)
         for task in range(n_tasks):
-            era = self.scores[int(rng.integers(len(self.scores)))]
-            columns = rng.permutation(era.shape[1])[:n_dims]
-            points[task] = era[rng.integers(0, len(era), n_points)[:, None], columns]
+            scores = shards[task % len(shards)]
+            columns = rng.permutation(scores.shape[1])[:n_dims]
+            points[task] = scores[rng.integers(0, len(scores), n_points)[:, None], columns]
         return points
+
+    def _shard(self, rng: np.random.Generator) -> Float32:
+        """Read some neighbouring rows of an era as scores, float32 [n_rows, n_scores]."""
+        offsets = self.frame.offsets
+        place = int(rng.integers(self.frame.n_eras))
+        first, stop = int(offsets[place]), int(offsets[place + 1])
+        first = int(rng.integers(first, max(first, stop - _SHARD_ROWS) + 1))
+        bins = era_bins(self.frame.features[first : min(stop, first + _SHARD_ROWS)])
+        return np.asarray(projected(bins, self.projection), dtype=np.float32)
+
+    def reopened(self) -> Callable[[], RealRows]:
+        """Return what opens the same rows in another process; it pickles."""
+        eras = [int(era) for era in self.frame.eras]
+        return partial(_reopened, self.wanted, eras, self.projection, self.purge_eras)
+
+
+def _reopened(
+    wanted: RowSettings, eras: list[int], projection: Arrays, purge_eras: int
+) -> RealRows:
+    frame = load_data(_section(wanted), say=lambda _: None).frame
+    return RealRows(frame.select_eras(np.array(eras)), wanted, projection, purge_eras)
 
 
 def read_rows(
     wanted: RowSettings, n_scores: int, seed: int, say: Callable[[str], None]
 ) -> RealRows:
-    """Read the eras that a config names, and turn their rows into scores.
+    """Read the eras that a config names, and fit what turns their rows into scores.
 
     Raises
     ------
     DataError : the files are not what they should be. ModelError : there is no such era.
     """
-    section = Data.model_validate(
-        {
-            "source": "numerai",
-            "dir": str(wanted.dir),
-            "feature_set": wanted.feature_set,
-            "targets": [wanted.target],
-            "eras": {"to": wanted.to_era},
-        }
-    )
-    found = load_data(section, say=say)
+    found = load_data(_section(wanted), say=say)
     frame = found.frame.between(0, wanted.to_era)
     if frame.n_eras < 2 or frame.n_features < n_scores:
         raise ModelError(
@@ -94,19 +112,20 @@ def read_rows(
             where="rows",
             fix="name later eras, or more features",
         )
-    return _scored(frame, n_scores, seed, purge_for(found.horizons[wanted.target]))
+    purge_eras = purge_for(found.horizons[wanted.target])
+    return RealRows(frame, wanted, fit_projection(frame, n_scores, ICLParams(), seed), purge_eras)
 
 
-def _scored(frame: EraFrame, n_scores: int, seed: int, purge_eras: int) -> RealRows:
-    """Turn some rows of each era into scores, by a projection that is fitted on these eras."""
-    projection = fit_projection(frame, n_scores, ICLParams(), seed)
-    scores = []
-    for era, rows in frame.iter_eras():
-        n = rows.stop - rows.start
-        drawn = np.random.default_rng(child_seed(seed, "icl", "points", era)).permutation(n)
-        bins = era_bins(frame.features[rows])[np.sort(drawn[:_MOST_ROWS])]
-        scores.append(projected(bins, projection).astype(np.float32))
-    return RealRows(frame, scores, purge_eras)
+def _section(wanted: RowSettings) -> Data:
+    return Data.model_validate(
+        {
+            "source": "numerai",
+            "dir": str(wanted.dir),
+            "feature_set": wanted.feature_set,
+            "targets": [wanted.target],
+            "eras": {"to": wanted.to_era},
+        }
+    )
 
 
 def chosen_mixture(
@@ -138,7 +157,9 @@ def chosen_mixture(
             fix="write rows.to_era: with a later era, or the classes' shares",
         )
     train, later = rows.frame.select_eras(shown), rows.frame.select_eras(judged)
-    earlier = _scored(train, rows.scores[0].shape[1], seed, rows.purge_eras)
+    n_scores = rows.projection["projection"].shape[1]
+    own = fit_projection(train, n_scores, ICLParams(), seed)  # of no judged row
+    earlier = replace(rows, frame=train, projection=own)
     told: list[dict[str, Any]] = []
     for number, mixture in enumerate(mixtures):
         params = ICLParams(checkpoint=pretrained(number, earlier), controls=False)

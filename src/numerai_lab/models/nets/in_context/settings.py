@@ -159,7 +159,9 @@ class PretrainSettings(Params):
         0, description="looks without a lower error on held-out tasks before it stops; 0: never"
     )
     workers: Annotated[int, Field(ge=0)] = Field(
-        1, description="threads that draw tasks ahead; changes no number"
+        1,
+        description="who draws tasks ahead: 1: a thread; more: so many processes, for a net that "
+        "takes more than a core draws; 0: nobody. Changes no number",
     )
 
     @model_validator(mode="after")
