@@ -180,6 +180,10 @@ def test_labels_are_standardised_or_made_normal():
     assert np.allclose(normal, labels_of(values, "gaussian"))
     assert normal[1] == normal[2]
     assert not labels_of(np.full(4, 0.5, dtype=np.float32), "gaussian").any()
+    classes, counts = np.unique(labels_of(np.exp(np.arange(100.0)), "classes"), return_counts=True)
+    assert counts.tolist() == [5, 20, 50, 20, 5]
+    assert np.allclose(np.diff(classes), classes[1] - classes[0])
+    assert len(np.unique(labels_of(values, "classes")[1:3])) == 1
 
 
 def test_fine_tuning_returns_the_pretrained_net_unless_it_surely_gains(tiny_checkpoint):

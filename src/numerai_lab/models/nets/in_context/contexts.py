@@ -14,6 +14,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.in_context.params import ICLParams
 from numerai_lab.models.nets.in_context.runtime import era_code, projected
+from numerai_lab.models.nets.in_context.tasks import BIN_SHARES
 from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.runtime import MIDDLE, SCALE, era_bins
 from numerai_lab.seeds import child_seed
@@ -66,11 +67,15 @@ def labels_of(values: Float32, transform: str) -> Float32:
     """Bring one era's labels to mean 0 and variance 1; 0 where all are alike.
 
     standardised : by mean and deviation. gaussian : the normal quantiles of their ranks, ties in
-        the middle of their ranks.
+        the middle of their ranks. classes : five of them by rank, of 5, 20, 50, 20 and 5 % (those
+        of the drawn tasks), ties in one class.
     """
     numbers = values.astype(np.float64)
-    if transform == "gaussian":
-        numbers = ndtri((rankdata(numbers) - 0.5) / len(numbers))
+    if transform != "standardised":
+        place = (rankdata(numbers) - 0.5) / len(numbers)
+        edges = np.cumsum(BIN_SHARES)[:-1]
+        made = ndtri(place) if transform == "gaussian" else np.searchsorted(edges, place)
+        numbers = np.asarray(made, dtype=np.float64)
     centred = numbers - numbers.mean()
     deviation = float(centred.std())
     if deviation < 1e-9:

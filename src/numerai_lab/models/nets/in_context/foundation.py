@@ -80,10 +80,10 @@ class TabICLParams(Params):
         1024, description="rows that are shown, nearly, equally many an era"
     )
     context_eras: Count = Field(16, description="eras that they are drawn from")
-    target: Literal["standardised", "gaussian"] = Field(
+    target: Literal["standardised", "gaussian", "classes"] = Field(
         "standardised",
-        description="labels are standardised within their era, or replaced by the normal quantiles "
-        "of their ranks",
+        description="labels are standardised within their era; or become the normal quantiles of "
+        "their ranks; or five classes of 5, 20, 50, 20 and 5 % by rank, one apart",
     )
     n_estimators: Count = Field(
         4, description="views of the rows (columns in other orders, power transforms), averaged"

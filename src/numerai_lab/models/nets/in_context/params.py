@@ -44,10 +44,10 @@ class ICLParams(Params):
     history_eras: Count = Field(
         104, description="context: resolved looks back so many era numbers for labelled eras"
     )
-    target: Literal["standardised", "gaussian"] = Field(
+    target: Literal["standardised", "gaussian", "classes"] = Field(
         "standardised",
-        description="labels are standardised within their era, or replaced by the normal quantiles "
-        "of their ranks",
+        description="labels are standardised within their era; or become the normal quantiles of "
+        "their ranks; or five classes of 5, 20, 50, 20 and 5 % by rank, one apart",
     )
     fine_tune_epochs: Annotated[int, Field(ge=0)] = Field(
         0,
