@@ -68,6 +68,20 @@ def test_many_predictions_go_below_each_other_beside_the_run(scores):
         assert name[:15] in text
 
 
+def test_more_still_have_a_line_each(scores):
+    names = [f"a_rather_long_baseline_name_{i}" for i in range(9)]
+    many = {"prediction": scores["scores"]["prediction"]}
+    many |= dict.fromkeys(names, scores["scores"]["xgb"])
+    alone = {"scores": many, "scores_by_target": {}, "same_eras": {}, "benchmark": None}
+    text = to_text(render_scores(scores | alone, "stack"))
+    plain(text)
+    mean = f"{scores['scores']['xgb']['corr']['mean']:.4f}"
+    for name in names:
+        assert row(text, name)[0] == mean
+    assert text.count("95 % interval") > 1
+    assert text.count("hit rate") == 1
+
+
 def test_nothing_scored():
     assert "no prediction was scored" in to_text(render_scores({}))
 

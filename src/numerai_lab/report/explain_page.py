@@ -47,7 +47,8 @@ def render_explanation(facts: Facts) -> list[RenderableType]:
     tables: list[RenderableType] = []
     if facts["features"]:
         columns = [("feature", False), ("share", True), ("moves", True), ("earned", True)]
-        rows = new_table([*columns, ("95 % interval", True), ("gain", True)])
+        gain = [("gain", True)] if facts["gains"] else []
+        rows = new_table([*columns, ("95 % interval", True), *gain])
         for one in largest(facts, TOP):
             add_row(rows, _feature_cells(facts, one))
         tables.append(rows)
@@ -74,8 +75,13 @@ def _feature_cells(facts: Facts, one: Facts) -> list[str]:
         direction(one),
         number(one["earned"], signed=True),
         interval(one.get("earned_low"), one.get("earned_high")),
-        percent(facts["gains"].get(one["feature"]), 1),
+        *_gain(facts, one),
     ]
+
+
+def _gain(facts: Facts, one: Facts) -> list[str]:
+    """Return the cell of a feature's gain; none where the fit reports of no feature."""
+    return [percent(facts["gains"].get(one["feature"]), 1)] if facts["gains"] else []
 
 
 def _loss_cells(one: Facts) -> list[str]:
@@ -89,17 +95,19 @@ def _loss_cells(one: Facts) -> list[str]:
 def _singles(facts: Facts) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """Yield single rows and eras: a sentence, heads, and the cells of their features."""
     for one in facts.get("rows", ()):
-        lime = {} if one["lime"] is None else {f["feature"]: f for f in one["lime"]["features"]}
+        told = one["lime"]["features"] if one["lime"] else ()
+        lime = {f["feature"]: f["weight"] for f in told}
         cells = [
             [
                 f["feature"],
                 number(f["value"], 2),
                 number(f["contribution"], signed=True),
-                number(lime[f["feature"]]["weight"] if f["feature"] in lime else None, signed=True),
+                *([number(lime.get(f["feature"]), signed=True)] if lime else []),
             ]
             for f in one["features"][:TOP]
         ]
-        yield explain_words.row_sentence(one), ["feature", "value", "adds", "LIME"], cells
+        head = ["feature", "value", "adds", *(["LIME"] if lime else [])]
+        yield explain_words.row_sentence(one), head, cells
     for one in facts.get("single_eras", ()):
         cells = [
             [f["feature"], number(f["size"]), number(f["earned"], signed=True)]
@@ -204,11 +212,12 @@ def _features(facts: Facts) -> Iterator[Html]:
             percent(one["same_sign"]),
             number(one["earned"], signed=True),
             interval(one.get("earned_low"), one.get("earned_high")),
-            percent(facts["gains"].get(one["feature"]), 1),
+            *_gain(facts, one),
         ]
         for one in top
     ]
-    head = ["feature", "", "share", "size", "moves", "same way", "earned", "95 % interval", "gain"]
+    head = ["feature", "", "share", "size", "moves", "same way", "earned", "95 % interval"]
+    head += ["gain"] if facts["gains"] else []
     caption = f"Top {len(top)} of {count(facts['features_in_all'])} features by what they add"
     yield table(caption, head, rows)
     yield h(

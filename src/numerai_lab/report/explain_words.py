@@ -86,10 +86,15 @@ def row_sentence(one: Facts) -> str:
     """Say what was predicted for a row, and from where contributions lead to it."""
     said = (
         f"{one['id']}, era {one['era']}: prediction {number(one['prediction'])}, target "
-        f"{number(one['target'], 2)}; raw output {number(one['raw'])}"
+        f"{number(one['target'], 2)}; "
     )
     if one["base"] is not None:
-        said += f" from {number(one['base'])} where no feature says anything"
+        said += f"raw output {number(one['raw'])} from {number(one['base'])} where no feature says "
+        said += "anything"
+    else:  # a blend, whose own units say nothing
+        added = sum(feature["contribution"] for feature in one["features"])
+        said += f"features add {number(added, signed=True)} in all, in the standard deviations of "
+        said += "the members' outputs by weight"
     if one["lime"] is not None:
         said += f"; LIME's linear fit explains {percent(one['lime']['fit'])} of its neighbours"
     for name, value in one["beside"].items():

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WIDTH = 80
 MODELS_ABREAST = 3
 """Predictions beside each other; more go into further tables below."""
+MOST_IN_FULL = 6
+"""Predictions beside the run's own that are told in full; more have a line each."""
 
 
 def to_text(renderable: RenderableType, width: int = WIDTH) -> str:
@@ -105,6 +107,8 @@ def _blocks(scores: Scores, experiment: str) -> Iterator[RenderableType]:
             if any(s.mean is not None for by in block.scores.values() if (s := by.get(key)))
         ]
         own, others = names[:1], names[1:]
+        in_lines = others if len(others) > MOST_IN_FULL else []
+        others = [] if in_lines else others
         step = MODELS_ABREAST - 1
         for start in range(0, max(len(others), 1), step):
             abreast = own + others[start : start + step]
@@ -118,6 +122,25 @@ def _blocks(scores: Scores, experiment: str) -> Iterator[RenderableType]:
                 add_row(table, [name, *cells], "bold" if name == "corr" else None)
             yield table
             yield Text("")
+        if in_lines:
+            yield _in_lines(block, in_lines, contributions)
+            yield Text("")
+
+
+def _in_lines(block: Block, names: Sequence[str], contributions: Sequence[str]) -> Table:
+    """Build a table with a line for each of many predictions."""
+    shown = [key for key in contributions if key != "fnc"]
+    columns = [("beside it", False), ("corr", True), ("95 % interval", True), ("sharpe", True)]
+    table = new_table([*columns, *((key, True) for key in shown)])
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    for name in names:
+        stats = block.scores[name]
+        corr = stats.get("corr") or Stats()
+        cells = [name, number(corr.mean), interval(corr.ci_low, corr.ci_high)]
+        cells.append(number(corr.sharpe, 2))
+        add_row(table, [*cells, *(number((stats.get(key) or Stats()).mean) for key in shown)])
+    return table
 
 
 def _on(block: Block) -> str:

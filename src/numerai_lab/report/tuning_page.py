@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_TRIALS = 20
 """Rows of the table of trials that stand in full; the others are folded."""
 
+FEW = "Too few trials, or too much alike, for importance."
+
 
 def write_tuning(found: Facts, path: Path) -> None:
     """Write tune.html, about 5 MB with the charts' library.
@@ -50,6 +52,8 @@ def render_tuning(found: Facts) -> RenderableType:
         cells = [short(one["name"]), space(one["space"]), value(one["default"]), value(one["best"])]
         add_row(rows, [*cells, share(one["importance"])])
     said = [*tuning_words.luck(found), *tuning_words.after(found)]
+    if all(one["importance"] is None for one in found["parameters"]):
+        said.insert(0, FEW)
     return Group(rows, Text(""), *(Text(line) for line in said))
 
 
@@ -160,11 +164,7 @@ def _parameters(found: Facts, drawn: Sequence[Chart]) -> Html:
     narrow = [chart for chart in shown if not chart.wide]
     unpaired = narrow[-1] if len(narrow) % 2 == 1 else None
     plots = [figure(chart, chart.wide or chart is unpaired) for chart in shown]
-    few = (
-        ""
-        if any(c.key == "importance" for c in shown)
-        else "Too few trials, or too much alike, for importance. "
-    )
+    few = "" if any(c.key == "importance" for c in shown) else f"{FEW} "
     whose = "The model's own space, as the config names none." if found["own_space"] else ""
     return h(
         "section",
