@@ -47,6 +47,10 @@ def test_a_run_says_survivorship_first(run_dir):
     banner = page.index("SURVIVORSHIP")
     assert banner < page.index("<main")
     assert "2002-" in page  # eras are dates
+    assert "chart-turnover" in page  # and stocks can be followed
+    scores = json.loads((run_dir / "scores.json").read_text())["scores"]["prediction"]
+    assert 0 < scores["rank_turnover"]["mean"] < 1
+    assert scores["rank_turnover"]["sharpe"] is None
 
 
 def test_the_list_of_runs_names_the_rows_prices_and_no_folder_of_digits(lab, place):

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -128,3 +129,20 @@ def test_the_glossary_is_one_click_away_and_the_same_in_the_docs(tmp_path):
         re.findall(r"^- \*\*(.+?)\*\*: (.+?)(?=\n- |\Z)", written, re.DOTALL | re.MULTILINE)
     )
     assert {term: " ".join(text.split()) for term, text in told.items()} == TERMS
+
+
+def test_rank_turnover_is_drawn_where_stocks_can_be_followed_and_told_of_elsewhere(tmp_path):
+    run = make_run(tmp_path)
+    table = pq.read_table(run / "scores_per_era.parquet").to_pandas()
+    table["rank_turnover"] = np.nan
+    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
+    page = report(run)
+    assert "There is no rank turnover" in page.words
+    assert "chart-turnover" not in page.figures
+    table["rank_turnover"] = np.linspace(0.1, 0.3, len(table))
+    pq.write_table(pa.Table.from_pandas(table), run / "scores_per_era.parquet")
+    own = table[table["prediction"] == "prediction"].sort_values("era")["rank_turnover"]
+    page = report(run)
+    assert "There is no rank turnover" not in page.words
+    line = page.figures["chart-turnover"]["data"][0]
+    np.testing.assert_allclose(line["y"], own, rtol=1e-5)

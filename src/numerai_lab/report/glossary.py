@@ -30,6 +30,9 @@ TERMS: dict[str, str] = {
     "clips. Good for comparing models, not a forecast.",
     "spread": "Mean target of the fifth of rows predicted highest, minus that of the fifth "
     "predicted lowest, within an era.",
+    "rank turnover": "1 minus the rank correlation of an era's predictions with those of the era "
+    "before, of the stocks in both: 0, every rank stays; 1, as if drawn anew. Only where rows say "
+    "which stock they are about.",
     "purge": "Training eras left out before judged ones, because their labels reach into them: 8 "
     "eras for 20-day labels, 16 for 60-day ones.",
     "embargo": "Training eras left out after judged ones, where a split trains on later eras.",

@@ -27,6 +27,7 @@ def draw_outcomes(record: Record) -> list[Chart]:
         _contribution(record, "bmc", f"the benchmark {benchmark}" if benchmark else "a benchmark"),
         _spread(record),
         _stake(record),
+        _turnover(record),
     )
     return [chart for chart in found if chart]
 
@@ -112,3 +113,21 @@ def _stake(record: Record) -> Chart | None:
         "models, not a forecast."
     )
     return Chart("stake", "A stake over time", words, {"data": traces, "layout": arranged})
+
+
+def _turnover(record: Record) -> Chart | None:
+    own = curves.per_era(record, MODEL, "rank_turnover")
+    if not len(own):
+        return None
+    # not beside each other: one line an era of several models would hide them all
+    colour = charts.MODEL_COLOUR
+    more = {"line": {"color": colour, "width": 1.6}, "marker": {"color": colour}}
+    line = charts.trace(own, record.label(MODEL), **more, hovertemplate="%{y:.3f}")
+    arranged = charts.layout(record)
+    arranged["yaxis"]["rangemode"] = "tozero"
+    words = (
+        "1 minus the rank correlation of predictions with those of the era before, stock by stock: "
+        f"{number(float(own.values.mean()), 3)} on average over {figures.count(len(own))} eras. 0 "
+        "would be the same ranks each era, 1 ranks drawn anew."
+    )
+    return Chart("turnover", "Rank turnover", words, {"data": [line], "layout": arranged})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numerai_lab.report import figures
+from numerai_lab.report import curves, figures
 from numerai_lab.report.figures import interval, number, percent
 from numerai_lab.report.markup import Html, h
 from numerai_lab.report.over_time import over_time
@@ -30,6 +30,12 @@ def _reading(record: Record) -> Html:
         sentences.append("No benchmark was scored, so there is no bmc.")
     if not scores.meta_model:
         sentences.append("No meta model was scored, so there is no mmc.")
+    known = "rank_turnover" in record.per_era  # which versions before did not score
+    if known and not len(curves.per_era(record, MODEL, "rank_turnover")):
+        sentences.append(
+            "There is no rank turnover: it needs rows that are about the same stock in every era "
+            "(data.entity), and Numerai's ids are new each week."
+        )
     sentences += [f"{sentence}." for sentence in scores.scored_in_part()]
     unscored = [
         f"{record.label(name)} has {stats.n_nan}"

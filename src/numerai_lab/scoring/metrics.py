@@ -35,5 +35,10 @@ METRICS = (
     Metric("exposure_rms", "root mean square of the correlations with all features", adds_up=False),
     Metric("payout", "share of the stake paid per round, were it staked"),
     Metric("spread", "mean target of the highest fifth of predictions minus that of the lowest"),
+    Metric(
+        "rank_turnover",
+        "1 minus the rank correlation with the era before, stock by stock",
+        adds_up=False,
+    ),
 )
 """Every per-era score, in the order it is shown."""

@@ -24,6 +24,7 @@ from numerai_lab.scoring.least_squares import NeutralizersByEra
 from numerai_lab.scoring.neutral import count_missing, neutral_gaussian_per_era
 from numerai_lab.scoring.payout import payout_per_era, payout_rule
 from numerai_lab.scoring.quantiles import spread_per_era
+from numerai_lab.scoring.rank_turnover import rank_turnover_per_era
 
 COLUMNS = (
     "era",
@@ -41,6 +42,7 @@ COLUMNS = (
     "exposure_rms",
     "payout",
     "spread",
+    "rank_turnover",
 )
 
 Say = Callable[[str], None]
@@ -54,8 +56,8 @@ class Scored(NamedTuple):
     per_era : one row per prediction, target and era (in this order), columns `COLUMNS`: era
         int32, n_rows int64 (rows with prediction and target), scores float64 with NaN where one
         is not available. Spearman, corr, bmc, mmc, fnc and payout belong to the target;
-        benchmark_corr, meta_model_corr and exposure do not depend on it. payout follows the
-        prediction's corr and mmc.
+        benchmark_corr, meta_model_corr, exposure and rank_turnover do not depend on it. payout
+        follows the prediction's corr and mmc.
     mean_exposure : prediction -> float64 [n_features], as in `Exposure`; empty if not asked for.
     """
 
@@ -77,6 +79,7 @@ def score_predictions(
     exposure: bool = True,
     benchmark: tuple[str, FloatArray] | None = None,
     meta_model: FloatArray | None = None,
+    entities: npt.NDArray[np.int64] | None = None,
 ) -> Scored:
     """Score every prediction against every target, era by era.
 
@@ -94,6 +97,8 @@ def score_predictions(
     exposure : whether to compute the exposure to all features.
     benchmark : (name, float [n_rows]) for bmc and benchmark_corr; NaN where it has none.
     meta_model : float [n_rows] for mmc and meta_model_corr; NaN where it has none.
+    entities : int64 [n_rows], what a row is about, for rank_turnover; None where rows cannot be
+        followed from era to era.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def score_predictions(
     nothing = np.full((n_eras, len(predictions)), np.nan)
     _say_constants(predictions, columns, eras, offsets, say)
 
-    levels = ("benchmark_corr", "meta_model_corr", "exposure_max", "exposure_rms")
+    levels = ("benchmark_corr", "meta_model_corr", "exposure_max", "exposure_rms", "rank_turnover")
     shared = dict.fromkeys(levels, nothing)
     neutral: Float64 | None = None
     mean_exposure: dict[str, Float64] = {}
@@ -128,6 +133,9 @@ def score_predictions(
             mean_exposure = dict(zip(predictions, followed.mean.T, strict=True))
         if fnc_features is not None:
             neutral = neutral_gaussian_per_era(columns, features, offsets, fnc_features)
+
+    if entities is not None:
+        shared["rank_turnover"] = rank_turnover_per_era(columns, entities, eras, offsets)
 
     frames = []
     for target, values in targets.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from numerai_lab.arrays import Float64
 from numerai_lab.config import Scoring
@@ -102,6 +103,7 @@ def judge(
         exposure=scoring.exposure,
         benchmark=None if benchmark is None else (benchmark, aligned[benchmark]),
         meta_model=None if meta is None else aligned[meta],
+        entities=None if rows.entity is None else entity_codes(rows.entity),
         payout=scoring.payout,
         horizons=dataset.horizons,
         say=warn,
@@ -190,6 +192,12 @@ def judge(
         named = zip(rows.feature_names, mean_exposure[MAIN].tolist(), strict=True)
         exposure = {name: value for name, value in named if value == value}
     return Judged(per_era, summary, exposure)
+
+
+def entity_codes(entity: pa.Array) -> npt.NDArray[np.int64]:
+    """Return a number for each row, the same for rows about the same, int64 [n_rows]."""
+    codes: npt.NDArray[np.int64] = entity.dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
 
 
 def suspected(scores: Mapping[str, Any]) -> str | None:
