@@ -76,6 +76,7 @@ WITHIN = {
         "executor": {"earlier_folds", "plan", "planned_fit", "predicting", "records", "reporter"},
         "cluster": {"records", "executor", "plan", "planned_fit", "predicting", "reporter"},
         "costs": {"plan", "planned_fit", "records"},
+        "timing": {"executor", "judging", "plan", "records", "reporter", "training_label"},
         "memory_check": {"executor", "plan", "planned_fit"},
         "history": {"plan"},
         "removing": {"judging", "records"},

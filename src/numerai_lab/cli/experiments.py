@@ -20,9 +20,9 @@ from numerai_lab.cli.output import (
     show_curve,
     show_scores,
 )
+from numerai_lab.cli.planning import tell_plan
 from numerai_lab.cli.sweeping import sweep_values
 from numerai_lab.errors import UserError, check_name
-from numerai_lab.machine import as_size
 
 if TYPE_CHECKING:
     from numerai_lab.config import Resolved
@@ -84,7 +84,10 @@ def train(
             help="train with each value, e.g. model.params.max_depth=4,5,6, and compare them",
         ),
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="show the folds, train nothing")] = False,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="show folds, memory and time; train nothing"),
+    ] = False,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="a first look: every 4th era, as an experiment NAME.quick"),
@@ -101,21 +104,17 @@ def train(
         TrainOptions,
         brief_of_test,
         continue_run,
-        fold_facts,
-        memory_of_fits,
         open_cluster,
-        prepare,
         quickly,
         read_experiment,
         scored_eras,
-        seconds_of_last_run,
         told_how_to_go_on,
         told_of_seeds,
         told_of_test,
         train_seeds,
     )
     from numerai_lab.experiment import train as run_training
-    from numerai_lab.report import render_plan, render_seeds, render_test, write_report
+    from numerai_lab.report import render_seeds, render_test, write_report
 
     if parent is None and amount is not None:
         raise UserError("only goes with --continue", where="--amount")
@@ -155,33 +154,7 @@ def train(
         held.enter_context(told_how_to_go_on(reporter, final=final))
         held.enter_context(reporter)
         if plan and resolved is not None:
-            prepared = prepare(resolved, reporter, plan_only=True)
-            folds = [fold_facts(fold, prepared) for fold in prepared.plan.folds]
-            memory, last = memory_of_fits(prepared), seconds_of_last_run(prepared, runs_dir)
-            if as_json:
-                seconds = None if last is None else last[0]
-                fits = 1 + len(prepared.info.twins)
-                costs = {"memory_bytes": memory, "seconds_of_last_run": seconds}
-                told = {"folds": folds, "notes": list(prepared.plan.notes), "fits_per_fold": fits}
-                emit({**told, **costs})
-                return
-            show(render_plan(folds))
-            if twins := prepared.info.twins:
-                sys.stdout.write(
-                    f"fits    {1 + len(twins)} in each fold: the model, and to compare it with "
-                    f"{', '.join(twins)}\n"
-                )
-            if memory is not None:
-                sys.stdout.write(f"memory  the largest fit takes {as_size(memory)} at least\n")
-            if last is not None:
-                minutes, run = last[0] / 60, last[1]
-                sys.stdout.write(f"time    the folds of {run.path} took {minutes:.1f} minutes\n")
-            else:
-                sys.stdout.write(
-                    "time    not known: no run of this config has finished here, and its model "
-                    "cannot be\n        timed without reading the data; --quick takes a quarter of "
-                    "the eras\n"
-                )
+            tell_plan(resolved, data, runs_dir, reporter, as_json=as_json)
             return
         options = TrainOptions(
             runs_dir=runs_dir,

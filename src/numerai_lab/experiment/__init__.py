@@ -3,7 +3,7 @@
 from numerai_lab.experiment.beginning import TrainOptions
 from numerai_lab.experiment.cluster import Cluster, ClusterExecutor, open_cluster
 from numerai_lab.experiment.continuing import continue_run
-from numerai_lab.experiment.costs import memory_of_fits, seconds_of_last_run
+from numerai_lab.experiment.costs import memory_of_fits, seconds_of_run
 from numerai_lab.experiment.executor import Executor, Here
 from numerai_lab.experiment.final import (
     FinalMember,
@@ -111,6 +111,7 @@ from numerai_lab.experiment.reporter import Reporter, Stopwatch
 from numerai_lab.experiment.several_seeds import train_seeds
 from numerai_lab.experiment.stopped import told_how_to_go_on
 from numerai_lab.experiment.sweeping import Sweep, parse_sweep, train_sweep
+from numerai_lab.experiment.timing import TimeOfFolds, estimate_time, finished_run
 from numerai_lab.experiment.train import train
 
 __all__ = [
@@ -139,6 +140,7 @@ __all__ = [
     "SideBySide",
     "Stopwatch",
     "Sweep",
+    "TimeOfFolds",
     "TrainOptions",
     "brief_of_test",
     "brought_up_to_date",
@@ -156,6 +158,7 @@ __all__ = [
     "dataset_for",
     "ensure_members",
     "era_bound",
+    "estimate_time",
     "evaluate",
     "evaluate_test",
     "export_to_mlflow",
@@ -163,6 +166,7 @@ __all__ = [
     "find_final",
     "find_run",
     "fingerprint",
+    "finished_run",
     "fold_facts",
     "git_state",
     "import_predictions",
@@ -209,7 +213,7 @@ __all__ = [
     "remove_run",
     "say_if_unverifiable",
     "scored_eras",
-    "seconds_of_last_run",
+    "seconds_of_run",
     "series_of",
     "side_by_side",
     "suspected",

@@ -194,8 +194,7 @@ def prepare(
     if experiment.label == RESIDUAL:
         dataset = with_residual(dataset, experiment, reporter.say)
     info, main = info_of(model_class, params), dataset.train_targets[0]
-    others = dataset.train_targets[1:] if info.multi_target else ()
-    trained = tuple(dict.fromkeys([experiment.label, *others]))
+    trained = learnt_targets(experiment, info, dataset)
     horizon = max(
         *(dataset.horizons[name] for name in trained),
         *(longest_horizon(member) for member in members.values()),
@@ -221,6 +220,12 @@ def prepare(
     return Prepared(
         experiment, model_class, params, dataset, trained, horizon, plan, members, made_with
     )
+
+
+def learnt_targets(experiment: Experiment, info: ModelInfo, dataset: Dataset) -> tuple[str, ...]:
+    """Return the targets that the model learns from, its label first."""
+    others = dataset.train_targets[1:] if info.multi_target else ()
+    return tuple(dict.fromkeys([experiment.label, *others]))
 
 
 def _check_expected(resolved: Resolved, features: Sequence[str]) -> None:
@@ -261,10 +266,11 @@ def load_rows(
     members: Mapping[str, Resolved] | None = None,
     *,
     plan_only: bool = False,
+    eras: Sequence[int] | None = None,
 ) -> Dataset:
     """Load the data that an experiment asks for; `plan_only` as in `prepare`.
 
-    `members` are its model's, where they are known already.
+    `members` are its model's, where they are known already; `eras` those to read, None for all.
     """
     experiment = resolved.experiment
     model_class = get_model(experiment.model.type)
@@ -276,6 +282,7 @@ def load_rows(
         dataset = load_data(
             experiment.data,
             say=reporter.say,
+            eras=eras,
             features="checked" if plan_only and not rows_by_features else "configured",
             targets=[*experiment.scoring.targets, *targets_of(members), *learnt_beside(experiment)],
             keep_unlabelled=looks_at_unlabelled(model_class, params),

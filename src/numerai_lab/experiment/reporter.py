@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -245,6 +246,33 @@ class Reporter:
             return
         with write_errors(self._log), self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event) + "\n")
+
+
+class Unheard(Reporter):
+    """A reporter of trials, of which nothing is shown or logged; Ctrl-C ends them all the same.
+
+    Parameters
+    ----------
+    of : who is told what the user must see. check : called at each step, and may raise.
+    """
+
+    def __init__(self, of: Reporter, check: Callable[[], None]) -> None:
+        super().__init__(quiet=True)
+        self._interrupt = of._interrupt
+        self._check = check
+
+    def warn(self, sentence: str) -> None:
+        """Say nothing."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Stop here if the user wants to, or `check` does."""
+        super().progress(done, total)
+        self._check()
+
+    def pace(self, words: str) -> None:
+        """Stop here if the user wants to, or `check` does."""
+        super().pace(words)
+        self._check()
 
 
 class Stopwatch:
