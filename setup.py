@@ -1,5 +1,6 @@
-"""What pyproject.toml cannot say: a wheel carries the configs and scripts of the repository."""
+"""What pyproject.toml cannot say: the configs and scripts that a wheel carries, and addresses."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -29,4 +30,20 @@ class WithConfigs(build_py):
                     shutil.copy(path, target)
 
 
-setup(cmdclass={"build_py": WithConfigs})
+def project_urls() -> dict[str, str]:
+    """Return the project's addresses, all below that of its repository; none if it is not known.
+
+    Whoever builds a release says it in NUMERAI_LAB_REPOSITORY, as the release workflow does.
+    """
+    repository = os.environ.get("NUMERAI_LAB_REPOSITORY", "").rstrip("/")
+    if not repository:
+        return {}
+    return {
+        "Repository": repository,
+        "Issues": f"{repository}/issues",
+        "Documentation": f"{repository}/tree/main/docs",
+        "Changelog": f"{repository}/blob/main/CHANGELOG.md",
+    }
+
+
+setup(cmdclass={"build_py": WithConfigs}, project_urls=project_urls())

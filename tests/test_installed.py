@@ -21,11 +21,17 @@ BUILD = "import setuptools.build_meta as b; b.build_{kind}({into!r})"
 pytestmark = pytest.mark.slow
 
 
+REPOSITORY = "https://example.org/somebody/numerai_lab"
+
+
 def built(kind: str, source: Path, into: Path) -> Path:
     """Build a wheel or sdist of a copy of the source, as a front end does."""
     before = set(into.glob("*"))
     code = BUILD.format(kind=kind, into=str(into))
-    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
+    environ = {**os.environ, "NUMERAI_LAB_REPOSITORY": REPOSITORY}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=source, capture_output=True, text=True, env=environ
+    )
     assert done.returncode == 0, done.stderr
     (made,) = set(into.glob("*")) - before
     return made
@@ -78,6 +84,9 @@ def test_a_wheel_has_what_is_shipped_and_the_sdist_builds_it(distributions):
     }
     assert modules <= names
     assert not any(name.startswith("tests/") for name in names)
+    with zipfile.ZipFile(wheel) as file:
+        (metadata,) = (name for name in names if name.endswith("dist-info/METADATA"))
+        assert f"Project-URL: Repository, {REPOSITORY}" in file.read(metadata).decode()
     with tarfile.open(sdist) as file:
         assert any(name.endswith("/configs/xgb.yaml") for name in file.getnames())
 
