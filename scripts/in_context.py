@@ -1,8 +1,9 @@
 """Redo docs/research/in_context.md: `make in-context`, or python scripts/in_context.py [FOLDER].
 
-Pretrains nets of several mixtures (each some 10 minutes on two quiet cores, about 3 hours in all),
-draws their in-context curves beside ridge, lasso, a small net and boosted trees, and writes
+Pretrains nets of several mixtures (one to five minutes of a core each, half an hour in all), draws
+their in-context curves beside ridge, lasso, a small net and boosted trees, and writes
 FOLDER/results.json and SVGs. Whatever is done stays: the same command goes on where it was stopped.
+Several may work at once, each on nets of its own (--only).
 
     python scripts/in_context.py build/in_context --only shipped     # no pretraining, a few minutes
 """
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from in_context_figures import SHARES, TASKS_PER_STEP, draw, tables
 from numerai_lab.files import write_json
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
 from numerai_lab.models.nets.in_context.curves import (
@@ -41,7 +43,8 @@ SMALL: dict[str, Any] = {
     "pretrain": "icl",
     "net": {"n_scores": 5},
     "tasks": {"n_dims": [5, 5], "n_context": [2, 40], "noise": [NOISE, NOISE]},
-    "steps": 3000,
+    "steps": 1500,
+    "tasks_per_step": TASKS_PER_STEP,
     "learning_rate": 0.002,
 }
 """Of the nets that are compared: five dimensions, noise as in the curves."""
@@ -58,7 +61,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "without_network": {
         "classes": {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
     },
-    **{f"steps_{steps}": {"steps": steps} for steps in (375, 750, 1500, 6000)},
+    **{f"steps_{steps}": {"steps": steps} for steps in (375, 750, 3000, 6000)},
 }
 """What is pretrained, as changes of SMALL."""
 LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
@@ -125,8 +128,8 @@ def main() -> None:
         if name != "shipped":
             results.add(name, 5, learner_of(trained(name, asked.folder, asked.threads)))
             results.outside(name, learner_of(asked.folder / name / "checkpoint"))
-    draw(results.found, asked.folder)
-    sys.stdout.write(table(results.found))
+    draw(results.found, CLASSES, asked.folder, SMALL["steps"])
+    sys.stdout.write(tables(results.found, CLASSES))
 
 
 def trained(name: str, folder: Path, threads: int) -> Path:
@@ -181,7 +184,7 @@ class Results:
         if "outside" in self.found.get(name, {}):
             return
         found = {}
-        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        for share in SHARES:
             tasks = combined("sparse", "trees", share)
             found[f"sparse {1 - share:g} + trees {share:g}"] = [
                 excess(learner(tasks), tasks),
@@ -231,65 +234,6 @@ def _each(tasks: Tasks, make: Callable[[], Any]) -> np.ndarray:
 
 def _best(tried: list[np.ndarray], tasks: Tasks) -> np.ndarray:
     return min(tried, key=lambda given: excess(given, tasks))
-
-
-def table(found: dict[str, Any]) -> str:
-    """Return the errors at twice the dimensions in rows, as a table in Markdown."""
-    lines = []
-    for n_dims in sorted({int(d) for of in found.values() for d in of if d.isdigit()}):
-        lines += [f"\n{n_dims} dimensions, {2 * n_dims} rows\n", f"| | {' | '.join(CLASSES)} |"]
-        lines.append("|---" * (len(CLASSES) + 1) + "|")
-        for name, of in found.items():
-            if str(n_dims) in of:
-                own = of[str(n_dims)]
-                at = list(own["lengths"]).index(2 * n_dims)
-                cells = [f"{own['errors'][c][at]:.3f}" for c in CLASSES]
-                lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-COLOURS = ("#1a7cc4", "#d55e00", "#009e73", "#cc79a7", "#a07d0a", "#8a6fd1", "#7f8790", "#333333")
-WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 220, 44, 52, 24
-
-
-def draw(found: dict[str, Any], folder: Path) -> None:
-    """Write FOLDER/curves_D.svg for each number of dimensions, a panel for each class."""
-    for n_dims in LENGTHS:
-        there = {name: of[str(n_dims)] for name, of in found.items() if str(n_dims) in of}
-        if there:
-            (folder / f"curves_{n_dims}.svg").write_text(_svg(n_dims, there), encoding="utf-8")
-
-
-def _svg(n_dims: int, there: dict[str, Any]) -> str:
-    names = [n for n in there if n in ("shipped", "mixture", "decoder", *BASELINES)]
-    width, height = LEFT + (WIDTH + GAP) * len(CLASSES), TOP + HEIGHT + 40
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
-        "<style>text{font:12px system-ui,sans-serif;fill:#555}path{fill:none;stroke-width:2}"
-        "@media(prefers-color-scheme:dark){text{fill:#bbb}}</style>",
-    ]
-    for i, name in enumerate(names):
-        x = LEFT + 150 * i
-        parts.append(f'<path d="M{x} 12h18" stroke="{COLOURS[i]}"/>')
-        parts.append(f'<text x="{x + 24}" y="16">{name}</text>')
-    lengths = np.log(there[names[0]]["lengths"])
-    for place, of_class in enumerate(CLASSES):
-        left = LEFT + place * (WIDTH + GAP)
-        parts.append(f'<text x="{left}" y="{TOP - 12}">{of_class}, {n_dims} dimensions</text>')
-        for level in (0, 0.5, 1.0):
-            y = TOP + HEIGHT * (1 - level / 1.5)
-            grid = 'stroke="#8885" style="stroke-width:1"'
-            parts.append(f'<path d="M{left} {y:.0f}h{WIDTH}" {grid}/>')
-            parts.append(f'<text x="{left - 26}" y="{y + 4:.0f}">{level:g}</text>')
-        across = left + WIDTH * (lengths - lengths[0]) / (lengths[-1] - lengths[0])
-        for x, n in zip(across, there[names[0]]["lengths"], strict=True):
-            parts.append(f'<text x="{x - 6:.0f}" y="{TOP + HEIGHT + 18}">{n}</text>')
-        for i, name in enumerate(names):
-            errors = np.minimum(there[name]["errors"][of_class], 1.5)
-            points = zip(across, TOP + HEIGHT * (1 - errors / 1.5), strict=True)
-            line = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-            parts.append(f'<path d="M{line}" stroke="{COLOURS[i]}"/>')
-    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":
