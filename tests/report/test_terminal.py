@@ -80,6 +80,11 @@ def test_more_still_have_a_line_each(scores):
         assert row(text, name)[0] == mean
     assert text.count("95 % interval") > 1
     assert text.count("hit rate") == 1
+    rows = [scores["comparisons"][0] | {"baseline": name} for name in names]
+    paired = to_text(render_comparison(rows, experiment="stack"))
+    plain(paired)
+    assert paired.splitlines()[1].startswith("stack minus")
+    assert row(paired, names[3])[0] == "+0.0015"
 
 
 def test_nothing_scored():

@@ -262,13 +262,18 @@ def render_comparison(
     same_eras = len(set(spans)) == 1  # told once: a column of them breaks the names' lines
     if same_eras:
         title += f", over {figures.in_eras(shown[0].n_eras, shown[0].first_era, shown[0].last_era)}"
-    columns = [("run", False), ("difference", True), ("95 % interval", True), ("P(improves)", True)]
+    many = own and len(shown) > MOST_IN_FULL  # said once, or every name would break its line
+    columns = [(f"{experiment} minus" if many else "run", False), ("difference", True)]
+    columns += [("95 % interval", True), ("P(improves)", True)]
     columns += [] if same_eras else [("eras", True)]
     table = new_table([*columns, ("", False)], title)
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for c, span in zip(shown, spans, strict=True):
         # A run's label is long: its directory goes below its experiment.
         among_runs = against_one and not own
         name = c.prediction.replace("/", "/\n") if among_runs else c.name(experiment)
+        name = c.baseline if many else name
         cells = [name, number(c.mean_difference, signed=True)]
         cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
         add_row(table, [*cells, *([] if same_eras else [span]), c.way])

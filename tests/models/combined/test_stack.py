@@ -105,6 +105,9 @@ def test_members_of_no_use_and_constant_ones_are_told():
     assert "constant predictions, without weight: c" in report.notes
     _, _, weights = fitted(out_of_fold({**given, "a": label}))
     assert weights["c"] == 0
+    for weights in ("equal", {"a": 1, "b": 1, "c": 2}):
+        _, report, _ = fitted(out_of_fold(given), weights=weights)
+        assert "constant predictions, which add nothing: c" in report.notes
     _, _, signed = fitted(out_of_fold({**given, "a": label}), weights="ridge", prior_eras=1)
     assert signed["b"] < 0 < signed["a"]
 

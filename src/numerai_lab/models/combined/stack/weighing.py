@@ -151,17 +151,18 @@ def _weights(
 ) -> tuple[Float64, list[str]]:
     n = len(names)
     equal = np.full(n, 1 / n)
-    if isinstance(params.weights, dict):
-        given = np.array([params.weights[name] for name in names])
-        return given / given.sum(), []
-    if params.weights == EQUAL:
-        return equal, []
+    constant = [name for name, spread in zip(names, np.diag(fit.gram), strict=True) if spread == 0]
+    if isinstance(params.weights, dict) or params.weights == EQUAL:
+        notes = [f"constant predictions, which add nothing: {', '.join(constant)}"]
+        given = equal
+        if isinstance(params.weights, dict):
+            given = np.array([params.weights[name] for name in names])
+        return given / given.sum(), notes if constant and n_eras else []
     if n_eras == 0:
         also = "" if params.reference is None else f" with the {_called(params)}'s predictions"
         return equal, [f"no label{also} is known that weights could be fitted on: equal weights"]
     solved = fit.solve(prior_eras=params.prior_eras, signed=params.weights == "ridge")
     notes = []
-    constant = [name for name, spread in zip(names, np.diag(fit.gram), strict=True) if spread == 0]
     if constant:
         notes.append(f"constant predictions, without weight: {', '.join(constant)}")
     if solved is None:
