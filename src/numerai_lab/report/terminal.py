@@ -259,9 +259,12 @@ def render_comparison(
     if not own and against_one:
         title += f", minus {', '.join(dict.fromkeys(c.baseline for c in shown))}"
     spans = [figures.span(c.n_eras, c.first_era, c.last_era) for c in shown]
-    same_eras = len(set(spans)) == 1  # told once: a column of them breaks the names' lines
+    # Told once, as a column of them breaks the names' lines; what has none is "unknown".
+    judged = [c for c in shown if c.n_eras] or shown
+    same_eras = len({span for c, span in zip(shown, spans, strict=True) if c in judged}) == 1
     if same_eras:
-        title += f", over {figures.in_eras(shown[0].n_eras, shown[0].first_era, shown[0].last_era)}"
+        c = judged[0]
+        title += f", over {figures.in_eras(c.n_eras, c.first_era, c.last_era)}"
     many = own and len(shown) > MOST_IN_FULL  # said once, or every name would break its line
     columns = [(f"{experiment} minus" if many else "run", False), ("difference", True)]
     columns += [("95 % interval", True), ("P(improves)", True)]
