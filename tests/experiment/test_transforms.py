@@ -152,9 +152,24 @@ def test_what_goes_live_has_no_twins_and_can_be_bundled(folder, lab, tmp_path):
     assert final.model.info_for(final.model.params).exportable
     result = lab("export", folder / "within", "--out", tmp_path / "a.pkl")
     assert result.code == 0, result.err
+
+
+def test_a_bundle_carries_its_past_and_says_when_it_is_stale(folder, tournament, lab, tmp_path):
     result = lab("export", folder / "back", "--out", tmp_path / "b.pkl")
-    assert result.code == 2
-    assert "looks back on earlier eras" in result.err
+    assert result.code == 0, result.err
+    assert "ends before era 60: from the week after that on it is stale" in result.err
+    bundle = pd.read_pickle(tmp_path / "b.pkl")
+    live = live_file(tmp_path / "live.parquet", tournament, 60)
+    lab("predict", folder / "back", "--features", live, "--out", tmp_path / "out.csv")
+    told = pd.read_csv(tmp_path / "out.csv", index_col="id")
+    rows = pd.read_parquet(live)
+    assert np.array_equal(bundle(rows)["prediction"], told["prediction"][rows.index])
+    # without a number it is that era, as long as the week lasts
+    assert np.array_equal(bundle(rows.assign(era="X"))["prediction"], bundle(rows)["prediction"])
+    with pytest.warns(UserWarning, match="before era 60 and predicts era 62 without the 2 between"):
+        bundle(rows.assign(era="0062"))
+    with pytest.raises(ValueError, match="era 59 lies before era 60, the first this bundle is"):
+        bundle(rows.assign(era="0059"))
 
 
 def test_a_file_that_is_joined_stands_in_the_manifest(folder, tournament, tmp_path, lab):

@@ -47,7 +47,13 @@ from numerai_lab.experiment.judging import (
     variants_of,
     without,
 )
-from numerai_lab.experiment.live import brought_up_to_date, purge_of, with_earlier_eras
+from numerai_lab.experiment.live import (
+    NextEra,
+    brought_up_to_date,
+    next_era,
+    purge_of,
+    with_earlier_eras,
+)
 from numerai_lab.experiment.live_files import (
     data_version,
     live_file,
@@ -130,6 +136,7 @@ __all__ = [
     "Here",
     "Judged",
     "Labels",
+    "NextEra",
     "OldAndNew",
     "OpenedModel",
     "Predictions",
@@ -187,6 +194,7 @@ __all__ = [
     "needed_by",
     "neutralize_and_rank",
     "newly_resolved",
+    "next_era",
     "open_cluster",
     "open_final",
     "open_fold",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from numerai_lab.experiment.final import FinalMember, FinalModel, PastOf
 from numerai_lab.experiment.history import KeptHistory
 from numerai_lab.experiment.judging import data_as_read
 from numerai_lab.experiment.predicting import Past
-from numerai_lab.models import AgeingModel, Model, history_eras_of
+from numerai_lab.models import AgeingModel, Model, history_before, history_eras_of
 
 _SECONDS_A_WEEK = 7 * 24 * 3600
 _MOST_NAMED = 5
@@ -38,6 +39,61 @@ class LiveRows:
     past_of: PastOf | None
 
 
+@dataclass(frozen=True)
+class NextEra:
+    """The era that follows the newest one in the files of a run, and what is known before it.
+
+    Attributes
+    ----------
+    number : of the era. known_day : day on which its past was known, from 1970-01-01: when the
+        newest file was downloaded, or today where nothing tells.
+    past_of : as in `predict_final`.
+    """
+
+    number: int
+    known_day: int
+    past_of: PastOf
+
+    def history(self, one: FinalModel | FinalMember) -> EraFrame:
+        """Return what a model that looks back is given when the era is predicted."""
+        kept = one.history
+        assert kept is not None
+        past = self.past_of(kept, one.feature_names)
+        return history_before(past.rows, self.number, kept.eras, kept.purge_eras, kept.targets)
+
+
+def next_era(final: FinalModel, say: Say) -> NextEra | None:
+    """Return the era that a final model that looks back predicts next; None: it never does.
+
+    Raises RunError as `with_earlier_eras`.
+    """
+    lookers = [one for one in _with_members(final) if history_eras_of(one.model)]
+    if not lookers:
+        return None
+    _check_kept(lookers, final)
+    source = _source(final, say)
+    newest, day = final.trained_eras[1], int(time.time() // 86400)
+    if source is not None and len(source.eras):
+        newest = max(newest, int(source.eras[-1]))
+        file = locked_file(source.files[-1])
+        if file is not None and (file.modified or file.downloaded):
+            day = int(_written(file).timestamp() // 86400)
+    number = newest + 1
+
+    def past_of(kept: KeptHistory, features: tuple[str, ...]) -> Past:
+        assert kept.rows is not None
+        last = int(kept.rows.eras[-1])
+        # rows of any era in its place: only those before it are asked for
+        one = replace(
+            kept.rows.between(last, last).with_features(features),
+            eras=np.array([number], dtype=np.int32),
+        )
+        earlier = _rows(final, kept, one, source, say)
+        return Past(earlier, kept.targets, kept.purge_eras)
+
+    return NextEra(number, day, past_of)
+
+
 def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows:
     """Find the eras that a final model, or one it is made of, looks back on before each to predict.
 
@@ -54,12 +110,7 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
     ageing = [one for one in _with_members(final) if _ages(one.model)]
     if not lookers and not ageing:
         return LiveRows(rows.frame, None)
-    if any(one.history is None for one in lookers):
-        raise RunError(
-            "its final model looks back on earlier eras, and comes from a version that kept none",
-            where=str(final.run.path),
-            fix="train it again with --final",
-        )
+    _check_kept(lookers, final)
     source = _source(final, say)
     newest = final.trained_eras[1]
     if source is not None and len(source.eras):
@@ -77,6 +128,15 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
         return Past(earlier, kept.targets, kept.purge_eras)
 
     return LiveRows(frame, past_of)
+
+
+def _check_kept(lookers: Sequence[FinalModel | FinalMember], final: FinalModel) -> None:
+    if any(one.history is None for one in lookers):
+        raise RunError(
+            "its final model looks back on earlier eras, and comes from a version that kept none",
+            where=str(final.run.path),
+            fix="train it again with --final",
+        )
 
 
 def _ages(model: Model) -> bool:

@@ -25,8 +25,11 @@ columns from the data's own features wherever it predicts.
 
 from numerai_lab.features.blocks import LARGE_BYTES
 from numerai_lab.features.check import check_transform
+from numerai_lab.features.exporting import ExportedSteps
 from numerai_lab.features.pipeline import Columns, PastOf, Pipeline, check_steps
 from numerai_lab.features.protocol import (
+    Carried,
+    CarryingTransform,
     ChoosingTransform,
     ExportedTransform,
     OutOfFoldTransform,
@@ -50,8 +53,11 @@ __all__ = [
     "LARGE_BYTES",
     "MISSING",
     "MOST_BINS",
+    "Carried",
+    "CarryingTransform",
     "ChoosingTransform",
     "Columns",
+    "ExportedSteps",
     "ExportedTransform",
     "OutOfFoldTransform",
     "Past",

@@ -14,7 +14,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, ModelError, did_you_mean
 from numerai_lab.features.gain import best, gains
 from numerai_lab.features.gates import GateParams
-from numerai_lab.features.protocol import Past, StepContext, StepParams, TransformInfo
+from numerai_lab.features.protocol import Carried, Past, StepContext, StepParams, TransformInfo
 from numerai_lab.features.runtime import gated, rank_bins
 from numerai_lab.features.step import Step
 from numerai_lab.weeks import week_of
@@ -137,6 +137,16 @@ class Join(Step):
         gates: Int8 = gated(era.features_in_memory(), columns, size, bins)
         return gates
 
+    def carried(self, past: Past | None, era: int) -> Carried:  # noqa: ARG002 - the file has it
+        """Return the file as it is, for a bundle."""
+        keys, arrays = self._read().whole()
+        settings = {"by": self.params.by, "keys": keys, "bins": self.settings["bins"]}
+        if self._of_eras:
+            settings |= {key: self.settings[key] for key in ("mean", "std")}
+            return Carried("joined", settings, arrays, ("number",), tuple(self.settings["gates"]))
+        asks = "ids" if self.params.by == "id" else "entity"
+        return Carried("joined", settings, arrays, ("number", asks))
+
     def _read(self) -> _Table:
         if self._table is None:
             self._table = _Table(self.params)
@@ -168,6 +178,7 @@ class _Table:
         self._from = _eras_of(frame[params.available_from], params.available_from, path)
         self._has_eras = params.by in ("era", "date") or "era" in frame.columns
         keys = [] if params.by in ("era", "date") else [frame[key].astype(str)]
+        self._keys = keys[0].tolist() if keys else None
         if self._has_eras:
             own = key if params.by in ("era", "date") else "era"
             self._eras = _eras_of(frame[own], own, path)
@@ -189,6 +200,13 @@ class _Table:
             twice = index[whole.duplicated()][0]
             raise DataError(f"has two rows of {twice}", where=str(path), fix="keep one of them")
         self._index = index
+
+    def whole(self) -> tuple[list[str], dict[str, Any]]:
+        """Return the keys (none by era), and values with their eras, -1 where rows have none."""
+        n = len(self._values)
+        eras = self._eras if self._has_eras else np.full(n, -1, dtype=np.int64)
+        keys = [] if self._keys is None else self._keys
+        return keys, {"values": self._values, "eras": eras, "known_from": self._from}
 
     def of(self, era: EraFrame) -> Float64:
         """Return the columns for the rows of one era, float64 [n_rows, n_columns], NaN for none."""

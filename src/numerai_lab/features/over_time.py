@@ -12,15 +12,28 @@ from pydantic import Field
 from numerai_lab.arrays import Float64, Int8
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.features.earlier import few, of_entities, target_corr
 from numerai_lab.features.gain import best, gains
 from numerai_lab.features.gates import GateParams
-from numerai_lab.features.protocol import Past, StepContext, StepParams, TransformInfo
-from numerai_lab.features.runtime import centred, era_numbers, gated, numbers, rank_bins
+from numerai_lab.features.past_runtime import (
+    FEWEST,
+    gates_of,
+    lags_of_eras,
+    lags_of_stock,
+    trend_of_eras,
+    trend_of_stock,
+)
+from numerai_lab.features.protocol import (
+    Carried,
+    Past,
+    StepContext,
+    StepParams,
+    TransformInfo,
+)
+from numerai_lab.features.runtime import MISSING, era_numbers, numbers, rank_bins
 from numerai_lab.features.step import Step
 
 Of = Literal["auto", "stock", "correlation", "target_corr"]
-_FEWEST = 2
-"""Earlier eras that a mean is taken of, at least; else it is missing."""
 
 
 class OverTimeParams(GateParams):
@@ -91,12 +104,12 @@ class OverTime(Step):
             ]
             self._standardise(np.array(each))
         without = sum(
-            ctx.past(era, self.history_eras).rows.n_eras < _FEWEST for era in train.eras.tolist()
+            ctx.past(era, self.history_eras).rows.n_eras < FEWEST for era in train.eras.tolist()
         )
         if without:
             ctx.say(
                 f"'{self.params.label}' looks back {self.history_eras} eras: {without} of "
-                f"{train.n_eras} training eras have fewer than {_FEWEST} before them, and what "
+                f"{train.n_eras} training eras have fewer than {FEWEST} before them, and what "
                 "cannot be computed there is missing"
             )
 
@@ -127,32 +140,65 @@ class OverTime(Step):
             found = self.of_stock(own, era.entity, Past(earlier, past.resolved), number)
             ranked: Int8 = rank_bins(found, bins)
             return ranked
-        sizes = self._sizes(era, columns, past) - np.array(self.settings["mean"])
-        sizes = sizes / np.array(self.settings["unit"])
         features = era.features_in_memory()
-        if sizes.shape[1] == 1:  # one number an era: a gate of every feature
-            gates: Int8 = gated(features, columns, sizes[:, 0], bins)
-            return gates
-        # a number a feature: each is the gate of its own
-        made = [gated(features, [c], sizes[:, j], bins) for j, c in enumerate(columns)]
-        return np.concatenate([block[:, [p]] for p in range(len(sizes)) for block in made], axis=1)
+        gates: Int8 = gates_of(features, columns, self._sizes(era, columns, past), self.settings)
+        return gates
+
+    def carried(self, past: Past | None, era: int) -> Carried:
+        """Return the columns' form for a bundle: what they need of the eras before `era`."""
+        assert past is not None
+        first, names = era - self.history_eras, self.settings["names"]
+        settings = {"history_eras": self.history_eras, **self.how(), **self.settings}
+        if self.settings["of"] == "stock":
+            rows = past.rows.between(first, era - 1)
+            assert rows.entity is not None
+            entities = sorted(set(rows.entity.to_pylist()))
+            values = np.full((rows.n_eras, len(entities), len(names)), MISSING, np.float32)
+            if rows.features.dtype == np.int8:
+                values = values.astype(np.int8)
+            else:
+                values[:] = np.nan
+            for i, one in enumerate(rows.eras.tolist()):
+                mine = rows.between(one, one)
+                assert mine.entity is not None
+                at = pd.Index(entities).get_indexer(pd.Index(mine.entity.to_pylist()))
+                values[i, at] = few(mine, names)
+            arrays = {"eras": rows.eras.astype(np.int64), "values": values}
+            asks = ("number", "entity")
+            settings |= {"entities": entities}
+            return Carried("over_stock", settings, arrays, asks, tuple(names))
+        series = self._series(past, era)
+        k = 1 if self.settings["of"] == "correlation" else len(names)
+        arrays = {
+            "eras": np.array(sorted(series), dtype=np.int64),
+            "series": np.array([series[e] for e in sorted(series)]).reshape(-1, k),
+        }
+        return Carried("over_eras", settings, arrays, ("number",), tuple(names))
+
+    @abstractmethod
+    def how(self) -> dict[str, Any]:
+        """Return what the formulas of the runtime are told of the windows."""
 
     def _sizes(self, era: EraFrame, columns: list[int], past: Past) -> Float64:
         """Return an era's numbers, [n_parts, 1] or [n_parts, n_features], NaN where not known."""
-        number, names = int(era.eras[0]), self.settings["names"]
-        first = number - self.history_eras
+        number, now = int(era.eras[0]), None
         if self.settings["of"] == "correlation":
-            rows = past.rows.between(first, number - 1)
-            series = {
-                e: era_numbers(_few(rows.between(e, e), names), _all(names), ["correlation"])
+            now = era_numbers(era.features_in_memory(), columns, ["correlation"])
+        return self.of_eras(self._series(past, number), number, now)
+
+    def _series(self, past: Past, era: int) -> dict[int, Float64]:
+        """Return the numbers of the eras before one, as far as they are known at it."""
+        first, names = era - self.history_eras, self.settings["names"]
+        if self.settings["of"] == "correlation":
+            rows = past.rows.between(first, era - 1)
+            return {
+                e: era_numbers(
+                    few(rows.between(e, e), names), list(range(len(names))), ["correlation"]
+                )
                 for e in rows.eras.tolist()
             }
-            now = era_numbers(era.features_in_memory(), columns, ["correlation"])
-            return self.of_eras(series, number, now)
-        rows = past.resolved.between(first, number - 1)
-        target = self.settings["target"]
-        series = {e: _target_corr(rows, names, target, e) for e in rows.eras.tolist()}
-        return self.of_eras(series, number, None)
+        rows, target = past.resolved.between(first, era - 1), self.settings["target"]
+        return {e: target_corr(rows, names, target, e) for e in rows.eras.tolist()}
 
     def _standardise(self, sizes: Float64) -> None:
         """Find mean and deviation over training eras, [n_eras, n_parts, k].
@@ -201,18 +247,24 @@ class Lags(OverTime):
         """One a lag."""
         return [str(lag) for lag in self.params.lags]
 
+    def how(self) -> dict[str, Any]:
+        """The lags."""
+        return {"lags": list(self.params.lags), "change": self.params.change}
+
     def of_stock(self, own: Float64, entity: Any, past: Past, era: int) -> Float64:
         """Look each entity up in the era of each lag."""
-        blocks = []
-        for lag in self.params.lags:
-            before = _of_entities(past.rows.between(era - lag, era - lag), entity, self.settings)
-            blocks.append(own - before if self.params.change else before)
-        return np.concatenate(blocks, axis=1)
+
+        def before(one: int) -> Float64:
+            return of_entities(past.rows.between(one, one), entity, self.settings)
+
+        found: Float64 = lags_of_stock(own, before, era, self.how())
+        return found
 
     def of_eras(self, series: dict[int, Float64], era: int, now: Float64 | None) -> Float64:  # noqa: ARG002 - a lag is before it
         """Take the mean over each window."""
         k = 1 if self.settings["of"] == "correlation" else len(self.settings["names"])
-        return np.array([_mean_of(series, era - lag, era - 1, k) for lag in self.params.lags])
+        found: Float64 = lags_of_eras(series, era, self.params.lags, k)
+        return found
 
 
 class DecomposeParams(OverTimeParams):
@@ -255,60 +307,22 @@ class Decompose(OverTime):
         """Trend and rest."""
         return ["trend", "rest"]
 
+    def how(self) -> dict[str, Any]:
+        """The windows."""
+        return {"window": self.params.window, "recent": self.params.recent}
+
     def of_stock(self, own: Float64, entity: Any, past: Past, era: int) -> Float64:
         """Take the mean over those eras of the window in which the entity has a value."""
-        total, count = np.zeros(own.shape), np.zeros(own.shape)
-        for one in past.rows.between(era - self.params.window, era - 1).eras.tolist():
-            before = _of_entities(past.rows.between(one, one), entity, self.settings)
-            known = ~np.isnan(before)
-            total += np.where(known, before, 0.0)
-            count += known
-        trend = np.where(count >= _FEWEST, total / np.maximum(count, 1), np.nan)
-        return np.concatenate([trend, own - trend], axis=1)
+
+        def before(one: int) -> Float64:
+            return of_entities(past.rows.between(one, one), entity, self.settings)
+
+        eras = past.rows.between(era - self.params.window, era - 1).eras.tolist()
+        found: Float64 = trend_of_stock(own, before, eras)
+        return found
 
     def of_eras(self, series: dict[int, Float64], era: int, now: Float64 | None) -> Float64:
         """Take the mean over the window, and what is above it."""
         k = 1 if self.settings["of"] == "correlation" else len(self.settings["names"])
-        trend = _mean_of(series, era - self.params.window, era - 1, k)
-        if now is None:
-            newest = max(series, default=era)
-            latest = [one for e, one in series.items() if e > newest - self.params.recent]
-            now = np.mean(latest, axis=0) if latest else np.full(k, np.nan)
-        return np.array([trend, now - trend])
-
-
-def _mean_of(series: dict[int, Float64], first: int, last: int, k: int) -> Float64:
-    mine = [series[era] for era in sorted(series) if first <= era <= last]
-    least = min(_FEWEST, last - first + 1)
-    return np.mean(mine, axis=0) if len(mine) >= least else np.full(k, np.nan)
-
-
-def _of_entities(rows: EraFrame, entity: Any, settings: dict[str, Any]) -> Float64:
-    """Return an earlier era's values in the order of the entities, NaN where one is absent."""
-    found = np.full((len(entity), len(settings["names"])), np.nan)
-    if rows.n_rows == 0 or rows.entity is None:
+        found: Float64 = trend_of_eras(series, era, self.how(), k, now)
         return found
-    at = pd.Index(rows.entity.to_pandas()).get_indexer(pd.Index(entity.to_pandas()))
-    there = at >= 0
-    found[there] = numbers(_few(rows, settings["names"]))[at[there]]
-    return found
-
-
-def _few(rows: EraFrame, names: list[str]) -> Any:
-    return rows.with_features(names).features_in_memory()
-
-
-def _all(names: list[str]) -> list[int]:
-    return list(range(len(names)))
-
-
-def _target_corr(rows: EraFrame, names: list[str], target: str, era: int) -> Float64:
-    """Return each feature's correlation with the target in one era, float64 [n_features]."""
-    own = rows.between(era, era)
-    label = own.target(target).astype(np.float64)
-    known = ~np.isnan(label)
-    values = np.nan_to_num(centred(_few(own, names)[known]))
-    y = label[known] - label[known].mean()
-    scale = values.std(axis=0) * y.std() * max(len(y), 1)
-    found: Float64 = np.divide(y @ values, scale, out=np.zeros(len(names)), where=scale > 0)
-    return np.round(found, 6)

@@ -12,12 +12,12 @@ import numpy as np
 from numerai_lab.arrays import Int8, Int64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.features.blocks import check_varies, checked, room_for
+from numerai_lab.features.blocks import LARGE_BYTES, check_varies, checked, room_for
+from numerai_lab.features.exporting import ExportedSteps, Form, exported_steps, form_of
 from numerai_lab.features.joined import joined, release
 from numerai_lab.features.placebo import permuted
 from numerai_lab.features.protocol import (
     ChoosingTransform,
-    ExportedTransform,
     OutOfFoldTransform,
     Past,
     PlaceboTransform,
@@ -129,21 +129,32 @@ class Pipeline:
         return made
 
     def columns(
-        self, frame: EraFrame, past: PastOf | None, steps: Sequence[Transform] | None = None
+        self,
+        frame: EraFrame,
+        past: PastOf | None,
+        steps: Sequence[Transform] | None = None,
+        training: frozenset[int] = frozenset(),
     ) -> Columns:
         """Return rows of whole eras with the columns of the fitted steps.
 
         Parameters
         ----------
         frame : the features of the fit, in order. past : where a step looks back.
+        training : eras of the fit, which get what training gets (`OutOfFoldTransform`).
         """
         made = Columns(frame, [])
         for i, step in enumerate(self.steps if steps is None else steps):
-            block = np.empty((frame.n_rows, len(step.names)), dtype=np.int8)
+            n = len(step.names)
+            if frame.n_rows * n < LARGE_BYTES:  # an era to predict
+                block = np.empty((frame.n_rows, n), dtype=np.int8)
+            else:
+                block = room_for(frame, n, step)
             made.blocks.append(block)
             for era, rows in frame.iter_eras():
-                one = self._era(made, i, era, rows)
-                block[rows] = checked(step, step.apply(one, self._past(step, era, past)))
+                one, apply = self._era(made, i, era, rows), step.apply
+                if era in training and isinstance(step, OutOfFoldTransform):
+                    apply = step.apply_in_training
+                block[rows] = checked(step, apply(one, self._past(step, era, past)))
         return made
 
     def frame(self, made: Columns) -> EraFrame:
@@ -208,41 +219,25 @@ class Pipeline:
         ]
         return pipeline
 
-    def exported(self) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
-        """Return the steps and arrays that `runtime.add_columns` reads, and the runtime to use.
+    def exported(self, past: PastOf | None = None, era: int | None = None) -> ExportedSteps:
+        """Return the steps and arrays that `runtime.add_columns` reads.
 
-        The runtime is "" where all kinds of steps are in `runtime.KINDS`.
+        Parameters
+        ----------
+        past, era : what is known before the next era to predict, and its number, where a step
+            looks back.
 
         Raises ModelError : a step has no such form, or two have runtimes of their own.
         """
-        runtimes: set[str] = set()
-        steps: list[dict[str, Any]] = []
-        arrays: dict[str, Any] = {}
+        found: list[tuple[int, Form]] = []
         for i, step in enumerate(self.steps):
             if not step.names:
                 continue
-            if not isinstance(step, ExportedTransform) or step.history_eras or not step.kind:
-                why = (
-                    "looks back on earlier eras, which a bundle is not given"
-                    if step.history_eras
-                    else "has no form that runs in a bundle"
-                )
-                raise ModelError(
-                    f"transform '{step.info.summary}' {why}",
-                    where=f"transforms '{self.params[i].label}'",
-                    fix="submit its predictions with `numerai-lab submit`",
-                )
-            steps.append({"number": i, "kind": step.kind, "settings": step.settings})
-            arrays |= {f"{i}/{name}": array for name, array in step.arrays.items()}
-            runtimes |= {step.runtime} - {""}
-        if len(runtimes) > 1:
-            raise ModelError(
-                f"the steps have {len(runtimes)} runtimes of their own "
-                f"({', '.join(sorted(runtimes))}), and a bundle takes one",
-                where="transforms",
-                fix="submit its predictions with `numerai-lab submit`",
-            )
-        return steps, arrays, next(iter(runtimes), "")
+            label, known = self.params[i].label, None
+            if step.history_eras and past is not None and era is not None:
+                known = past(era, step.history_eras)
+            found.append((i, form_of(step, label, self._names_to(i), known, era)))
+        return exported_steps(found)
 
     def _names_to(self, i: int) -> tuple[str, ...]:
         before = (name for step in self.steps[:i] for name in step.names)

@@ -190,6 +190,33 @@ class PlaceboTransform(Transform, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A transform's form for a bundle, with what it needs of the past.
+
+    Attributes
+    ----------
+    kind, settings, arrays : as of an `ExportedTransform`, with a function of `past_runtime.KINDS`.
+    asks : what the function is told of an era: "number", "ids", "entity", "side:COLUMN".
+    features : names whose places it finds in `settings["columns"]`; none: it names none.
+    """
+
+    kind: str
+    settings: dict[str, Any]
+    arrays: dict[str, Any]
+    asks: tuple[str, ...]
+    features: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class CarryingTransform(Transform, Protocol):
+    """A transform that needs more than an era's features, and can go into a bundle. Optional."""
+
+    def carried(self, past: Past | None, era: int) -> Carried:
+        """Return its form for era number `era` and later ones, from what is known before it."""
+        ...
+
+
 @runtime_checkable
 class ExportedTransform(Transform, Protocol):
     """A transform that can go into a bundle. Optional.

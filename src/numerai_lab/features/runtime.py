@@ -304,6 +304,7 @@ def predict_with(
     settings: Settings,
     arrays: Arrays,
     parts: list[Any],
+    era: dict[str, Any] | None = None,
 ) -> Array:
     """Predict the rows of one era in a bundle: columns made, and the model given them.
 
@@ -311,8 +312,9 @@ def predict_with(
     ----------
     more : kind -> function, of kinds of steps that are not in `KINDS`.
     settings : `steps`, as of `add_columns`, and `kept`, the columns that the model takes.
+    era : what is known of the era beside its features, for steps that ask for it (`past_runtime`).
     """
-    every = add_columns(features, settings["steps"], arrays, more)
+    every = add_columns(features, settings["steps"], arrays, more, era)
     return parts[0](np.ascontiguousarray(every[:, settings["kept"]]))
 
 
@@ -321,19 +323,21 @@ def add_columns(
     steps: list[dict[str, Any]],
     arrays: Arrays,
     more: dict[str, Any] | None = None,
+    era: dict[str, Any] | None = None,
 ) -> Array:
     """Return the rows of one era with the columns of all steps behind their own.
 
     Parameters
     ----------
     steps : for each its `kind`, `settings`, and `number`, before which its arrays stand by name.
-    more : as in `predict_with`.
+    more, era : as in `predict_with`; a step that `asks` for something is given the era.
     """
     kinds = {**KINDS, **(more or {})}
     for step in steps:
         prefix = f"{step['number']}/"
         own = {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
-        added = kinds[step["kind"]](features, step["settings"], own)
+        told = (era,) if step.get("asks") else ()
+        added = kinds[step["kind"]](features, step["settings"], own, *told)
         features = beside(features, added)
     return features
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
-from numerai_lab.arrays import Float64, Int8
+from numerai_lab.arrays import Int8
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.features.protocol import Past, StepContext, StepParams, TransformInfo
+from numerai_lab.features.past_runtime import beside_alike
+from numerai_lab.features.protocol import Carried, Past, StepContext, StepParams, TransformInfo
 from numerai_lab.features.runtime import numbers, rank_bins
 from numerai_lab.features.step import Step
 
@@ -100,16 +100,16 @@ class Relative(Step):
         """Return the columns for the rows of one era."""
         if self.params.by is None:
             return super().apply(era, past)
-        texts = era.side_column(self.params.by).dictionary_encode()
-        codes = texts.indices.to_numpy(zero_copy_only=False)
-        group = np.where(np.isnan(codes), -1, codes).astype(np.int64)
+        texts = np.array(era.side_column(self.params.by).to_pylist(), dtype=object)
         values = numbers(era.features_in_memory()[:, self.settings["columns"]])
-        found = np.full(values.shape, np.nan)
-        for one in np.unique(group[group >= 0]).tolist():
-            rows = group == one
-            found[rows] = _within(values[rows], self.params.how)
+        found = beside_alike(values, texts, self.params.how)
         ranked: Int8 = rank_bins(found, self.params.bins)
         return ranked
+
+    def carried(self, past: Past | None, era: int) -> Carried:  # noqa: ARG002 - the era is enough
+        """Return the form for a bundle of columns by a column beside the features."""
+        told = {"by": self.params.by, "how": self.params.how, "bins": self.params.bins}
+        return Carried("relative_by", {**self.settings, **told}, {}, (f"side:{self.params.by}",))
 
     def _fit_by_rows(self, train: EraFrame, ctx: StepContext) -> None:
         if self.params.groups is not None:
@@ -120,18 +120,6 @@ class Relative(Step):
             wanted = self.places(train, self.params.features, "features")
         self.settings = {"columns": wanted}
         self._names = tuple(f"{self.params.label}.{train.feature_names[i]}" for i in wanted)
-
-
-def _within(values: Float64, how: str) -> Float64:
-    """Set the values of a group's rows beside one another, [n_rows, n_columns], NaN left out."""
-    known = ~np.isnan(values)
-    count = np.maximum(known.sum(axis=0), 1)
-    if how == "deviation":
-        less: Float64 = values - np.where(known, values, 0.0).sum(axis=0) / count
-        return less
-    ranks = pd.DataFrame(values).rank(method="average").to_numpy(np.float64)
-    share: Float64 = (ranks - 0.5) / count
-    return share
 
 
 class GroupScoresParams(StepParams):

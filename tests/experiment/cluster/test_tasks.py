@@ -76,6 +76,26 @@ def test_folds_go_out_to_workers(train, here, cluster):
         there.check_part(there.fold_dir(3))
 
 
+BACK = "{type: decompose, of: correlation, top: 3, window: 6}"
+TRANSFORMS = f"transforms=[{{type: interactions, top: 3}}, {BACK}]"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param((), id="folds", marks=pytest.mark.slow),
+        pytest.param(ONE_FOLD, id="eras"),
+    ],
+)
+def test_transforms_are_made_by_workers(train, here, cluster, settings):
+    alone = here(*settings, TRANSFORMS)
+    there = train("there", *settings, TRANSFORMS, cluster=cluster)
+    assert "go out to" in said(there)
+    assert files(there) == files(alone)
+    assert predictions(there).equals(predictions(alone))
+    assert {"without", "placebo"} <= set(predictions(there).column_names)
+
+
 @pytest.mark.slow
 def test_forests_go_out_as_whole_folds(train, here, cluster):
     forest = "model={type: extra_trees, params: {n_estimators: 8, min_data_in_leaf: 20}}"

@@ -34,6 +34,10 @@ TTT = (
     "noise_ratio: 0}}, adapt: {{{}, strength: 0.7}}}}}}"
 )
 TREES = "trees: {num_boost_round: 8, max_depth: 2, bags: 2}"
+TRANSFORMED = (
+    "{{type: transformed, params: {{transforms: [{}], placebo: 0, "
+    "model: {{type: xgb, params: {{num_boost_round: 8, max_depth: 2}}}}}}}}"
+)
 RUNS = {
     "plain": {},
     "logistic": {
@@ -82,6 +86,13 @@ RUNS = {
     "nearest_eras": {
         "model": TTT.format("codes: 2", "method: nearest_eras"),
         "missing": "{policy: keep, all_twos_is_missing: true}",
+    },
+    "transformed": {"model": TRANSFORMED.format("{type: interactions, top: 3}, {type: noise}")},
+    "carried": {
+        "model": TRANSFORMED.format(
+            "{type: lags, of: target_corr, lags: [6], top: 3}, "
+            "{type: decompose, of: correlation, top: 3, window: 6}"
+        )
     },
     "features_out": {"neutralize": "{against: features, proportion: 0.5}"},
     "set_out": {
@@ -440,7 +451,10 @@ def test_exportable_models_export(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["plain", "ensemble", "code_leaves", "nearest_eras", "set_out"])
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "ensemble", "code_leaves", "nearest_eras", "set_out", "transformed", "carried"],
+)
 def test_in_the_pinned_environment_on_live_sized_data(name, finals, tmp_path):
     try:
         container_python(silent)

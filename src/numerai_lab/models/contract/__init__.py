@@ -23,7 +23,7 @@ from numerai_lab.models.contract.explained import (
     InteractingModel,
     explained_rows,
 )
-from numerai_lab.models.contract.export import ExportableModel, Exported
+from numerai_lab.models.contract.export import CarryingModel, ExportableModel, Exported
 from numerai_lab.models.contract.features import TrainedFeatures
 from numerai_lab.models.contract.history import history_before
 from numerai_lab.models.contract.info import PREDICTION, ModelInfo, Variant
@@ -64,6 +64,7 @@ __all__ = [
     "AgeingModel",
     "Artefact",
     "Artefacts",
+    "CarryingModel",
     "ClassModel",
     "ClassProbabilities",
     "Collective",

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
+from numerai_lab.eraframe import EraFrame
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -28,6 +30,8 @@ class Exported:
         `my_package.mean_runtime`. Its text goes into the bundle.
     hands_on : the columns that its runtime gives to its parts, in order, where these are others
         than `feature_names`; a model with transforms adds some.
+    asks : what its runtime is told of an era beside the features, as a fifth argument: "number",
+        "ids", "entity", "side:COLUMN". None: it takes four.
     """
 
     kind: str
@@ -38,6 +42,7 @@ class Exported:
     parts: tuple[Exported, ...] = ()
     runtime: str = ""
     hands_on: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -48,6 +53,22 @@ class ExportableModel(Protocol):
         """Return the fitted model as plain values.
 
         A `StackingModel` is given its members' by name: `export(parts)`.
+
+        Raises ModelError when these parameters have no such form.
+        """
+        ...
+
+
+@runtime_checkable
+class CarryingModel(Protocol):
+    """A model that looks back, and whose export can carry what it needs of the past. Optional."""
+
+    def export_with(self, history: EraFrame, era: int) -> Exported:
+        """Return the fitted model as plain values, for era number `era` and later ones.
+
+        Parameters
+        ----------
+        history : what `predict` would be given for that era.
 
         Raises ModelError when these parameters have no such form.
         """

@@ -35,11 +35,21 @@ class Assembled:
     arrays: dict[str, npt.NDArray[Any]]
     kinds: dict[str, Callable[..., Any]]
 
-    def predict(self, features: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Predict the rows of one era, float [n_rows], from [n_rows, n_features]."""
+    def predict(
+        self, features: npt.NDArray[Any], era: dict[str, Any] | None = None
+    ) -> npt.NDArray[Any]:
+        """Predict the rows of one era, float [n_rows], from [n_rows, n_features].
+
+        `era` is for models that ask for more than features (`asks`).
+        """
         predict_node = Runtimes()[_NODE]["predict_node"]
-        values: npt.NDArray[Any] = predict_node(features, self.node, self.arrays, self.kinds)
+        values: npt.NDArray[Any] = predict_node(features, self.node, self.arrays, self.kinds, era)
         return values
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What models in it are told of an era: "number", "ids", "entity", "side:COLUMN"."""
+        return tuple(dict.fromkeys(_asked(self.node)))
 
 
 def assemble_exported(
@@ -79,6 +89,7 @@ def assemble_exported(
             "kind": part.kind,
             "settings": _plain(part.settings, what),
             "columns": columns,
+            "asks": list(part.asks),
             "parts": [
                 node(one, part.hands_on or part.feature_names, part.dtype) for one in part.parts
             ],
@@ -87,6 +98,10 @@ def assemble_exported(
     whole = node(exported, feature_names, dtype)
     kinds = {kind: _predict_of(runtimes, module) for kind, module in modules.items()}
     return Assembled(whole, arrays, kinds)
+
+
+def _asked(node: dict[str, Any]) -> list[str]:
+    return [*node["asks"], *(ask for part in node["parts"] for ask in _asked(part))]
 
 
 def _runtime_of(exported: Exported) -> str:

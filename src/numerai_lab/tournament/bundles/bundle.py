@@ -13,7 +13,8 @@ from __future__ import annotations
 import io
 import re
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from numerai_lab.errors import ModelError
-from numerai_lab.experiment import FinalMember, FinalModel
+from numerai_lab.experiment import FinalMember, FinalModel, NextEra, next_era
 from numerai_lab.files import write_aside
 from numerai_lab.models import (
+    CarryingModel,
     ExportableModel,
     Exported,
     RememberingModel,
@@ -37,10 +39,11 @@ from numerai_lab.models import (
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The Python that a bundle made here runs in, as in `Python 3.11`."""
 
+Say = Callable[[str], None]
 _RUNTIME = "numerai_lab.tournament.bundles.runtime"
 
 
-def build_bundle(final: FinalModel) -> bytes:
+def build_bundle(final: FinalModel, say: Say = lambda _: None) -> bytes:
     """Return the pickle of `predict(live_features, live_benchmark_models=None)`.
 
     It predicts as `numerai-lab predict` does: missing values as in training, a transductive
@@ -51,7 +54,9 @@ def build_bundle(final: FinalModel) -> bytes:
     ModelError : the model, or its parameters, have no form that runs without this package.
     """
     kind = f"model '{final.experiment.model.type}'"
-    exported = _exported(kind, final, str(final.run.path), day_of_fit(final))
+    following = next_era(final, say) if carries_past(final) else None
+    where = _Where(str(final.run.path), day_of_fit(final), following)
+    exported = _exported(kind, final, where)
     runtimes = Runtimes()
     assembled = assemble_exported(exported, final.feature_names, final.feature_dtype, runtimes)
     missing = final.experiment.data.missing
@@ -63,33 +68,74 @@ def build_bundle(final: FinalModel) -> bytes:
             mode="json", include={"policy", "value", "all_twos_is_missing"}
         ),
         "neutralize": _neutralize(final),
+        "asks": _asks(final, assembled.asks, following),
     }
     make = runtimes[_RUNTIME]["make"]
+    if following is not None:
+        say(
+            f"what it needs of earlier eras goes along, and ends before era {following.number}: "
+            "from the week after that on it is stale (it warns), and is to be exported anew"
+        )
     packed: bytes = cloudpickle.dumps(make(settings, _packed(assembled.arrays), assembled.kinds))
     return packed
 
 
-def _exported(kind: str, final: FinalModel | FinalMember, where: str, fitted_day: int) -> Exported:
+@dataclass(frozen=True)
+class _Where:
+    """What all models of a bundle are told: the run, the day of its fit, and the next era."""
+
+    run: str
+    fitted_day: int
+    following: NextEra | None
+
+
+def carries_past(final: FinalModel | FinalMember) -> bool:
+    """Tell whether some model of a final model has to take its past along."""
+    mine = bool(history_eras_of(final.model)) and isinstance(final.model, CarryingModel)
+    return mine or any(map(carries_past, final.members.values()))
+
+
+def _exported(kind: str, final: FinalModel | FinalMember, where: _Where) -> Exported:
     """Return a model as plain values, and within it the models that it is made of."""
     model, fix = final.model, "submit its predictions with `numerai-lab submit`"
-    if history_eras_of(model) and not isinstance(model, RememberingModel):
+    looks_back = bool(history_eras_of(model)) and not isinstance(model, RememberingModel)
+    if looks_back and not isinstance(model, CarryingModel):
         raise ModelError(
             f"{kind} looks back on earlier eras, and where Numerai runs a bundle there are live "
             "rows alone",
-            where=where,
+            where=where.run,
             fix=fix,
         )
     if not isinstance(model, ExportableModel):
-        raise ModelError(f"{kind} cannot be bundled for model upload", where=where, fix=fix)
+        raise ModelError(f"{kind} cannot be bundled for model upload", where=where.run, fix=fix)
     parts = {
-        name: _exported(f"member '{name}'", member, where, fitted_day)
-        for name, member in final.members.items()
+        name: _exported(f"member '{name}'", member, where) for name, member in final.members.items()
     }
-    exported: Exported = model.export(**({"parts": parts} if parts else {}))
+    if looks_back:
+        assert isinstance(model, CarryingModel)
+        assert where.following is not None
+        exported = model.export_with(where.following.history(final), where.following.number)
+    else:
+        exported = model.export(**({"parts": parts} if parts else {}))
     if "by_age" in exported.settings:
-        settings = {**exported.settings, "fitted_day": fitted_day}
+        settings = {**exported.settings, "fitted_day": where.fitted_day}
         exported = replace(exported, settings=settings)
     return exported
+
+
+def _asks(
+    final: FinalModel, asks: tuple[str, ...], following: NextEra | None
+) -> dict[str, Any] | None:
+    """Say what the bundle looks up of an era beside its features; None: nothing."""
+    if not asks:
+        return None
+    data = final.experiment.data
+    told: dict[str, Any] = {"side": [ask[5:] for ask in asks if ask.startswith("side:")]}
+    told["entity"] = data.entity if "entity" in asks else None
+    if "number" in asks:
+        assert following is not None
+        told |= {"next_era": following.number, "known_day": following.known_day}
+    return told
 
 
 def day_of_fit(final: FinalModel) -> int:
@@ -122,14 +168,14 @@ def default_path(final: FinalModel) -> Path:
     return final.run.path / f"{name}-python-{PYTHON}.pkl"
 
 
-def write_bundle(final: FinalModel, path: Path) -> int:
-    """Write a run's bundle and return its size in bytes.
+def write_bundle(final: FinalModel, path: Path, say: Say = lambda _: None) -> int:
+    """Write a run's bundle and return its size in bytes; `say` what its user must know.
 
     Raises
     ------
     ModelError : as `build_bundle`. MachineError : it cannot be written.
     """
-    data = build_bundle(final)
+    data = build_bundle(final, say)
     with write_aside(path) as part:
         part.write_bytes(data)
     return len(data)

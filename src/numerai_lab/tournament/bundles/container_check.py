@@ -23,18 +23,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from numerai_lab.arrays import Float32
 from numerai_lab.config import Columns
 from numerai_lab.data import load_benchmarks, load_unlabelled
 from numerai_lab.disclosure import child_environment
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import LabError, MachineError
-from numerai_lab.experiment import FinalModel, neutralize_and_rank, predict_members, purge_of
+from numerai_lab.experiment import (
+    FinalModel,
+    NextEra,
+    neutralize_and_rank,
+    next_era,
+    predict_members,
+    purge_of,
+)
 from numerai_lab.files import exclusive_lock, folder_aside
-from numerai_lab.models import EXPORT_TOLERANCE, AgeingModel, history_eras_of
-from numerai_lab.seeds import child_seed
-from numerai_lab.tournament.bundles.bundle import PYTHON, day_of_fit
+from numerai_lab.models import EXPORT_TOLERANCE, AgeingModel, RememberingModel, history_eras_of
+from numerai_lab.tournament.bundles.bundle import PYTHON, carries_past, day_of_fit
+from numerai_lab.tournament.bundles.made_up_live import beside_of, write_live
 
 PINS = (
     "cloudpickle==3.1.1",
@@ -159,6 +166,25 @@ def _of_today(rows: EraFrame, final: FinalModel) -> EraFrame:
     return replace(rows, eras=np.array([number], dtype=np.int32))
 
 
+def _predicted_here(
+    final: FinalModel, rows: EraFrame, following: NextEra | None, say: Callable[[str], None]
+) -> Float32:
+    """Predict as the run's final model does the era that follows what it knows."""
+    past_of = None
+    given: dict[str, Any] = {}
+    if following is not None:
+        rows, past_of = (
+            replace(rows, eras=np.array([following.number], np.int32)),
+            following.past_of,
+        )
+    if history_eras_of(final.model):
+        kept = following is not None and not isinstance(final.model, RememberingModel)
+        given["history"] = following.history(final) if kept and following else rows.between(0, -1)
+    if final.members:
+        given["members"] = predict_members(final.members, rows, say, past_of)
+    return final.model.predict(_of_today(rows, final), **given)
+
+
 def check_bundle(
     final: FinalModel,
     bundle: Path,
@@ -181,7 +207,8 @@ def check_bundle(
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        live, benchmarks = write_live(folder, final, n_rows, n_features)
+        following = next_era(final, say) if carries_past(final) else None
+        live, benchmarks = write_live(folder, final, n_rows, n_features, following)
         facts = run_in_container(python, bundle, live, benchmarks, folder)
         theirs, ranks = np.load(folder / "before.npy"), np.load(folder / "ranks.npy")
         rows = load_unlabelled(
@@ -191,13 +218,9 @@ def check_bundle(
             columns=Columns(),
             missing=final.experiment.data.missing,
             say=say,
+            beside=beside_of(final),
         ).frame
-        given: dict[str, Any] = {}
-        if history_eras_of(final.model):
-            given["history"] = rows.between(0, -1)
-        if final.members:
-            given["members"] = predict_members(final.members, rows, say)
-        ours = final.model.predict(_of_today(rows, final), **given)
+        ours = _predicted_here(final, rows, following, say)
 
         def ranked(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
             return neutralize_and_rank(
@@ -268,38 +291,3 @@ def run_in_container(
         )
     facts: dict[str, Any] = json.loads((out / "facts.json").read_text("utf-8"))
     return facts
-
-
-def write_live(
-    folder: Path, final: FinalModel, n_rows: int, n_features: int
-) -> tuple[Path, Path | None]:
-    """Write a made-up live era as Numerai stores one, and its benchmark if the run needs one.
-
-    Features share a common factor, so that an adaptation has something to read; one in twenty is
-    2 on the whole era, as Numerai stores a feature that is missing (floats: one value in fifty
-    is NaN). More features than the model's own are columns that it has to ignore.
-    """
-    rng = np.random.default_rng(child_seed(0, "live", n_rows, n_features))
-    extra = max(0, n_features - len(final.feature_names))
-    names = [*final.feature_names, *(f"feature_unknown_to_the_model_{i}" for i in range(extra))]
-    factor = rng.normal(size=(n_rows, 1)).astype(np.float32)
-    values = rng.normal(size=(n_rows, len(names))).astype(np.float32)
-    values += factor * rng.normal(scale=0.5, size=len(names)).astype(np.float32)
-    table = pd.DataFrame(index=pd.Index([f"n{i:015x}" for i in range(n_rows)], name="id"))
-    if final.feature_dtype == "int8":
-        values = np.clip(np.rint(values + 2), 0, 4)
-        values[:, ::20] = 2
-        values = values.astype(np.int8)
-    else:
-        values[rng.random(values.shape) < 0.02] = np.nan
-    order = rng.permutation(len(names))
-    features = pd.DataFrame(values[:, order], columns=[names[i] for i in order], index=table.index)
-    live = folder / "live.parquet"
-    pd.concat([pd.DataFrame({"era": "X"}, index=table.index), features], axis=1).to_parquet(live)
-    how = final.experiment.neutralize
-    if how is None or how.against != "benchmark":
-        return live, None
-    path = folder / "live_benchmark_models.parquet"
-    benchmark = pd.DataFrame({"era": "X", final.neutralizers[0]: rng.random(n_rows)}, table.index)
-    benchmark.to_parquet(path)
-    return live, path

@@ -65,7 +65,7 @@ def export(
             fix=f"call it {path.stem or 'model'}.pkl",
         )
     brought_up_to_date(final, say)
-    n_bytes = write_bundle(final, path)
+    n_bytes = write_bundle(final, path, say)
     checks = []
     if check:
         interpreter = python or container_python(say)

@@ -10,7 +10,11 @@ What they do with numbers is what the lab does (models, data.missing, scoring); 
 from __future__ import annotations
 
 import io
+import re
+import time
+import warnings
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -43,7 +47,8 @@ def make(
         """
         with np.load(io.BytesIO(packed), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        values = predict_node(read_features(live, settings), settings["model"], arrays, kinds)
+        era = read_era(live, settings["asks"])
+        values = predict_node(read_features(live, settings), settings["model"], arrays, kinds, era)
         return values.astype(np.float32)
 
     def predict_era(live: pd.DataFrame, benchmarks: pd.DataFrame | None) -> Array:
@@ -70,6 +75,51 @@ def make(
 
     predict.before_ranks = before_ranks  # type: ignore[attr-defined]
     return predict
+
+
+def read_era(live: pd.DataFrame, asks: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what models ask of an era beside its features; see `Exported.asks`."""
+    if asks is None:
+        return None
+
+    def texts(name: str) -> list[Any]:
+        if name not in live.columns:
+            raise ValueError(f"there is no column '{name}', which the model needs beside features")
+        column = live[name].astype(object)
+        return column.where(column.notna(), None).tolist()
+
+    ids = live["id"] if "id" in live.columns else live.index
+    return {
+        "number": number_of(live, asks) if "next_era" in asks else None,
+        "ids": [str(one) for one in ids],
+        "entity": None if asks["entity"] is None else texts(asks["entity"]),
+        "side": {name: np.array(texts(name), dtype=object) for name in asks["side"]},
+    }
+
+
+def number_of(live: pd.DataFrame, asks: dict[str, Any]) -> int:
+    """Return the number of a live era: as it is written, or by the calendar.
+
+    Weeks of dates are counted from Monday, 1900-01-01. An era after the one that follows the
+    bundle's past lacks what happened between, of which it warns.
+    """
+    written = str(live["era"].iloc[0]).strip() if "era" in live.columns else ""
+    following = asks["next_era"]
+    if written.isdigit():
+        number = int(written)
+    elif re.match(r"\d{4}-\d\d-\d\d", written):
+        number = (date.fromisoformat(written[:10]) - date(1900, 1, 1)).days // 7
+    else:
+        number = following + max(0, int(time.time() // 86400) - asks["known_day"]) // 7
+    if number < following:
+        raise ValueError(f"era {number} lies before era {following}, the first this bundle is for")
+    if number > following:
+        warnings.warn(
+            f"stale: this bundle knows what was before era {following} and predicts era {number} "
+            f"without the {number - following} between; export it anew",
+            stacklevel=2,
+        )
+    return number
 
 
 def read_features(live: pd.DataFrame, settings: dict[str, Any]) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -16,7 +16,8 @@ from numerai_lab.errors import ModelError
 from numerai_lab.features import (
     LARGE_BYTES,
     Columns,
-    Past,
+    ExportedSteps,
+    PastOf,
     Pipeline,
     StepContext,
     StepParams,
@@ -24,6 +25,8 @@ from numerai_lab.features import (
 )
 from numerai_lab.models.combined.transformed.explaining import contributions_of
 from numerai_lab.models.combined.transformed.params import TransformedParams
+from numerai_lab.models.combined.transformed.past import earlier_eras, past_at_fit, past_later
+from numerai_lab.models.combined.transformed.telling import told_with_columns
 from numerai_lab.models.combined.transformed.twins import (
     WITHOUT,
     context_of,
@@ -45,6 +48,7 @@ from numerai_lab.models.contract import (
     SizedModel,
     TrainedFeatures,
     cannot_go_on,
+    history_eras_of,
     load_meta,
     save_meta,
 )
@@ -85,7 +89,7 @@ class Transformed:
             summary=cls.info.summary,
             transductive=True,  # a column depends on the rows of its era
             exportable=own.exportable,
-            unlabelled=looks_back,
+            unlabelled=looks_back or own.unlabelled,
             needs_entity=own.needs_entity or any(map(_needs_entity, steps)),
             in_parts=False,
             variants=variants_for(params.placebo),
@@ -94,8 +98,13 @@ class Transformed:
 
     @property
     def history_eras(self) -> int:
-        """How many era numbers before an era some step looks at."""
-        return self._pipeline.history_eras
+        """How many era numbers before an era some step looks at, and the model within before it."""
+        return self._pipeline.history_eras + self._within
+
+    @property
+    def _within(self) -> int:
+        """How many eras the model within looks back."""
+        return history_eras_of(self.params.model.new())
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Fit the steps, then the model on what they make; then its twins.
@@ -105,14 +114,8 @@ class Transformed:
         ModelError : a step or the model cannot be fitted. MachineError : memory is short.
         """
         self._trained = TrainedFeatures.of(train)
-        known = ctx.unlabelled
         self._told = {"target": ctx.target, "purge_eras": ctx.purge_eras, "seed": ctx.seed}
-
-        def past(era: int, n: int) -> Past:
-            assert known is not None
-            rows = known.between(era - n, era - 1)
-            return Past(rows, train.between(era - n, era - ctx.purge_eras - 1))
-
+        past = past_at_fit(train, ctx.unlabelled, ctx.purge_eras)
         made = self._pipeline.fit(
             train,
             StepContext(
@@ -122,30 +125,41 @@ class Transformed:
                 feature_sets=ctx.feature_sets,
                 n_threads=ctx.n_threads,
                 say=ctx.say,
-                past=past if known is not None else None,
+                past=past,
             ),
         )
         stop = None if ctx.stop is None else self._pipeline.columns(ctx.stop, past)
+        blind = None
+        if ctx.unlabelled is not None and self.params.model.info.unlabelled:
+            mine = frozenset(train.eras.tolist())
+            blind = self._pipeline.columns(ctx.unlabelled, past, training=mine)
         n_fits = 1 if ctx.alone else 1 + len(variants_for(self.params.placebo))
         reports: dict[str, FitReport] = {}
 
-        def fit_one(name: str, rows: EraFrame, stop: EraFrame | None) -> None:
+        def fit_one(name: str, rows: EraFrame, *beside: EraFrame | None) -> None:
             own = context_of(ctx, name, len(reports), n_fits)
             self._models[name] = self.params.model.new()
-            reports[name] = self._models[name].fit(rows, replace(own, stop=stop))
+            told = replace(own, stop=beside[0], unlabelled=beside[1])
+            reports[name] = self._models[name].fit(rows, told)
+
+        def given(pipeline: Pipeline, one: Columns | None) -> EraFrame | None:
+            return None if one is None else pipeline.frame(one)
 
         self._models = {}
         pipeline = self._pipeline
-        fit_one(_MAIN, pipeline.frame(made), None if stop is None else pipeline.frame(stop))
+        fit_one(_MAIN, pipeline.frame(made), given(pipeline, stop), given(pipeline, blind))
         if n_fits > 1:
-            fit_one(WITHOUT, train, ctx.stop)
+            fit_one(WITHOUT, train, ctx.stop, None if blind is None else ctx.unlabelled)
             for draw in range(1, self.params.placebo + 1):
                 twin = pipeline.twin(draw)
-                made = twin.shuffle(twin.remade(made, past), draw, ctx.seed)
-                if stop is not None:
-                    stop = twin.shuffle(twin.remade(stop, past), draw, ctx.seed)
-                shuffled = None if stop is None else twin.frame(stop)
-                fit_one(placebo_name(draw), twin.frame(made), shuffled)
+
+                def shuffled(one: Columns, twin: Pipeline = twin, draw: int = draw) -> Columns:
+                    return twin.shuffle(twin.remade(one, past), draw, ctx.seed)
+
+                made = shuffled(made)
+                stop = None if stop is None else shuffled(stop)
+                blind = None if blind is None else shuffled(blind)
+                fit_one(placebo_name(draw), twin.frame(made), given(twin, stop), given(twin, blind))
         return self._report(reports)
 
     def predict(self, frame: EraFrame, history: EraFrame | None = None) -> Float32:
@@ -157,29 +171,44 @@ class Transformed:
             eras are given.
         """
         self._trained.check(frame)
-        past = self._past_of(history)
-        return self._each_era(frame, lambda era: self._predict_main(era, past))
+        past, pipeline = self._past_of(history), self._pipeline
+        found = np.empty(frame.n_rows, dtype=np.float32)
+
+        def with_columns(rows: EraFrame) -> EraFrame:
+            return pipeline.frame(pipeline.columns(rows, past))
+
+        for era, rows in frame.iter_eras():
+            own = frame.between(era, era).without_targets()
+            earlier = earlier_eras(history, era, self._within, with_columns)
+            given = with_columns(own)
+            found[rows] = self._models[_MAIN].predict(given, **earlier)
+        return found
 
     def predict_in_detail(self, frame: EraFrame, history: EraFrame | None = None) -> Detailed:
         """Predict, beside the same model without the columns, and with permuted ones."""
         self._trained.check(frame)
         past = self._past_of(history)
         found = {name: np.empty(frame.n_rows, dtype=np.float32) for name in self._models}
-        twins = {
-            placebo_name(draw): (draw, self._pipeline.twin(draw))
-            for draw in range(1, self.params.placebo + 1)
-        }
+        draws = {placebo_name(draw): draw for draw in range(1, self.params.placebo + 1)}
+
+        def as_given(name: str, rows: EraFrame, made: Columns | None = None) -> EraFrame:
+            """Return rows as the model of a name takes them."""
+            if name == WITHOUT:
+                return rows
+            made = made or self._pipeline.columns(rows, past)
+            if name == _MAIN:
+                return self._pipeline.frame(made)
+            twin = self._pipeline.twin(draws[name])
+            copied = Columns(rows, [block.copy() for block in made.blocks])
+            told = draws[name], self._told["seed"]
+            return twin.frame(twin.shuffle(twin.remade(copied, past), *told))
+
         for era, rows in frame.iter_eras():
             own = frame.between(era, era).without_targets()
             made = self._pipeline.columns(own, past)
             for name, model in self._models.items():
-                given = own if name == WITHOUT else self._pipeline.frame(made)
-                if name in twins:
-                    draw, twin = twins[name]
-                    copied = Columns(own, [block.copy() for block in made.blocks])
-                    told = twin.shuffle(twin.remade(copied, past), draw, self._told["seed"])
-                    given = twin.frame(told)
-                found[name][rows] = model.predict(given)
+                earlier = earlier_eras(history, era, self._within, partial(as_given, name))
+                found[name][rows] = model.predict(as_given(name, own, made), **earlier)
         return Detailed(found.pop(_MAIN), found)
 
     @classmethod
@@ -208,13 +237,7 @@ class Transformed:
         ModelError : the features are not those of the fit, or the model cannot go on like that.
         """
         self._trained.check(new)
-        known = ctx.unlabelled
-
-        def past(era: int, n: int) -> Past:
-            assert known is not None
-            rows = known.between(era - n, era - 1)
-            return Past(rows, new.between(era - n, era - ctx.purge_eras - 1))
-
+        past = past_at_fit(new, ctx.unlabelled, ctx.purge_eras)
         made = self._pipeline.columns(new, past)
         self._models = {_MAIN: self._models[_MAIN]}
         model = cast(ContinuableModel, self._models[_MAIN])
@@ -245,21 +268,32 @@ class Transformed:
 
     def export(self) -> Exported:
         """Return the steps and the model; raises ModelError where one has no such form."""
-        model = self._models[_MAIN]
-        if not isinstance(model, ExportableModel):
+        return self._exported(self._pipeline.exported())
+
+    def export_with(self, history: EraFrame, era: int) -> Exported:
+        """Return the steps with what they need of the eras before `era`, and the model.
+
+        Raises ModelError : as `export`, or the model within looks back itself.
+        """
+        return self._exported(self._pipeline.exported(self._past_of(history), era))
+
+    def _exported(self, told: ExportedSteps) -> Exported:
+        model, kind = self._models[_MAIN], self.params.model.type
+        if not isinstance(model, ExportableModel) or self._within:
+            why = " with earlier eras of its own" if self._within else ""
             raise ModelError(
-                f"'{self.params.model.type}' cannot be bundled for model upload",
+                f"'{kind}'{why} cannot be bundled for model upload",
                 fix="submit its predictions with `numerai-lab submit`",
             )
-        steps, arrays, runtime = self._pipeline.exported()
         return Exported(
-            kind=f"transformed by {runtime}" if runtime else "transformed",
-            settings={"steps": steps, "kept": self._pipeline.kept.tolist()},
-            arrays=arrays,
+            kind=f"transformed by {told.runtime}" if told.runtime else "transformed",
+            settings={"steps": told.steps, "kept": self._pipeline.kept.tolist()},
+            arrays=told.arrays,
             **self._trained.facts(),
             parts=(model.export(),),
-            runtime=runtime,
+            runtime=told.runtime,
             hands_on=self._pipeline.names,
+            asks=told.asks,
         )
 
     def contributions(
@@ -292,60 +326,17 @@ class Transformed:
         own = model.ways_to_take_less() if isinstance(model, SizedModel) else ()
         return ("fewer columns in transforms", *own)
 
-    def _predict_main(self, era: EraFrame, past: Callable[[int, int], Past] | None) -> Float32:
-        made = self._pipeline.columns(era, past)
-        return self._models[_MAIN].predict(self._pipeline.frame(made))
-
-    def _each_era(self, frame: EraFrame, predict: Callable[[EraFrame], Float32]) -> Float32:
-        found = np.empty(frame.n_rows, dtype=np.float32)
-        for era, rows in frame.iter_eras():
-            found[rows] = predict(frame.between(era, era).without_targets())
-        return found
-
-    def _past_of(self, history: EraFrame | None) -> Callable[[int, int], Past] | None:
+    def _past_of(self, history: EraFrame | None) -> PastOf | None:
         """Return what the steps may know of earlier eras. Raises ModelError where none is given."""
-        if not self.history_eras:
+        n_back = self._pipeline.history_eras
+        if not n_back:
             return None
-        if history is None:
-            raise ModelError(
-                f"a transform looks back {self.history_eras} eras, and no earlier eras were given"
-            )
-
-        def past(era: int, n: int) -> Past:
-            rows = history.between(era - n, era - 1)
-            target = self._told["target"]
-            if target not in rows.target_names:
-                return Past(rows.without_targets(), rows.between(0, -1))
-            label = rows.target(target)
-            known = [one for one, mine in rows.iter_eras() if not bool(np.isnan(label[mine]).all())]
-            last = max(known, default=-1)
-            return Past(rows.without_targets(), rows.between(era - n, last))
-
-        return past
+        return past_later(history, n_back, self._told["target"], self._told["purge_eras"])
 
     def _report(self, reports: dict[str, FitReport]) -> FitReport:
-        """Tell of the model; what the added columns count for stands beside the features."""
-        main = reports[_MAIN]
-        raw = set(self._trained.names)
-        added = {name: gain for name, gain in main.importance.items() if name not in raw}
-        whole = sum(main.importance.values()) or 1.0
-        share = sum(added.values()) / whole
-        names = self._pipeline.added
-        said = f"{len(names)} columns added by {', '.join(s.label for s in self.params.transforms)}"
-        if names and main.importance:
-            said += f": {100 * share:.1f} % of the model's importance"
-        kept = {name: value for name, value in main.importance.items() if name in raw}
-        twins = {name: {"size": r.size} for name, r in reports.items() if name != _MAIN}
-        return replace(
-            main,
-            importance=kept,
-            library_seconds=sum(report.library_seconds for report in reports.values()),
-            notes=(said, *main.notes),
-            details={
-                **main.details,
-                "transforms": {"columns": list(names), "importance": added, "twins": twins},
-            },
-        )
+        labels = [step.label for step in self.params.transforms]
+        main, names = reports.pop(_MAIN), self._pipeline.added
+        return told_with_columns(reports, main, self._trained.names, names, labels)
 
 
 def _needs_entity(step: StepParams) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from numerai_lab.errors import ModelError
 from numerai_lab.features import StepChoice, StepParams, check_steps, get_transform, params_of_step
-from numerai_lab.models.contract import HistoryModel, Params, history_eras_of
+from numerai_lab.models.contract import Params
 from numerai_lab.models.nested import ModelChoice
 from numerai_lab.models.registry import get_model
 
@@ -43,22 +43,18 @@ class TransformedParams(Params):
 
     @field_validator("model")
     @classmethod
-    def _learns_from_rows_alone(cls, choice: ModelChoice) -> ModelChoice:
-        needs, model = choice.info, choice.new()
-        lacks = {
-            "rows without labels": needs.unlabelled,
-            "members' predictions": needs.needs_members,
-            "artefacts": needs.artefacts,
-            "earlier eras at prediction": isinstance(model, HistoryModel)
-            and history_eras_of(model) > 0,
-            "labels as they become known": hasattr(get_model(choice.type), "observe"),
-        }
-        for what, needed in lacks.items():
-            if needed:
-                raise ValueError(
-                    f"'{choice.type}' needs {what}, which a model with transforms is not given: "
-                    "choose one that learns from labelled rows alone, as xgb or mlp"
-                )
+    def _takes_columns(cls, choice: ModelChoice) -> ModelChoice:
+        needs = choice.info
+        if needs.needs_members:
+            raise ValueError(
+                f"'{choice.type}' is made of what other runs predict and looks at no feature: "
+                "write the transforms at its members (type: transformed)"
+            )
+        if needs.earlier_fits or hasattr(get_model(choice.type), "observe"):
+            raise ValueError(
+                f"'{choice.type}' learns from labels as they become known, through models of "
+                "earlier folds, whose columns are others: choose another model, as xgb or mlp"
+            )
         return choice
 
     @classmethod
