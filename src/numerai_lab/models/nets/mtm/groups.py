@@ -86,7 +86,7 @@ def clustered_groups(train: EraFrame, n: int, seed: int, said: Said) -> list[Gro
     """Cluster features by how much they correlate within eras, whatever the sign; k-means."""
     eras = train.eras[:_ERAS]
     corr = np.abs(correlations(train.select_eras(eras)))
-    n = min(n, train.n_features)
+    n = min(n, len(np.unique(corr, axis=0)))  # constant features all correlate alike
     found = KMeans(n, n_init=1, random_state=seed % 2**32).fit_predict(corr)
     columns = [np.flatnonzero(found == cluster).tolist() for cluster in range(n)]
     there = sorted(mine for mine in columns if mine)
