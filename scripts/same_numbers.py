@@ -53,7 +53,7 @@ FEW_TREES = {
     "stack": [],
     "residual": ["model.params.second.params.num_boost_round=20"],
 }
-PRICES = ("prices", "momentum")
+PRICES = ("prices", "momentum", "stock_")
 """What configs on prices begin with: they have a made-up market of their own."""
 SMALL_PRICES = [
     "data.prices.made_up={n_tickers: 30, n_days: 900}",
@@ -63,7 +63,9 @@ SMALL_PRICES = [
 WORLDS = {"xgb_ttt": "data.synthetic.world=linked_strong"}
 NEEDS = {"xgb_legacy_2018": "the 2018 tournament's sample"}
 if find_spec("torch") is None:
-    NEEDS |= dict.fromkeys([*NETS, "momentum_unrolled"], "torch (make nets)")
+    NEEDS |= dict.fromkeys(
+        [*NETS, "momentum_unrolled", "stock_rnn", "stock_transformer"], "torch (make nets)"
+    )
 
 
 def settings(name: str) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
-from numerai_lab.data import EarlierRows, LockedFile, Unlabelled, locked_file
+from numerai_lab.data import EarlierRows, LockedFile, Unlabelled, is_made_of_prices, locked_file
 from numerai_lab.eraframe import EraFrame, end_to_end
 from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.final import FinalMember, FinalModel, PastOf
@@ -111,7 +111,7 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
     if not lookers and not ageing:
         return LiveRows(rows.frame, None)
     _check_kept(lookers, final)
-    source = _source(final, say)
+    source = _source(final, say, rows)
     newest = final.trained_eras[1]
     if source is not None and len(source.eras):
         newest = max(newest, int(source.eras[-1]))
@@ -195,8 +195,12 @@ def _with_members(one: FinalModel | FinalMember) -> Iterator[FinalModel | FinalM
         yield from _with_members(member)
 
 
-def _source(final: FinalModel, say: Say) -> EarlierRows | None:
+def _source(final: FinalModel, say: Say, rows: Unlabelled | None = None) -> EarlierRows | None:
+    """Find where eras since the fit are: of prices beside the rows that were made of them."""
     config = data_as_read(final.experiment.data, final.manifest["data"])
+    place = None if rows is None else rows.files[-1].path.parent
+    if config.source == "prices" and place is not None and is_made_of_prices(place):
+        config = config.model_copy(update={"dir": place})
     try:
         return EarlierRows.find(config)
     except DataError as error:

@@ -61,6 +61,8 @@ BUILT_IN = {
     "era_rnn": BuiltIn("numerai_lab.models.nets.era_rnn:EraRNN", extra="torch"),
     "icl": BuiltIn("numerai_lab.models.nets.in_context:ICL", extra="torch"),
     "tabicl": BuiltIn("numerai_lab.models.nets.in_context.foundation:TabICL", extra="icl"),
+    "stock_transformer": BuiltIn("numerai_lab.models.nets.stocks:StockTransformer", extra="torch"),
+    "stock_rnn": BuiltIn("numerai_lab.models.nets.stocks:StockRNN", extra="torch"),
 }
 PRETRAINING = {
     "icl": BuiltIn("numerai_lab.models.nets.in_context.pretraining:Pretraining", extra="torch"),

@@ -56,13 +56,25 @@ class Bins(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Read the bins of a batch."""
-        bins = batch.bins
-        if not batch.gaps:
-            return functional.linear(self._numbers(bins - MIDDLE), self.weight * SCALE, self.bias)
-        gaps = bins == MISSING_INT8
-        centred = bins.masked_fill(gaps, MIDDLE) - MIDDLE  # still int8
-        read = functional.linear(self._numbers(centred), self.weight * SCALE, self.bias)
-        return read + functional.linear(self._numbers(gaps), self.missing)
+        return self.read(batch.bins, gaps=batch.gaps)
+
+    def read(self, bins: Tensor, *, gaps: bool, scale: Tensor | None = None) -> Tensor:
+        """Read bins, int8 [..., n_features], to [..., width].
+
+        Parameters
+        ----------
+        gaps : whether a value may be missing.
+        scale : float [..., n_features], by which z is multiplied; None: 1.
+        """
+        missing = bins == MISSING_INT8 if gaps else None
+        centred = (bins if missing is None else bins.masked_fill(missing, MIDDLE)) - MIDDLE
+        numbers = self._numbers(centred)  # until here int8
+        if scale is not None:
+            numbers = numbers * scale
+        read = functional.linear(numbers, self.weight * SCALE, self.bias)
+        if missing is None:
+            return read
+        return read + functional.linear(self._numbers(missing), self.missing)
 
     def _numbers(self, values: Tensor) -> Tensor:
         """Cast to what is multiplied: under autocast bfloat16, which holds them exactly."""
