@@ -225,8 +225,8 @@ def _features(facts: Facts) -> Iterator[Html]:
         "Share: of the mean size of all contributions. Moves: the direction of the prediction when "
         "the feature rises, where its interval excludes 0 and nine of ten eras agree. Earned: the "
         "feature's part of the correlation of the raw output with the target; of many features, "
-        "one in twenty lies off 0 by chance. Gain: its share of what the fit reports, on training "
-        "eras.",
+        "one in twenty lies off 0 by chance."
+        + (" Gain: its share of what the fit reports, on training eras." if facts["gains"] else ""),
         class_="note",
     )
     if facts["beside"]:

@@ -46,9 +46,13 @@ def verdict_line(record: Record) -> Html:
             if c.way in _WAYS and not c.control:
                 ways.setdefault(c.way, []).append(c.baseline)
         said = "; ".join(
-            [said, *(_WAYS[way].format(" and ".join(names)) for way, names in ways.items())]
+            [said, *(_WAYS[way].format(_listed(names)) for way, names in ways.items())]
         )
     return h("p", h("strong", "Verdict"), f" {said}.", class_="verdict")
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def beside(record: Record) -> Html:

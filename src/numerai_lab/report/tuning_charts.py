@@ -22,6 +22,9 @@ from numerai_lab.report.tuning_words import score as score_of
 
 Trials = Sequence[Mapping[str, Any]]
 
+_EACH = 12
+"""Trials up to which each has a mark on the axis."""
+
 
 def draw_tuning(facts: Facts) -> list[Chart]:
     """Draw the history first, then the eras after the study, importance, and a slice for each."""
@@ -116,6 +119,8 @@ def _history(facts: Facts, complete: Trials) -> Chart:
         words += f"; {len(ended)} pruned, without a score, are marked at the bottom"
     arranged = _alone("trial", score, height=380)
     arranged["xaxis"]["tickformat"] = "d"
+    if len(numbers) <= _EACH:
+        arranged["xaxis"]["dtick"] = 1
     return Chart("history", "Trials", f"{words}.", {"data": traces, "layout": arranged}, True)
 
 
