@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,7 +66,9 @@ def compare(
         eras = held.scores.index.to_numpy()
         alike, n = correlations(sides, eras, warn_on_stderr)
         whole = replace(held, correlations=alike, n_correlated=n)
-        write_comparison(whole, rows, html, what=in_words(metric), synthetic=synthetic)
+        write_comparison(
+            whole, _named_briefly(rows), html, what=in_words(metric), synthetic=synthetic
+        )
         kept(f"the page is {html}")
     if as_json:
         side = {} if held is None else {"side_by_side": held.as_dict()}
@@ -74,10 +77,24 @@ def compare(
     for name, value, rows_of in told:
         number = "none" if value is None else f"{value:+.4f}"
         sys.stdout.write(f"{name}: {in_words(metric)} {number}, {rows_of['label']}\n")
-    show(render_comparison(rows, in_full=True))
+    show(render_comparison(_named_briefly(rows), in_full=True))
     if held is not None and len(sides) > 2:
         show(render_matrix(held))
     if synthetic:
         sys.stdout.write(SYNTHETIC)
     if html is not None:
         sys.stdout.write(f"page    {html}\n")
+
+
+def _named_briefly(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return comparisons with runs called by their experiment, where no other has the same."""
+    labels = [rows[0]["baseline"], *(row["prediction"] for row in rows)]
+    names = [label.partition("/")[0] for label in labels]
+    brief = {
+        label: name if names.count(name) == 1 else label
+        for label, name in zip(labels, names, strict=True)
+    }
+    return [
+        {**row, "prediction": brief[row["prediction"]], "baseline": brief[row["baseline"]]}
+        for row in rows
+    ]

@@ -140,7 +140,7 @@ def _named(row: Row, seen_from: Path) -> Html:
     name: object = breakable(row["experiment"])
     if page.exists():
         name = h("a", name, href=os.path.relpath(page.resolve(), seen_from.resolve()))
-    return h("span", name, h("small", breakable(folder.name)), class_="named")
+    return h("span", name, " ", h("small", breakable(folder.name)), class_="named")
 
 
 def _notes(row: Row) -> Html:

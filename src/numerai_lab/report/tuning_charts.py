@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from numerai_lab.report.tuning_words import Facts, aim, short, value
 from numerai_lab.report.tuning_words import score as score_of
 
 Trials = Sequence[Mapping[str, Any]]
+_MOST_TICKS = 6
 
 _EACH = 12
 """Trials up to which each has a mark on the axis."""
@@ -201,9 +203,23 @@ def _slice(facts: Facts, place: int, complete: Trials) -> Chart | None:
     if category:
         arranged["xaxis"]["type"] = "category"
     elif one["space"].get("log"):
-        arranged["xaxis"] |= {"type": "log", "nticks": 6, "tickangle": 0}
+        ticks = _log_ticks([float(trial["values"][name]) for trial in shown])
+        arranged["xaxis"] |= {"type": "log", "tickangle": 0, "tickvals": ticks}
+        arranged["xaxis"]["ticktext"] = [f"{tick:g}" for tick in ticks]
     words = (
         f"{score} of the trials by {short(name)}; the diamond is the best, {value(one['best'])}."
     )
     figure = {"data": traces, "layout": arranged}
     return Chart(f"slice-{place}", short(name), words, figure)
+
+
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """Return up to six ticks of 1, 2 and 5 times powers of ten, as a log axis is read."""
+    low, high = min(values), max(values)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        within = [tick for tick in ticks if low / 1.2 <= tick <= high * 1.2]
+        if len(within) <= _MOST_TICKS:
+            break
+    return within if len(within) > 1 else [low, high]
