@@ -1,5 +1,6 @@
 """What a person may write: strict YAML with places, the schema, `extends`, `--data`, `--set`."""
 
+from numerai_lab.config import schema
 from numerai_lab.config.dump import config_hash, json_schema, resolved_yaml, written_yaml
 from numerai_lab.config.load import (
     ParamsOf,
@@ -11,46 +12,7 @@ from numerai_lab.config.load import (
 )
 from numerai_lab.config.project import start_project
 from numerai_lab.config.remote import RemoteFile, from_home, local_or_remote
-from numerai_lab.config.schema import (
-    ENTITY,
-    EXPERIMENT_NAME,
-    RESIDUAL,
-    SIDE,
-    SIGNALS,
-    Aim,
-    BlockedSplit,
-    Bootstrap,
-    Columns,
-    Data,
-    EarlyStopping,
-    EraColumn,
-    EraFormat,
-    EraRange,
-    EraSelection,
-    Experiment,
-    HoldoutSplit,
-    MadeUpPrices,
-    Missing,
-    ModelSection,
-    Neutralize,
-    OfficialSplit,
-    Payout,
-    Portfolio,
-    PriceColumns,
-    Prices,
-    PriceTargets,
-    ResidualOfRun,
-    Rows,
-    Scoring,
-    Section,
-    Split,
-    Store,
-    Synthetic,
-    Tune,
-    Tuned,
-    WalkForwardSplit,
-    Weights,
-)
+from numerai_lab.config.schema import *  # noqa: F403 - its own list says which names
 from numerai_lab.config.shipped import beside, found_config, is_shipped, shipped_folder
 from numerai_lab.config.spaces import (
     ChoiceSpace,
@@ -65,53 +27,15 @@ from numerai_lab.config.strict_yaml import Key, dotted
 from numerai_lab.config.transforms import TRANSFORMED
 
 __all__ = [
-    "ENTITY",
-    "EXPERIMENT_NAME",
-    "RESIDUAL",
-    "SIDE",
-    "SIGNALS",
     "TRANSFORMED",
-    "Aim",
-    "BlockedSplit",
-    "Bootstrap",
     "ChoiceSpace",
-    "Columns",
-    "Data",
-    "EarlyStopping",
-    "EraColumn",
-    "EraFormat",
-    "EraRange",
-    "EraSelection",
-    "Experiment",
     "FloatSpace",
-    "HoldoutSplit",
     "IntSpace",
     "Key",
-    "MadeUpPrices",
-    "Missing",
-    "ModelSection",
-    "Neutralize",
-    "OfficialSplit",
     "ParamsOf",
-    "Payout",
-    "Portfolio",
-    "PriceColumns",
-    "PriceTargets",
-    "Prices",
     "RemoteFile",
-    "ResidualOfRun",
     "Resolved",
-    "Rows",
-    "Scoring",
-    "Section",
     "Space",
-    "Split",
-    "Store",
-    "Synthetic",
-    "Tune",
-    "Tuned",
-    "WalkForwardSplit",
-    "Weights",
     "beside",
     "config_hash",
     "data_section",
@@ -132,3 +56,4 @@ __all__ = [
     "with_values",
     "written_yaml",
 ]
+__all__ += schema.__all__
