@@ -172,6 +172,39 @@ def test_a_jump_is_missing_and_said(tmp_path, prices):
     assert own["return_63"].abs().max() < 6  # the fall by three quarters is in no feature
 
 
+def test_a_price_in_another_currency_is_a_jump_too(tmp_path, prices, made):
+    days = sorted(prices["date"].unique())
+    rows = prices.copy()
+    quoted = (rows["ticker"] == "MADE004") & (rows["date"] >= days[450])
+    for name in ("open", "high", "low", "close"):
+        rows.loc[quoted, name] *= 100  # pence instead of pounds
+    other = make(tmp_path, rows)
+    assert other.counts["jumps"] == 1
+    assert any("split or currency that was not adjusted" in said for said in other.said)
+    own, whole = (
+        one[one["ticker"] == "MADE004"].set_index("era")["macd_16_48"]
+        for one in (other.rows(), made.rows())
+    )
+    assert (own - whole.loc[own.index]).abs().max() < 1  # the day itself is lost, no level
+
+
+def test_a_split_of_two_to_one_that_was_not_adjusted_is_kept_and_said(tmp_path, prices):
+    days = sorted(prices["date"].unique())
+    rows = prices.copy()
+    split = (rows["ticker"] == "MADE004") & (rows["date"] >= days[450])
+    before, after = (
+        rows.loc[(rows["ticker"] == "MADE004") & (rows["date"] == day), "close"].iloc[0]
+        for day in days[449:451]
+    )
+    for name in ("open", "high", "low", "close"):
+        rows.loc[split, name] *= before / after / 2
+    made = make(tmp_path, rows)
+    assert "jumps" not in made.counts
+    assert made.counts["returns_like_a_split"] == 1
+    (said,) = (one for one in made.said if "as a split of two to one does" in one)
+    assert "MADE004" in said
+
+
 def test_a_universe_says_who_could_be_bought(tmp_path, prices):
     days = sorted(prices["date"].unique())
     universe = pd.DataFrame(

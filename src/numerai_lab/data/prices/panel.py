@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,8 @@ MOST_OUTSIDE = 0.05
 """A larger share of closes outside low..high: close is adjusted, the other prices are not."""
 TOLERANCE = 1e-3
 """Relative; prices are rounded before and after they are adjusted."""
+_NEAR_A_SPLIT = 0.03
+"""A log return so near to log 2 may be a split: what the market did that day is in it, too."""
 DELISTED_AFTER_DAYS = 5
 """A ticker without prices on more of the last days than this is gone, else its rows are late."""
 
@@ -215,6 +219,7 @@ def _placed(
     last = len(days) - 1 - there[::-1].argmax(axis=0)
     gone = len(days) - 1 - last > DELISTED_AFTER_DAYS
     fresh, gaps = _carry(matrices, dollars, there, begin, last, config.max_gap_days, counts)
+    _tell_halved(matrices["close"], fresh, config.max_log_return, days, tickers, counts, examples)
     jump, settled = _jumps(matrices, fresh, last, gone, config.max_log_return)
     if jump.any():
         counts["jumps"] = int(jump.sum())
@@ -268,6 +273,25 @@ def _carry(
                 matrix[before + 1 : after, j] = matrices["close"][before, j]
             dollars[before + 1 : after, j] = 0
     return fresh, gaps
+
+
+def _tell_halved(
+    close: Float32,
+    fresh: Bools,
+    limit: float,
+    days: npt.NDArray[Any],
+    tickers: Sequence[str],
+    counts: Counter[str],
+    examples: dict[str, list[str]],
+) -> None:
+    """Count returns that are kept, and near those of a split of two to one that nobody adjusted."""
+    with np.errstate(invalid="ignore"):
+        size = np.abs(np.diff(np.log(close), axis=0, prepend=np.float32(np.nan)))
+        halved = (np.abs(size - np.log(2)) < _NEAR_A_SPLIT) & (size <= limit) & ~fresh
+    if halved.any():
+        counts["returns_like_a_split"] = int(halved.sum())
+        found = np.argwhere(halved)[:5]
+        examples["returns_like_a_split"] = [f"{tickers[j]} {_date(days[i])}" for i, j in found]
 
 
 def _jumps(

@@ -18,6 +18,8 @@ _TOLD = {
     "trading days",
     "jumps": "{n} daily returns are too large to be any (a split or currency that was not "
     "adjusted): they are missing",
+    "returns_like_a_split": "{n} daily returns are kept that halve or double a price, as a split "
+    "of two to one does that was not adjusted",
     "gaps_too_long": "{n} gaps are too long to carry a price over: histories begin anew after them",
     "days_carried": "{n} ticker days in short gaps carry the last close, as returns of 0",
     "rows_without_volume": "{n} rows have no volume",
