@@ -43,7 +43,7 @@ SMALL: dict[str, Any] = {
     "pretrain": "icl",
     "net": {"n_scores": 5},
     "tasks": {"n_dims": [5, 5], "n_context": [2, 40], "noise": [NOISE, NOISE]},
-    "steps": 1500,
+    "steps": 1000,
     "tasks_per_step": TASKS_PER_STEP,
     "learning_rate": 0.002,
 }
@@ -61,7 +61,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "without_network": {
         "classes": {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
     },
-    **{f"steps_{steps}": {"steps": steps} for steps in (375, 750, 3000, 6000)},
+    **{f"steps_{steps}": {"steps": steps} for steps in (250, 500, 2000, 4000)},
 }
 """What is pretrained, as changes of SMALL."""
 LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
