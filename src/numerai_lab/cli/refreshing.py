@@ -22,6 +22,9 @@ def refresh(
     no_download: Annotated[
         bool, typer.Option("--no-download", help="with the files that are there")
     ] = False,
+    go_on: Annotated[
+        bool, typer.Option("--continue", help="go on from the fit in use, do not train anew")
+    ] = False,
     back: Annotated[
         bool, typer.Option("--back", help="withdraw what the last refresh promoted")
     ] = False,
@@ -31,6 +34,10 @@ def refresh(
     quiet: Quiet = False,
 ) -> None:
     """Download, train anew, judge old and new on eras resolved since, promote what is not worse.
+
+    With --continue the model in use goes on from its fit: a copy of it learns from the older half
+    of the new eras and is judged, a purge later, on the other; where it is not worse, the model
+    itself goes on with all of them.
 
     Made to be started by cron, say once a week: with fewer than 13 new eras nothing is trained.
     Exit codes: 0 it was promoted, or nothing was to be done; 1 the new one is worse and not used.
@@ -50,8 +57,8 @@ def refresh(
                 sys.stdout.write(f"withdrawn  {withdrawn}\nin use     {used}\n")
             return
         connect = None if no_download else lambda: connection(None, environ)
-        command = " ".join(["numerai-lab", "refresh", slot])
-        done = refresh_slot(chosen, runs_dir, connect, reporter, command)
+        command = " ".join(["numerai-lab", "refresh", slot, *(["--continue"] if go_on else [])])
+        done = refresh_slot(chosen, runs_dir, connect, reporter, command, go_on=go_on)
     kept(f"slot {slot}: {done.reason}")
     if as_json:
         emit(asdict(done))

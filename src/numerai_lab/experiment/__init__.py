@@ -14,6 +14,7 @@ from numerai_lab.experiment.final import (
     predict_final,
     predict_members,
 )
+from numerai_lab.experiment.growing import check_continuable
 from numerai_lab.experiment.importing import import_predictions
 from numerai_lab.experiment.judging import (
     GROUPS,
@@ -107,9 +108,11 @@ from numerai_lab.experiment.refreshing import (
     LEAST_ERAS,
     OldAndNew,
     judge_both,
+    judge_continued,
     live_drift,
     newly_resolved,
     open_refresh,
+    parts_to_continue,
     refit,
 )
 from numerai_lab.experiment.removing import check_unneeded, named_run, needed_by, remove_run
@@ -152,6 +155,7 @@ __all__ = [
     "brief_of_test",
     "brought_up_to_date",
     "change_labels",
+    "check_continuable",
     "check_memory",
     "check_unneeded",
     "check_verifiable",
@@ -179,6 +183,7 @@ __all__ = [
     "import_predictions",
     "in_words",
     "judge_both",
+    "judge_continued",
     "judge_predictions",
     "judged_columns",
     "judged_references",
@@ -202,6 +207,7 @@ __all__ = [
     "open_sides",
     "out_of_fold",
     "parse_sweep",
+    "parts_to_continue",
     "place_among",
     "plan_fit",
     "predict_eras",

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,8 @@ def continue_run(
     ----------
     spec : a run directory, or an experiment's name for its newest run with a final model.
     amount : steps to add, in the model's unit; None: as many an era as the final model has.
-    options : `runs_dir`, `data` (another --data than the run's own) and `command` are used.
+    options : `runs_dir`, `to_join`, `data` (another --data than the run's own) and `command` are
+        used.
 
     Raises
     ------
@@ -96,7 +98,8 @@ def continue_run(
     lineage = _lineage(final, growing, amount)
     with contextlib.ExitStack() as held:
         digest = parent.manifest()["config_hash"]
-        run = new_run_dir(options.runs_dir, resolved.experiment.name, digest)
+        name = resolved.experiment.name
+        run = new_run_dir(options.runs_dir, name, digest, options.to_join)
         held.enter_context(locked(run))
         reporter.run = run.path
         held.enter_context(_whole_or_gone(run))
@@ -116,7 +119,7 @@ def continue_run(
             report, facts = grow(growing, folder, amount, references, reporter)
             write_json(folder / "fit.json", {**facts, "notes": [*facts["notes"], note]})
             complete(folder, run.owner(), FINAL)
-        _copy_judged(parent, run)
+        _copy_judged(parent, run, (options.to_join or options.runs_dir) / name / run.path.name)
         reporter.done(f"{report.size} {report.unit} more", watch.seconds)
         return run
 
@@ -190,10 +193,11 @@ def _begin(
     begin(run, resolved, prepared, references, theirs["config_hash"], options, changes)
 
 
-def _copy_judged(parent: RunDir, run: RunDir) -> None:
+def _copy_judged(parent: RunDir, run: RunDir, place: Path) -> None:
     """Copy what the parent was judged by, and what its folds' fits said, and finish the run.
 
-    The refreshed model has no fold of its own.
+    The refreshed model has no fold of its own. `place` is where it will lie: its baselines are
+    named as seen from there.
     """
     fits = sorted(parent.path.glob("folds/*/fit.json"))
     tables = [path for name in JUDGED if (path := parent.path / name).exists()]
@@ -201,6 +205,6 @@ def _copy_judged(parent: RunDir, run: RunDir) -> None:
         with write_aside(run.path / path.relative_to(parent.path)) as part:
             shutil.copyfile(parent.checked(path), part)
     baselines = baselines_of(parent)
-    scores = {**parent.scores(), "baselines": relative_paths(run, baselines)}
+    scores = {**parent.scores(), "baselines": relative_paths(RunDir(place), baselines)}
     write_scores(run, scores)
     write_done(run, baselines)

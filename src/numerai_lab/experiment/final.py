@@ -43,6 +43,7 @@ class FinalMember:
     ----------
     kind : its model's name, as a config has it.
     feature_names : in the order of training. members : its own, if it is made of members itself.
+    trained_eras, target : the first and the last era it has learnt from, and what of them.
     history : what it looks back on; None where it does not.
     """
 
@@ -50,6 +51,8 @@ class FinalMember:
     model: Model
     feature_names: tuple[str, ...]
     members: Mapping[str, FinalMember]
+    trained_eras: tuple[int, int]
+    target: str
     history: KeptHistory | None = None
 
 
@@ -179,6 +182,8 @@ def _load_members(folder: Path, facts: Mapping[str, Any]) -> dict[str, FinalMemb
             get_model(told["type"]).load(inside / "model"),
             tuple(theirs["feature_names"]),
             _load_members(inside, theirs),
+            (int(theirs["first_era"]), int(theirs["last_era"])),
+            str(theirs["target"]),
             load_history(inside, theirs, theirs["feature_names"]),
         )
     return found

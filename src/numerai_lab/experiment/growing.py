@@ -89,6 +89,14 @@ class Growing:
         frame = self.prepared.dataset.frame
         return frame.select_eras(np.concatenate([eras, self.new.eras]))
 
+    def until(self, era: int) -> Growing:
+        """Return it as it would be if no later era were known; its model is the same one."""
+        dataset = self.prepared.dataset
+        frame = dataset.frame.between(int(dataset.frame.eras[0]), era)
+        prepared = replace(self.prepared, dataset=replace(dataset, frame=frame))
+        members = {name: member.until(era) for name, member in self.members.items()}
+        return replace(self, prepared=prepared, members=members)
+
     @property
     def unseen(self) -> EraFrame:
         """The new eras whose labels overlap with no label that it, or a member, has learnt from."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 import numpy as np
 
@@ -117,8 +118,7 @@ def with_earlier_eras(final: FinalModel, rows: Unlabelled, say: Say) -> LiveRows
         newest = max(newest, int(source.eras[-1]))
     numbers = _numbered(rows, newest, source, say)
     frame = replace(rows.frame, eras=np.array(numbers, dtype=np.int32))
-    if _ages(final.model):
-        catch_up(final, source, numbers[0], say)
+    catch_up(final, source, numbers[0], say)
     if not lookers:
         return LiveRows(frame, None)
 
@@ -143,42 +143,53 @@ def _ages(model: Model) -> bool:
     return isinstance(model, AgeingModel) and model.ages
 
 
-def catch_up(final: FinalModel, source: EarlierRows | None, era: int, say: Say) -> tuple[int, ...]:
-    """Lead a model that ages through the eras resolved since its fit, up to a purge before `era`.
+def catch_up(final: FinalModel, source: EarlierRows | None, era: int, say: Say) -> None:
+    """Lead a model that ages, and members that do, through the eras resolved since their fit.
 
-    A member of a model stays as it was fitted: only the strength follows its age.
-
-    Returns
-    -------
-    The numbers of these eras, which are also said.
+    Each goes from the end of its own fit up to a purge before `era`, which is said.
     """
-    model, purge = final.model, purge_of(final)
-    if source is None or not isinstance(model, AgeingModel) or final.experiment.train_on:
-        return ()
-    wanted = source.eras[(source.eras > final.trained_eras[1]) & (source.eras < era - purge)]
+    if source is None:
+        return
+    for label, one in _named_with_members(final):
+        if isinstance(one.model, AgeingModel) and one.model.ages:
+            _replay(final, one, label, source, era, say)
+
+
+def _replay(
+    final: FinalModel,
+    one: FinalModel | FinalMember,
+    label: str,
+    source: EarlierRows,
+    era: int,
+    say: Say,
+) -> None:
+    # such a model learns nothing but the target (`check_train_on`)
+    target = one.target if isinstance(one, FinalMember) else final.experiment.label
+    after, before = one.trained_eras[1], era - purge_of(final)
+    wanted = source.eras[(source.eras > after) & (source.eras < before)]
     if not len(wanted):
-        return ()
-    target = final.experiment.label
+        return
     read = source.read(
         wanted.tolist(),
-        features=final.feature_names,
+        features=one.feature_names,
         dtype=final.feature_dtype,
-        targets=(target,),
+        # a stack that trains its members itself hands each its own
+        targets=tuple(dict.fromkeys([target, *final.experiment.data.targets])),
         say=say,
     )
     known = read.take(np.flatnonzero(~np.isnan(read.target(target))))
     if known.n_eras:
-        model.replay(known)
+        cast(AgeingModel, one.model).replay(known)
         say(
-            f"{known.n_eras} eras resolved since the fit ({known.eras[0]}-{known.eras[-1]}) "
+            f"{label}{known.n_eras} eras resolved since the fit ({known.eras[0]}-{known.eras[-1]}) "
             "were gone through: what the model gained there decides how strongly it adapts now"
         )
-    return tuple(known.eras.tolist())
 
 
 def brought_up_to_date(final: FinalModel, say: Say) -> None:
-    """Lead a final model that ages through everything resolved since its fit, as of now."""
-    source = _source(final, say) if _ages(final.model) else None
+    """Lead what ages of a final model through everything resolved since its fit, as of now."""
+    ageing = any(_ages(one.model) for one in _with_members(final))
+    source = _source(final, say) if ageing else None
     if source is not None and len(source.eras):
         catch_up(final, source, int(source.eras[-1]) + 1, say)
 
@@ -190,9 +201,16 @@ def purge_of(final: FinalModel) -> int:
 
 
 def _with_members(one: FinalModel | FinalMember) -> Iterator[FinalModel | FinalMember]:
-    yield one
-    for member in one.members.values():
-        yield from _with_members(member)
+    return (model for _, model in _named_with_members(one))
+
+
+def _named_with_members(
+    one: FinalModel | FinalMember, label: str = ""
+) -> Iterator[tuple[str, FinalModel | FinalMember]]:
+    """Yield a model and all it is made of, with what stands before a sentence about it."""
+    yield label, one
+    for name, member in one.members.items():
+        yield from _named_with_members(member, f"{label}member {name}: ")
 
 
 def _source(final: FinalModel, say: Say, rows: Unlabelled | None = None) -> EarlierRows | None:

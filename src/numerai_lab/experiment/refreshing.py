@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from numerai_lab.arrays import Eras, Float32
 from numerai_lab.data import References, load_references
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import RunError
 from numerai_lab.experiment.beginning import TrainOptions
-from numerai_lab.experiment.final import FinalModel, neutralize_and_rank, predict_final
+from numerai_lab.experiment.final import FinalMember, FinalModel, load_final, neutralize_and_rank
+from numerai_lab.experiment.growing import grow, open_growing
 from numerai_lab.experiment.live import purge_of
 from numerai_lab.experiment.plan import Prepared, prepare, read_experiment
-from numerai_lab.experiment.predicting import predict_eras
+from numerai_lab.experiment.predicting import predict_eras, predict_with_past
 from numerai_lab.experiment.records import RunDir, read_predictions
 from numerai_lab.experiment.reporter import Reporter
 from numerai_lab.experiment.train import train
@@ -116,16 +120,26 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
     wanted = newly_resolved(final, prepared)
     since = prepared.dataset.frame.select_eras(wanted)
     rows, mine, _ = read_predictions(new.predictions_path).align(since)
-    eras = rows.eras
-    if len(eras) < LEAST_ERAS:
+    if len(rows.eras) < LEAST_ERAS:
         raise RunError(
-            f"its folds judged {len(eras)} of the {len(wanted)} eras resolved since the fit of the "
-            f"model in use, {LEAST_ERAS} are wanted",
+            f"its folds judged {len(rows.eras)} of the {len(wanted)} eras resolved since the fit "
+            f"of the model in use, {LEAST_ERAS} are wanted",
             where=str(new.path),
             fix="give a smaller split.chunk_eras, or split.partial_chunk: true",
         )
-    old = _as_live(final, rows, prepared, reporter)
-    both = np.column_stack([old, mine.columns["prediction"]])
+    old = predict_as_live(final, rows, prepared, reporter)
+    return _compared(old, mine.columns["prediction"], rows, prepared, reporter, str(new.path))
+
+
+def _compared(
+    old: Float32,
+    new: npt.NDArray[np.floating],
+    rows: EraFrame,
+    prepared: Prepared,
+    reporter: Reporter,
+    where: str,
+) -> OldAndNew:
+    eras, both = rows.eras, np.column_stack([old, new])
     scores = corr_per_era(both, rows.target(prepared.target), rows.offsets)
     known = np.isfinite(scores).all(axis=1)
     if not known.all():
@@ -137,7 +151,7 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
         raise RunError(
             f"{int(known.sum())} eras resolved since the fit of the model in use have a score of "
             f"both models, {LEAST_ERAS} are wanted",
-            where=str(new.path),
+            where=where,
             fix="look at the predictions of both: one of them may be constant",
         )
     scores, eras = scores[known], eras[known]
@@ -156,33 +170,99 @@ def judge_both(final: FinalModel, new: RunDir, prepared: Prepared, reporter: Rep
     )
 
 
-def _as_live(final: FinalModel, rows: EraFrame, prepared: Prepared, reporter: Reporter) -> Float32:
-    frame, model, how = prepared.dataset.frame, final.model, final.experiment.neutralize
+def predict_as_live(
+    final: FinalModel, rows: EraFrame, prepared: Prepared, reporter: Reporter
+) -> Float32:
+    """Predict eras after the fit of a final model as it would have, live, float32 [n_rows].
+
+    What goes on learning as labels become known, itself or a member of it, is led through the eras
+    since its own fit.
+    """
+    references = References((), False, (), {})
+    if final.experiment.neutralize is not None:
+        references = load_references(prepared.dataset, reporter.say)
     mine = rows.with_features(final.feature_names)
-    if isinstance(model, OnlineModel) and model.online:
-        purge, trained_to = purge_of(final), final.trained_eras[1]
-        labelled = frame.with_features(final.feature_names)
-        since = trained_to + 1
-        told = predict_eras(model, mine, labelled, trained_to, purge, since).predictions
-        values = neutralize_and_rank(
-            final, told, mine, neutralize=how, benchmarks=_references(final, prepared, reporter)
-        )
-    else:
-        values = predict_final(
-            final,
-            mine,
-            neutralize=how,
-            benchmarks=_references(final, prepared, reporter),
-            say=reporter.warn,
-            past_of=lambda _kept, _features: prepared.past,
-        )
+    values = neutralize_and_rank(
+        final,
+        _part_as_live(final, rows, prepared, purge_of(final)),
+        mine,
+        neutralize=final.experiment.neutralize,
+        benchmarks=references,
+    )
     return values.astype(np.float32)
 
 
-def _references(final: FinalModel, prepared: Prepared, reporter: Reporter) -> References:
-    if final.experiment.neutralize is None:
-        return References((), False, (), {})
-    return load_references(prepared.dataset, reporter.say)
+def _part_as_live(
+    one: FinalModel | FinalMember, rows: EraFrame, prepared: Prepared, purge: int
+) -> Float32:
+    mine, model = rows.with_features(one.feature_names), one.model
+    members = {
+        name: _part_as_live(member, rows, prepared, purge) for name, member in one.members.items()
+    }
+    if isinstance(model, OnlineModel) and model.online:
+        trained_to = one.trained_eras[1]
+        labelled = prepared.dataset.frame.with_features(one.feature_names)
+        return predict_eras(model, mine, labelled, trained_to, purge, trained_to + 1).predictions
+    past = None if one.history is None else prepared.past
+    return predict_with_past(model, mine, past, members or None).predictions
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Eras after the fit of a final model, in two parts a purge apart.
+
+    Attributes
+    ----------
+    last_learnt : a copy of the model goes on up to this era. n_learnt : eras it learns from.
+    judged : the eras that it and the model as it is are judged on.
+    """
+
+    last_learnt: int
+    n_learnt: int
+    judged: Eras
+
+    @property
+    def enough(self) -> bool:
+        """Whether either part has `LEAST_ERAS`."""
+        return min(self.n_learnt, len(self.judged)) >= LEAST_ERAS
+
+
+def parts_to_continue(final: FinalModel, prepared: Prepared) -> Parts:
+    """Cut the labelled eras after a final model's last one into halves, a purge apart."""
+    after, purge = final.trained_eras[1], purge_of(final)
+    eras = prepared.dataset.frame.eras
+    eras = eras[eras > after]
+    n_learnt = max(0, len(eras) - purge) // 2
+    last = int(eras[n_learnt - 1]) if n_learnt else after
+    return Parts(last, n_learnt, np.asarray(eras[eras > last + purge]))
+
+
+def judge_continued(
+    final: FinalModel, prepared: Prepared, parts: Parts, reporter: Reporter
+) -> OldAndNew:
+    """Judge going on from a fit: a copy goes on with a part of the new eras, and is judged later.
+
+    Both predict the later part as they would have, live. Raises RunError as `judge_both`.
+    """
+    copy = load_final(final.run)
+    growing = open_growing(copy, prepared, reporter).until(parts.last_learnt)
+    references = load_references(prepared.dataset, reporter.say)
+    with tempfile.TemporaryDirectory() as aside:
+        grow(growing, Path(aside), growing.steps, references, reporter, "to be judged: ")
+    copy = _trained_to(copy, parts.last_learnt)
+    rows = prepared.dataset.frame.select_eras(parts.judged)
+    old, new = (predict_as_live(one, rows, prepared, reporter) for one in (final, copy))
+    return _compared(old, new, rows, prepared, reporter, str(final.run.path))
+
+
+def _trained_to(final: FinalModel, era: int) -> FinalModel:
+    members = {name: _member_to(member, era) for name, member in final.members.items()}
+    return replace(final, trained_eras=(final.trained_eras[0], era), members=members)
+
+
+def _member_to(member: FinalMember, era: int) -> FinalMember:
+    members = {name: _member_to(one, era) for name, one in member.members.items()}
+    return replace(member, trained_eras=(member.trained_eras[0], era), members=members)
 
 
 def live_drift(final: FinalModel, live: EraFrame, prepared: Prepared) -> Drift:

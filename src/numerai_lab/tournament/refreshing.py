@@ -1,4 +1,4 @@
-"""`refresh`: a slot's model trained anew on the newest files, promoted only if it is not worse.
+"""`refresh`: a newer model of a slot on the newest files, promoted only if it is not worse.
 
 runs/.refresh/SLOT/
     runs/           what was trained and is not promoted; removed by the next refresh
@@ -20,17 +20,22 @@ from numerai_lab.errors import DataError, LabError, RunError, UserError
 from numerai_lab.experiment import (
     LEAST_ERAS,
     FinalModel,
+    Prepared,
     Reporter,
     RunDir,
     TrainOptions,
+    check_continuable,
+    continue_run,
     data_version,
     find_final,
     judge_both,
+    judge_continued,
     live_drift,
     live_file,
     load_final,
     newly_resolved,
     open_refresh,
+    parts_to_continue,
     place_among,
     read_live,
     refit,
@@ -47,6 +52,7 @@ from numerai_lab.tournament.records import Slot
 from numerai_lab.tournament.server import Tournament
 
 FOLDER = ".refresh"
+WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True)
@@ -80,44 +86,51 @@ def refresh(
     connect: Callable[[], Tournament] | None,
     reporter: Reporter,
     command: str = "",
+    *,
+    go_on: bool = False,
 ) -> Refreshed:
-    """Download, train the slot's experiment anew, judge both, and promote what is not worse.
+    """Download, make a newer model of the slot's experiment, judge both, promote what is not worse.
 
     Nothing that exists is changed: the old run stays, and a new one counts for the slot once it
-    lies among the runs of its experiment, whose newest the slot takes.
+    lies among the runs of its experiment, whose newest the slot takes. Killed at any point it
+    leaves either as it was; the next call begins anew.
 
     Parameters
     ----------
     connect : opens the server that files come from; None: the files stay as they are.
+    go_on : the model in use goes on from its fit (`train --continue`), none is trained anew.
 
     Raises
     ------
-    UserError : a slot that names no experiment. LabError : what downloading or training says.
+    UserError : a slot that names no experiment; a model that cannot go on. LabError : what
+        downloading or training says.
     """
     folder = _folder(slot, runs_dir)
     with exclusive_lock(folder / ".lock", f"another refresh of '{slot.name}' is at work"):
         final = load_final(find_final(_experiment(slot), runs_dir))
+        if go_on:
+            check_continuable(final)
         if connect is not None:
             _download(final, connect, reporter)
         staging = folder / "runs"
         shutil.rmtree(staging, ignore_errors=True)
         prepared = open_refresh(final, reporter)
-        eras = newly_resolved(final, prepared)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         receipt = folder / f"{at.replace(':', '')}.json"
-        told = Refreshed(slot.name, at, str(final.run.path), None, False, "", len(eras))
-        if len(eras) < LEAST_ERAS:
-            reason = (
-                f"{len(eras)} eras were resolved since the fit of the model in use, past its "
-                f"purge; {LEAST_ERAS} are wanted"
-            )
-            if (last := prepared.experiment.data.eras.to) is not None:
-                reason += f", and data.eras.to of the experiment leaves out all after {last}"
-            told = replace(told, reason=reason)
+        n_new = len(newly_resolved(final, prepared))
+        told = Refreshed(slot.name, at, str(final.run.path), None, False, "", n_new)
+        why_not = _too_early(slot.name, runs_dir, final, prepared, go_on=go_on)
+        if why_not is not None:
+            told = replace(told, reason=why_not)
         else:
             options = TrainOptions(runs_dir=staging, final=True, command=command, to_join=runs_dir)
-            new = refit(final, prepared, options, reporter)
-            judged = judge_both(final, new, prepared, reporter)
+            if go_on:
+                parts = parts_to_continue(final, prepared)
+                judged = judge_continued(final, prepared, parts, reporter)
+                new = continue_run(str(final.run.path), None, options, reporter.child())
+            else:
+                new = refit(final, prepared, options, reporter)
+                judged = judge_both(final, new, prepared, reporter)
             told = replace(told, new=str(new.path), judged=judged.as_dict())
             words = f"new - old {judged.difference:+.4f} corr on eras {judged.first_era}-"
             words += f"{judged.last_era}, standard error {judged.error:.4f}"
@@ -136,6 +149,48 @@ def refresh(
         told = replace(told, drift=_drift(final, prepared, reporter))
         write_json(receipt, asdict(told))
         return told
+
+
+def _too_early(
+    slot: str, runs_dir: Path, final: FinalModel, prepared: Prepared, *, go_on: bool
+) -> str | None:
+    """Say which eras have to resolve before there is anything to judge; None: there are enough."""
+    eras = newly_resolved(final, prepared)
+    reason = None
+    if go_on and not (parts := parts_to_continue(final, prepared)).enough:
+        reason = (
+            "of the eras resolved since the fit of the model in use, a copy of it would learn "
+            f"from {parts.n_learnt} and be judged, a purge later, on {len(parts.judged)}; "
+            f"{LEAST_ERAS} of each are wanted"
+        )
+    elif len(eras) < LEAST_ERAS:
+        reason = (
+            f"{len(eras)} eras were resolved since the fit of the model in use, past its purge; "
+            f"{LEAST_ERAS} are wanted"
+        )
+    if reason is not None:
+        if (last := prepared.experiment.data.eras.to) is not None:
+            reason += f", and data.eras.to of the experiment leaves out all after {last}"
+        return reason
+    if (back := _taken_back(slot, runs_dir)) is not None:
+        name, judged_to = back
+        n_since = int((eras > judged_to).sum())
+        if n_since < LEAST_ERAS:
+            return (
+                f"{name} was promoted on eras up to {judged_to} and taken back: {n_since} eras "
+                f"were resolved since, {LEAST_ERAS} are wanted before the same is judged again"
+            )
+    return None
+
+
+def _taken_back(slot: str, runs_dir: Path) -> tuple[str, int] | None:
+    """Return the run that was taken back last, and up to which era it had been judged, if any."""
+    found = None
+    for one in receipts(slot, runs_dir):
+        name, judged = Path(str(one["new"])).name, one.get("judged")
+        if one["promoted"] and judged and (runs_dir / FOLDER / slot / WITHDRAWN / name).is_dir():
+            found = name, int(judged["last_era"])
+    return found
 
 
 def _bring_along(staging: Path, new: Path, runs_dir: Path) -> None:
@@ -163,6 +218,8 @@ def _bring_along(staging: Path, new: Path, runs_dir: Path) -> None:
 def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
     """Withdraw the run that the last refresh promoted; return where it is now, and what is in use.
 
+    The next refresh leaves its recipe alone until `LEAST_ERAS` eras more have resolved.
+
     Raises
     ------
     UserError : no promoted run is in use, or there is none to go back to.
@@ -186,8 +243,8 @@ def take_back(slot: Slot, runs_dir: Path) -> tuple[Path, Path]:
                 where=str(folder),
                 fix=f"choose another run for the slot in submit.yaml, or remove {used.name}",
             )
-        (folder / "withdrawn").mkdir(exist_ok=True)
-        withdrawn = folder / "withdrawn" / path.name
+        (folder / WITHDRAWN).mkdir(exist_ok=True)
+        withdrawn = folder / WITHDRAWN / path.name
         path.rename(withdrawn)
         return withdrawn, find_final(_experiment(slot), runs_dir).path
 

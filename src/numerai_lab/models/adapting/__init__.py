@@ -20,6 +20,7 @@ from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
 from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State
+from numerai_lab.models.adapting.rivals import Rivals
 from numerai_lab.models.adapting.runtime import Support
 from numerai_lab.models.adapting.trials import (
     Candidate,
@@ -44,6 +45,7 @@ __all__ = [
     "FittedTrial",
     "GainHistory",
     "Guarded",
+    "Rivals",
     "State",
     "Support",
     "Trial",

@@ -61,6 +61,19 @@ def worst_run(gains: Float64, eras: int = RUN_ERAS) -> float | None:
     return float((sums[n:] - sums[:-n]).min() / n)
 
 
+def describe(eras: Eras, gains: Float64, purge_eras: int, seed: int) -> Gain:
+    """Describe the gains of some eras in order, without missing ones.
+
+    Parameters
+    ----------
+    purge_eras : tells the overlap of labels and so the length of the bootstrap's blocks.
+    """
+    bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
+    low, high, _ = interval_of_mean(gains, eras, 20, bootstrap, seed)
+    mean = float(gains.mean()) if len(gains) else None
+    return Gain(mean, low, high, worst_run(gains))
+
+
 class Compared:
     """How pairs compare with one another, and with their controls, in the trials."""
 
@@ -68,8 +81,7 @@ class Compared:
         self, trials: Sequence[Trial], choices: Choices, purge_eras: int, seed: int
     ) -> None:
         self.trials, self.choices = trials, choices
-        self._bootstrap = Bootstrap(samples=1000, block_eras=4 * label_overlap(purge_eras))
-        self._seed = seed
+        self._purge_eras, self._seed = purge_eras, seed
 
     def gain(
         self, pair: Pair, over: Pair | None = None, trials: Sequence[Trial] | None = None
@@ -105,9 +117,7 @@ class Compared:
 
     def of(self, eras: Eras, gains: Float64) -> Gain:
         """Describe the gains of some eras in order, without missing ones."""
-        low, high, _ = interval_of_mean(gains, eras, 20, self._bootstrap, self._seed)
-        mean = float(gains.mean()) if len(gains) else None
-        return Gain(mean, low, high, worst_run(gains))
+        return describe(eras, gains, self._purge_eras, self._seed)
 
     def told(self, trials: Sequence[Trial]) -> list[dict[str, Any]]:
         """Return the gains of all pairs on the eras of these trials, ready for JSON."""

@@ -15,7 +15,13 @@ from numerai_lab.models.adapting.ageing import strength_at
 from numerai_lab.models.adapting.choices import STRENGTHS, Choices, Decision
 from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.history import GainHistory
-from numerai_lab.models.adapting.protocol import Adaptation, Adapted, State, fading
+from numerai_lab.models.adapting.protocol import (
+    Adaptation,
+    Adapted,
+    LearningAdaptation,
+    State,
+    fading,
+)
 from numerai_lab.models.adapting.trials import Trial, change_gains
 from numerai_lab.models.contract import Detailed
 from numerai_lab.seeds import child_seed
@@ -66,6 +72,11 @@ class Guarded(Generic[A]):
         if self.adaptation is None:
             return False
         return self._refit_eras is not None or (self.adaptation.online and self.strength > 0)
+
+    @property
+    def watched(self) -> bool:
+        """Whether what it would change is noted, to know later what that gained."""
+        return self._refit_eras is not None or self._replaying
 
     @property
     def strength(self) -> float:
@@ -143,7 +154,7 @@ class Guarded(Generic[A]):
         facts: list[dict[str, float]] = []
         remarks: list[str | None] = []
         states: list[State | None] = []
-        watched = self._refit_eras is not None or self._replaying
+        watched = self.watched
         if self.adaptation is None or not (self.strength > 0 or watched):
             return Detailed(predictions, {}, {}, []), [None] * frame.n_eras
         for number, rows in frame.iter_eras():
@@ -226,9 +237,11 @@ class Guarded(Generic[A]):
         labels = resolved.target(self._target)
         for number, rows in resolved.iter_eras():
             change = self._awaiting.pop(number, None)
-            if change is not None and self._trained_to is not None:
+            known = self._trained_to is not None and number > self._trained_to + self._purge_eras
+            # labels of nearer eras overlap with those that f has learnt
+            if change is not None and known:
                 gains = change_gains(change, unadapted[rows], labels[rows], STRENGTHS)
-                self.history.add(number, self._trained_to, gains)
+                self.history.add(number, self._trained_to or 0, gains)
             self.adaptation.observe(number, resolved.features[rows], unadapted[rows], labels[rows])
             self._since += 1
             if self._refit_eras is not None and self._since >= self._refit_eras:
@@ -250,6 +263,23 @@ class Guarded(Generic[A]):
         for i in range(seen, rows.n_eras):
             self._observe_one(rows, unadapted, i)
         self._replaying = False
+
+    def go_on(self, rows: EraFrame, unadapted: Float32) -> None:
+        """Learn from labelled eras after the fit, as f is about to: once, and for good.
+
+        They are gone through as by `replay`, and the strength is decided anew. From then on the
+        model is as young as its newest era.
+        """
+        if self.adaptation is None:
+            return
+        self.replay(rows, unadapted)
+        if isinstance(self.adaptation, LearningAdaptation):
+            self.adaptation.learn(rows, unadapted, rows.target(self._target))
+        self._since = 0
+        self._awaiting = {}
+        self._decide_anew()
+        if self._trained_to is not None:
+            self._trained_to = int(rows.eras[-1])
 
     def _observe_one(self, rows: EraFrame, unadapted: Float32, i: int) -> None:
         own = slice(int(rows.offsets[i]), int(rows.offsets[i + 1]))

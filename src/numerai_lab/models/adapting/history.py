@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from numerai_lab.arrays import Float64
+from numerai_lab.arrays import Eras, Float64
 from numerai_lab.models.adapting.choices import STRENGTHS
 from numerai_lab.models.adapting.trials import Trial
 
@@ -50,6 +50,13 @@ class GainHistory:
         """Add the eras of another one."""
         for era, trained_to, gains in zip(other.eras, other.trained_to, other.gains, strict=True):
             self.add(era, trained_to, np.asarray(gains))
+
+    def at(self, strength: float) -> tuple[Eras, Float64]:
+        """Return the eras that have a score, and what this one of `STRENGTHS` gained in each."""
+        table = np.asarray(self.gains, dtype=np.float64).reshape(len(self.eras), len(STRENGTHS))
+        gains = table[:, STRENGTHS.index(strength)]
+        known = ~np.isnan(gains)
+        return np.asarray(self.eras, dtype=np.int32)[known], gains[known]
 
     def trials(self, weight: float) -> list[Trial]:
         """Return the eras of each fit as a trial, for `decide`."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
 from numerai_lab.arrays import Float32, Float64
-from numerai_lab.eraframe import FeatureArray
+from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.models.adapting.runtime import Support
 
 State = npt.NDArray[Any]
@@ -76,6 +76,14 @@ class Adaptation(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write into an existing empty folder, without f."""
+
+
+@runtime_checkable
+class LearningAdaptation(Adaptation, Protocol):
+    """An adaptation that learns more where f goes on from its fit. Optional."""
+
+    def learn(self, rows: EraFrame, predictions: Float32, labels: Float32) -> None:
+        """Learn from eras after the fit, of which `observe` has told those it learns from live."""
 
 
 def fading(adaptation: Adaptation, code: Float64 | None) -> float:

@@ -163,6 +163,19 @@ def test_a_leaf_moves_no_further_than_the_clip(learnt, world):
     assert np.abs(far[0]).max() > 1.5 * usual
 
 
+def test_leaves_stop_moving_where_a_held_out_half_gains_no_more(learnt, world):
+    """Noise in place of features: what one half asks of the leaves is nothing to the other."""
+    method = learnt("leaf_refresh", steps="auto").guarded.adaptation
+    fixed = learnt("leaf_refresh", steps=20).guarded.adaptation
+    rows = world.between(64, 64)
+    found, far = (a.adapt(64, rows.features, a.trunk.predict(rows)) for a in (method, fixed))
+    assert np.linalg.norm(found.change) < np.linalg.norm(far.change)
+    order = np.random.default_rng(0).permutation(rows.n_rows)
+    trees = method.trunk.predict(rows)[order]
+    again = method.adapt(64, rows.features[order], trees)
+    assert np.allclose(again.change, found.change[order], atol=1e-6)
+
+
 # --- code_leaves with the trees' own auxiliary loss
 
 
@@ -173,7 +186,7 @@ def test_own_loss_finds_the_code_that_made_the_residuals():
     for code in true:
         slopes = rng.normal(size=(80, 3, 2)).astype(np.float32)
         noise = 0.1 * rng.normal(size=(80, 3))
-        eras.append((slopes, (slopes @ code + noise).astype(np.float32)))
+        eras.append((slopes, (slopes @ code + noise).astype(np.float32), np.arange(80) % 2 == 0))
     loss = OwnLoss.fit(eras, 0.0, 10.0, None)
     found = np.array([loss.code(*era) for era in eras])
     assert np.allclose(found.std(axis=0), 1)
@@ -184,7 +197,9 @@ def test_own_loss_finds_the_code_that_made_the_residuals():
     closed = OwnLoss.fit(eras, 0.1, 10.0, None)
     assert np.allclose(many.code(*eras[0]), closed.code(*eras[0]), atol=1e-5)
     assert not np.allclose(one.code(*eras[0]), closed.code(*eras[0]), atol=1e-3)
-    nothing = [(np.zeros_like(slopes), left) for slopes, left in eras]
+    held = OwnLoss.fit(eras, 0.1, 10.0, "auto").code(*eras[0])
+    assert np.allclose(held, closed.code(*eras[0]), atol=0.1)  # both halves tell the same code
+    nothing = [(np.zeros_like(slopes), left, half) for slopes, left, half in eras]
     assert OwnLoss.fit(nothing, 0.1, 2.0, None) is None
     assert closed.code(*nothing[0]) is None
 

@@ -8,7 +8,7 @@ import pytest
 from numerai_lab.errors import ModelError
 from numerai_lab.models import check_model, get_model, history_before, history_eras_of
 from numerai_lab.models.trees.xgb_ttt import FROZEN, tasks
-from numerai_lab.models.trees.xgb_ttt.principal import minimise
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import minimise
 from numerai_lab.models.trees.xgb_ttt.reader import Reader
 from numerai_lab.models.trees.xgb_ttt.statistics import era_statistics
 from ttt_world import context, regime_frame
@@ -168,6 +168,38 @@ def test_gradient_steps_lead_to_the_closed_form():
     assert distances == sorted(distances, reverse=True)
     assert distances[-1] < 1e-6
     assert minimise(np.zeros((1, 1)), np.zeros(1), 0.1, np.zeros(1), None) is None
+
+
+def test_steps_end_where_the_loss_of_the_held_out_half_stops_falling():
+    gram, prior = np.eye(2), np.array([1.0, 0.0])
+
+    def stopped(first, second):
+        halves = [(gram, np.array(first)), (gram, np.array(second))]
+        mean = (np.array(first) + np.array(second)) / 2
+        return minimise(gram, mean, 0.0, prior, "auto", halves)
+
+    alike = stopped((3.0, 2.0), (3.0, 2.0))
+    assert np.allclose(alike, (3.0, 2.0), atol=0.02)
+    opposite = stopped((1.0, 2.0), (1.0, -2.0))
+    assert np.array_equal(opposite, prior)
+    # halves show 3 and 1: k steps reach 3 q and q with q = 1 - .9^k, whose held-out losses
+    # (3 q)^2 - 2 * 3 q + q^2 - 2 * 3 q are lowest at q = .6, between 8 steps (.57) and 9 (.61)
+    part = stopped((1.0, 3.0), (1.0, 1.0))
+    assert np.isclose(part[1], 2 * (1 - 0.9**9))
+
+
+@pytest.mark.parametrize("task", SMALL)
+def test_a_code_that_holds_half_of_the_rows_out_follows_the_regime_too(world, task):
+    train, judged = world.between(1, 60), world.between(63, 90)
+    _, closed = read(task, train, judged.without_targets())
+    reader, codes = read(task, train, judged.without_targets(), adapt={"steps": "auto"})
+    assert np.corrcoef(codes[:, 0], closed[:, 0])[0, 1] > 0.8
+    order = np.random.default_rng(0).permutation(120)
+    rows = judged.features[:120]
+    nothing = np.zeros(120, np.float32)
+    assert np.allclose(reader.read(63, rows[order], nothing).code, codes[0], atol=1e-4)
+    few = reader.read(63, rows[:39], nothing[:39])
+    assert few == "fewer than 40 rows, half of which steps: auto holds out"
 
 
 def test_a_forecast_pulls_the_code_towards_past_eras(world):

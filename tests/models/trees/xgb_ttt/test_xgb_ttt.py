@@ -60,7 +60,17 @@ JOINT = {**EVERY, "task": "feature_prediction", "held_out": 2, "weight": 0.5}
         ({**EVERY, "task": "feature_prediction", "held_out": 2}, {"strength": 1.0, "steps": 2}),
         ({**EVERY, "task": "autoencoder", "bottleneck": 3}, {"strength": 1.0}),
         ({**EVERY, "task": "era_forecast"}, {"strength": 1.0}),
+        (EVERY, {"strength": 1.0, "steps": "auto"}),
         (JOINT, {"strength": 1.0}),
+        pytest.param(JOINT, {"strength": 1.0, "steps": "auto"}, marks=pytest.mark.slow),
+        pytest.param(
+            JOINT,
+            {"method": "leaf_refresh", "strength": 1.0, "steps": "auto"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            JOINT, {"code": "own_loss", "strength": 1.0, "steps": "auto"}, marks=pytest.mark.slow
+        ),
         (JOINT, {"method": "leaf_refresh", "strength": 1.0}),
     ],
     ids=lambda part: "-".join(map(str, part.values())) or "defaults",

@@ -13,6 +13,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError, SplitError
 from numerai_lab.models.combined.stack.params import StackParams
+from numerai_lab.models.combined.stack.resolved import features_of, predict_as_live
 from numerai_lab.models.contract import (
     ContinuableModel,
     Contributions,
@@ -69,7 +70,9 @@ def fit_members(
     said, notes = notes, []  # of parts of the same rows nothing is said again
     judged = train.between(parts[0].first, parts[-1].last)
     predictions = {
-        name: np.concatenate([_predict_part(name, part, train, params, fitted) for part in parts])
+        name: np.concatenate(
+            [_predict_part(name, part, train, params, ctx.purge_eras, fitted) for part in parts]
+        )
         for name in params.members
     }
     folds = np.concatenate(
@@ -115,7 +118,7 @@ def predict_members(
 ) -> dict[str, Float32]:
     """Predict rows with each member, by name."""
     return {
-        name: model.predict(_features(params.members[name], frame).without_targets())
+        name: model.predict(features_of(params.members[name], frame).without_targets())
         for name, model in models.items()
     }
 
@@ -136,7 +139,7 @@ def explain_members(
     for name, model in models.items():
         if not isinstance(model, ExplainedModel):
             raise ModelError(f"member '{name}' ({params.members[name].type}) has no contributions")
-        mine = _features(params.members[name], frame)
+        mine = features_of(params.members[name], frame)
         found[name] = tuple(
             one.among(mine.feature_names, frame.feature_names)
             for one in model.contributions(mine.without_targets(), rows)
@@ -149,16 +152,13 @@ def _predict_part(
     part: InnerPart,
     train: EraFrame,
     params: StackParams,
+    purge_eras: int,
     fitted: Callable[[str, EraFrame], tuple[Model, FitReport]],
 ) -> Float32:
     past = train.between(int(train.eras[0]), part.last_train_era)
     model, _ = fitted(name, past)
     judged = train.between(part.first, part.last)
-    return predict_members({name: model}, params, judged)[name]
-
-
-def _features(member: MemberChoice, frame: EraFrame) -> EraFrame:
-    return frame if member.features is None else frame.with_features(member.features)
+    return predict_as_live(model, params.members[name], judged, purge_eras)
 
 
 def _fit(
@@ -199,7 +199,7 @@ def _share_of(
             f"{targets[0]} and are left out"
         )
         rows = rows.take(known)
-    rows = _features(member, rows)
+    rows = features_of(member, rows)
     multi = member.info.multi_target
     seed = child_seed(ctx.seed, "member", name) if member.seed is None else member.seed
     inside = replace(

@@ -23,6 +23,12 @@ from numerai_lab.models.combined.stack.inner import (
     predict_members,
 )
 from numerai_lab.models.combined.stack.params import EQUAL, WITHOUT, StackParams
+from numerai_lab.models.combined.stack.resolved import (
+    any_ages,
+    any_online,
+    observe_members,
+    replay_members,
+)
 from numerai_lab.models.combined.stack.weighing import columns, missing_in, weigh
 from numerai_lab.models.contract import (
     Contributions,
@@ -188,6 +194,24 @@ class Stack:
             notes=(*notes, *(note for report in reports for note in report.notes)),
             details=details,
         )
+
+    @property
+    def online(self) -> bool:
+        """Whether labels that become known change what members of its own predict later."""
+        return any_online(self._models)
+
+    def observe(self, resolved: EraFrame) -> None:
+        """Hand eras whose labels have become known to members of its own; the weights stay."""
+        observe_members(self._models, self.params, resolved)
+
+    @property
+    def ages(self) -> bool:
+        """Whether what members of its own predict depends on the end of their fit."""
+        return any_ages(self._models)
+
+    def replay(self, rows: EraFrame) -> None:
+        """Lead members of its own through labelled eras after the fit, as if they were live."""
+        replay_members(self._models, self.params, rows)
 
     def predict(self, frame: EraFrame, members: Mapping[str, Float32] | None = None) -> Float32:
         """Predict float32 [n_rows], ranks in (0, 1) within each era.

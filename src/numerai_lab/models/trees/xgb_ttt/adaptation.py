@@ -175,9 +175,29 @@ class TreeAdaptation:
         if not isinstance(era, str):
             self.method.observe(era, labels)
             self.reader.note(number, era.statistics)
-            if self.support is not None and self.method.online:
-                eras = np.append(self.support.eras, np.int32(number))
-                self.support = Support(eras, np.vstack([self.support.codes, era.code]))
+            if self.method.online:
+                self._supports(number, era.code)
+
+    def learn(self, rows: EraFrame, predictions: Float32, labels: Float32) -> None:
+        """Take labelled eras in for good, where the method can; small trees stay as they are.
+
+        Parameters
+        ----------
+        rows : eras after the fit, which `observe` was told of. predictions : of the trees.
+        """
+        if not isinstance(self.method, NearestEras):
+            return
+        for number, own in rows.iter_eras() if not self.method.online else ():
+            era = self.reader.read(number, rows.features[own], predictions[own], self.trunk.unit)
+            if not isinstance(era, str):
+                self.method.note(era.statistics, era.code, labels[own])
+                self._supports(number, era.code)
+        self.method.take_in()
+
+    def _supports(self, number: int, code: Float64) -> None:
+        if self.support is not None:
+            eras = np.append(self.support.eras, np.int32(number))
+            self.support = Support(eras, np.vstack([self.support.codes, code]))
 
     def save(self, folder: Path) -> None:
         """Write task, method and the sample of states, without the trees they adapt."""

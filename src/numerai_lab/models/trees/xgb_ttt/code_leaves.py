@@ -22,6 +22,7 @@ from numerai_lab.models.trees.enumerated import tree_contributions
 from numerai_lab.models.trees.run_settings import xgboost_run_settings
 from numerai_lab.models.trees.xgb.binning import bin_training_rows, library_talk, missing_marker
 from numerai_lab.models.trees.xgb_ttt.booster_json import merged
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import first_half
 from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.own_loss import OwnLoss
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
@@ -102,7 +103,7 @@ class CodeLeaves:
         if residuals is not None:
             params = self.params
             self._own = OwnLoss.fit(
-                self._training_eras(train, residuals), params.ridge, params.clip, params.steps
+                self._training_eras(lesson, residuals), params.ridge, params.clip, params.steps
             )
 
     def _grow(
@@ -163,10 +164,12 @@ class CodeLeaves:
         return booster
 
     def _training_eras(
-        self, train: EraFrame, residuals: Float32
-    ) -> Iterator[tuple[Float32, Float32]]:
-        for _, rows in train.iter_eras():
-            yield self._outputs(train.features[rows])[:, 1:], residuals[rows]
+        self, lesson: Lesson, residuals: Float32
+    ) -> Iterator[tuple[Float32, Float32, npt.NDArray[np.bool_]]]:
+        train = lesson.train
+        for i, (_, rows) in enumerate(train.iter_eras()):
+            half = first_half(lesson.era(i).statistics.values)
+            yield self._outputs(train.features[rows])[:, 1:], residuals[rows], half
 
     def _outputs(self, features: FeatureArray) -> Float32:
         """Return v and u, averaged over bags, float32 [n_rows, 1 + K, n_codes]."""
@@ -192,7 +195,7 @@ class CodeLeaves:
         slopes = self._of_era(era)[:, 1:]
         if era.out_of_time():
             return TOO_LATE
-        code = self._own.code(slopes, left)
+        code = self._own.code(slopes, left, first_half(era.statistics.values))
         return "the trees' own auxiliary loss tells no code" if code is None else code
 
     def change(self, era: Era, state: State) -> Float32:

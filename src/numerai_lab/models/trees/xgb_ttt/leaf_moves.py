@@ -36,7 +36,7 @@ class Leaves:
         """Rows in every leaf, float64 [n_leaves]."""
         return self._per_leaf(None)
 
-    def means(self, values: Float64) -> Float64:
+    def means(self, values: Float64, among: npt.NDArray[np.bool_] | None = None) -> Float64:
         """Return the shrunk mean of every leaf: its rows' sum / (rows + `SHRINKAGE`).
 
         The order of the rows does not matter, not even in the last bit: values are rounded
@@ -44,13 +44,16 @@ class Leaves:
 
         Parameters
         ----------
-        values : float64 [n_rows], finite.
+        values : float64 [n_rows], finite. among : bool [n_rows], the rows that count; None: all.
 
         Returns
         -------
         float64 [n_leaves].
         """
-        return self._per_leaf(on_exact_grid(values)) / (self.rows + SHRINKAGE)
+        if among is None:
+            return self._per_leaf(on_exact_grid(values)) / (self.rows + SHRINKAGE)
+        sums = self._per_leaf(on_exact_grid(np.where(among, values, 0.0)))
+        return sums / (self._per_leaf(among.astype(np.float64)) + SHRINKAGE)
 
     def sum_over_trees(self, leaf_values: npt.NDArray[np.floating]) -> Float64:
         """Return for each row the sum of its leaves' values, float64 [n_rows]."""

@@ -14,6 +14,7 @@ from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.arrays import Trees, xgboost_trees
 from numerai_lab.models.trees.enumerated import tree_contributions
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import AUTO, first_half, leaf_steps_that_help
 from numerai_lab.models.trees.xgb_ttt.leaf_locator import LeafLocator
 from numerai_lab.models.trees.xgb_ttt.method import TOO_LATE, Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
@@ -85,19 +86,22 @@ class LeafRefresh:
         movement = self._movement(era, self.params.steps or 1)
         return np.clip(movement, -self._largest, self._largest).astype(np.float32)
 
-    def _movement(self, era: Era, steps: int) -> Float64:
+    def _movement(self, era: Era, steps: int | str) -> Float64:
         leaves = self._locator.of_era(era)
         left = -leaves.sum_over_trees(self._leaf_values)
         # One column after another: a matrix product may round a row by where it stands.
         for target, slope in zip(era.auxiliary.T, self._slopes, strict=True):
             left += target * slope
-        total = leaves.means(left)
-        movement = total
-        for done in range(1, steps):
-            if era.out_of_time():
+        if steps == AUTO:
+            half = first_half(era.statistics.values)
+            steps = leaf_steps_that_help(leaves, left, half)
+        total = movement = np.zeros(len(leaves.rows))
+        for done in range(int(steps)):
+            if done and era.out_of_time():
                 self.remark = f"adapted in {done} steps, when the time limit was over"
                 break
-            left -= leaves.mean_over_trees(movement)
+            if done:
+                left -= leaves.mean_over_trees(movement)
             movement = leaves.means(left)
             total = total + movement
         return total

@@ -13,14 +13,7 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.adapting import (
-    Guarded,
-    State,
-    Trial,
-    decide,
-    run_trials,
-    trial_parts,
-)
+from numerai_lab.models.adapting import Decision, Guarded, Rivals, State, trial_parts
 from numerai_lab.models.contract import (
     Contributions,
     Detailed,
@@ -35,15 +28,15 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.trees.xgb import XGB, XGBParams
 from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
-from numerai_lab.models.trees.xgb_ttt.earlier import NOTHING, told_by
+from numerai_lab.models.trees.xgb_ttt.earlier import Told, told_by
 from numerai_lab.models.trees.xgb_ttt.explaining import adapted_contributions
 from numerai_lab.models.trees.xgb_ttt.export import with_adaptation
-from numerai_lab.models.trees.xgb_ttt.joint import grow_joint, load_trunk, save_trunk
+from numerai_lab.models.trees.xgb_ttt.fitting import TaskFitting
+from numerai_lab.models.trees.xgb_ttt.joint import load_trunk, save_trunk
 from numerai_lab.models.trees.xgb_ttt.method import Trunk
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.progress import TreeCount
-from numerai_lab.models.trees.xgb_ttt.reader import Reader
-from numerai_lab.models.trees.xgb_ttt.task import task_class
+from numerai_lab.models.trees.xgb_ttt.task import task_class, tasks_of
 from numerai_lab.models.trees.xgb_ttt.trials import TrialFit, choices_of
 from numerai_lab.seeds import child_seed
 
@@ -86,7 +79,12 @@ class XGBTTT:
         self.params = params
         self._base = XGB(params.frozen())
         self._joint: Trunk | None = None
-        self.guarded = self._new_guarded()
+        self.rivals = self._new_rivals()
+
+    @property
+    def guarded(self) -> Guarded[TreeAdaptation]:
+        """The adaptation that predicts: that of the task, or of the one chosen."""
+        return self.rivals.chosen
 
     @classmethod
     def info_for(cls, params: XGBTTTParams) -> ModelInfo:
@@ -108,61 +106,95 @@ class XGBTTT:
     @property
     def history_eras(self) -> int:
         """How many era numbers before the one predicted the task looks back; 0: none."""
-        return task_class(self.params.auxiliary.task).history_eras
+        return max(task_class(task).history_eras for task in tasks_of(self.params))
 
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Grow the frozen trees, let the guard decide, and fit what it leaves on."""
         self._joint = None
-        self.guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
-        choices = choices_of(self.params)
-        history, before = told_by(ctx.earlier) if self.learns_from_folds(self.params) else NOTHING
-        fits_trials = choices.open and not history.eras
+        self.rivals = self._new_rivals(ctx.seed, ctx.target, ctx.purge_eras)
+        choices, tasks = choices_of(self.params), [*self.rivals.all]
+        from_folds = self.learns_from_folds(self.params)
+        told = told_by(ctx.earlier) if from_folds else Told()
+        fits_trials = choices.open and not told.knows
         n_trials = len(trial_parts(train.eras, ctx.purge_eras)) if fits_trials else 0
-        count = TreeCount(ctx, self.params, choices, n_trials)
+        count = TreeCount(ctx, self.params, choices, n_trials, len(tasks))
         report = self._base.fit(train, replace(ctx, progress=count.base))
         rounds = self._rounds(report)
         # where the frozen trees fell back to, once and said, the others go at once
         ctx = replace(ctx, device=report.details["device"])
-        reader, record = Reader.fit(train, ctx, self.params)
-        trials: list[Trial] = []
-        if isinstance(reader, str):
-            decision = choices.nothing_to_read(reader)
-        else:
-            if fits_trials:
-                fit = TrialFit(ctx, self.params, rounds, choices, count.grown)
-                trials = run_trials(train, ctx, choices, fit)
-            elif choices.open:
-                trials = history.trials(choices.weights[0])
-            seed = child_seed(ctx.seed, "xgb_ttt", "guard")
-            decision = decide(trials, choices, ctx.purge_eras, seed, before)
-            # what is off may come back, and what it would have gained is to be known by then
-            adapts = decision.strength > 0 or self.learns_from_folds(self.params)
-            adapts = adapts and choices.adapts(decision.weight)
-            if decision.weight > 0 and (adapts or self.params.predicts_with_joint_trees):
-                self._joint, seconds = grow_joint(
-                    train, ctx, self.params, reader, decision.weight, rounds, count.grown
-                )
-                report = _with_more(report, rounds, seconds)
-            if adapts:
-                adaptation, facts = TreeAdaptation.fit(
-                    train, ctx, self.params, reader, self._reading_trees(), count.grown
-                )
-                record |= facts
-                method = adaptation.method
-                report = _with_more(report, method.n_trees, method.library_seconds)
-                self.guarded.begin(adaptation, decision, trials, int(train.eras[-1]))
-        notes = [*report.notes, decision.said]
-        without = record.get("eras_without_code")
+        trials = TrialFit(ctx, self.params, rounds, choices, count.grown) if fits_trials else None
+        fitting = TaskFitting(
+            train, ctx, self._base, rounds, choices, told, from_folds, trials, count.grown
+        )
+        found = {
+            task: fitting.fit(self.params.with_task(task), self.rivals.all[task]) for task in tasks
+        }
+        self._joint = found[tasks[0]].joint
+        if len(tasks) > 1:
+            self.rivals.choose(told.task)
+        mine = found[self.rivals.name]
+        notes = [*report.notes, self._said(mine.decision)]
+        without = mine.record.get("eras_without_code")
         if without:
             notes.append(f"{without} training eras have no code: the adaptation left them out")
         details = {
             **report.details,
-            "code": {"task": self.params.auxiliary.task, **record},
-            "guard": decision.as_dict(),
-            "strength": decision.strength,
-            "weight": decision.weight,
+            "code": {"task": self.rivals.name, **mine.record},
+            "guard": mine.decision.as_dict(),
+            "strength": mine.decision.strength,
+            "weight": mine.decision.weight,
         }
-        return replace(report, notes=tuple(notes), details=details)
+        if len(tasks) > 1:
+            details["tasks"] = self.rivals.told()
+        return replace(
+            report,
+            size=report.size + sum(one.n_trees for one in found.values()),
+            library_seconds=report.library_seconds + sum(one.seconds for one in found.values()),
+            notes=tuple(notes),
+            details=details,
+        )
+
+    @property
+    def n_steps(self) -> int:
+        """Rounds of the frozen trees."""
+        return self._base.n_steps
+
+    def cannot_go_on(self) -> str | None:
+        """Say why it cannot go on; None: it can."""
+        if self._joint is not None:
+            return "trees that were trained jointly with auxiliary targets cannot go on"
+        return None
+
+    def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
+        """Grow the frozen trees by `amount` rounds, and let the adaptation learn the new eras.
+
+        Before they grow, the trees that are there go through the new eras as they would have, live:
+        what adapting gained there decides on the strength. `nearest_eras` takes the new eras in;
+        the small trees of `code_leaves`, the task and its noise test stay as they were fitted.
+
+        Raises
+        ------
+        ModelError
+            The features are not those trained on, or XGBoost refuses the rows.
+        """
+        self._base.check(new)
+        self.rivals.go_on(new, self._adapted_trees().predict(new))
+        report = self._base.fit_more(new, ctx, amount)
+        decision = self.guarded.decision
+        details = {**report.details, "guard": decision.as_dict(), "strength": decision.strength}
+        details["weight"] = decision.weight
+        notes = (*report.notes, self._said(decision))
+        return replace(report, notes=notes, details=details)
+
+    def _said(self, decision: Decision) -> str:
+        """Say what the guard decided, and where it chose the task, why that one."""
+        if len(self.rivals.all) == 1:
+            return decision.said
+        gains = []
+        for name, one in self.rivals.all.items():
+            gain = f"{self.rivals.gain(name)} at {one.strength:g}" if one.strength > 0 else "off"
+            gains.append(f"{name} ({gain})")
+        return f"task {self.rivals.name} of {', '.join(gains)}; {decision.said}"
 
     def predict(self, frame: EraFrame, history: EraFrame | None = None) -> Float32:
         """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`).
@@ -199,6 +231,7 @@ class XGBTTT:
         trees = self._adapted_trees()
         unadapted = frozen if trees.frozen is not None else trees.predict(frame)
         detail, states = self._guarded_after(history).predict_apart(frame, unadapted)
+        self.rivals.watch(frame, unadapted)
         joint = {JOINT: unadapted} if self.params.predicts_with_joint_trees else {}
         return replace(detail, variants={FROZEN: frozen, **joint}), states
 
@@ -246,7 +279,7 @@ class XGBTTT:
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""
         if self.online:
-            self.guarded.observe(resolved, self._adapted_trees().predict(resolved))
+            self.rivals.observe(resolved, self._adapted_trees().predict(resolved))
 
     def remember(self, history: EraFrame) -> None:
         """Keep the codes of these eras, which a task that looks back needs of them."""
@@ -282,7 +315,7 @@ class XGBTTT:
 
     def replay(self, rows: EraFrame) -> None:
         """Go through labelled eras after the fit as a live model would have, and note the gains."""
-        self.guarded.replay(rows, self._adapted_trees().predict(rows))
+        self.rivals.replay(rows, self._adapted_trees().predict(rows))
 
     def save(self, folder: Path) -> None:
         """Write the frozen trees as model `xgb` does in `frozen`, and the rest beside."""
@@ -291,7 +324,7 @@ class XGBTTT:
         if self._joint is not None:
             (folder / "joint").mkdir()
             save_trunk(self._joint, folder / "joint")
-        save_meta(folder, self.params, self.guarded.save(folder))
+        save_meta(folder, self.params, self.rivals.save(folder))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -308,8 +341,12 @@ class XGBTTT:
         if (folder / "joint").exists():
             model._joint = load_trunk(folder / "joint")
         trees = model._reading_trees()
-        model.guarded = model._new_guarded(meta["seed"], meta["target"], meta["purge_eras"])
-        model.guarded.restore(folder, meta, lambda own: TreeAdaptation.load(own, params, trees))
+        model.rivals = model._new_rivals(meta["seed"], meta["target"], meta["purge_eras"])
+        model.rivals.restore(
+            folder,
+            meta,
+            lambda task, own: TreeAdaptation.load(own, params.with_task(task), trees),
+        )
         return model
 
     def export(self) -> Exported:
@@ -330,11 +367,15 @@ class XGBTTT:
         ages = {"by_age": spans, "first_age": self.guarded.first_age}
         return replace(exported, settings={**exported.settings, **ages})
 
-    def _new_guarded(
+    def _new_rivals(
         self, seed: int = 0, target: str = "", purge_eras: int = 0
-    ) -> Guarded[TreeAdaptation]:
+    ) -> Rivals[TreeAdaptation]:
         refit_eras = self.params.adapt.refit_eras
-        return Guarded("xgb_ttt", "trees", seed, target, purge_eras, refit_eras)
+        guards: dict[str, Guarded[TreeAdaptation]] = {
+            task: Guarded("xgb_ttt", "trees", seed, target, purge_eras, refit_eras)
+            for task in tasks_of(self.params)
+        }
+        return Rivals(guards, child_seed(seed, "xgb_ttt"), purge_eras)
 
     def _guarded_after(self, history: EraFrame | None) -> Guarded[TreeAdaptation]:
         """Return the guarded adaptation as it is after these eras."""
@@ -366,8 +407,3 @@ class XGBTTT:
         rounds = report.size // (self.params.num_parallel_tree or 1)
         boosting = self.params.era_boosting
         return rounds - (boosting.rounds if boosting else 0)
-
-
-def _with_more(report: FitReport, n_trees: int, seconds: float) -> FitReport:
-    total = report.library_seconds + seconds
-    return replace(report, size=report.size + n_trees, library_seconds=total)

@@ -67,18 +67,19 @@ class NearestEras:
         for (_, rows), code in zip(lesson.train.iter_eras(), lesson.codes, strict=True):
             statistics = era_statistics(lesson.train.features[rows][:, lesson.columns])
             if not isinstance(statistics, str):
-                self._note(statistics, code, labels[rows])
-        self._take_in()
+                self.note(statistics, code, labels[rows])
+        self.take_in()
 
     def observe(self, era: Era, labels: Float32) -> None:
         """Note one era whose labels are known, and take in what was noted when it is enough."""
         if not self.online:
             return
-        self._note(era.statistics, era.code, labels)
+        self.note(era.statistics, era.code, labels)
         if len(self._waiting) >= (self.params.refit_eras or 1):
-            self._take_in()
+            self.take_in()
 
-    def _note(self, era: EraStatistics, code: Float64, labels: Float32) -> None:
+    def note(self, era: EraStatistics, code: Float64, labels: Float32) -> None:
+        """Note one era, for the next `take_in`."""
         known = ~np.isnan(labels)
         if not known.any():
             return
@@ -88,7 +89,8 @@ class NearestEras:
         gram = correlations[np.triu_indices(len(correlations))].astype(np.float16)
         self._waiting.append((np.asarray(code), gram, moments))
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
+        """Let the eras noted count from now on."""
         if not self._waiting:
             return
         codes, grams, moments = zip(*self._waiting, strict=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -46,8 +47,11 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
+DEFAULT_TASK = "feature_reconstruction"
+
+
 def _known_task(name: str) -> str:
-    names = task_names()
+    names = [*task_names(), "auto"]
     if name not in names:
         raise ValueError(f"no task '{name}'{did_you_mean(name, names)} (there: {', '.join(names)})")
     return name
@@ -57,10 +61,11 @@ class Auxiliary(_Section):
     """The self-supervised task: what is learnt from features alone."""
 
     task: Annotated[str, AfterValidator(_known_task)] = Field(
-        "feature_reconstruction",
+        DEFAULT_TASK,
         description="feature_reconstruction: the era's feature correlations from a code; "
         "feature_prediction: held-out features from the others; autoencoder: noisy rows from a "
-        "bottleneck; era_forecast: reconstruction, with a forecast as the code's prior",
+        "bottleneck; era_forecast: reconstruction, with a forecast as the code's prior; auto: that "
+        "of the first three whose adaptation surely gained most so far",
     )
     weight: Literal["auto"] | NonNegative = Field(
         0.0,
@@ -132,8 +137,10 @@ class Adapt(_Section):
         description="after so many more eras with known labels the strength is decided anew, and "
         "nearest_eras takes these eras in; left out: the trees' fit alone decides",
     )
-    steps: Positive | None = Field(
-        None, description="update steps on an era; left out: the closed form, or one step"
+    steps: Literal["auto"] | Positive | None = Field(
+        None,
+        description="update steps on an era; left out: the closed form, or one step; auto: small "
+        "ones, until the auxiliary loss of a held-out half of the era's rows stops falling",
     )
     seconds_per_era: Annotated[float, Field(gt=0)] | None = Field(
         None, description="time limit for reading an era; no limit"
@@ -186,8 +193,23 @@ class Adapt(_Section):
 class XGBTTTParams(XGBParams):
     """Parameters of `xgb_ttt`: the trees' as in `xgb`, the task, and how eras are adapted to."""
 
+    SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **XGBParams.SPACE,
+        "auxiliary.codes": {"tune": "int", "low": 1, "high": 3},
+        "adapt.ridge": {"tune": "float", "low": 0.01, "high": 1.0, "log": True},
+        "adapt.steps": {"tune": "choice", "choice": [None, "auto"]},
+    }
+
     auxiliary: Auxiliary = Field(default_factory=Auxiliary, description="the self-supervised task")
     adapt: Adapt = Field(default_factory=Adapt, description="how eras change the predictions")
+
+    @classmethod
+    def space_for(cls, written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Return `SPACE`, and the tasks to choose among: auto is one where the guard may choose."""
+        auxiliary, adapt = written.get("auxiliary") or {}, written.get("adapt") or {}
+        open_ = auxiliary.get("weight", 0) == 0 and adapt.get("strength", "auto") == "auto"
+        tasks = {"tune": "choice", "choice": [*task_names(), *(["auto"] if open_ else [])]}
+        return {**cls.SPACE, "auxiliary.task": tasks}
 
     @model_validator(mode="after")
     def _objective_on_targets_scale(self) -> XGBTTTParams:
@@ -205,6 +227,21 @@ class XGBTTTParams(XGBParams):
             "an adaptation adds to a prediction that is a sum of trees: write head: regression, or "
             "train model xgb",
         )
+        return self
+
+    @model_validator(mode="after")
+    def _the_guard_chooses_the_task(self) -> XGBTTTParams:
+        if self.auxiliary.task == "auto":
+            self._refuse_unless(
+                self.auxiliary.weight == 0,
+                "auxiliary.task auto tries tasks on the same trees, but with auxiliary.weight "
+                f"{self.auxiliary.weight} each would have others: write weight: 0, or name a task",
+            )
+            self._refuse_unless(
+                self.adapt.strength == "auto",
+                "auxiliary.task auto is chosen with the strength, but adapt.strength is "
+                f"{self.adapt.strength}: write strength: auto, or name a task",
+            )
         return self
 
     @model_validator(mode="after")
@@ -240,6 +277,11 @@ class XGBTTTParams(XGBParams):
     def _refuse_unless(self, fine: bool, sentence: str) -> None:
         if not fine:
             raise ValueError(sentence)
+
+    def with_task(self, name: str) -> XGBTTTParams:
+        """Return the same parameters with another task."""
+        auxiliary = self.auxiliary.model_copy(update={"task": name})
+        return self.model_copy(update={"auxiliary": auxiliary})
 
     def frozen(self) -> XGBParams:
         """Return the parameters of the frozen trees, as model `xgb` takes them."""

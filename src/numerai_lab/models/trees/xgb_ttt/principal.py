@@ -96,33 +96,3 @@ def _principal(deviations: Float32) -> tuple[Float64, Float64]:
     gram = (deviations @ deviations.T).astype(np.float64) / len(deviations)
     values, vectors = np.linalg.eigh(gram)
     return np.maximum(values[::-1], 0), vectors[:, ::-1]
-
-
-def minimise(
-    gram: Float64, right: Float64, ridge: float, prior: Float64, steps: int | None
-) -> Float64 | None:
-    """Minimise s'Gs - 2 r's + ridge |s - prior|^2.
-
-    Parameters
-    ----------
-    gram, right : G, float64 [n_codes, n_codes], and r.
-    steps : gradient steps from the prior, each of 1 / (largest eigenvalue + ridge), as many as
-        the loss is allowed; None is the limit of many, in closed form.
-
-    Returns
-    -------
-    float64 [n_codes]; None where some number of the code changes nothing in the loss.
-    """
-    if not np.all(np.diag(gram) > 0):
-        return None
-    left = gram + ridge * np.eye(len(gram))
-    wanted = right + ridge * prior
-    if steps is None:
-        if np.linalg.matrix_rank(left) < len(left):
-            return None
-        return np.asarray(np.linalg.solve(left, wanted))
-    size = 1 / np.linalg.eigvalsh(left)[-1]
-    code = prior
-    for _ in range(steps):
-        code = code - size * (left @ code - wanted)
-    return np.asarray(code)

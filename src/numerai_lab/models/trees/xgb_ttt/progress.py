@@ -11,13 +11,18 @@ class TreeCount:
     """Progress over the frozen trees, the joint ones, the adapter's and those of the trials."""
 
     def __init__(
-        self, ctx: FitContext, params: XGBTTTParams, choices: Choices, n_trials: int
+        self,
+        ctx: FitContext,
+        params: XGBTTTParams,
+        choices: Choices,
+        n_trials: int,
+        n_tasks: int = 1,
     ) -> None:
         self._report = ctx.progress
         base = params.num_boost_round
         base += params.era_boosting.rounds if params.era_boosting else 0
         trees = params.adapt.trees
-        adapter = trees.bags * trees.num_boost_round
+        adapter = n_tasks * trees.bags * trees.num_boost_round
         adapter = adapter if params.adapt.method == "code_leaves" else 0
         joint = params.num_boost_round * sum(weight > 0 for weight in choices.weights)
         trial = base + joint + adapter * len(choices.weights)

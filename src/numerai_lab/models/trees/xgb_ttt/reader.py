@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numerai_lab.eraframe import EraFrame, FeatureArray
 from numerai_lab.errors import ModelError, did_you_mean
 from numerai_lab.models.contract import FitContext, Float32
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import AUTO, FEWEST_ROWS, too_few_to_hold_out
 from numerai_lab.models.trees.xgb_ttt.method import Era
 from numerai_lab.models.trees.xgb_ttt.params import Auxiliary, XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics, era_statistics
@@ -67,6 +68,8 @@ class Reader:
         statistics = era_statistics(features[:, self.columns])
         if isinstance(statistics, str):
             return statistics
+        if self.task.params.adapt.steps == AUTO and too_few_to_hold_out(len(features)):
+            return f"fewer than {2 * FEWEST_ROWS} rows, half of which steps: auto holds out"
         code = self._task_before(number).code(number, statistics)
         if code is None:
             return NO_CODE

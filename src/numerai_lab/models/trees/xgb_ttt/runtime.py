@@ -12,16 +12,23 @@ from typing import Any
 import numpy as np
 
 from numerai_lab.models.adapting.runtime import Support
-from numerai_lab.models.exports.runtime import MISSING
 from numerai_lab.models.trees.runtime import link, tree_leaves, tree_sums
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import (
+    AUTO,
+    bottleneck,
+    clipped,
+    first_half,
+    leaf_steps_that_help,
+    minimise,
+    own_sums,
+    read_code,
+    standardise,
+)
 
 Array = Any
 Arrays = dict[str, Any]
 Settings = dict[str, Any]
 
-FEWEST_ROWS = 20
-"""An era with fewer rows says nothing certain about itself: it is predicted by frozen trees."""
-FEATURE_RIDGE = 1.0
 LARGEST_TARGET = 4.0
 SHRINKAGE = 20.0
 PIECE = 64
@@ -92,118 +99,6 @@ class Era:
         return tree_sums(self.features, self.arrays, name)
 
 
-def standardise(features: Array) -> tuple[Array, Array]:
-    """Return values with mean 0 and variance 1 over what is known, and which features vary.
-
-    (None, None) where an era says too little: it has too few rows, or not two features that vary.
-    """
-    if len(features) < FEWEST_ROWS:
-        return None, None
-    values = features.astype(np.float32)
-    missing = features == MISSING if features.dtype == np.int8 else ~np.isfinite(values)
-    values[missing] = 0
-    known = len(features) - np.count_nonzero(missing, axis=0)
-    n = np.maximum(known, 1).astype(np.float64)
-    mean = values.sum(axis=0, dtype=np.float64) / n
-    values -= mean.astype(np.float32)
-    values[missing] = 0
-    std = np.sqrt(np.einsum("ij,ij->j", values, values, dtype=np.float64) / n)
-    # What is left of a constant float feature after taking its mean out is rounding.
-    usable = (known >= FEWEST_ROWS) & np.isfinite(std) & (std > 1e-6 * np.abs(mean))
-    if np.count_nonzero(usable) < 2:
-        return None, None
-    scale = np.zeros(len(std), dtype=np.float32)
-    scale[usable] = 1 / std[usable]
-    values[:, ~usable] = 0
-    values *= scale
-    return values, usable
-
-
-def read_code(values: Array, usable: Array, model: Settings, arrays: Arrays) -> Array | None:
-    """Return the era's code, float64 [n_codes], or None if it cannot be seen."""
-    gram, right = LOSSES[model["task"]](values, usable, arrays)
-    raw = minimise(gram, right, model["ridge"], model["steps"])
-    raw = None if raw is None else raw - arrays["task/offset"]
-    return clipped(raw, arrays["task/scale"], model["clip"])
-
-
-def clipped(raw: Array | None, scale: Array, clip: float) -> Array | None:
-    """Scale a code and keep it within the clip."""
-    if raw is None or not np.isfinite(raw).all():
-        return None
-    return np.clip(raw / scale, -clip, clip)
-
-
-def minimise(gram: Array, right: Array, ridge: float, steps: int | None) -> Array | None:
-    """Minimise s'Gs - 2 r's + ridge |s|^2, at once or in gradient steps from 0."""
-    if not np.all(np.diag(gram) > 0):
-        return None
-    left = gram + ridge * np.eye(len(gram))
-    if steps is None:
-        if np.linalg.matrix_rank(left) < len(left):
-            return None
-        return np.linalg.solve(left, right)
-    size = 1 / np.linalg.eigvalsh(left)[-1]
-    code = np.zeros(len(right))
-    for _ in range(steps):
-        code = code - size * (left @ code - right)
-    return code
-
-
-def correlations(values: Array) -> Array:
-    """Return the era's feature correlations."""
-    return values.T @ values / np.float32(len(values))
-
-
-def distance_loss(statistics: Array, seen: Array, arrays: Arrays) -> tuple[Array, Array]:
-    """Return G and r of the squared distance of statistics from the training mean."""
-    directions = arrays["task/directions"]
-    directions = directions if seen.all() else directions * seen[:, None]
-    left = statistics - arrays["task/mean"]
-    gram = (directions.T @ directions).astype(np.float64)
-    return gram, (directions.T @ left).astype(np.float64)
-
-
-def reconstruction_loss(values: Array, usable: Array, arrays: Arrays) -> tuple[Array, Array]:
-    """Task feature_reconstruction: correlations of all pairs of features."""
-    upper = np.triu_indices(len(usable), 1)
-    seen = usable[upper[0]] & usable[upper[1]]
-    return distance_loss(correlations(values)[upper], seen, arrays)
-
-
-def bottleneck_loss(values: Array, _usable: Array, arrays: Arrays) -> tuple[Array, Array]:
-    """Task autoencoder: second moments of the bottleneck."""
-    narrow = bottleneck(values, arrays)
-    moments = narrow.T @ narrow / np.float32(len(narrow))
-    moments = moments[np.triu_indices(len(moments))]
-    return distance_loss(moments, np.ones(len(moments), dtype=bool), arrays)
-
-
-def bottleneck(values: Array, arrays: Arrays) -> Array:
-    """Return the autoencoder's bottleneck of each row."""
-    return np.tanh(values @ arrays["task/encoder"] + arrays["task/bias"])
-
-
-def prediction_loss(values: Array, usable: Array, arrays: Arrays) -> tuple[Array, Array]:
-    """Task feature_prediction: what the other features leave of the held-out ones."""
-    held = arrays["task/held"]
-    others = np.delete(correlations(values), held, axis=0)
-    own = np.delete(others, held, axis=1).astype(np.float64)
-    cross = others[:, held].astype(np.float64)
-    seen = np.delete(usable, held)[:, None] & usable[held]
-    moves = [move.reshape(cross.shape) * seen for move in arrays["task/directions"].T]
-    left = cross - own @ (arrays["task/mean"].reshape(cross.shape) * seen)
-    gram = np.array([[np.vdot(a, own @ b) for b in moves] for a in moves])
-    return gram, np.array([np.vdot(move, left) for move in moves])
-
-
-LOSSES: dict[str, Callable[..., Any]] = {
-    "feature_reconstruction": reconstruction_loss,
-    "autoencoder": bottleneck_loss,
-    "feature_prediction": prediction_loss,
-}
-
-
 def auxiliary_targets(era: Era) -> Array:
     """Return what the trees' auxiliary outputs predict, float32 [n_rows, K]."""
     values, model, arrays = era.values, era.model, era.arrays
@@ -231,10 +126,13 @@ def code_leaves(era: Era) -> Array | None:
     own = model["own_loss"]
     if own is not None:
         left = auxiliary_targets(era) - era.sums("reading")[:, 1:]
-        flat = slopes[:, 1:].reshape(-1, slopes.shape[2]).astype(np.float64)
-        gram = flat.T @ flat / own["size"]
-        right = flat.T @ left.ravel().astype(np.float64) / own["size"]
-        raw = minimise(gram, right, model["ridge"], model["steps"])
+        gram, right = own_sums(slopes[:, 1:], left, own["size"])
+        halves = []
+        if model["steps"] == AUTO:
+            first = first_half(era.values)
+            halves = [own_sums(slopes[h, 1:], left[h], own["size"]) for h in (first, ~first)]
+        prior = np.zeros(len(right))
+        raw = minimise(gram, right, model["ridge"], prior, model["steps"], halves)
         found = clipped(raw, np.array(own["scale"]), model["clip"])
         if found is None:
             return None
@@ -300,9 +198,12 @@ class Leaves:
             ]
         ).astype(np.float64)
 
-    def means(self, values: Array) -> Array:
-        """Return each leaf's mean, shrunk, whatever the order of the rows."""
-        return self.per_node(on_exact_grid(values)) / (self.rows + SHRINKAGE)
+    def means(self, values: Array, among: Array | None = None) -> Array:
+        """Return each leaf's mean, shrunk, whatever the order of the rows; of some rows or all."""
+        if among is None:
+            return self.per_node(on_exact_grid(values)) / (self.rows + SHRINKAGE)
+        sums = self.per_node(on_exact_grid(np.where(among, values, 0.0)))
+        return sums / (self.per_node(among.astype(np.float64)) + SHRINKAGE)
 
     def sum_over_trees(self, node_values: Array) -> Array:
         """Return for each row the sum of its leaves' values, float64 [n_rows]."""
@@ -335,10 +236,13 @@ def leaf_refresh(era: Era) -> Array | None:
     left = -leaves.sum_over_trees(era.arrays["node_values"])
     for target, slope in zip(auxiliary_targets(era).T, slopes, strict=True):
         left += target * slope
-    movement = leaves.means(left)
-    total = movement
-    for _ in range(1, model["steps"] or 1):
-        left -= leaves.mean_over_trees(movement)
+    steps = model["steps"] or 1
+    if steps == AUTO:
+        steps = leaf_steps_that_help(leaves, left, first_half(era.values))
+    total = movement = np.zeros(len(leaves.rows))
+    for done in range(steps):
+        if done:
+            left -= leaves.mean_over_trees(movement)
         movement = leaves.means(left)
         total = total + movement
     moved = np.clip(total, -model["largest"], model["largest"]).astype(np.float32)

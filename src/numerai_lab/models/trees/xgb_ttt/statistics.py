@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from numerai_lab.eraframe import FeatureArray
 from numerai_lab.models.contract import Float32
-from numerai_lab.models.trees.xgb_ttt.runtime import FEWEST_ROWS as MIN_ROWS
-from numerai_lab.models.trees.xgb_ttt.runtime import correlations, standardise
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import FEWEST_ROWS as MIN_ROWS
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import correlations, first_half, standardise
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,13 @@ class EraStatistics:
     def correlations(self) -> Float32:
         """Return the correlation matrix, float32 [n_features, n_features]."""
         return np.asarray(correlations(self.values))
+
+    def halves(self) -> tuple[EraStatistics, EraStatistics]:
+        """Return either half of the rows, standardised as the whole; whatever their order is."""
+        first = first_half(self.values)
+        return EraStatistics(self.values[first], self.usable), EraStatistics(
+            self.values[~first], self.usable
+        )
 
 
 def era_statistics(features: FeatureArray) -> EraStatistics | str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -18,13 +18,16 @@ from numerai_lab.arrays import Float64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import Float32
 from numerai_lab.models.trees.xgb_ttt import tasks
-from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
-from numerai_lab.models.trees.xgb_ttt.principal import Summary, find_directions, minimise
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import AUTO, minimise, too_few_to_hold_out
+from numerai_lab.models.trees.xgb_ttt.params import DEFAULT_TASK, XGBTTTParams
+from numerai_lab.models.trees.xgb_ttt.principal import Summary, find_directions
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics, era_statistics
 from numerai_lab.seeds import child_seed
 
 MIN_ERAS = 20
 """Fewer training eras cannot tell a direction of change from chance."""
+Halves = tuple[tuple[Float64, Float64], tuple[Float64, Float64]] | None
+"""The loss of an era's first and second half of rows, as `AuxiliaryTask.loss` gives it."""
 _LARGEST_TARGET = 4.0
 """Auxiliary targets are clipped to this many standard deviations: squares have long tails."""
 
@@ -151,19 +154,25 @@ class AuxiliaryTask(ABC):
         if found.axes.shape[1] == 0:
             return found.reason, found.record
         task.mean, task.directions = found.mean, found.axes
-        if not task._learn_codes(real):
+        held_out = {}
+        if params.adapt.steps == AUTO:
+            held_out = {n: task._halves(era) for n, _, era in readable_eras(train, columns)}
+        if not task._learn_codes(real, held_out):
             return "no training era changes the self-supervised loss", found.record
         if options.weight != 0:
             task._learn_targets(train, columns)
         return task, found.record
 
-    def _learn_codes(self, eras: dict[int, Summary]) -> bool:
-        """Measure the codes of training eras; False if none has one."""
+    def _learn_codes(self, eras: dict[int, Summary], held_out: Mapping[int, Halves]) -> bool:
+        """Measure the codes of training eras; False if none has one.
+
+        `held_out` : of each era the losses of its halves, where the steps follow from them.
+        """
         found = {n: code for n, era in eras.items() if (code := self._free(era)) is not None}
         if not found:
             return False
         self.learn_codes([*found], np.array([*found.values()]))
-        raw = {n: self._raw(era, self.prior(n)) for n, era in eras.items()}
+        raw = {n: self._raw(era, self.prior(n), held_out.get(n)) for n, era in eras.items()}
         known = np.array([code for code in raw.values() if code is not None])
         spread = np.std(known, axis=0)
         self.offset = known.mean(axis=0) if self.centred else np.zeros(known.shape[1])
@@ -187,10 +196,20 @@ class AuxiliaryTask(ABC):
         self.target_mean = mean.astype(np.float32)
         self.target_scale = np.where(std > 0, std, 1).astype(np.float32)
 
-    def _raw(self, era: Summary, prior: Float64) -> Float64 | None:
+    def _halves(self, era: EraStatistics) -> Halves:
+        """Return the losses of either half of an era's rows, None if they are too few."""
+        if too_few_to_hold_out(len(era.values)):
+            return None
+        first, second = (self.loss(self.summary(half)) for half in era.halves())
+        return first, second
+
+    def _raw(self, era: Summary, prior: Float64, halves: Halves) -> Float64 | None:
         adapt = self.params.adapt
+        if adapt.steps == AUTO and halves is None:
+            return None
         gram, right = self.loss(era)
-        return minimise(gram, right, adapt.ridge, prior, adapt.steps)
+        raw: Float64 | None = minimise(gram, right, adapt.ridge, prior, adapt.steps, halves or ())
+        return raw
 
     def _scaled(self, raw: Float64 | None) -> Float64 | None:
         if raw is None or not np.isfinite(raw).all():
@@ -199,7 +218,9 @@ class AuxiliaryTask(ABC):
         return np.asarray(np.clip((raw - self.offset) / self.scale, -clip, clip))
 
     def _free(self, era: Summary) -> Float64 | None:
-        return minimise(*self.loss(era), 0.0, np.zeros(self.directions.shape[1]), None)
+        prior = np.zeros(self.directions.shape[1])
+        free: Float64 | None = minimise(*self.loss(era), 0.0, prior, None)
+        return free
 
     def free_code(self, era: EraStatistics) -> Float64 | None:
         """Return the unscaled code with neither ridge nor prior, float64 [n_codes], or None."""
@@ -207,7 +228,8 @@ class AuxiliaryTask(ABC):
 
     def code(self, number: int, era: EraStatistics) -> Float64 | None:
         """Return the code of era `number`, float64 [n_codes] within the clip; None if none."""
-        return self._scaled(self._raw(self.summary(era), self.prior(number)))
+        halves = self._halves(era) if self.params.adapt.steps == AUTO else None
+        return self._scaled(self._raw(self.summary(era), self.prior(number), halves))
 
     def targets(self, era: EraStatistics) -> Float32:
         """Return row targets in standard deviations, clipped, float32 [n_rows, n_targets]."""
@@ -242,6 +264,17 @@ def task_class(name: str) -> type[AuxiliaryTask]:
     """Import a task. `name` is one of `task_names`, as the parameters have checked."""
     found: type[AuxiliaryTask] = importlib.import_module(f"{tasks.__name__}.{name}").TASK
     return found
+
+
+def tasks_of(params: XGBTTTParams) -> tuple[str, ...]:
+    """Return the tasks that a model fits: its own, or all that `auto` chooses among.
+
+    These read an era by its own rows alone, so that a bundle can have each; the default is first.
+    """
+    if params.auxiliary.task != AUTO:
+        return (params.auxiliary.task,)
+    alone = (name for name in tasks.task_names() if not task_class(name).history_eras)
+    return tuple(sorted(alone, key=lambda name: name != DEFAULT_TASK))
 
 
 def readable_eras(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class TrialFit:
     Attributes
     ----------
     ctx, params : of the whole fit. rounds : trees to grow. grown : called after each tree.
+    bases : frozen trees by the last era they learnt from: tasks that are tried one after another
+        share them.
     """
 
     ctx: FitContext
@@ -47,6 +49,11 @@ class TrialFit:
     rounds: int
     choices: Choices
     grown: Callable[[], None]
+    bases: dict[int, XGB] = field(default_factory=dict)
+
+    def with_params(self, params: XGBTTTParams) -> TrialFit:
+        """Return the same for another task, with the same frozen trees."""
+        return replace(self, params=params)
 
     def __call__(self, past: EraFrame, judged: EraFrame) -> FittedTrial | str:
         """Fit on `past`; predictions and candidates for `judged`, or why eras cannot be read."""
@@ -66,8 +73,11 @@ class TrialFit:
         chosen = np.repeat(np.arange(past.n_eras) % step == 0, np.diff(past.offsets))
         fewer = past.take(np.flatnonzero(chosen)) if step > 1 else past
         on_fewer = replace(quiet, weights=None if weights is None else weights[chosen])
-        base = XGB(self.params.with_rounds(self.rounds))
-        base.fit(fewer, on_fewer)
+        last = int(past.eras[-1])
+        if last not in self.bases:
+            self.bases[last] = XGB(self.params.with_rounds(self.rounds))
+            self.bases[last].fit(fewer, on_fewer)
+        base = self.bases[last]
 
         def candidates() -> Iterator[Candidate]:
             for weight in self.choices.weights:
