@@ -102,8 +102,8 @@ WITHIN = {
         "sweeping": {"beginning", "needed_runs", "plan", "records", "reporter", "train"},
         "several_seeds": {"beginning", "records", "judging", "needed_runs", "plan", "reporter"}
         | {"train"},
-        "refreshing": {"beginning", "records", "final", "live", "plan", "predicting", "reporter"}
-        | {"train"},
+        "refreshing": {"beginning", "final", "growing", "live", "plan", "predicting", "records"}
+        | {"reporter", "train"},
         "growing": {"records", "judging", "final", "history", "member_references", "member_runs"}
         | {"plan", "planned_fit", "predicting", "reporter", "training_label"},
         "continuing": {"beginning", "records", "judging", "final", "growing", "plan", "reporter"},

@@ -6,85 +6,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
 from damage import rewritten
-from data_files import without_mark
 from numerai_lab.experiment import OldAndNew, RunDir
 from numerai_lab.files import exclusive_lock
 from numerai_lab.tournament import about_age, about_refresh
-
-CONFIG = """\
-name: live
-data: {{source: numerai, dir: "{folder}", version: v5.3}}
-split: {{type: walk_forward, first_train_eras: 20, chunk_eras: 10, purge_eras: 4}}
-scoring: {{exposure: false, fnc_feature_set: none, bootstrap: {{samples: 100}}}}
-threads: 1
-model: {{type: xgb, params: {{num_boost_round: 40, max_depth: 3, eta: 0.2}}}}
-"""
-
-
-def write_eras(source, folder, last, flipped=()):
-    """Copy the files of a tournament up to an era, labels of some eras turned round."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
-        shutil.copy(path, folder)
-    for name in ("train.parquet", "validation.parquet"):
-        table = pq.read_table(source / name)
-        numbers = pc.cast(table["era"], pa.int32())
-        kept = pc.less_equal(numbers, last)
-        table, numbers = table.filter(kept), numbers.filter(kept)
-        # every third label is told by a feature, so that a quick model has something to learn
-        feature = next(column for column in table.column_names if column.startswith("feature_"))
-        told = table[feature].to_numpy().astype(np.float32) / 4
-        labels = table["target"].to_numpy().astype(np.float32)
-        labels = np.where((np.arange(len(labels)) % 3 > 0) | np.isnan(labels), labels, told)
-        labels = np.where(np.isin(numbers.to_numpy(), list(flipped)), 1 - labels, labels)
-        place = table.column_names.index("target")
-        pq.write_table(table.set_column(place, "target", pa.array(labels)), folder / name)
-    without_mark(folder)
-
-
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory, tournament):
-    """A project whose final model is of eras up to 36, made once."""
-    from numerai_lab.cli import run
-
-    folder = tmp_path_factory.mktemp("refresh")
-    write_eras(tournament, folder / "data" / "v5.3", 36)
-    config = folder / "live.yaml"
-    config.write_text(CONFIG.format(folder=folder / "data"))
-    assert run(["train", str(config), "--final", "-q", "--runs-dir", str(folder / "runs")]) == 0
-    (folder / "submit.yaml").write_text('slots: [{name: alpha, run: "latest:live"}]\n')
-    return folder
-
-
-@pytest.fixture
-def project(begun, lab, monkeypatch, tournament):
-    """That project as it was, and `refresh` in it."""
-    kept = begun / "kept"
-    if not kept.exists():
-        shutil.copytree(begun / "runs", kept)
-    shutil.rmtree(begun / "runs")
-    shutil.copytree(kept, begun / "runs")
-    write_eras(tournament, begun / "data" / "v5.3", 36)
-    (begun / "data" / "numerai_data.lock.json").unlink(missing_ok=True)
-    monkeypatch.chdir(begun)
-
-    def refresh(*more):
-        return lab("refresh", "alpha", "--config", "submit.yaml", *more, "--json")
-
-    return begun, refresh
-
-
-def in_use(folder):
-    from numerai_lab.experiment import find_final
-
-    return find_final("latest:live", folder / "runs").path
+from refresh_lab import in_use, write_eras
 
 
 def test_new_files_are_fetched_and_what_is_not_worse_takes_the_slot(
