@@ -114,6 +114,8 @@ def refresh(
             _download(final, connect, reporter)
         staging = folder / "runs"
         shutil.rmtree(staging, ignore_errors=True)
+        for part in folder.glob(".*.part"):  # of a receipt, from a refresh that was killed
+            part.unlink()
         prepared = open_refresh(final, reporter)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         receipt = folder / f"{at.replace(':', '')}.json"

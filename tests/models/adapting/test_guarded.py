@@ -103,7 +103,8 @@ def test_gains_are_those_of_predictions_made_before_labels_were_known():
     model.observe(frame.between(201, 205), f(frame.between(201, 205)))
     assert model.history.eras == []
     model.replay(frame.between(206, 230), f(frame.between(206, 230)))
-    assert model.history.eras == [*range(206, 231)]
+    # 206 lies within the purge of 200, the last era that f has learnt from
+    assert model.history.eras == [*range(207, 231)]
     assert set(model.history.trained_to) == {200}
     told = [word for word in model.adaptation.heard if word[1] >= 206]
     assert told[: PURGE + 3] == [
@@ -197,3 +198,15 @@ def test_a_model_of_any_kind_adapts_where_that_surely_gains(link):
 @pytest.mark.parametrize("params", [{}, {"strength": 0.5}, {"refit_eras": 13}])
 def test_it_keeps_the_promises_of_a_model(params):
     check_model(Tilted, params)
+
+
+@pytest.mark.parametrize(("n", "step", "n_codes"), [(230, 1, 3), (26, 1, 1), (60, 4, 2), (1, 1, 1)])
+def test_a_support_that_grows_era_by_era_is_that_of_all_of_them(n, step, n_codes):
+    eras = np.arange(n + 40, dtype=np.int32) * step + 5
+    codes = np.random.default_rng(n).normal(size=(n + 40, n_codes))
+    grown = Support.from_arrays(Support(eras[:n], codes[:n]).arrays())
+    for i in range(n, n + 40):
+        grown = grown.with_era(int(eras[i]), codes[i])
+        whole = Support(eras[: i + 1], codes[: i + 1])
+        assert grown.limit == whole.limit
+        assert grown.factor(2 * codes[0]) == whole.factor(2 * codes[0])

@@ -20,6 +20,7 @@ from numerai_lab.models.adapting.protocol import (
     Adapted,
     LearningAdaptation,
     State,
+    code_of,
     fading,
 )
 from numerai_lab.models.adapting.trials import Trial, change_gains
@@ -219,8 +220,7 @@ class Guarded(Generic[A]):
             strength = np.float32(self.strength_at(number))
             if self.adaptation is not None and other is not None and strength > 0:
                 features = frame.features[rows]
-                own = self.adaptation.adapt(number, features, unadapted[rows])
-                code = None if isinstance(own, str) else own.code
+                code = code_of(self.adaptation, number, features, unadapted[rows])
                 fade = np.float32(fading(self.adaptation, code))
                 change = self.adaptation.change(number, features, unadapted[rows], other)
                 predictions[rows] += strength * fade * change

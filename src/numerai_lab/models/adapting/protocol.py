@@ -86,6 +86,25 @@ class LearningAdaptation(Adaptation, Protocol):
         """Learn from eras after the fit, of which `observe` has told those it learns from live."""
 
 
+@runtime_checkable
+class CodedAdaptation(Adaptation, Protocol):
+    """An adaptation that can read an era's code without what it would change. Optional."""
+
+    def code(self, number: int, features: FeatureArray, predictions: Float32) -> Float64 | None:
+        """Return where an era lies among others, float64 [n_codes]; None: not to be read."""
+        ...
+
+
+def code_of(
+    adaptation: Adaptation, number: int, features: FeatureArray, predictions: Float32
+) -> Float64 | None:
+    """Return where an era lies among others, by which its change fades; None: as it is."""
+    if isinstance(adaptation, CodedAdaptation):
+        return adaptation.code(number, features, predictions)
+    adapted = adaptation.adapt(number, features, predictions)
+    return None if isinstance(adapted, str) else adapted.code
+
+
 def fading(adaptation: Adaptation, code: Float64 | None) -> float:
     """Return by what a change is multiplied for an era with this code, 0 to 1."""
     support: Support | None = getattr(adaptation, "support", None)

@@ -14,6 +14,8 @@ BLOCK_ERAS = 26
 _FEWEST_BLOCKS = 8
 _NEAREST = 3
 """A code is as far away as the third nearest half year: what was seen once may not come back."""
+PIECE = 64
+"""Codes whose distances are looked at together."""
 _USUAL = 0.9
 """The share of training eras whose own distance is taken as near."""
 
@@ -42,6 +44,7 @@ class Support:
     def __init__(self, eras: Array, codes: Array, limit: float | None = None) -> None:
         self.eras, self.codes = np.asarray(eras), np.asarray(codes, dtype=np.float64)
         self._block = self._blocks()
+        self._nearest: Array = None if limit is not None else self._distances()
         self.limit = self._usual_distance() if limit is None else limit
 
     def _blocks(self) -> Array:
@@ -53,23 +56,51 @@ class Support:
         found = (self.eras.astype(np.int64) - int(self.eras[0])) // length
         return np.unique(found, return_inverse=True)[1]
 
+    def _distances(self) -> Array:
+        """Return each training era's distance from each block, [n, n_blocks]; its own: infinite."""
+        n_blocks = int(self._block.max(initial=-1)) + 1
+        first = np.searchsorted(self._block, np.arange(n_blocks))
+        nearest = np.empty((len(self.codes), n_blocks))
+        for start in range(0, len(nearest), PIECE):
+            codes = self.codes[start : start + PIECE]
+            apart = np.linalg.norm(self.codes[None] - codes[:, None], axis=2)
+            nearest[start : start + PIECE] = np.minimum.reduceat(apart, first, axis=1)
+        nearest[np.arange(len(nearest)), self._block] = np.inf
+        return nearest
+
     def _usual_distance(self) -> float:
-        own = [
-            self.distance(code, but=block)
-            for code, block in zip(self.codes, self._block, strict=True)
-        ]
-        known = [distance for distance in own if np.isfinite(distance)]
-        return float(np.quantile(known, _USUAL)) if known else 0.0
+        """Return the distance that 90 % of the training eras have from blocks but their own."""
+        n_blocks = self._nearest.shape[1]
+        if n_blocks < 2:
+            return 0.0
+        rank = min(_NEAREST, n_blocks - 1) - 1
+        own = np.partition(self._nearest, rank, axis=1)[:, rank]
+        return float(np.quantile(own, _USUAL))
 
-    def distance(self, code: Array, but: int | None = None) -> float:
-        """Return how far a code lies from training eras; infinite where there are none.
+    def with_era(self, era: int, code: Array) -> Support:
+        """Return the support with one more era, after all others."""
+        eras = np.append(self.eras, np.int32(era))
+        more = Support(eras, np.vstack([self.codes, code]), self.limit)
+        known = self._distances() if self._nearest is None else self._nearest
+        if not np.array_equal(more._block[:-1], self._block):  # blocks grow while eras are few
+            more._nearest = more._distances()
+        else:
+            apart = np.linalg.norm(self.codes - code, axis=1)
+            own = int(more._block[-1])
+            n_blocks = own + 1
+            nearest = np.full((len(eras), n_blocks), np.inf)
+            nearest[:-1, : known.shape[1]] = known
+            others = self._block != own
+            nearest[:-1, own][others] = np.minimum(nearest[:-1, own], apart)[others]
+            np.minimum.at(nearest[-1], self._block[others], apart[others])
+            more._nearest = nearest
+        more.limit = more._usual_distance()
+        return more
 
-        `but` : a block that does not count.
-        """
+    def distance(self, code: Array) -> float:
+        """Return how far a code lies from training eras; infinite where there are none."""
         nearest = np.full(int(self._block.max(initial=-1)) + 1, np.inf)
         np.minimum.at(nearest, self._block, np.linalg.norm(self.codes - code, axis=1))
-        if but is not None:
-            nearest = np.delete(nearest, but)
         return float(np.sort(nearest)[min(_NEAREST, len(nearest)) - 1]) if len(nearest) else np.inf
 
     def factor(self, code: Array) -> float:

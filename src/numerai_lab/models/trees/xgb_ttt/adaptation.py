@@ -140,6 +140,11 @@ class TreeAdaptation:
         seconds = self.clock() - start
         return Adapted(change, state, seconds, facts, self.method.remark, code=era.code)
 
+    def code(self, number: int, features: FeatureArray, predictions: Float32) -> Float64 | None:
+        """Return the era's code, float64 [n_codes], None where it cannot be read."""
+        era = self.reader.read(number, features, predictions, self.trunk.unit)
+        return None if isinstance(era, str) else era.code
+
     def change(
         self, number: int, features: FeatureArray, predictions: Float32, state: State
     ) -> Float32:
@@ -196,8 +201,7 @@ class TreeAdaptation:
 
     def _supports(self, number: int, code: Float64) -> None:
         if self.support is not None:
-            eras = np.append(self.support.eras, np.int32(number))
-            self.support = Support(eras, np.vstack([self.support.codes, code]))
+            self.support = self.support.with_era(number, code)
 
     def save(self, folder: Path) -> None:
         """Write task, method and the sample of states, without the trees they adapt."""
