@@ -21,6 +21,8 @@ def decide(
     purge_eras: int,
     seed: int,
     before: float | None = None,
+    *,
+    recorded: bool = True,
 ) -> Decision:
     """Choose the pair of weight and strength that surely gains in corr, or the default.
 
@@ -47,6 +49,7 @@ def decide(
     purge_eras : tells the overlap of labels and so the length of the bootstrap's blocks.
     seed : of the bootstrap.
     before : the strength decided last time; None: there was none.
+    recorded : whether the gains of all pairs are told, for a record (`Decision.blocks`).
     """
     if not choices.open:
         return choices.as_written()
@@ -64,8 +67,10 @@ def decide(
     reason = _reason(compared, pair)
     pair, held = _held_back(compared, pair, before)
     spans = by_age(compared, pair) if pair[1] > 0 else []
-    blocks = [_row(trial, compared.told([trial])) for trial in trials]
     ages = [span.as_dict() for span in spans]
+    if not recorded:
+        return Decision(*pair, reason + held, by_age=ages, open=True)
+    blocks = [_row(trial, compared.told([trial])) for trial in trials]
     return Decision(*pair, reason + held, blocks, compared.told(trials), ages, True)
 
 

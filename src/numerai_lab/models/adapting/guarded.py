@@ -20,7 +20,7 @@ from numerai_lab.models.adapting.protocol import (
     Adapted,
     LearningAdaptation,
     State,
-    code_of,
+    change_by_other,
     fading,
 )
 from numerai_lab.models.adapting.trials import Trial, change_gains
@@ -63,7 +63,8 @@ class Guarded(Generic[A]):
         self.decision = Decision(0.0, 0.0, "not fitted")
         self.history = GainHistory()
         self._since = 0
-        self._awaiting: dict[int, Float32] = {}
+        self._awaiting: dict[int, tuple[Float32, Float32]] = {}
+        """What strength 1 would have changed in eras predicted, and f's predictions of them."""
         self._replaying = False
         self.adaptation: A | None = None
 
@@ -166,7 +167,7 @@ class Guarded(Generic[A]):
             if strength > 0 or watched:
                 found = self._adapt(number, frame, rows, unadapted[rows])
                 if isinstance(found, Adapted) and watched:
-                    self._await(number, found.change)
+                    self._await(number, found.change, unadapted[rows])
                 adapted = found if strength > 0 else adapted
             if isinstance(adapted, str):
                 facts.append({"strength": 0.0})
@@ -219,11 +220,10 @@ class Guarded(Generic[A]):
         for (number, rows), other in zip(frame.iter_eras(), others, strict=True):
             strength = np.float32(self.strength_at(number))
             if self.adaptation is not None and other is not None and strength > 0:
-                features = frame.features[rows]
-                code = code_of(self.adaptation, number, features, unadapted[rows])
-                fade = np.float32(fading(self.adaptation, code))
-                change = self.adaptation.change(number, features, unadapted[rows], other)
-                predictions[rows] += strength * fade * change
+                change, fade = change_by_other(
+                    self.adaptation, number, frame.features[rows], unadapted[rows], other
+                )
+                predictions[rows] += strength * np.float32(fade) * change
         return predictions
 
     def observe(self, resolved: EraFrame, unadapted: Float32) -> None:
@@ -236,7 +236,7 @@ class Guarded(Generic[A]):
             return
         labels = resolved.target(self._target)
         for number, rows in resolved.iter_eras():
-            change = self._awaiting.pop(number, None)
+            change, _ = self._awaiting.pop(number, (None, None))
             known = self._trained_to is not None and number > self._trained_to + self._purge_eras
             # labels of nearer eras overlap with those that f has learnt
             if change is not None and known:
@@ -246,7 +246,14 @@ class Guarded(Generic[A]):
             self._since += 1
             if self._refit_eras is not None and self._since >= self._refit_eras:
                 self._since = 0
-                self._decide_anew()
+                self._decide_anew(recorded=False)  # many times a fold, and in no record
+
+    def predicted(self, rows: EraFrame) -> Float32 | None:
+        """Return what f predicted of eras that wait for their labels, None if one does not."""
+        waiting = [self._awaiting.get(era) for era in rows.eras.tolist()]
+        sizes = np.diff(rows.offsets)
+        found = [one[1] for one, n in zip(waiting, sizes, strict=True) if one and len(one[1]) == n]
+        return np.concatenate(found) if found and len(found) == rows.n_eras else None
 
     def replay(self, rows: EraFrame, unadapted: Float32) -> None:
         """Go through labelled eras after the fit as a live model would have: predict, then observe.
@@ -277,7 +284,7 @@ class Guarded(Generic[A]):
             self.adaptation.learn(rows, unadapted, rows.target(self._target))
         self._since = 0
         self._awaiting = {}
-        self._decide_anew()
+        self._decide_anew(recorded=True)
         if self._trained_to is not None:
             self._trained_to = int(rows.eras[-1])
 
@@ -285,12 +292,12 @@ class Guarded(Generic[A]):
         own = slice(int(rows.offsets[i]), int(rows.offsets[i + 1]))
         self.observe(rows.between(int(rows.eras[i]), int(rows.eras[i])), unadapted[own])
 
-    def _await(self, number: int, change: Float32) -> None:
-        self._awaiting[number] = change
+    def _await(self, number: int, change: Float32, unadapted: Float32) -> None:
+        self._awaiting[number] = change, unadapted
         while len(self._awaiting) > _AWAITING:
             self._awaiting.pop(next(iter(self._awaiting)))
 
-    def _decide_anew(self) -> None:
+    def _decide_anew(self, *, recorded: bool) -> None:
         weight = self.decision.weight
         if not self.decision.open:
             return
@@ -299,7 +306,9 @@ class Guarded(Generic[A]):
         if trials:
             seed = child_seed(self._seed, self._name, "guard")
             before = self.decision.strength
-            self.decision = decide(trials, choices, self._purge_eras, seed, before)
+            self.decision = decide(
+                trials, choices, self._purge_eras, seed, before, recorded=recorded
+            )
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write into the model's folder, and return the facts that go into its meta.json."""

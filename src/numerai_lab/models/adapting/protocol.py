@@ -88,21 +88,26 @@ class LearningAdaptation(Adaptation, Protocol):
 
 @runtime_checkable
 class CodedAdaptation(Adaptation, Protocol):
-    """An adaptation that can read an era's code without what it would change. Optional."""
+    """An adaptation that reads an era once for its code and a change by another state. Optional."""
 
-    def code(self, number: int, features: FeatureArray, predictions: Float32) -> Float64 | None:
-        """Return where an era lies among others, float64 [n_codes]; None: not to be read."""
+    def coded_change(
+        self, number: int, features: FeatureArray, predictions: Float32, state: State
+    ) -> tuple[Float32, Float64 | None]:
+        """Return what `change` does, and where the era lies, float64 [n_codes], None: nowhere."""
         ...
 
 
-def code_of(
-    adaptation: Adaptation, number: int, features: FeatureArray, predictions: Float32
-) -> Float64 | None:
-    """Return where an era lies among others, by which its change fades; None: as it is."""
+def change_by_other(
+    adaptation: Adaptation, number: int, features: FeatureArray, predictions: Float32, state: State
+) -> tuple[Float32, float]:
+    """Return what strength 1 adds to an era with the state of another, and its own fading."""
     if isinstance(adaptation, CodedAdaptation):
-        return adaptation.code(number, features, predictions)
-    adapted = adaptation.adapt(number, features, predictions)
-    return None if isinstance(adapted, str) else adapted.code
+        change, code = adaptation.coded_change(number, features, predictions, state)
+    else:
+        own = adaptation.adapt(number, features, predictions)
+        code = None if isinstance(own, str) else own.code
+        change = adaptation.change(number, features, predictions, state)
+    return change, fading(adaptation, code)
 
 
 def fading(adaptation: Adaptation, code: Float64 | None) -> float:

@@ -140,20 +140,21 @@ class TreeAdaptation:
         seconds = self.clock() - start
         return Adapted(change, state, seconds, facts, self.method.remark, code=era.code)
 
-    def code(self, number: int, features: FeatureArray, predictions: Float32) -> Float64 | None:
-        """Return the era's code, float64 [n_codes], None where it cannot be read."""
-        era = self.reader.read(number, features, predictions, self.trunk.unit)
-        return None if isinstance(era, str) else era.code
-
     def change(
         self, number: int, features: FeatureArray, predictions: Float32, state: State
     ) -> Float32:
         """Return what strength 1 adds to an era with the state of another, float32 [n_rows]."""
+        return self.coded_change(number, features, predictions, state)[0]
+
+    def coded_change(
+        self, number: int, features: FeatureArray, predictions: Float32, state: State
+    ) -> tuple[Float32, Float64 | None]:
+        """Return that and the era's own code, float64 [n_codes], None where it cannot be read."""
         era = self.reader.read(number, features, predictions, self.trunk.unit)
         if isinstance(era, str):
-            return np.zeros(len(features), dtype=np.float32)
+            return np.zeros(len(features), dtype=np.float32), None
         change = self.method.change(era, state)
-        return change if np.isfinite(change).all() else np.zeros_like(predictions)
+        return (change if np.isfinite(change).all() else np.zeros_like(predictions)), era.code
 
     def contributions(
         self,

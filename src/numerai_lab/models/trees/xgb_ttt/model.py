@@ -279,7 +279,9 @@ class XGBTTT:
     def observe(self, resolved: EraFrame) -> None:
         """Take note of eras whose labels have become known, in order of time."""
         if self.online:
-            self.rivals.observe(resolved, self._adapted_trees().predict(resolved))
+            known = self.guarded.predicted(resolved)  # as they were when they were predicted
+            known = self._adapted_trees().predict(resolved) if known is None else known
+            self.rivals.observe(resolved, known)
 
     def remember(self, history: EraFrame) -> None:
         """Keep the codes of these eras, which a task that looks back needs of them."""

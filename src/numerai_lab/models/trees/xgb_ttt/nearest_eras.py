@@ -14,7 +14,7 @@ from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import FitContext, Float32
 from numerai_lab.models.trees.xgb_ttt.method import Era, Lesson, Trunk
 from numerai_lab.models.trees.xgb_ttt.params import Adapt
-from numerai_lab.models.trees.xgb_ttt.runtime import nearest_weights
+from numerai_lab.models.trees.xgb_ttt.runtime import nearest_weights, triangle
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics, era_statistics
 
 
@@ -44,6 +44,8 @@ class NearestEras:
         """[n_eras, n (n + 1) / 2], upper triangles of correlations with the diagonal."""
         self.moments: Float32 = np.zeros((0, 0), np.float32)
         """[n_eras, n_features]."""
+        self._wide: Float32 | None = None
+        """The grams in float32, once some era has asked for them: every one would widen them."""
         self._waiting: list[tuple[Float64, npt.NDArray[np.float16], Float32]] = []
 
     @property
@@ -63,7 +65,7 @@ class NearestEras:
         n = len(lesson.columns)
         self.grams = np.zeros((0, n * (n + 1) // 2), np.float16)
         self.moments = np.zeros((0, n), np.float32)
-        self._waiting = []
+        self._wide, self._waiting = None, []
         for (_, rows), code in zip(lesson.train.iter_eras(), lesson.codes, strict=True):
             statistics = era_statistics(lesson.train.features[rows][:, lesson.columns])
             if not isinstance(statistics, str):
@@ -86,7 +88,7 @@ class NearestEras:
         target = labels[known] - labels[known].mean()
         moments = era.values[known].T @ target / np.float32(len(target))
         correlations = era.correlations()
-        gram = correlations[np.triu_indices(len(correlations))].astype(np.float16)
+        gram = correlations[triangle(len(correlations))].astype(np.float16)
         self._waiting.append((np.asarray(code), gram, moments))
 
     def take_in(self) -> None:
@@ -94,6 +96,7 @@ class NearestEras:
         if not self._waiting:
             return
         codes, grams, moments = zip(*self._waiting, strict=True)
+        self._wide = None
         self.codes = np.vstack([self.codes, *codes])
         self.grams = np.vstack([self.grams, *grams])
         self.moments = np.vstack([self.moments, *moments])
@@ -126,7 +129,10 @@ class NearestEras:
 
     def _weight(self, era: Era, state: State) -> Float32 | None:
         """Return std(f) w_e / std(Z w_e), float32 [n_columns]; None if all are 0."""
-        found: Float64 | None = nearest_weights(state, self.arrays(), self.settings())
+        if self._wide is None:
+            self._wide = self.grams.astype(np.float32)
+        arrays = {**self.arrays(), "grams": self._wide}
+        found: Float64 | None = nearest_weights(state, arrays, self.settings())
         if found is None:
             return None
         return (found * float(era.predictions.std(dtype=np.float64))).astype(np.float32)

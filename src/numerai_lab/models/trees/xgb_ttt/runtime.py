@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,12 @@ def nearest_eras(era: Era) -> Array | None:
     return era.values @ (weights * spread).astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def triangle(n_features: int) -> tuple[Array, Array]:
+    """Return the places of a matrix's upper triangle with its diagonal; not to be changed."""
+    return np.triu_indices(n_features)
+
+
 def nearest_weights(code: Array, arrays: Arrays, settings: Settings) -> Array | None:
     """Return the weights of a ridge on eras near a code, float64 [n_features].
 
@@ -161,10 +168,10 @@ def nearest_weights(code: Array, arrays: Arrays, settings: Settings) -> Array | 
     squares = ((codes - np.asarray(code)) ** 2).sum(axis=1) / codes.shape[1]
     near = np.exp(-squares / (2 * settings["width"] ** 2)) + settings["floor"]
     near /= near.sum()
-    upper = np.triu_indices(moments.shape[1])
+    upper = triangle(moments.shape[1])
     flat = np.zeros(len(upper[0]))
     for start in range(0, len(near), PIECE):
-        piece = arrays["grams"][start : start + PIECE].astype(np.float32)
+        piece = arrays["grams"][start : start + PIECE].astype(np.float32, copy=False)
         flat += near[start : start + PIECE].astype(np.float32) @ piece
     gram = np.zeros((moments.shape[1], moments.shape[1]))
     gram[upper] = flat

@@ -6,6 +6,7 @@ The fit uses the same functions. A runtime, so it imports what a bundle has.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,8 @@ def minimise(
     left = gram + ridge * np.eye(len(gram))
     wanted = right + ridge * prior
     if steps is None:
-        if np.linalg.matrix_rank(left) < len(left):
+        # a ridge makes it definite
+        if ridge <= 0 and np.linalg.matrix_rank(left) < len(left):
             return None
         return np.linalg.solve(left, wanted)
     size = 1 / np.linalg.eigvalsh(left)[-1]
@@ -200,6 +202,15 @@ def first_half(values: Array) -> Array:
     return half
 
 
+@lru_cache(maxsize=8)
+def pairs(n_features: int) -> tuple[Array, Array]:
+    """Return the places of all pairs of different features in a matrix of them; not to be changed.
+
+    Made once: every era asks for them several times.
+    """
+    return np.triu_indices(n_features, 1)
+
+
 def correlations(values: Array) -> Array:
     """Return the era's feature correlations."""
     return values.T @ values / np.float32(len(values))
@@ -216,7 +227,7 @@ def distance_loss(statistics: Array, seen: Array, arrays: Arrays) -> tuple[Array
 
 def reconstruction_loss(values: Array, usable: Array, arrays: Arrays) -> tuple[Array, Array]:
     """Task feature_reconstruction: correlations of all pairs of features."""
-    upper = np.triu_indices(len(usable), 1)
+    upper = pairs(len(usable))
     seen = usable[upper[0]] & usable[upper[1]]
     return distance_loss(correlations(values)[upper], seen, arrays)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numerai_lab.models.contract import Float32
+from numerai_lab.models.trees.xgb_ttt.codes.runtime import pairs
 from numerai_lab.models.trees.xgb_ttt.principal import Summary
 from numerai_lab.models.trees.xgb_ttt.statistics import EraStatistics
 from numerai_lab.models.trees.xgb_ttt.task import AuxiliaryTask
@@ -19,13 +20,13 @@ class FeatureReconstruction(AuxiliaryTask):
 
     def summary(self, era: EraStatistics) -> Summary:
         """Return the correlations of all pairs; those of features that vary are seen."""
-        upper = np.triu_indices(len(era.usable), 1)
+        upper = pairs(len(era.usable))
         seen = era.usable[upper[0]] & era.usable[upper[1]]
         return Summary(era.correlations()[upper], seen)
 
     def row_targets(self, era: EraStatistics) -> Float32:
         """Return each row's share in the code, float32 [n_rows, n_codes]."""
-        upper = np.triu_indices(self.n_features, 1)
+        upper = pairs(self.n_features)
         shares = []
         for axis in self.directions.T:
             weights = np.zeros((self.n_features, self.n_features), dtype=np.float32)
