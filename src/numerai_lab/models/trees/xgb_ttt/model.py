@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-import numpy as np
-import numpy.typing as npt
-
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.adapting import Decision, Guarded, Rivals, State, trial_parts
+from numerai_lab.models.adapting import Decision, Guarded, Rivals, trial_parts
 from numerai_lab.models.contract import (
-    Contributions,
-    Detailed,
     Exported,
     FitContext,
     FitReport,
-    Float32,
     ModelInfo,
     Variant,
     load_meta,
@@ -28,23 +20,19 @@ from numerai_lab.models.contract import (
 )
 from numerai_lab.models.trees.xgb import XGB, XGBParams
 from numerai_lab.models.trees.xgb_ttt.adaptation import TreeAdaptation
+from numerai_lab.models.trees.xgb_ttt.adapted_trees import FROZEN, JOINT, SHUFFLED, AdaptedTrees
 from numerai_lab.models.trees.xgb_ttt.earlier import Told, told_by
-from numerai_lab.models.trees.xgb_ttt.explaining import adapted_contributions
 from numerai_lab.models.trees.xgb_ttt.export import with_adaptation
 from numerai_lab.models.trees.xgb_ttt.fitting import TaskFitting
 from numerai_lab.models.trees.xgb_ttt.joint import load_trunk, save_trunk
-from numerai_lab.models.trees.xgb_ttt.method import Trunk
 from numerai_lab.models.trees.xgb_ttt.params import XGBTTTParams
 from numerai_lab.models.trees.xgb_ttt.progress import TreeCount
-from numerai_lab.models.trees.xgb_ttt.task import task_class, tasks_of
+from numerai_lab.models.trees.xgb_ttt.task import tasks_of
 from numerai_lab.models.trees.xgb_ttt.trials import TrialFit, choices_of
 from numerai_lab.seeds import child_seed
 
-FROZEN, JOINT, SHUFFLED = "frozen", "joint", "shuffled"
-"""Names of the variants."""
 
-
-class XGBTTT:
+class XGBTTT(AdaptedTrees):
     """XGBoost f, and what an era's unlabelled rows add to it.
 
     An era's prediction is f + a change(era, state): the state is where the self-supervised
@@ -76,15 +64,7 @@ class XGBTTT:
     Params: ClassVar[type[XGBTTTParams]] = XGBTTTParams
 
     def __init__(self, params: XGBTTTParams) -> None:
-        self.params = params
-        self._base = XGB(params.frozen())
-        self._joint: Trunk | None = None
-        self.rivals = self._new_rivals()
-
-    @property
-    def guarded(self) -> Guarded[TreeAdaptation]:
-        """The adaptation that predicts: that of the task, or of the one chosen."""
-        return self.rivals.chosen
+        super().__init__(params, XGB(params.frozen()), _new_rivals(params))
 
     @classmethod
     def info_for(cls, params: XGBTTTParams) -> ModelInfo:
@@ -98,20 +78,10 @@ class XGBTTT:
         open_weight = params.auxiliary.weight == "auto"
         return adapt.strength == "auto" and not open_weight and not adapt.needs_joint_trees
 
-    @property
-    def online(self) -> bool:
-        """Whether labels that become known while predicting change later predictions."""
-        return self.guarded.online
-
-    @property
-    def history_eras(self) -> int:
-        """How many era numbers before the one predicted the task looks back; 0: none."""
-        return max(task_class(task).history_eras for task in tasks_of(self.params))
-
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Grow the frozen trees, let the guard decide, and fit what it leaves on."""
         self._joint = None
-        self.rivals = self._new_rivals(ctx.seed, ctx.target, ctx.purge_eras)
+        self.rivals = _new_rivals(self.params, ctx.seed, ctx.target, ctx.purge_eras)
         choices, tasks = choices_of(self.params), [*self.rivals.all]
         from_folds = self.learns_from_folds(self.params)
         told = told_by(ctx.earlier) if from_folds else Told()
@@ -196,128 +166,10 @@ class XGBTTT:
             gains.append(f"{name} ({gain})")
         return f"task {self.rivals.name} of {', '.join(gains)}; {decision.said}"
 
-    def predict(self, frame: EraFrame, history: EraFrame | None = None) -> Float32:
-        """Predict float32 [n_rows]; an era depends on its own rows only (and on `observe`).
-
-        A task that looks back depends on `history` as well, which it must be given.
-        """
-        self._base.check(frame)
-        guarded = self._guarded_after(history)
-        return guarded.predict(frame, self._adapted_trees().predict(frame))
-
-    def predict_in_detail(self, frame: EraFrame, history: EraFrame | None = None) -> Detailed:
-        """Predict, beside the frozen trees and the control with the states of other eras.
-
-        The control gives each era the state of another one of `frame`, or, where it is alone,
-        of one of the last eras whose labels are known, or of a training era.
-        """
-        apart, states = self.predict_apart(frame, history)
-        others = self.draw_others(int(frame.eras[0]), states)
-        control = self.predict_control(frame, apart, others, history)
-        return replace(apart, variants={**apart.variants, SHUFFLED: control})
-
-    def predict_apart(
-        self, frame: EraFrame, history: EraFrame | None = None
-    ) -> tuple[Detailed, list[State | None]]:
-        """Predict with the adapted and with the frozen trees, without the control `SHUFFLED`.
-
-        Returns
-        -------
-        The prediction with variants `FROZEN` and, with jointly trained trees, `JOINT`; and the
-        state that each era was adapted by (a code, or the movement of every leaf), None where it
-        was not adapted.
-        """
-        frozen = self._base.predict(frame)
-        trees = self._adapted_trees()
-        unadapted = frozen if trees.frozen is not None else trees.predict(frame)
-        detail, states = self._guarded_after(history).predict_apart(frame, unadapted)
-        self.rivals.watch(frame, unadapted)
-        joint = {JOINT: unadapted} if self.params.predicts_with_joint_trees else {}
-        return replace(detail, variants={FROZEN: frozen, **joint}), states
-
-    def draw_others(self, first_era: int, states: Sequence[State | None]) -> list[State | None]:
-        """Draw for each era that has a state the one of another era."""
-        return self.guarded.draw_others(first_era, states)
-
-    def predict_control(
-        self,
-        frame: EraFrame,
-        apart: Detailed,
-        others: Sequence[State | None],
-        history: EraFrame | None = None,
-    ) -> Float32:
-        """Predict with the states of other eras; where there is none by the unadapted trees."""
-        unadapted = apart.variants.get(JOINT, apart.variants[FROZEN])
-        return self._guarded_after(history).predict_control(frame, unadapted, others)
-
     @classmethod
     def twin_of_variant(cls, params: XGBTTTParams) -> tuple[str, str, XGBParams]:
         """Name model `xgb` with the frozen trees' parameters."""
         return FROZEN, "xgb", params.frozen()
-
-    def contributions(
-        self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
-    ) -> tuple[Contributions, ...]:
-        """Return what features add to the trees, and to what adapting to the era adds to them.
-
-        The era's state depends on all of its rows, and is taken as it is: what is shared out among
-        features is what they do with it. What it adds to all rows of the era alike stands beside.
-
-        Raises
-        ------
-        ModelError : the features are not those trained on, or the trees are too deep for it.
-        """
-        self._base.check(frame)
-        trees = self._adapted_trees()
-        own, unadapted = trees.contributions(frame, rows), trees.predict(frame)
-        adaptation = self.guarded.adaptation
-        if self.guarded.strength == 0 or adaptation is None:
-            return (own,)
-        adapted = adapted_contributions(self.guarded, adaptation, own, frame, unadapted, rows)
-        return (adapted,)
-
-    def observe(self, resolved: EraFrame) -> None:
-        """Take note of eras whose labels have become known, in order of time."""
-        if self.online:
-            known = self.guarded.predicted(resolved)  # as they were when they were predicted
-            known = self._adapted_trees().predict(resolved) if known is None else known
-            self.rivals.observe(resolved, known)
-
-    def remember(self, history: EraFrame) -> None:
-        """Keep the codes of these eras, which a task that looks back needs of them."""
-        if self.guarded.adaptation is not None:
-            self.guarded.adaptation.remember(history)
-
-    def support_of(self, frame: EraFrame) -> dict[str, float] | None:
-        """Return how far the code of the first era lies from those of training eras.
-
-        Returns
-        -------
-        `distance`, the `limit` up to which codes are usual, and `factor`, by which its change is
-        multiplied; None where there is nothing that reads eras, or this one cannot be read.
-        """
-        adaptation = self.guarded.adaptation
-        if adaptation is None or adaptation.support is None:
-            return None
-        first = frame.between(int(frame.eras[0]), int(frame.eras[0]))
-        trees = self._adapted_trees().predict(first)
-        for _, _, adapted in self.guarded.adapted(first, trees):
-            if isinstance(adapted, str) or adapted.code is None:
-                return None
-            support = adaptation.support
-            distance = support.distance(adapted.code)
-            factor = support.factor(adapted.code)
-            return {"distance": distance, "limit": support.limit, "factor": factor}
-        return None
-
-    @property
-    def ages(self) -> bool:
-        """Whether a prediction depends on how far the era lies from the end of the fit."""
-        return bool(self.guarded.decision.by_age) or self.online
-
-    def replay(self, rows: EraFrame) -> None:
-        """Go through labelled eras after the fit as a live model would have, and note the gains."""
-        self.rivals.replay(rows, self._adapted_trees().predict(rows))
 
     def save(self, folder: Path) -> None:
         """Write the frozen trees as model `xgb` does in `frozen`, and the rest beside."""
@@ -343,7 +195,7 @@ class XGBTTT:
         if (folder / "joint").exists():
             model._joint = load_trunk(folder / "joint")
         trees = model._reading_trees()
-        model.rivals = model._new_rivals(meta["seed"], meta["target"], meta["purge_eras"])
+        model.rivals = _new_rivals(params, meta["seed"], meta["target"], meta["purge_eras"])
         model.rivals.restore(
             folder,
             meta,
@@ -369,43 +221,19 @@ class XGBTTT:
         ages = {"by_age": spans, "first_age": self.guarded.first_age}
         return replace(exported, settings={**exported.settings, **ages})
 
-    def _new_rivals(
-        self, seed: int = 0, target: str = "", purge_eras: int = 0
-    ) -> Rivals[TreeAdaptation]:
-        refit_eras = self.params.adapt.refit_eras
-        guards: dict[str, Guarded[TreeAdaptation]] = {
-            task: Guarded("xgb_ttt", "trees", seed, target, purge_eras, refit_eras)
-            for task in tasks_of(self.params)
-        }
-        return Rivals(guards, child_seed(seed, "xgb_ttt"), purge_eras)
-
-    def _guarded_after(self, history: EraFrame | None) -> Guarded[TreeAdaptation]:
-        """Return the guarded adaptation as it is after these eras."""
-        if not self.history_eras:
-            return self.guarded
-        if history is None:
-            raise ModelError(
-                f"task '{self.params.auxiliary.task}' looks back on {self.history_eras} eras, and "
-                "no history was given"
-            )
-        if self.guarded.adaptation is None:
-            return self.guarded
-        guarded = copy(self.guarded)
-        guarded.adaptation = self.guarded.adaptation.with_past(history)
-        return guarded
-
-    def _reading_trees(self) -> Trunk:
-        """Return the trees whose outputs the method works with."""
-        return Trunk.plain(self._base) if self._joint is None else self._joint
-
-    def _adapted_trees(self) -> Trunk:
-        """Return the trees whose predictions are changed."""
-        if self._joint is None or not self.params.predicts_with_joint_trees:
-            return Trunk.plain(self._base)
-        return self._joint
-
     def _rounds(self, report: FitReport) -> int:
         """Return the rounds that early stopping kept, without those of era boosting."""
         rounds = report.size // (self.params.num_parallel_tree or 1)
         boosting = self.params.era_boosting
         return rounds - (boosting.rounds if boosting else 0)
+
+
+def _new_rivals(
+    params: XGBTTTParams, seed: int = 0, target: str = "", purge_eras: int = 0
+) -> Rivals[TreeAdaptation]:
+    refit_eras = params.adapt.refit_eras
+    guards: dict[str, Guarded[TreeAdaptation]] = {
+        task: Guarded("xgb_ttt", "trees", seed, target, purge_eras, refit_eras)
+        for task in tasks_of(params)
+    }
+    return Rivals(guards, child_seed(seed, "xgb_ttt"), purge_eras)
