@@ -74,7 +74,7 @@ def test_the_ones_watched_take_over_by_what_they_would_have_gained(turning, tmp_
         if era > 161 + PURGE:
             known = frame.between(era - PURGE - 1, era - PURGE - 1)
             rivals.observe(known, f(known))
-    assert rivals.name == "right"
+    assert (rivals.begun, rivals.name) == ("wrong", "right")
     assert rivals.all["wrong"].strength == 0
     facts = json.loads(json.dumps(rivals.save(tmp_path)))
     again = Rivals(

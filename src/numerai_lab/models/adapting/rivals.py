@@ -37,7 +37,8 @@ class Rivals(Generic[A]):
     def __init__(self, all_: Mapping[str, Guarded[A]], seed: int, purge_eras: int) -> None:
         self.all = dict(all_)
         self._seed, self._purge_eras = seed, purge_eras
-        self.name = next(iter(self.all))
+        self.name = self.begun = next(iter(self.all))
+        """The one that predicts, and the one that did at the end of the fit."""
 
     @property
     def chosen(self) -> Guarded[A]:
@@ -55,7 +56,11 @@ class Rivals(Generic[A]):
         return self.chosen.online
 
     def choose(self, before: str | None) -> None:
-        """Choose by what is known now; `before` is what was chosen last, None for nothing."""
+        """Choose at the end of a fit; `before` is what was chosen last, None for nothing."""
+        self._choose(before)
+        self.begun = self.name
+
+    def _choose(self, before: str | None) -> None:
         on = {name: self.gain(name) for name, one in self.all.items() if one.strength > 0}
         ranked = sorted(on, key=lambda name: -on[name].lower_end)
         if before is None or before not in self.all:
@@ -99,7 +104,7 @@ class Rivals(Generic[A]):
             for one in self.all.values():
                 one.observe(era, unadapted[rows])
             if any(one.decision is not b for one, b in zip(self.all.values(), before, strict=True)):
-                self.choose(self.name)
+                self._choose(self.name)
 
     def replay(self, rows: EraFrame, unadapted: Float32) -> None:
         """Go through labelled eras after the fit as a live model would have, each by itself."""
@@ -107,7 +112,7 @@ class Rivals(Generic[A]):
         for one in self.all.values():
             one.replay(rows, unadapted)
         if any(one.decision is not b for one, b in zip(self.all.values(), decisions, strict=True)):
-            self.choose(self.name)
+            self._choose(self.name)
 
     def go_on(self, rows: EraFrame, unadapted: Float32) -> None:
         """Learn from labelled eras after the fit, before f itself does; choose anew by them."""
@@ -156,7 +161,7 @@ class Rivals(Generic[A]):
             yield self.name, facts, folder
             return
         self.all = {name: self.all[name] for name in kept["order"]}
-        self.name = kept["chosen"]
+        self.name = self.begun = kept["chosen"]
         yield self.name, facts, folder
         for name, own in kept["others"].items():
             yield name, own, folder / "rivals" / name

@@ -70,7 +70,9 @@ class AdaptedTrees:
         """
         self._base.check(frame)
         guarded = self._guarded_after(history)
-        return guarded.predict(frame, self._adapted_trees().predict(frame))
+        unadapted = self._adapted_trees().predict(frame)
+        self.rivals.watch(frame, unadapted)
+        return guarded.predict(frame, unadapted)
 
     def predict_in_detail(self, frame: EraFrame, history: EraFrame | None = None) -> Detailed:
         """Predict, beside the frozen trees and the control with the states of other eras.
@@ -99,6 +101,11 @@ class AdaptedTrees:
         unadapted = frozen if trees.frozen is not None else trees.predict(frame)
         detail, states = self._guarded_after(history).predict_apart(frame, unadapted)
         self.rivals.watch(frame, unadapted)
+        if self.rivals.name != self.rivals.begun:
+            said = f"read by task {self.rivals.name}, which surely gained more by then"
+            told = zip(detail.remarks, states, strict=True) if detail.remarks else ()
+            remarks = [said if one is None and state is not None else one for one, state in told]
+            detail = replace(detail, remarks=remarks)
         joint = {JOINT: unadapted} if self.params.predicts_with_joint_trees else {}
         return replace(detail, variants={FROZEN: frozen, **joint}), states
 
