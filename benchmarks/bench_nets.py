@@ -8,7 +8,8 @@ over float32 rows, standardised, with 0 where a value is missing, beside a mask 
 cuts batches from the same float32 tensor itself, and multiplies in the precision that `mlp` has
 chosen (bfloat16 where the CPU has instructions for it). Each is a process of its own, in turns;
 seconds are CPU seconds of its training, reading included and imports not, so that what else the
-machine does counts little; in brackets with torch's compiler, which `torch.optim.AdamW` imports. Then: each net predicts a live era of 7,000 rows x 780 features.
+machine does counts little; in brackets with torch's compiler, which `torch.optim.AdamW` imports.
+Then: each net predicts a live era of 7,000 rows x 780 features.
 """
 
 from __future__ import annotations
