@@ -18,7 +18,7 @@ $(READY): pyproject.toml requirements.lock
 	touch $@
 
 demo: $(READY)
-	$(BIN)/numerai-lab train configs/demo.yaml
+	$(BIN)/numerai-lab train configs/demo.yaml --open
 
 lint: $(READY)
 	$(BIN)/ruff check .

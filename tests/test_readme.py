@@ -57,7 +57,7 @@ def test_the_world_where_adapting_shows(lab, checkout):
 
 
 def test_the_demo_shows_adaptation_at_work(lab, checkout):
-    assert "train configs/demo.yaml" in (ROOT / "Makefile").read_text()
+    assert "train configs/demo.yaml --open" in (ROOT / "Makefile").read_text()
     small = ["--set=data.synthetic.n_eras=250", "--set=model.params.num_boost_round=30"]
     result = lab("train", "configs/demo.yaml", *small, "--json")
     assert result.code == 0, result.err

@@ -194,7 +194,7 @@ def test_page_and_terminal_say_the_same_of_a_difference(tmp_path):
     for said in (
         "xgb_ttt - xgb: better",
         "shuffled - frozen: above",
-        "a control: what the era's own state gains is prediction - shuffled",
+        "a control: what the era's own state gains is xgb_ttt - shuffled",
         "xgb_ttt - frozen: identical",
         "corr 0.0000 per era, 95 % [0.0000, 0.0000], 80 paired eras",
     ):

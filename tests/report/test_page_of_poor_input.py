@@ -106,7 +106,7 @@ def test_controls_of_runs_made_before_they_were_declared_are_told(tmp_path):
     write_json(run / "scores.json", scores)
     words = report(run).words
     assert "shuffled - frozen: above" in words
-    assert "a control: what the era's own state gains is prediction - shuffled" in words
+    assert "a control: what the era's own state gains is xgb_ttt - shuffled" in words
     assert "same trees, not adapted" in words
 
 

@@ -71,7 +71,10 @@ def _comparison(record: Record, c: Comparison) -> Html:
     control = ""
     if c.control:
         variant = record.scores.variant(c.prediction)
-        control = ", a control" + (f": {variant.reading}" if variant and variant.reading else "")
+        reading = "" if variant is None else variant.reading or ""
+        # models know of their own prediction by that word; here it has the run's name
+        reading = reading.replace("prediction - ", f"{record.label(MODEL)} - ")
+        control = ", a control" + (f": {reading}" if reading else "")
     return h(
         "li",
         h("strong", f"{c.name(record.label(MODEL))}: {c.way_in_words}"),
