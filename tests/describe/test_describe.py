@@ -41,6 +41,7 @@ def test_a_metadata_file_alone_is_described(folder, lab):
     path = write(folder / "features.json", json.dumps({"feature_sets": sets, "targets": ["t"]}))
     page = folder / "sets.html"
     told = lab("data", "describe", path, "--out", page, "--json").json
+    assert lab("data", "describe", "--data", path, "--out", page, "--json").json == told
     assert told["sets"]["n_features"] == 4
     assert told["sets"]["in_no_group"] == 1
     assert told["sets"]["same"] == [["y", "z"]]

@@ -31,8 +31,9 @@ def describe(
     from numerai_lab.experiment import Reporter, prepare, read_experiment
     from numerai_lab.report import data_lines, write_data_page
 
-    if Path(config).suffix == ".json":
-        found = describe_metadata(Path(config))
+    metadata = next((one for one in (config, data) if one and one.endswith(".json")), None)
+    if metadata is not None:
+        found = describe_metadata(Path(metadata))
     else:
         resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)
         with Reporter(quiet=quiet) as reporter:

@@ -10,7 +10,6 @@ from numerai_lab.errors import ModelError
 from numerai_lab.features.protocol import CarryingTransform, ExportedTransform, Past, Transform
 
 _FIX = "submit its predictions with `numerai-lab submit`"
-_OF_PAST = "numerai_lab.features.past_runtime"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def form_of(
     if carried.features:
         place = {name: i for i, name in enumerate(names)}
         settings["columns"] = [place[name] for name in carried.features]
-    return Form(carried.kind, settings, carried.arrays, _OF_PAST, carried.asks)
+    return Form(carried.kind, settings, carried.arrays, carried.runtime, carried.asks)
 
 
 def exported_steps(found: Sequence[tuple[int, Form]]) -> ExportedSteps:

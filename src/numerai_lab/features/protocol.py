@@ -196,9 +196,10 @@ class Carried:
 
     Attributes
     ----------
-    kind, settings, arrays : as of an `ExportedTransform`, with a function of `past_runtime.KINDS`.
+    kind, settings, arrays : as of an `ExportedTransform`; the function takes the era, too.
     asks : what the function is told of an era: "number", "ids", "entity", "side:COLUMN".
     features : names whose places it finds in `settings["columns"]`; none: it names none.
+    runtime : the module with the function, and a `predict` as in `features.past_runtime`.
     """
 
     kind: str
@@ -206,6 +207,7 @@ class Carried:
     arrays: dict[str, Any]
     asks: tuple[str, ...]
     features: tuple[str, ...] = ()
+    runtime: str = "numerai_lab.features.past_runtime"
 
 
 @runtime_checkable
