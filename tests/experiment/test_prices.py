@@ -216,3 +216,28 @@ def test_bad_terms_of_a_portfolio_are_refused(lab, place):
     told = lab("train", place / "small.yaml", "--plan", "--set", "scoring.portfolio.cost_bp=-1")
     assert told.code == 2
     assert "cost_bp" in told.err
+
+
+def test_what_follows_stocks_goes_into_a_bundle_and_a_graph_does_not(
+    lab, place, networked, tmp_path
+):
+    steps = "transforms=[{type: lags, of: stock, top: 3, lags: [1, 4]}]"
+    settings = ("--set", steps, "--set", "placebo=0")
+    where = ("--data", place / "prices.parquet", "--run-dir", tmp_path / "run")
+    made = lab("train", place / "small.yaml", *where, "--final", "--quiet", *settings)
+    assert made.code == 0, made.err
+    assert lab("export", tmp_path / "run", "--out", tmp_path / "b.pkl").code == 0
+    assert lab("predict", tmp_path / "run", "--out", tmp_path / "live.csv").code == 0
+    told = pd.read_csv(tmp_path / "live.csv", index_col="id")["prediction"]
+    (live,) = (path for path in (place / "data").rglob("live.parquet") if _is_of(path, told))
+    rows, bundle = pd.read_parquet(live).set_index("id"), pd.read_pickle(tmp_path / "b.pkl")
+    assert bundle(rows)["prediction"].tolist() == told[rows.index].tolist()
+    with pytest.raises(ValueError, match="no column 'ticker', which the model needs beside"):
+        bundle(rows.drop(columns="ticker"))
+    refused = lab("export", networked, "--out", tmp_path / "n.pkl")
+    assert refused.code == 2
+    assert "looks back on earlier eras, and what it needs of them cannot go along" in refused.err
+
+
+def _is_of(path, told):
+    return set(pd.read_parquet(path, columns=["id"])["id"]) == set(told.index)
