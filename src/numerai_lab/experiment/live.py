@@ -17,6 +17,7 @@ from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.final import FinalMember, FinalModel, PastOf
 from numerai_lab.experiment.history import KeptHistory
 from numerai_lab.experiment.judging import data_as_read
+from numerai_lab.experiment.live_files import live_file
 from numerai_lab.experiment.predicting import Past
 from numerai_lab.models import AgeingModel, Model, history_before, history_eras_of
 
@@ -214,12 +215,16 @@ def _named_with_members(
 
 
 def _source(final: FinalModel, say: Say, rows: Unlabelled | None = None) -> EarlierRows | None:
-    """Find where eras since the fit are: of prices beside the rows that were made of them."""
+    """Find where eras since the fit are.
+
+    Of prices beside the rows to predict that were made of them, or made of the prices as they are.
+    """
     config = data_as_read(final.experiment.data, final.manifest["data"])
-    place = None if rows is None else rows.files[-1].path.parent
-    if config.source == "prices" and place is not None and is_made_of_prices(place):
-        config = config.model_copy(update={"dir": place})
     try:
+        if config.source == "prices":
+            live = live_file(final, say) if rows is None else rows.files[-1].path
+            if is_made_of_prices(live.parent):
+                config = config.model_copy(update={"dir": live.parent})
         return EarlierRows.find(config)
     except DataError as error:
         say(

@@ -10,6 +10,8 @@ KINDS = {
     "era_set": "numerai_lab.models.nets.era_set.runtime",
     "mtm": "numerai_lab.models.nets.mtm.runtime",
     "icl": "numerai_lab.models.nets.in_context.runtime",
+    "stock_rnn": "numerai_lab.models.nets.stocks.runtime",
+    "stock_transformer": "numerai_lab.models.nets.stocks.runtime",
     "linear": "numerai_lab.models.simple.runtime",
     "adaptive": "numerai_lab.models.trees.xgb_ttt.runtime",
 }

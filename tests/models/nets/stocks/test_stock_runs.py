@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,20 @@ def live(lab, run, out):
     return pd.read_csv(out).set_index("id")["prediction"], told
 
 
+def bundled(lab, run, place, ids):
+    """Export a run, and predict the newest live rows with the bundle."""
+    told = lab("export", run, "--out", place / "stocks.pkl")
+    assert told.code == 0, told.err
+    assert "what it needs of earlier eras goes along" in told.out + told.err
+    content = (place / "stocks.pkl").read_bytes()
+    assert b"torch" not in content
+    for live_rows in (place / "data" / "prices").glob("*/live.parquet"):
+        rows = pd.read_parquet(live_rows).set_index("id")
+        if rows.index[0] in ids:
+            return pickle.loads(content)(rows)["prediction"].reindex(ids)
+    raise AssertionError("no live rows of these ids")
+
+
 @pytest.mark.slow  # a run with a final model, which goes on, is explained, and predicts three times
 @pytest.mark.parametrize("name", NETS)
 def test_from_training_to_next_weeks_predictions(name, lab, table, tmp_path, stand_in, monkeypatch):
@@ -73,9 +88,7 @@ def test_from_training_to_next_weeks_predictions(name, lab, table, tmp_path, sta
     explained = lab("explain", run, "--permute", 2)
     assert explained.code == 0, explained.err
     assert "feature_" in explained.out
-    bundle = lab("export", run)
-    assert bundle.code == 2
-    assert "looks back on earlier eras" in bundle.err
+    assert np.abs(bundled(lab, run, tmp_path, first.index) - first).max() < 1e-6
     keys = {"API_URL": stand_in.url, "PUBLIC_ID": PUBLIC, "SECRET_KEY": SECRET}
     for key, value in keys.items():
         monkeypatch.setenv(f"NUMERAI_{key}", value)
@@ -89,6 +102,7 @@ def test_from_training_to_next_weeks_predictions(name, lab, table, tmp_path, sta
     later, told = live(lab, run, tmp_path / "two.csv")
     assert later.index.str.endswith(str(days[-1].astype("datetime64[D]"))).all()
     assert "in no file" not in told.err
+    assert np.abs(bundled(lab, run, tmp_path, later.index) - later).max() < 1e-6
     grown = lab("train", "--continue", run, "--amount", 1, "--runs-dir", tmp_path / "runs")
     assert grown.code == 0, grown.err
     newest = sorted((tmp_path / "runs" / "small").glob("*/DONE"))[-1].parent

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets
 
 from net_lab import context
 from numerai_lab.errors import DataError, ModelError
-from numerai_lab.models import check_model, info_of
+from numerai_lab.models import assemble_exported, check_model, history_before, info_of
 from numerai_lab.models.nets.batches import unlabelled_batch
 from numerai_lab.models.nets.stocks import StockRNN, StockTransformer
 from numerai_lab.models.nets.stocks.past import ABSENT, Known, shuffled
@@ -394,6 +394,60 @@ def test_what_does_not_fit_a_transformer_is_refused(params, problem):
         StockTransformer.Params.model_validate(params)
 
 
+# Exported.
+
+
+def told_of(era, number=None):
+    """What a bundle tells of an era beside its features."""
+    side = {"calm": np.array(era.side["calm"].to_pylist(), dtype=object)}
+    number = int(era.eras[0]) if number is None else number
+    return {"number": number, "entity": era.entity.to_pylist(), "side": side, "ids": []}
+
+
+FORMS = [
+    (StockRNN, {"layers": 2, "seeds": 2}),
+    (StockRNN, {"encoder": "lstm", "min_history": 3, "short_history": "neutral"}),
+    (StockTransformer, {"gate": "market", "layers": 2, "seeds": 2}),
+    (StockTransformer, {"across_layers": 0}),
+]
+
+
+@pytest.mark.parametrize(("net", "params"), FORMS)
+@pytest.mark.parametrize("dtype", [np.int8, np.float32])
+def test_exported_it_predicts_the_same_with_the_past_it_carries(net, params, dtype):
+    whole = stock_frame(30, 25, dtype=dtype)
+    gone = np.random.default_rng(2).random(whole.features.shape) < 0.1
+    missing = -1 if dtype is np.int8 else np.nan
+    whole = replace(whole, features=np.where(gone, missing, whole.features).astype(dtype))
+    model, _ = fitted(net, whole.between(1, 24), learning_rate=0.03, **params)
+    own = whole.between(28, 28).without_targets()
+    history = history_before(whole, 28, 9, 2)  # longer than is looked at
+    exported = model.export_with(history, 28)
+    assert len(exported.arrays["known_bins"]) == whole.between(25, 27).n_rows
+    assembled = assemble_exported(exported, own.feature_names, own.features.dtype.name)
+    assert {"number", "entity"} <= set(assembled.asks)
+    expected = model.predict(own, history)
+    found = assembled.predict(own.features, told_of(own))
+    assert np.abs(found - expected).max() < 1e-6
+    assert expected.std() > 1e-3
+    # a week late, what was the newest era is one older, and the newest is missing
+    later = assembled.predict(own.features, told_of(own, 29))
+    moved = replace(own, eras=np.array([29], dtype=np.int32))
+    assert np.abs(later - model.predict(moved, whole.between(1, 27))).max() < 1e-6
+
+
+def test_a_net_of_one_era_is_exported_without_a_past_and_a_control_not_at_all():
+    frame = stock_frame(20)
+    own = frame.between(20, 20).without_targets()
+    alone, _ = fitted(StockRNN, frame, window=1)
+    assembled = assemble_exported(alone.export(), own.feature_names, "int8")
+    assert assembled.asks == ()
+    assert np.abs(assembled.predict(own.features) - alone.predict(own)).max() < 1e-6
+    control, _ = fitted(StockRNN, frame, past="shuffled")
+    with pytest.raises(ModelError, match="past: shuffled is a control"):
+        control.export_with(frame, 20)
+
+
 # What is refused.
 
 
@@ -429,7 +483,7 @@ def test_without_history_it_says_so():
     model, _ = fitted(StockRNN, frame)
     with pytest.raises(ModelError, match="looks back on 3 eras; none were given"):
         model.predict(frame.between(20, 20).without_targets())
-    with pytest.raises(ModelError, match="where Numerai runs a bundle there are live rows alone"):
+    with pytest.raises(ModelError, match="looks back on 3 eras, which have to go along"):
         model.export()
     alone, _ = fitted(StockRNN, frame, window=1)
     assert np.isfinite(alone.predict(frame.between(20, 20).without_targets())).all()

@@ -19,7 +19,7 @@ from numerai_lab.seeds import child_seed
 
 ABSENT = -1
 """In place of a row where a stock was not there."""
-_ERAS = np.int64(1) << 32
+ERAS = np.int64(1) << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Known:
             seen = np.concatenate([seen, new])
         entities = pa.concat_arrays([entities_of(part) for part in apart])
         stocks = pc.unique(entities)
-        keys = _places(entities, stocks) * _ERAS + np.concatenate([p.row_eras for p in apart])
+        keys = _places(entities, stocks) * ERAS + np.concatenate([p.row_eras for p in apart])
         rows = np.argsort(keys, kind="stable")
         bins = [era_bins(p.features[mine]) for p in apart for _, mine in p.iter_eras()]
         empty = np.empty((0, parts[0].n_features), dtype=np.int8)
@@ -65,7 +65,7 @@ class Known:
         """
         places = _places(entities_of(frame), self.stocks)
         eras = frame.row_eras.astype(np.int64)[:, None] - np.arange(n, 0, -1)
-        wanted = places[:, None] * _ERAS + eras
+        wanted = places[:, None] * ERAS + eras
         at = np.searchsorted(self.keys, wanted).clip(max=max(len(self.keys) - 1, 0))
         if not len(self.keys):
             return np.full(wanted.shape, ABSENT, dtype=np.int64)
