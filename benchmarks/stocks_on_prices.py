@@ -44,7 +44,7 @@ HOLD_DAYS = 5
 FIRST, FOLD_ERAS, INNER_YEAR = 260, 176, 2012
 TARGETS = ("target_5", "scaled_5")
 NET = {"window": 8, "width": 32, "epochs": 3, "learning_rate": 0.002, "eras_per_batch": 4}
-LOSSES = {
+LOSSES: dict[str, dict[str, Any]] = {
     "mse": {},
     "corr": {"loss": "corr"},
     "sharpe": {"loss": "sharpe", "target": "scaled_5", "eras_per_batch": 12},
@@ -131,8 +131,14 @@ class Lab:
         for i, (_, mine) in enumerate(rows.iter_eras()):
             weights[i, place[mine]] = portfolio_weights(prediction[mine], sigma[mine])
         opened = np.searchsorted(self.market.weeks, rows.eras)
-        how = {"hold_days": HOLD_DAYS, "cost_bp": 10.0, "participation": 0.01}
-        return hold(weights, opened, self.market, **how)
+        return hold(
+            weights,
+            opened,
+            self.market,
+            hold_days=HOLD_DAYS,
+            cost_bp=10.0,
+            participation=0.01,
+        )
 
     def corr(self, prediction: Float64) -> Float64:
         """Return the corr of each judged era with `target_5`."""
@@ -145,7 +151,9 @@ def meant(name: str) -> tuple[str, dict[str, Any], int]:
     if name in OTHERS:
         return (*OTHERS[name], 0)
     kind, loss, seed, *more = name.split(":")
-    params = {**NET, **LOSSES[loss], **({"past": "shuffled"} if more else {})}
+    params: dict[str, Any] = {**NET, **LOSSES[loss]}
+    if more:
+        params["past"] = "shuffled"
     return kind, params, int(seed)
 
 
