@@ -83,7 +83,7 @@ WITHIN = {
         "mlflow_export": {"judging", "records"},
         "final": {"records", "judging", "history", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
-        "live": {"judging", "final", "history", "predicting"},
+        "live": {"judging", "final", "history", "live_files", "predicting"},
         "live_files": {"final"},
         "opened_final": {"final", "history", "live", "live_files", "opened", "predicting"}
         | {"records", "reporter"},
