@@ -53,7 +53,7 @@ def test_the_one_chosen_is_what_naming_it_gives(world, auto, tmp_path):
     assert model.rivals.told() == again.rivals.told()
     others = again.rivals.others.items()
     again.rivals.name = next(task for task, one in others if one.strength > 0)  # it took over
-    (told,) = again.predict_in_detail(judged.without_targets()).notes
+    told, *_ = again.predict_in_detail(judged.without_targets()).notes
     assert f"read by task {again.rivals.name}, which surely gained more by then" in told
     again.rivals.name = name
     again.replay(judged)
