@@ -190,7 +190,7 @@ def prepare(
     members = member_experiments(resolved, params)
     if dataset is None:
         dataset = load_rows(resolved, reporter, members, plan_only=plan_only)
-    check_train_on(experiment, model_class(params))
+    check_train_on(experiment, model_class(params), info_of(model_class, params))
     if experiment.label == RESIDUAL:
         dataset = with_residual(dataset, experiment, reporter.say)
     info, main = info_of(model_class, params), dataset.train_targets[0]

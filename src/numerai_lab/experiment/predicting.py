@@ -161,17 +161,16 @@ def predict_apart(model: ControlledModel, rows: EraFrame) -> tuple[Detailed, lis
 
 
 def predict_control(
-    model: ControlledModel, rows: EraFrame, apart: Detailed, others: Sequence[Any]
+    model: ControlledModel, rows: EraFrame, apart: Detailed, others: Sequence[Any], name: str
 ) -> Detailed:
     """Add the control, with the states of other eras, to what `predict_apart` returned.
+
+    `name` is that of the control, as the model declares it with its parameters.
 
     Raises
     ------
     ModelError : a prediction of the wrong shape, NaN or infinite.
     """
-    name = model.info.control
-    if name is None:
-        raise ModelError(f"{type(model).__name__} has a control, and declares none in its variants")
     control = model.predict_control(rows.without_targets(), apart, others)
     return _checked(model, replace(apart, variants={**apart.variants, name: control}), rows)
 

@@ -15,7 +15,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ConfigError, ModelError
 from numerai_lab.experiment.records import RunDir, read_predictions
 from numerai_lab.files import sha256_of
-from numerai_lab.models import Model, OnlineModel, history_eras_of
+from numerai_lab.models import Model, ModelInfo, OnlineModel, history_eras_of
 from numerai_lab.scoring import gaussian_rank_per_era
 from numerai_lab.splits import Plan, purge_for
 
@@ -27,8 +27,10 @@ MOSTLY = 0.8
 Say = Callable[[str], None]
 
 
-def check_train_on(experiment: Experiment, model: Model) -> None:
+def check_train_on(experiment: Experiment, model: Model, info: ModelInfo) -> None:
     """Refuse models that are shown labels in another way than with training rows.
+
+    `info` is what the model declares with its parameters.
 
     Raises ConfigError.
     """
@@ -36,9 +38,11 @@ def check_train_on(experiment: Experiment, model: Model) -> None:
         return
     kind = experiment.model.type
     why = None
-    if model.info.needs_members:
+    if info.needs_members:
         why = "learns weights from what members predict"
-    elif isinstance(model, OnlineModel):  # whether it is online is known after its fit
+    elif (
+        isinstance(model, OnlineModel) and not info.offline
+    ):  # whether it is online is known after its fit
         why = "may go on learning from labels of judged eras as they become known"
     elif history_eras_of(model):
         why = "is shown the labels of earlier eras when it predicts"
@@ -47,7 +51,7 @@ def check_train_on(experiment: Experiment, model: Model) -> None:
             f"model '{kind}' {why}, and these are of the main target",
             where="train_on",
             fix="write train_on at its members, and aim: bmc for its weights"
-            if model.info.needs_members
+            if info.needs_members
             else "leave train_on out",
         )
 

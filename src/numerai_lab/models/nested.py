@@ -82,7 +82,7 @@ class ModelChoice(Params):
             "members' predictions": needs.needs_members,
             "artefacts": needs.artefacts,
             "earlier eras at prediction": history_eras_of(model) > 0,
-            "labels as they become known": hasattr(model, "observe"),
+            "labels as they become known": hasattr(model, "observe") and not needs.offline,
         }
         return next((what for what, needed in lacks.items() if needed), "")
 

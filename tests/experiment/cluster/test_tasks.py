@@ -144,6 +144,23 @@ def test_ttt_eras_go_out_with_their_control(train, here, cluster, model):
     assert told(there) == told(alone)
 
 
+MASKED = """model={type: mtm, params: {epochs: 1, width: 8, hidden: 8, heads: 2, layers: 1,
+    n_groups: 3, pretrain_epochs: 0, joint_weight: 0.5, adapt: {strength: 0.5, steps: 1, rate: 0.02}}}"""
+"""Pretrained weights are artefacts, which stay where they are made."""
+
+
+@pytest.mark.slow  # workers that start cold: torch does not survive a fork
+def test_a_net_s_eras_go_out_with_the_control_that_one_process_draws(train, here):
+    pytest.importorskip("torch", reason="tests of nets need torch: make nets")
+    alone = here(*ONE_FOLD, MASKED)
+    with local_workers(cold=True) as cluster:
+        there = train("there", *ONE_FOLD, MASKED, cluster=cluster)
+    assert PARTS in said(there)
+    assert not predictions(alone)["shuffled"].equals(predictions(alone)["frozen"])
+    assert predictions(there).equals(predictions(alone))
+    assert told(there) == told(alone)
+
+
 @pytest.mark.slow
 def test_ttt_tells_of_all_eras_what_parts_tell(train, here, cluster):
     model = ttt("code_leaves", more="seconds_per_era: 0.0000001")

@@ -52,10 +52,15 @@ class SharedPrediction:
     def __init__(self, judged: FoldToPredict, prepared: Prepared, most_parts: int) -> None:
         self._judged, self._prepared = judged, prepared
         self._model = work.load_model(prepared.experiment.model.type, judged.files)
-        controlled = isinstance(self._model, ControlledModel)
+        info = prepared.info
+        self._control = info.control if isinstance(self._model, ControlledModel) else None
+        controlled = self._control is not None
+        shows = isinstance(self._model, DetailedModel) and (
+            bool(info.variants) or not isinstance(self._model, ControlledModel)
+        )
         depends = (
-            prepared.info.stateful
-            or (isinstance(self._model, DetailedModel) and not controlled)
+            info.stateful
+            or (shows and not controlled)
             or (isinstance(self._model, OnlineModel) and self._model.online)
         )
         n = 1 if depends else max(1, min(most_parts, len(judged.eras)))
@@ -100,10 +105,11 @@ class SharedPrediction:
     def _controls(self, done: Sequence[tuple[Detailed, list[Any]]]) -> list[Call]:
         """Draw the states of other eras from those of all parts, as one machine does."""
         assert isinstance(self._model, ControlledModel)
+        control = self._control
         states = [state for _, of_part in done for state in of_part]
         others = iter(self._model.draw_others(int(self._judged.eras[0]), states))
         return [
-            (work.predict_control, self._rows(part), apart, [next(others) for _ in part])
+            (work.predict_control, self._rows(part), apart, [next(others) for _ in part], control)
             for part, (apart, _) in zip(self._parts, done, strict=True)
         ]
 

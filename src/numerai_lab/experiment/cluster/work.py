@@ -185,13 +185,19 @@ def predict_apart(
 
 
 def predict_control(
-    model: str, files: dict[str, bytes], judged: RowsToRead, apart: Detailed, others: list[Any]
+    model: str,
+    files: dict[str, bytes],
+    judged: RowsToRead,
+    apart: Detailed,
+    others: list[Any],
+    name: str,
 ) -> tuple[Detailed, float]:
-    """Add the control to what `predict_apart` returned for these eras; also the seconds."""
+    """Add the control of that name to what `predict_apart` returned; also the seconds."""
     watch = Stopwatch()
     loaded = load_model(model, files)
     assert isinstance(loaded, ControlledModel)
-    return predicting.predict_control(loaded, read_rows(judged), apart, others), watch.seconds
+    rows = read_rows(judged)
+    return predicting.predict_control(loaded, rows, apart, others, name), watch.seconds
 
 
 def load_model(model: str, files: dict[str, bytes]) -> Model:

@@ -16,6 +16,7 @@ changes an era (`Adaptation`).
 from numerai_lab.models.adapting.ageing import AGES, by_age, strength_at
 from numerai_lab.models.adapting.choices import STRENGTHS, WEIGHTS, Choices, Decision
 from numerai_lab.models.adapting.compared import Compared
+from numerai_lab.models.adapting.earlier import NOTHING, told_by
 from numerai_lab.models.adapting.guard import decide
 from numerai_lab.models.adapting.guarded import Guarded
 from numerai_lab.models.adapting.history import GainHistory
@@ -33,6 +34,7 @@ from numerai_lab.models.adapting.trials import (
 
 __all__ = [
     "AGES",
+    "NOTHING",
     "STRENGTHS",
     "WEIGHTS",
     "Adaptation",
@@ -53,5 +55,6 @@ __all__ = [
     "decide",
     "run_trials",
     "strength_at",
+    "told_by",
     "trial_parts",
 ]

@@ -44,7 +44,8 @@ def by_age(compared: Compared, pair: Pair) -> list[AgeSpan]:
     From the youngest age on a span keeps the strength of the one before while its mean gain lies
     more than one standard error above 0; it takes the next lower one while the mean is above 0, and
     0 where it is not, or where fewer than 8 eras tell. A strength never rises again with age, and
-    beyond the oldest age seen it is 0.
+    beyond the oldest age seen it is 0. Youngest ages at which fewer than 8 eras were changed at all
+    belong to the span after them.
     """
     eras, gains, ages = compared.differences(pair)
     strength, first = pair[1], 1
@@ -55,6 +56,9 @@ def by_age(compared: Compared, pair: Pair) -> list[AgeSpan]:
             if np.any(ages > last) and not spans:
                 continue  # the youngest ages are never judged: the purge lies there
             break
+        told = np.count_nonzero(gains[of]) >= _FEWEST_ERAS
+        if not spans and not told and np.any(ages > last):
+            continue  # what learns after the fit has not changed anything at its youngest ages
         gain = compared.of(eras[of], gains[of])
         n_eras = int(np.count_nonzero(of))
         if n_eras < _FEWEST_ERAS or (gain.mean or 0.0) <= 0:

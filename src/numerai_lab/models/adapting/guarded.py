@@ -63,8 +63,9 @@ class Guarded(Generic[A]):
         self.decision = Decision(0.0, 0.0, "not fitted")
         self.history = GainHistory()
         self._since = 0
-        self._awaiting: dict[int, tuple[Float32, Float32]] = {}
-        """What strength 1 would have changed in eras predicted, and f's predictions of them."""
+        self._awaiting: dict[int, tuple[Float32, Float32, Float32 | None]] = {}
+        """Of eras predicted what strength 1 would have changed, f's predictions, and the control's
+        change, if there is one."""
         self._replaying = False
         self.adaptation: A | None = None
 
@@ -143,7 +144,33 @@ class Guarded(Generic[A]):
             return adapted
         fade = fading(self.adaptation, adapted.code)
         facts = dict(adapted.facts) if adapted.code is None else {**adapted.facts, "support": fade}
-        return replace(adapted, change=np.float32(fade) * adapted.change, facts=facts)
+        control = None if adapted.control is None else np.float32(fade) * adapted.control
+        change = np.float32(fade) * adapted.change
+        return replace(adapted, change=change, control=control, facts=facts)
+
+    def support_of(
+        self, frame: EraFrame, predict: Callable[[EraFrame], Float32]
+    ) -> dict[str, float] | None:
+        """Return how far the code of the first era of a frame lies from those of training eras.
+
+        Parameters
+        ----------
+        predict : by f.
+
+        Returns
+        -------
+        `distance`, the `limit` up to which codes are usual, and `factor`, by which its change is
+        multiplied; None where there is nothing that reads eras, or this one cannot be read.
+        """
+        support = getattr(self.adaptation, "support", None)
+        if support is None:
+            return None
+        first = frame.between(int(frame.eras[0]), int(frame.eras[0]))
+        for _, _, adapted in self.adapted(first, predict(first)):
+            if not isinstance(adapted, str) and adapted.code is not None:
+                distance, factor = support.distance(adapted.code), support.factor(adapted.code)
+                return {"distance": distance, "limit": support.limit, "factor": factor}
+        return None
 
     def predict_apart(
         self, frame: EraFrame, unadapted: Float32
@@ -167,7 +194,7 @@ class Guarded(Generic[A]):
             if strength > 0 or watched:
                 found = self._adapt(number, frame, rows, unadapted[rows])
                 if isinstance(found, Adapted) and watched:
-                    self._await(number, found.change, unadapted[rows])
+                    self._await(number, found, unadapted[rows])
                 adapted = found if strength > 0 else adapted
             if isinstance(adapted, str):
                 facts.append({"strength": 0.0})
@@ -236,12 +263,15 @@ class Guarded(Generic[A]):
             return
         labels = resolved.target(self._target)
         for number, rows in resolved.iter_eras():
-            change, _ = self._awaiting.pop(number, (None, None))
+            noted = self._awaiting.pop(number, None)
             known = self._trained_to is not None and number > self._trained_to + self._purge_eras
             # labels of nearer eras overlap with those that f has learnt
-            if change is not None and known:
-                gains = change_gains(change, unadapted[rows], labels[rows], STRENGTHS)
-                self.history.add(number, self._trained_to or 0, gains)
+            if noted is not None and known:
+                change, _, other = noted
+                of_era = unadapted[rows], labels[rows], STRENGTHS
+                control = None if other is None else change_gains(other, *of_era)
+                gains = change_gains(change, *of_era)
+                self.history.add(number, self._trained_to or 0, gains, control)
             self.adaptation.observe(number, resolved.features[rows], unadapted[rows], labels[rows])
             self._since += 1
             if self._refit_eras is not None and self._since >= self._refit_eras:
@@ -292,8 +322,8 @@ class Guarded(Generic[A]):
         own = slice(int(rows.offsets[i]), int(rows.offsets[i + 1]))
         self.observe(rows.between(int(rows.eras[i]), int(rows.eras[i])), unadapted[own])
 
-    def _await(self, number: int, change: Float32, unadapted: Float32) -> None:
-        self._awaiting[number] = change, unadapted
+    def _await(self, number: int, adapted: Adapted, unadapted: Float32) -> None:
+        self._awaiting[number] = adapted.change, unadapted, adapted.control
         while len(self._awaiting) > _AWAITING:
             self._awaiting.pop(next(iter(self._awaiting)))
 
@@ -326,12 +356,15 @@ class Guarded(Generic[A]):
             "gain_eras": history.eras,
             "gain_trained_to": history.trained_to,
             "gains": history.gains,
+            "controls": {str(era): row for era, row in history.controls.items()},
         }
 
     def restore(self, folder: Path, facts: Mapping[str, Any], load: Callable[[Path], A]) -> None:
         """Take back what `save` wrote; `load` reads what the adaptation wrote into its folder."""
         self.decision = Decision(**facts["decision"])
         self._trained_to, self._since = facts["trained_to"], facts["since"]
-        self.history = GainHistory(facts["gain_eras"], facts["gain_trained_to"], facts["gains"])
+        controls = {int(era): row for era, row in facts.get("controls", {}).items()}
+        told = facts["gain_eras"], facts["gain_trained_to"], facts["gains"]
+        self.history = GainHistory(*told, controls)
         if (folder / "adaptation").exists():
             self.adaptation = load(folder / "adaptation")

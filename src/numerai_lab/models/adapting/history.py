@@ -20,11 +20,13 @@ class GainHistory:
     ----------
     eras : era numbers, increasing. trained_to : for each the last era that f had learnt from.
     gains : one row of len(STRENGTHS) corr differences an era; NaN where it has no score.
+    controls : the same of the control, era -> row, of eras where the adaptation gave one.
     """
 
     eras: list[int] = field(default_factory=list)
     trained_to: list[int] = field(default_factory=list)
     gains: list[list[float]] = field(default_factory=list)
+    controls: dict[int, list[float]] = field(default_factory=dict)
 
     @classmethod
     def of_trials(cls, trials: Sequence[Trial], weight: float) -> GainHistory:
@@ -33,11 +35,18 @@ class GainHistory:
         for trial in trials:
             if not trial.note:
                 table = np.column_stack([trial.gains[weight, a] for a in STRENGTHS])
-                for era, row in zip(trial.eras.tolist(), table - table[:, :1], strict=True):
-                    found.add(era, trial.train[1], row)
+                controls = np.full_like(table, np.nan)
+                if (weight, STRENGTHS[-1]) in trial.controls:
+                    controls = np.column_stack([trial.controls[weight, a] for a in STRENGTHS])
+                rows = zip(table - table[:, :1], controls - table[:, :1], strict=True)
+                for era, (row, control) in zip(trial.eras.tolist(), rows, strict=True):
+                    known = not np.isnan(control).any()
+                    found.add(era, trial.train[1], row, control if known else None)
         return found
 
-    def add(self, era: int, trained_to: int, gains: Float64) -> None:
+    def add(
+        self, era: int, trained_to: int, gains: Float64, control: Float64 | None = None
+    ) -> None:
         """Add one era; one that is there already stays as it is."""
         place = int(np.searchsorted(self.eras, era))
         if place < len(self.eras) and self.eras[place] == era:
@@ -45,11 +54,15 @@ class GainHistory:
         self.eras.insert(place, era)
         self.trained_to.insert(place, trained_to)
         self.gains.insert(place, np.asarray(gains, dtype=np.float64).tolist())
+        if control is not None:
+            self.controls[era] = np.asarray(control, dtype=np.float64).tolist()
 
     def add_all(self, other: GainHistory) -> None:
         """Add the eras of another one."""
         for era, trained_to, gains in zip(other.eras, other.trained_to, other.gains, strict=True):
-            self.add(era, trained_to, np.asarray(gains))
+            control = other.controls.get(era)
+            told = None if control is None else np.asarray(control)
+            self.add(era, trained_to, np.asarray(gains), told)
 
     def at(self, strength: float) -> tuple[Eras, Float64]:
         """Return the eras that have a score, and what this one of `STRENGTHS` gained in each."""
@@ -63,10 +76,16 @@ class GainHistory:
         eras = np.asarray(self.eras, dtype=np.int32)
         fits = np.asarray(self.trained_to, dtype=np.int64)
         table = np.asarray(self.gains, dtype=np.float64).reshape(len(eras), len(STRENGTHS))
+        none = [float("nan")] * len(STRENGTHS)
+        beside = np.array([self.controls.get(era, none) for era in self.eras], dtype=np.float64)
+        beside = beside.reshape(table.shape)
         made = []
         for fit in np.unique(fits).tolist():
             of = fits == fit
             judged = int(eras[of][0]), int(eras[of][-1])
             gains = {(weight, a): table[of, i] for i, a in enumerate(STRENGTHS)}
-            made.append(Trial((0, fit), judged, eras[of], gains))
+            controls = {}
+            if np.isfinite(beside[of]).any():
+                controls = {(weight, a): beside[of, i] for i, a in enumerate(STRENGTHS)}
+            made.append(Trial((0, fit), judged, eras[of], gains, controls=controls))
         return made

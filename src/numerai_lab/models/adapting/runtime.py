@@ -1,4 +1,4 @@
-"""How well training eras support what an adaptation does in an era with some code."""
+"""How well training eras support an adaptation in an era, and how its strength falls with age."""
 
 from __future__ import annotations
 
@@ -118,3 +118,15 @@ class Support:
     def from_arrays(cls, arrays: dict[str, Array]) -> Support:
         """Make it again."""
         return cls(arrays["eras"], arrays["codes"], float(arrays["limit"][0]))
+
+
+def strength_now(model: dict[str, Any], seconds: float) -> float:
+    """Return the strength at a time, in seconds since 1970: it falls with the model's age.
+
+    Without the day on which its run began, it is the strength of a model that was just fitted.
+    """
+    if "fitted_day" not in model or not model.get("by_age"):
+        return float(model["strength"])
+    weeks = max(0.0, seconds / 86400 - model["fitted_day"]) // 7
+    age = model["first_age"] + weeks
+    return next((float(strength) for last, strength in model["by_age"] if age <= last), 0.0)

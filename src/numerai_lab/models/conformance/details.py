@@ -45,17 +45,21 @@ def problem_of_details(
 
 
 def problem_of_parts(
-    model: ControlledModel, frame: EraFrame, same: Callable[[Float32, Float32], bool]
+    model: ControlledModel,
+    info: ModelInfo,
+    frame: EraFrame,
+    same: Callable[[Float32, Float32], bool],
 ) -> str:
     """Say how eras predicted in two parts differ from all at once; nothing if they do not.
 
     Parameters
     ----------
+    info : what the model declares with its parameters; without a control nothing is asked.
     same : whether predictions of other batches count as the same.
     """
-    control = model.info.control
+    control = info.control
     if control is None:
-        return "info.variants declares no control"
+        return ""
     first, middle, last = (int(frame.eras[i]) for i in (0, frame.n_eras // 2, -1))
     parts = [frame.between(first, middle - 1), frame.between(middle, last)]
     done = [model.predict_apart(part) for part in parts]

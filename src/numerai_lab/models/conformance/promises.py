@@ -125,7 +125,7 @@ def _details_agree(trial: ModelTrial) -> None:
 def _shares_eras_out(trial: ModelTrial) -> None:
     model = trial.ready_model()
     if isinstance(model, ControlledModel) and not history_eras_of(model):
-        problem = problem_of_parts(model, trial.judged, trial.same)
+        problem = problem_of_parts(model, trial.info, trial.judged, trial.same)
         if problem:
             raise Broken(problem)
 

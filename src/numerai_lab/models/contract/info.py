@@ -53,6 +53,8 @@ class ModelInfo:
         and for the members' predictions of the rows that it predicts.
     earlier_fits : asks for `ctx.earlier`, what the models of earlier folds were worth since; its
         folds are then fitted one after another, in this process.
+    offline : with these parameters it asks for no labels as they become known, though its class may
+        (`OnlineModel`).
     references : what it cannot learn without beside its members' predictions, keys of
         `Members.references`; refused where the data have too little of them.
     needs_entity : follows what rows are about over time (`EraFrame.entity`), which Numerai's rows
@@ -89,6 +91,7 @@ class ModelInfo:
     artefacts: bool = False
     needs_members: bool = False
     earlier_fits: bool = False
+    offline: bool = False
     references: tuple[str, ...] = ()
     needs_entity: bool = False
     replay: float = 0.0

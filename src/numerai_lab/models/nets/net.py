@@ -118,6 +118,12 @@ class NetModel(ABC):
         """The fitted nets, one a seed, in evaluation mode on the CPU."""
         return self._nets
 
+    @property
+    def labels(self) -> Labels:
+        """What the outputs of the fitted nets mean."""
+        assert self._labels is not None
+        return self._labels
+
     def fit(self, train: EraFrame, ctx: FitContext) -> FitReport:
         """Train on `ctx.target`, and on the auxiliary targets.
 

@@ -25,6 +25,27 @@ class GoingOnParams(Params):
     )
 
 
+class FineTuneParams(Params):
+    """What is written under `fine_tune`: learning on from eras that have resolved since the fit."""
+
+    refit_eras: Count = Field(
+        4, description="newly resolved eras that are learnt at once; the strength is decided anew"
+    )
+    rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="highest rate, as a share of learning_rate"
+    )
+    replay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.75, description="share of the eras that are earlier ones, drawn from those kept for it"
+    )
+    epochs: Count = Field(1, description="times that these eras are seen")
+    strength: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        "auto",
+        description="0 (the net as it was fitted) to 1 (the fine-tuned one); auto: chosen on what "
+        "earlier folds gained in their judged eras, in the first fold on held-out training eras; "
+        "falls with the age of the fit, 0 where no gain is sure",
+    )
+
+
 class NetParams(Params):
     """Parameters that all nets share: what is learnt, and how it is trained."""
 
@@ -89,3 +110,13 @@ class NetParams(Params):
                 f"{self.eras_per_batch}, and a batch is cut between parts of eras"
             )
         return self
+
+
+class AdaptingParams(NetParams):
+    """Parameters of nets that can be changed by what is known only after their fit."""
+
+    fine_tune: FineTuneParams | None = Field(
+        None,
+        description="learn on from eras as their labels become known, beside the net as it was "
+        "fitted; nothing written: not",
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.special import erf
 
+from numerai_lab.models.adapting.runtime import strength_now
 from numerai_lab.models.exports.runtime import MISSING
 
 Array = Any
@@ -57,15 +59,24 @@ def mean_over_nets(
     rows_at_once : of an era, for a net to which rows are independent; None: all.
     """
     bins = era_bins(features)
-    total = np.zeros(len(bins))
-    for seed in range(settings["n_nets"]):
-        prefix = f"{seed}/"
-        own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
-        step = rows_at_once or max(len(bins), 1)
-        for start in range(0, len(bins), step):
-            rows = slice(start, start + step)
-            total[rows] += main_target(outputs(bins[rows], settings, own), settings["labels"])
-    return total / settings["n_nets"]
+    step = rows_at_once or max(len(bins), 1)
+
+    def mean_of(first: int) -> Array:
+        total = np.zeros(len(bins))
+        for seed in range(first, first + settings["n_nets"]):
+            prefix = f"{seed}/"
+            own = {k[len(prefix) :]: arrays[k] for k in arrays if k.startswith(prefix)}
+            for start in range(0, len(bins), step):
+                rows = slice(start, start + step)
+                total[rows] += main_target(outputs(bins[rows], settings, own), settings["labels"])
+        return total / settings["n_nets"]
+
+    fitted = mean_of(0)
+    strength = strength_now(settings, time.time()) if "strength" in settings else 0.0
+    if strength == 0:
+        return fitted
+    # the fine-tuned copies come after the nets as they were fitted
+    return fitted + strength * (mean_of(settings["n_nets"]) - fitted)
 
 
 def embedded(bins: Array, arrays: Arrays, name: str) -> Array:

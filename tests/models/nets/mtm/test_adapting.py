@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets
 from net_lab import context, train_frame
 from numerai_lab.errors import ModelError
 from numerai_lab.models import check_model, info_of
+from numerai_lab.models.contract import EarlierFit
 from numerai_lab.models.nets.batches import unlabelled_batch
 from numerai_lab.models.nets.mtm import MTM, MTMParams
 from numerai_lab.models.nets.mtm.adapting import NetAdaptation, weights_moved
@@ -127,19 +128,19 @@ def test_steps_lower_the_masked_loss_of_their_era(what):
     assert np.mean(loss()) < before - 0.003
 
 
+def fitted_by_trials(frame):
+    known = context(unlabelled=train_frame(n_eras=95, rows=20).without_targets())
+    return fitted(frame, known, adapt={"steps": 1, "rate": 0.02})
+
+
 @pytest.fixture(scope="module")
 def guarded():
-    """A fit whose trials decide, and one whose labels differ in the last eras."""
-    frame = train_frame(n_eras=90, rows=20)
-    turned = frame.targets.copy()
-    turned[frame.row_eras > 75] = 1 - turned[frame.row_eras > 75]
-    known = context(unlabelled=train_frame(n_eras=95, rows=20).without_targets())
-    frames = (frame, replace(frame, targets=turned))
-    return [fitted(one, known, adapt={"steps": 1, "rate": 0.02}) for one in frames]
+    """A fit whose trials decide."""
+    return fitted_by_trials(train_frame(n_eras=90, rows=20))
 
 
 def test_trials_decide_and_their_control_is_told(guarded, judged):
-    model, report = guarded[0]
+    model, report = guarded
     told = report.details["guard"]
     assert told["strength"] == report.details["strength"] == 0
     assert told["reason"] in report.notes
@@ -152,10 +153,15 @@ def test_trials_decide_and_their_control_is_told(guarded, judged):
     assert np.array_equal(shown.predictions, shown.variants["frozen"])
 
 
+@pytest.mark.slow  # two fits with their trials
 def test_a_trial_sees_no_label_of_later_eras(guarded):
-    one, other = (report.details["guard"]["blocks"][0] for _, report in guarded)
+    frame = train_frame(n_eras=90, rows=20)
+    turned = frame.targets.copy()
+    turned[frame.row_eras > 75] = 1 - turned[frame.row_eras > 75]
+    fits = guarded, fitted_by_trials(replace(frame, targets=turned))
+    one, other = (report.details["guard"]["blocks"][0] for _, report in fits)
     assert one == other
-    later = [report.details["guard"]["blocks"][1] for _, report in guarded]
+    later = [report.details["guard"]["blocks"][1] for _, report in fits]
     assert later[0] != later[1]
 
 
@@ -178,3 +184,77 @@ def test_it_is_the_same_after_saving(adapts, judged, tmp_path):
     shown = [model.predict_in_detail(judged.between(91, 91)) for model in (adapts, again)]
     assert np.array_equal(shown[0].predictions, shown[1].predictions)
     assert np.array_equal(shown[0].variants["shuffled"], shown[1].variants["shuffled"])
+
+
+def test_an_era_unlike_the_training_eras_is_not_adapted_to(adapts, plain, judged):
+    """All values are missing: no training era is like that, and the change fades to 0."""
+    strange = replace(judged, features=np.full_like(judged.features, -1))
+    usual, far = (adapts.predict_in_detail(rows) for rows in (judged, strange))
+    assert max(far.per_era["support"]) < min(usual.per_era["support"])
+    assert far.per_era["support"] == [0.0] * 3
+    assert np.array_equal(far.predictions, plain.predict(strange))
+    told = adapts.support_of(strange)
+    assert told["factor"] == 0
+    assert told["distance"] > 2 * told["limit"]
+
+
+def test_the_control_draws_from_all_training_eras_too(adapts, judged):
+    """One era alone has only those of training to be given; there are as many as were taught."""
+    _, states = adapts.predict_apart(judged)
+    assert len(adapts.guarded.adaptation.states) == train_frame().n_eras
+    drawn = set()
+    for first in range(90, 150):
+        (other,) = adapts.draw_others(first, states[:1])
+        known = [np.array_equal(other, state) for state in adapts.guarded.adaptation.states]
+        assert sum(known) == 1
+        drawn.add(known.index(True))
+    assert len(drawn) > 8
+
+
+def test_eras_predicted_in_parts_have_the_control_of_all_at_once(adapts):
+    """As workers of a cluster predict them: states come together, and are drawn from there."""
+    judged = train_frame(n_eras=6, rows=30, first_era=90).without_targets()
+    whole = adapts.predict_in_detail(judged)
+    parts = [judged.between(90, 92), judged.between(93, 95)]
+    apart = [adapts.predict_apart(part) for part in parts]
+    others = iter(adapts.draw_others(90, [state for _, states in apart for state in states]))
+    control = [
+        adapts.predict_control(part, detail, [next(others) for _ in part.eras])
+        for part, (detail, _) in zip(parts, apart, strict=True)
+    ]
+    assert np.array_equal(np.concatenate(control), whole.variants["shuffled"])
+    predictions = np.concatenate([detail.predictions for detail, _ in apart])
+    assert np.array_equal(predictions, whole.predictions)
+
+
+@pytest.mark.slow  # three fits on 90 eras
+def test_later_folds_are_told_by_earlier_ones_with_their_control(guarded, tmp_path):
+    first, _ = guarded
+    first.save(tmp_path)
+    rows = train_frame(n_eras=130, rows=20).between(93, 120)
+    known = context(
+        unlabelled=train_frame(n_eras=122, rows=20).without_targets(),
+        earlier=(EarlierFit(90, rows, lambda: MTM.load(tmp_path)),),
+    )
+    later, report = fitted(
+        train_frame(n_eras=120, rows=20), known, adapt={"steps": 1, "rate": 0.02}
+    )
+    blocks = report.details["guard"]["blocks"]
+    assert (90, (93, 120)) in [(block["train"][1], tuple(block["judged"])) for block in blocks]
+    assert all("over_control" in gain for block in blocks for gain in block["gains"])
+    (tmp_path / "later").mkdir()
+    later.save(tmp_path / "later")
+    assert MTM.load(tmp_path / "later").guarded.history == later.guarded.history
+
+
+def test_a_net_that_goes_on_keeps_adapting(adapts, tmp_path):
+    adapts.save(tmp_path)
+    model = MTM.load(tmp_path)
+    new = train_frame(n_eras=20, rows=30).between(13, 16)
+    report = model.fit_more(new, context(), 1)
+    assert "strength 0.5 as written" in report.notes
+    assert len(model.guarded.adaptation.states) == 16
+    assert model.guarded.adaptation.support.eras[-1] == 16
+    judged = train_frame(n_eras=30, rows=40).between(20, 22).without_targets()
+    shown = model.predict_in_detail(judged)
+    assert not np.array_equal(shown.predictions, shown.variants["frozen"])

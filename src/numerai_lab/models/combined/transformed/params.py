@@ -50,7 +50,8 @@ class TransformedParams(Params):
                 f"'{choice.type}' is made of what other runs predict and looks at no feature: "
                 "write the transforms at its members (type: transformed)"
             )
-        if needs.earlier_fits or hasattr(get_model(choice.type), "observe"):
+        learns_on = hasattr(get_model(choice.type), "observe") and not needs.offline
+        if needs.earlier_fits or learns_on:
             raise ValueError(
                 f"'{choice.type}' learns from labels as they become known, through models of "
                 "earlier folds, whose columns are others: choose another model, as xgb or mlp"

@@ -7,12 +7,12 @@ from typing import ClassVar
 from torch import nn
 
 from numerai_lab.models.contract import ModelInfo
+from numerai_lab.models.nets.adapting import AdaptingNet
 from numerai_lab.models.nets.era_set.module import SetNet
 from numerai_lab.models.nets.era_set.params import EraSetParams
-from numerai_lab.models.nets.net import NetModel
 
 
-class EraSet(NetModel):
+class EraSet(AdaptingNet):
     """A net that reads an era as a set of rows, of any size; see `module.SetNet`."""
 
     info: ClassVar[ModelInfo] = ModelInfo(

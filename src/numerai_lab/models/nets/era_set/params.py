@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from numerai_lab.models.nets.params import Count, NetParams
+from numerai_lab.models.nets.params import AdaptingParams, Count
 
 
-class EraSetParams(NetParams):
+class EraSetParams(AdaptingParams):
     """Parameters of `era_set`."""
 
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -9,14 +9,15 @@ import numpy as np
 from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.models.contract import ModelInfo
+from numerai_lab.models.nets.adapting import AdaptingNet
 from numerai_lab.models.nets.device import computing
 from numerai_lab.models.nets.mixer.module import MixerNet
 from numerai_lab.models.nets.mixer.params import MixerParams
-from numerai_lab.models.nets.net import CPU, NetModel
+from numerai_lab.models.nets.net import CPU
 from numerai_lab.models.nets.training import computed
 
 
-class Mixer(NetModel):
+class Mixer(AdaptingNet):
     """A net that mixes subsets of the features of one row; see `module.MixerNet`.
 
     Each net of `seeds` draws subsets of its own.

@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from numerai_lab.models.nets.params import Count, NetParams
+from numerai_lab.models.nets.params import AdaptingParams, Count
 
 
-class MixerParams(NetParams):
+class MixerParams(AdaptingParams):
     """Parameters of `mixer`."""
 
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -7,12 +7,12 @@ from typing import ClassVar
 from torch import nn
 
 from numerai_lab.models.contract import ModelInfo
+from numerai_lab.models.nets.adapting import AdaptingNet
 from numerai_lab.models.nets.mlp.module import RowNet
 from numerai_lab.models.nets.mlp.params import MLPParams
-from numerai_lab.models.nets.net import NetModel
 
 
-class MLP(NetModel):
+class MLP(AdaptingNet):
     """A net that reads one row at a time; see `module.RowNet`."""
 
     info: ClassVar[ModelInfo] = ModelInfo(

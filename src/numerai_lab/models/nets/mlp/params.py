@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from numerai_lab.models.nets.params import Count, NetParams
+from numerai_lab.models.nets.params import AdaptingParams, Count
 
 
-class MLPParams(NetParams):
+class MLPParams(AdaptingParams):
     """Parameters of `mlp`."""
 
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -10,12 +10,10 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor, nn
 
-from numerai_lab.arrays import Float32
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
-from numerai_lab.models.adapting import Guarded
+from numerai_lab.models.adapting import State
 from numerai_lab.models.contract import (
-    ClassProbabilities,
     Detailed,
     Exported,
     FitContext,
@@ -26,17 +24,12 @@ from numerai_lab.models.contract import (
     Shape,
     Variant,
 )
+from numerai_lab.models.nets import adapting
+from numerai_lab.models.nets.adapting import AdaptingNet, How, NetAdapts
 from numerai_lab.models.nets.batches import Batch
 from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.labels import Labels
-from numerai_lab.models.nets.mtm.adapting import (
-    FROZEN,
-    SHUFFLED,
-    VARIANTS,
-    NetAdaptation,
-    Predict,
-    find_strength,
-)
+from numerai_lab.models.nets.mtm.adapting import VARIANTS, NetAdaptation
 from numerai_lab.models.nets.mtm.groups import (
     check_bins,
     clustered_groups,
@@ -55,7 +48,7 @@ SCRATCH = "scratch"
 """The variant: the same net, trained for the targets alone, from random weights."""
 
 
-class MTM(NetModel):
+class MTM(AdaptingNet):
     """A transformer over groups of features, pretrained by masks (Wu et al. 2023).
 
     What is learnt without labels is learnt from `ctx.unlabelled`, which ends before the first
@@ -86,12 +79,22 @@ class MTM(NetModel):
         super().__init__(params)
         self._twin: MTM | None = None
         self._begun: dict[bytes, tuple[Arrays, dict[str, Any]]] = {}
-        self._guarded = self._new_guarded()
+
+    @staticmethod
+    def how(params: MTMParams) -> How | None:
+        """Return `adapt`, or `fine_tune`."""
+        return params.adapt or params.fine_tune
+
+    @staticmethod
+    def unchanging(params: MTMParams) -> MTMParams:
+        """Return the parameters without either."""
+        return params.model_copy(update={"adapt": None, "fine_tune": None})
 
     @classmethod
     def info_for(cls, params: MTMParams) -> ModelInfo:
         """Rows without labels are asked for to pretrain; the twin stands beside what it is not."""
         pretrains, adapts = params.pretrain_epochs > 0, params.adapt is not None
+        beside = VARIANTS if adapts else adapting.VARIANTS if params.fine_tune else ()
         return replace(
             super().info_for(params),
             transductive=params.era_layers > 0 or adapts,
@@ -99,7 +102,7 @@ class MTM(NetModel):
             artefacts=pretrains,
             variants=(
                 *(cls.info.variants if params.masked else ()),
-                *(VARIANTS if adapts else ()),
+                *beside,
             ),
         )
 
@@ -107,7 +110,7 @@ class MTM(NetModel):
     def twin_of_variant(cls, params: MTMParams) -> tuple[str, str, MTMParams] | None:
         """Name the model that the variant is; with `epochs: auto` it is no other's."""
         if not params.masked or params.epochs == "auto":
-            return None
+            return super().twin_of_variant(params)
         return SCRATCH, cls.name, _from_scratch(params)
 
     def new_net(self, n_features: int, n_outputs: int) -> MaskedNet:  # noqa: ARG002
@@ -189,16 +192,17 @@ class MTM(NetModel):
         ModelError : as every net, or features cannot be grouped.
         """
         self._twin, self._begun = None, {}
-        self._guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
         if not self.params.masked:
-            return self._guard(train, ctx, super().fit(train, ctx), self.n_steps)
+            return super().fit(train, ctx)
+        self.check_alone()
+        self.guarded = self._new_guarded(ctx.seed, ctx.target, ctx.purge_eras)
         ends = [0]
 
         def first(done: int, total: int) -> None:
             ends[0] = total
             ctx.progress(done, 2 * total)
 
-        report = super().fit(train, replace(ctx, progress=first))
+        report = NetModel.fit(self, train, replace(ctx, progress=first))
         epochs = self.n_steps if self.params.epochs == "auto" else self.params.epochs
         self._twin = MTM(_from_scratch(self.params).model_copy(update={"epochs": epochs}))
         place = None if ctx.unfinished is None else ctx.unfinished / SCRATCH
@@ -223,77 +227,63 @@ class MTM(NetModel):
             library_seconds=report.library_seconds + beside.library_seconds,
             details={**report.details, "training": told},
         )
-        return self._guard(train, ctx, report, epochs)
+        return self.guard(train, ctx, report)
 
-    def _guard(self, train: EraFrame, ctx: FitContext, report: FitReport, epochs: int) -> FitReport:
-        """Let trials on training eras decide how strongly to adapt; add to the report why."""
+    def why_not(self) -> str | None:
+        """Say that steps on a masked loss need a net that has learnt one."""
         if self.params.adapt is None:
-            return report
-        start = time.perf_counter()
-        plain = self.params.model_copy(update={"adapt": None, "epochs": epochs})
+            return None
+        if not self.params.masked or self.params.modes == {"targets_hidden"}:
+            return "the net has learnt no masked loss of its features that an era could be read by"
+        return None
 
-        def fitted(past: EraFrame, inner: FitContext) -> tuple[NetAdaptation, Predict]:
-            one = MTM(plain)
-            NetModel.fit(one, past, inner)  # without its twin
-            return self._new_adaptation(one, ctx.seed), one.predict
+    @property
+    def own_control(self) -> bool:
+        """What steps on the masked loss gain must be more than with the state of another era."""
+        return self.params.adapt is not None
 
-        decision, trials = find_strength(train, ctx, self.params, fitted)
-        if decision.strength > 0:
-            adaptation = self._new_adaptation(self, ctx.seed)
-            adaptation.fit(train)
-            decision = self._guarded.begin(adaptation, decision, trials)
-        return replace(
-            report,
-            notes=(*report.notes, decision.reason),
-            library_seconds=report.library_seconds + time.perf_counter() - start,
-            details={
-                **report.details,
-                "guard": decision.as_dict(),
-                "strength": decision.strength,
-            },
-        )
+    def _shows_control(self, open_: bool, ctx: FitContext) -> bool:
+        if self.params.adapt is None:
+            return super()._shows_control(open_, ctx)
+        return open_  # what its guard wants to know of judged eras
 
-    def _new_adaptation(self, fitted: MTM, seed: int) -> NetAdaptation:
-        assert fitted._labels is not None
+    def new_adaptation(self, fitted: NetModel, ctx: FitContext) -> NetAdapts:
+        """Make what adapts a net by its masked loss, or fine-tunes it."""
+        if self.params.adapt is None:
+            return super().new_adaptation(fitted, ctx)
         nets = [cast(MaskedNet, net) for net in fitted.nets]
-        return NetAdaptation(nets, fitted._labels.facts, self.params, seed)
+        return NetAdaptation(nets, fitted.labels.facts, self.params, ctx.seed)
 
-    def _new_guarded(
-        self, seed: int = 0, target: str = "", purge_eras: int = 0
-    ) -> Guarded[NetAdaptation]:
-        return Guarded("mtm", "net", seed, target, purge_eras)
+    def load_adaptation(self, folder: Path) -> NetAdapts:
+        """Read what the adaptation wrote."""
+        if self.params.adapt is None:
+            return super().load_adaptation(folder)
+        nets = [cast(MaskedNet, net) for net in self.nets]
+        return NetAdaptation.load(folder, nets, self.labels.facts, self.params)
 
     def fit_more(self, new: EraFrame, ctx: FitContext, amount: int) -> FitReport:
-        """Train on as every net does; the twin stays behind and is shown no more.
-
-        The strength of the adaptation stays what the guard has chosen in the fit.
-        """
+        """Train on as every net does; the twin stays behind and is shown no more."""
         self._twin = None
         return super().fit_more(new, ctx, amount)
 
-    def predict(self, frame: EraFrame) -> Float32:
-        """Predict as every net does, and adapt to each era as strongly as the guard has left on."""
-        return self._guarded.predict(frame, super().predict(frame))
+    def predict_apart(self, frame: EraFrame) -> tuple[Detailed, list[State | None]]:
+        """Predict, beside the twin from scratch and the net as it was fitted."""
+        detail, states = super().predict_apart(frame)
+        scratch = {} if self._twin is None else {SCRATCH: self._twin.predict(frame)}
+        return replace(detail, variants={**scratch, **detail.variants}), states
 
-    def predict_in_detail(self, frame: EraFrame) -> Detailed:
-        """Predict, beside the twin from scratch, the net unadapted and adapted to other eras."""
-        unadapted = super().predict(frame)
-        detail, states = self._guarded.predict_apart(frame, unadapted)
-        variants = {} if self._twin is None else {SCRATCH: self._twin.predict(frame)}
+    def draw_others(self, first_era: int, states: Sequence[State | None]) -> list[State | None]:
+        """Draw for each era the state of another, training eras among them."""
         if self.params.adapt is None:
-            return Detailed(unadapted, variants)
-        others = self._guarded.draw_others(int(frame.eras[0]), states)
-        control = self._guarded.predict_control(frame, unadapted, others)
-        return replace(detail, variants={**variants, FROZEN: unadapted, SHUFFLED: control})
+            return super().draw_others(first_era, states)
+        return self.guarded.draw_others(first_era, states)
 
-    def predict_classes(self, frame: EraFrame, target: str) -> ClassProbabilities:
-        """Return shares of classes as every net does; raises ModelError where it adapts itself."""
-        if self._guarded.strength > 0:
-            raise ModelError(
-                "the net adapts its prediction to each era, and classes have no probability then",
-                fix="write adapt: {strength: 0} for those of the net unadapted",
-            )
-        return super().predict_classes(frame, target)
+    def support_of(self, frame: EraFrame) -> dict[str, float] | None:
+        """Return how far the code of the first era lies from those of training eras.
+
+        As `Guarded.support_of` tells it.
+        """
+        return self.guarded.support_of(frame, lambda era: NetModel.predict(self, era))
 
     def export(self) -> Exported:
         """Return the weights as every net does.
@@ -302,9 +292,9 @@ class MTM(NetModel):
         ------
         ModelError : it adapts itself to eras, which takes gradients.
         """
-        if self._guarded.strength > 0:
+        if self.params.adapt is not None and self.guarded.strength > 0:
             raise ModelError(
-                f"the net adapts to each era with strength {self._guarded.strength:g} by steps on "
+                f"the net adapts to each era with strength {self.guarded.strength:g} by steps on "
                 "its masked loss, which take torch, and a bundle has none",
                 where="model.params.adapt",
                 fix="write strength: 0, or submit its predictions with `numerai-lab submit`",
@@ -313,8 +303,6 @@ class MTM(NetModel):
 
     def save(self, folder: Path) -> None:
         """Write what every net does, and the twin into `scratch/`."""
-        if self.params.adapt is not None:
-            self.own["guarded"] = self._guarded.save(folder)
         super().save(folder)
         if self._twin is not None:
             (folder / SCRATCH).mkdir()
@@ -326,19 +314,6 @@ class MTM(NetModel):
         model = super().load(folder)
         if (folder / SCRATCH).is_dir():
             model._twin = MTM.load(folder / SCRATCH)
-        if model.params.adapt is not None:
-            facts = model.own["guarded"]
-            model._guarded = model._new_guarded(facts["seed"], facts["target"], facts["purge_eras"])
-            model._guarded.restore(
-                folder,
-                facts,
-                lambda own: NetAdaptation.load(
-                    own,
-                    [cast(MaskedNet, net) for net in model.nets],
-                    model._labels.facts if model._labels else {},
-                    model.params,
-                ),
-            )
         return model
 
     def memory_needed(self, shape: Shape) -> Needs:
@@ -354,4 +329,5 @@ class MTM(NetModel):
 
 
 def _from_scratch(params: MTMParams) -> MTMParams:
-    return params.model_copy(update={"pretrain_epochs": 0, "joint_weight": 0.0, "adapt": None})
+    without = {"pretrain_epochs": 0, "joint_weight": 0.0, "adapt": None, "fine_tune": None}
+    return params.model_copy(update=without)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from numerai_lab.models.contract import Params
-from numerai_lab.models.nets.params import Count, NetParams, Positive
+from numerai_lab.models.nets.params import AdaptingParams, Count, Positive
 
 Preset = Literal["cell", "group", "row", "suffix", "targets_hidden", "auto", "reference"]
 Mode = Literal["cell", "group", "row", "suffix", "targets_hidden", "reference"]
@@ -23,15 +23,21 @@ class AdaptParams(Params):
     )
     strength: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
         "auto",
-        description="how much of the change is added; auto: chosen on held-out training eras, 0 "
-        "unless they surely gain, and more than with the state of other eras; it fits the net "
-        "twice more",
+        description="how much of the change is added; auto: chosen on what earlier folds gained in "
+        "their judged eras, in the first fold on held-out training eras (it fits the net twice "
+        "more); 0 unless they surely gain, and more than with the state of other eras; falls with "
+        "the age of the fit",
+    )
+    refit_eras: Count | None = Field(
+        None,
+        description="after so many more eras with known labels the strength is decided anew; left "
+        "out: the fit alone decides",
     )
     steps: Count = Field(4, description="steps of Adam on the era's masked loss")
     rate: Positive = Field(0.003, description="of these steps")
 
 
-class MTMParams(NetParams):
+class MTMParams(AdaptingParams):
     """Parameters of `mtm`. Those of every net are about what follows the pretraining."""
 
     SPACE: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -113,6 +119,11 @@ class MTMParams(NetParams):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         low, high = self.hidden_share
+        if self.adapt is not None and self.fine_tune is not None:
+            raise ValueError(
+                "adapt and fine_tune are two ways to change a fitted net, and one guard decides on "
+                "one of them: write only one"
+            )
         if not 0 <= low <= high <= 1:
             raise ValueError(
                 f"hidden_share: [{low:g}, {high:g}] is no range within 0 and 1, of shares that "

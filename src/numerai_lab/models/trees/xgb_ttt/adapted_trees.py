@@ -164,24 +164,9 @@ class AdaptedTrees:
     def support_of(self, frame: EraFrame) -> dict[str, float] | None:
         """Return how far the code of the first era lies from those of training eras.
 
-        Returns
-        -------
-        `distance`, the `limit` up to which codes are usual, and `factor`, by which its change is
-        multiplied; None where there is nothing that reads eras, or this one cannot be read.
+        As `Guarded.support_of` tells it.
         """
-        adaptation = self.guarded.adaptation
-        if adaptation is None or adaptation.support is None:
-            return None
-        first = frame.between(int(frame.eras[0]), int(frame.eras[0]))
-        trees = self._adapted_trees().predict(first)
-        for _, _, adapted in self.guarded.adapted(first, trees):
-            if isinstance(adapted, str) or adapted.code is None:
-                return None
-            support = adaptation.support
-            distance = support.distance(adapted.code)
-            factor = support.factor(adapted.code)
-            return {"distance": distance, "limit": support.limit, "factor": factor}
-        return None
+        return self.guarded.support_of(frame, self._adapted_trees().predict)
 
     def _guarded_after(self, history: EraFrame | None) -> Guarded[TreeAdaptation]:
         """Return the guarded adaptation as it is after these eras."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from numerai_lab.models.adapting.runtime import Support
+from numerai_lab.models.adapting.runtime import Support, strength_now
 from numerai_lab.models.trees.runtime import link, tree_leaves, tree_sums
 from numerai_lab.models.trees.xgb_ttt.codes.runtime import (
     AUTO,
@@ -54,18 +54,6 @@ def predict(features: Array, model: Settings, arrays: Arrays, _parts: list[Any])
         return unadapted
     strength = np.float32(strength_now(model, time.time()) * fade(code, arrays))
     return unadapted + strength * change
-
-
-def strength_now(model: Settings, seconds: float) -> float:
-    """Return the strength at a time, in seconds since 1970: it falls with the model's age.
-
-    Without the day on which its run began, it is the strength of a model that was just fitted.
-    """
-    if "fitted_day" not in model or not model.get("by_age"):
-        return float(model["strength"])
-    weeks = max(0.0, seconds / 86400 - model["fitted_day"]) // 7
-    age = model["first_age"] + weeks
-    return next((float(strength) for last, strength in model["by_age"] if age <= last), 0.0)
 
 
 def fade(code: Array, arrays: Arrays) -> float:
