@@ -30,6 +30,8 @@ ENSEMBLE = (
     "lightgbm: {num_iterations: 12}}\n"
 )
 
+NET = "mlp\n  params: {epochs: 2, width: 8, hidden: 8, fine_tune: {strength: 0.5, refit_eras: 4}}\n"
+
 STACK = """stack
   params:
     prior_eras: 5
@@ -64,6 +66,22 @@ def weekly(lab, tournament, tmp_path):
         return Path(result.json["run_dir"])
 
     return train
+
+
+@pytest.mark.slow  # a run of a net, and its continuation
+def test_a_net_that_learns_on_begins_again_from_where_it_goes_on(weekly, lab, tmp_path):
+    pytest.importorskip("torch", reason="tests of nets need torch: make nets")
+    parent = weekly(NET)
+    result = lab("train", "--continue", parent, "--runs-dir", tmp_path / "runs", "--json")
+    assert result.code == 0, result.err
+    run = Path(result.json["run_dir"])
+    facts = json.loads((run / "final" / "fit.json").read_text())
+    assert facts["last_era"] == 56
+    assert "strength 0.5 as written" in facts["notes"]
+    meta = json.loads((run / "final" / "model" / "meta.json").read_text())
+    # what was gained in eras 41-56 is known: era 41 is known by 46, and four are wanted at once
+    assert meta["own"]["guarded"]["gain_eras"] == [*range(49, 57)]
+    assert meta["own"]["guarded"]["trained_to"] == 56
 
 
 @pytest.mark.parametrize("model", [XGB, ENSEMBLE])

@@ -145,7 +145,8 @@ def test_ttt_eras_go_out_with_their_control(train, here, cluster, model):
 
 
 MASKED = """model={type: mtm, params: {epochs: 1, width: 8, hidden: 8, heads: 2, layers: 1,
-    n_groups: 3, pretrain_epochs: 0, joint_weight: 0.5, adapt: {strength: 0.5, steps: 1, rate: 0.02}}}"""
+    n_groups: 3, pretrain_epochs: 0, joint_weight: 0.5,
+    adapt: {strength: 0.5, steps: 1, rate: 0.02}}}"""
 """Pretrained weights are artefacts, which stay where they are made."""
 
 

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets
 
 from net_lab import context, fitted, judged_frame, train_frame
 from numerai_lab.experiment.predicting import predict_eras
-from numerai_lab.models import check_model, get_model, info_of
+from numerai_lab.models import check_model, get_model, info_of, shipped_spaces
 from numerai_lab.models.contract import EarlierFit
 from numerai_lab.models.nets.mlp import MLP
 from numerai_lab.scoring import corr_per_era
@@ -251,6 +251,16 @@ def test_it_keeps_every_promise_of_a_model(name):
 def test_what_cannot_be_is_said(model, params, said):
     with pytest.raises(ValueError, match=said):
         get_model(model).Params.model_validate(params)
+
+
+def test_a_written_section_has_spaces_of_its_own():
+    kind = get_model("mtm").Params
+    alone = set(shipped_spaces(kind, {}))
+    tuned, adapts = (
+        set(shipped_spaces(kind, {s: {"strength": 0.5}})) for s in ("fine_tune", "adapt")
+    )
+    assert tuned - alone == {("fine_tune", "rate"), ("fine_tune", "replay")}
+    assert adapts - alone == {("adapt", "rate"), ("adapt", "steps")}
 
 
 def test_what_is_kept_is_plain_json(tmp_path):

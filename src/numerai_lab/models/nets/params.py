@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -114,6 +115,25 @@ class NetParams(Params):
 
 class AdaptingParams(NetParams):
     """Parameters of nets that can be changed by what is known only after their fit."""
+
+    SECTIONS: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+        "fine_tune": {
+            "rate": {"tune": "float", "low": 0.03, "high": 1.0, "log": True},
+            "replay": {"tune": "choice", "choice": [0.5, 0.75, 0.9]},
+        },
+    }
+    """What is searched beside `SPACE` of a section that a config writes."""
+
+    @classmethod
+    def space_for(cls, written: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Return `SPACE`, and the spaces of those sections that are written."""
+        more = {
+            f"{section}.{key}": space
+            for section, spaces in cls.SECTIONS.items()
+            if written.get(section)
+            for key, space in spaces.items()
+        }
+        return {**cls.SPACE, **more}
 
     fine_tune: FineTuneParams | None = Field(
         None,

@@ -49,6 +49,14 @@ class MTMParams(AdaptingParams):
         "pretrain_epochs": {"tune": "choice", "choice": [0, 1, 3]},
     }
 
+    SECTIONS: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+        **AdaptingParams.SECTIONS,
+        "adapt": {
+            "rate": {"tune": "float", "low": 0.0003, "high": 0.03, "log": True},
+            "steps": {"tune": "int", "low": 1, "high": 8},
+        },
+    }
+
     groups: Literal["correlation"] | list[str] | dict[str, list[str]] = Field(
         "correlation",
         description="groups of features, a token each: names of sets of features.json, or {NAME: "
