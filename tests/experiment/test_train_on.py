@@ -16,7 +16,7 @@ from numerai_lab.errors import ConfigError
 from numerai_lab.experiment import read_experiment
 from numerai_lab.experiment.member_configs import member_experiments
 from numerai_lab.experiment.training_label import check_train_on, residuals
-from numerai_lab.models import get_model
+from numerai_lab.models import get_model, info_of
 from numerai_lab.models.conformance.toy import TARGETS, toy_frame
 from numerai_lab.scoring import gaussian_rank_per_era
 
@@ -270,5 +270,6 @@ def test_models_that_are_shown_labels_otherwise_are_refused(kind, folder):
         "online": {"adapt": {"method": "nearest_eras", "refit_eras": 13}},
         "looking back": {"auxiliary": {"task": "era_forecast"}},
     }[kind]
+    params = ttt.Params.model_validate(written)
     with pytest.raises(ConfigError, match="and these are of the main target; leave train_on out"):
-        check_train_on(resolved.experiment, ttt(ttt.Params.model_validate(written)))
+        check_train_on(resolved.experiment, ttt(params), info_of(ttt, params))
