@@ -19,7 +19,7 @@ threads: 1
 model:
   type: mlp
   params:
-    {{epochs: 2, width: 8, hidden: 8, learning_rate: 0.01, fine_tune: {{strength: 0.5, refit_eras: 1}}}}
+    {{epochs: 2, width: 8, hidden: 8, fine_tune: {{strength: 0.5, refit_eras: 1, rate: 1}}}}
 """
 LEARNT = "20 eras resolved since the fit (37-56) were gone through"
 
