@@ -54,6 +54,8 @@ VARIANTS = (
     ),
 )
 """What a net that is fine-tuned is judged beside."""
+_DECIDED_EVERY = 4
+"""Eras that the strength of fine-tuning stays for, at least: one more era tells little."""
 _GUARDED = "guarded"
 
 
@@ -387,6 +389,8 @@ class AdaptingNet(NetModel):
     ) -> Guarded[NetAdapts]:
         how = self.how(self.params)
         every = None if how is None else how.refit_eras
+        if every is not None and how is self.params.fine_tune:
+            every = max(every, _DECIDED_EVERY)
         return Guarded(self.name, self.changed, seed, target, purge_eras, every)
 
 

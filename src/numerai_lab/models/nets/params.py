@@ -30,7 +30,9 @@ class FineTuneParams(Params):
     """What is written under `fine_tune`: learning on from eras that have resolved since the fit."""
 
     refit_eras: Count = Field(
-        4, description="newly resolved eras that are learnt at once; the strength is decided anew"
+        1,
+        description="newly resolved eras that are learnt at once; the strength is decided anew after "
+        "as many, but not more often than every fourth",
     )
     rate: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, description="highest rate, as a share of learning_rate"
