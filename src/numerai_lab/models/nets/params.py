@@ -31,8 +31,8 @@ class FineTuneParams(Params):
 
     refit_eras: Count = Field(
         1,
-        description="newly resolved eras that are learnt at once; the strength is decided anew after "
-        "as many, but not more often than every fourth",
+        description="newly resolved eras that are learnt at once; the strength is decided anew "
+        "after as many, but not more often than every fourth",
     )
     rate: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, description="highest rate, as a share of learning_rate"
