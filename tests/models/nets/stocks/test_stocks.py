@@ -225,6 +225,10 @@ def test_a_short_past_is_predicted_as_the_config_says():
     assert 0 < lacking.sum() < len(lacking)
     assert np.allclose(values[lacking], values[~lacking].mean())
     assert values[~lacking].std() > 0
+    shown = model.predict_in_detail(own.without_targets(), history_before(whole, 35, 3, 2))
+    assert np.array_equal(shown.predictions, values)
+    (note,) = shown.notes
+    assert note.startswith("1 of 1 eras have stocks that are there for fewer than 4 of 4 eras")
     masked, _ = fitted(StockRNN, train, min_history=4)
     assert len(np.unique(predicted(masked, own, whole)[lacking])) > 1
 

@@ -14,6 +14,7 @@ from numerai_lab.arrays import Float32, Float64, Int64
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import (
+    Detailed,
     Exported,
     FitContext,
     FitReport,
@@ -150,6 +151,32 @@ class StockNet(NetModel):
         ModelError : the features are not those trained on, no history is given, or the rows do not
             say what they are about.
         """
+        return self._after(frame, history)[0]
+
+    def predict_in_detail(self, frame: EraFrame, history: EraFrame | None = None) -> Detailed:
+        """Predict, and tell of eras in which stocks are there too shortly."""
+        values, known = self._after(frame, history)
+        params = self.params
+        short = too_short(known.before(frame, self.history_eras), params.min_history)
+        what = (
+            "predicted as the mean of the others"
+            if params.short_history == "neutral"
+            else "predicted with what there is"
+        )
+        told = (
+            f"have stocks that are there for fewer than {params.min_history} of {params.window} "
+            f"eras: they are {what}"
+        )
+        each = [told if short[rows].any() else None for _, rows in frame.iter_eras()]
+        return Detailed(values, remarks=each if any(each) else [])
+
+    @classmethod
+    def twin_of_variant(cls, params: Any) -> tuple[str, str, Any] | None:  # noqa: ARG003
+        """Return None: it shows no other prediction."""
+        return None
+
+    def _after(self, frame: EraFrame, history: EraFrame | None) -> tuple[Float32, Known]:
+        """Return predictions, and what was known for them. Raises ModelError as `predict`."""
         self._trained.check(frame)
         if history is None and self.history_eras:
             raise ModelError(
@@ -161,7 +188,8 @@ class StockNet(NetModel):
             parts.append(history.with_features(frame.feature_names))
         assert self._labels is not None
         known = Known.of(*parts)
-        return self._predicted(self.nets, frame, known, self._labels, CPU, self.own["seed"])
+        values = self._predicted(self.nets, frame, known, self._labels, CPU, self.own["seed"])
+        return values, known
 
     def export(self) -> Exported:
         """Return weights as arrays, for `runtime`; raises ModelError where it looks back."""
