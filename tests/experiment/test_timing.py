@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 
 import pytest
 
@@ -21,7 +22,19 @@ model: {{type: waiting, params: {{per_row: {per_row}}}}}
 
 
 @pytest.fixture
-def estimate(tmp_path, monkeypatch):
+def clock(monkeypatch):
+    """A clock that goes on only while somebody sleeps, so that no other load matters."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+
+
+@pytest.fixture
+def estimate(tmp_path, monkeypatch, clock):
     """Estimate a model that takes so many seconds a row, and say which rows its folds have."""
     monkeypatch.syspath_prepend(
         install_model(tmp_path / "installed", "waiting", "waiting_model:Waiting")
@@ -44,16 +57,18 @@ def estimate(tmp_path, monkeypatch):
 
 
 def test_a_part_of_the_rows_tells_the_time_of_all(estimate):
-    found, rows = estimate(per_row=1e-4, seconds=1.5)
+    found, rows = estimate(per_row=0.01, seconds=150.0)
     assert found.folds == (1, len(rows))
-    assert found.shares[-1] < 1
-    assert found.seconds == pytest.approx(1e-4 * sum(rows), rel=0.6)
+    assert found.shares == pytest.approx((0.1, 0.4))
+    assert found.seconds == pytest.approx(0.01 * sum(rows), rel=0.05)
 
 
 def test_a_fit_that_takes_too_long_is_stopped_and_said(estimate):
-    found, _ = estimate(per_row=0.01, seconds=0.2)
+    found, rows = estimate(per_row=0.01, seconds=1.0)
     assert found.seconds is None
     assert found.why_not.startswith("a fit on 10.0% of the rows alone took more than")
+    # steps are eras of equal length: it would have gone on for 0.01 s a row in each fold
+    assert found.at_least == pytest.approx(0.01 * 0.1 * len(rows) * rows[0], rel=0.1)
 
 
 def test_it_is_told_with_what_it_rests_on_and_leaves_nothing(

@@ -71,7 +71,8 @@ def lines_of(times: Mapping[str, TimeOfFolds], n_folds: int) -> list[str]:
     for label, one in times.items():
         what = f"{label or f'{n_folds} folds'}: "
         if one.seconds is None:
-            lines.append(f"{what}not known, {one.why_not}")
+            least = "not known" if one.at_least is None else f"more than {minutes(one.at_least)}"
+            lines.append(f"{what}{least}; {one.why_not}")
             continue
         share = " and ".join(f"{share:.1%}" for share in one.shares)
         which = " and ".join(str(fold) for fold in one.folds)

@@ -254,12 +254,23 @@ class Unheard(Reporter):
     Parameters
     ----------
     of : who is told what the user must see. check : called at each step, and may raise.
+
+    Attributes
+    ----------
+    steps : (done, total) of the current piece of work. began : when it did, as a stopwatch.
     """
 
     def __init__(self, of: Reporter, check: Callable[[], None]) -> None:
         super().__init__(quiet=True)
         self._interrupt = of._interrupt
         self._check = check
+        self.steps = (0, 0)
+        self.began = Stopwatch()
+
+    def work(self, label: str, unit: str = "") -> None:
+        """Begin a piece of work."""
+        super().work(label, unit)
+        self.steps, self.began = (0, 0), Stopwatch()
 
     def warn(self, sentence: str) -> None:
         """Say nothing."""
@@ -267,6 +278,7 @@ class Unheard(Reporter):
     def progress(self, done: int, total: int) -> None:
         """Stop here if the user wants to, or `check` does."""
         super().progress(done, total)
+        self.steps = done, total
         self._check()
 
     def pace(self, words: str) -> None:

@@ -64,7 +64,7 @@ class TimeOfFolds:
         it, which is at most what it takes.
     spent : seconds that the fits of the largest share took. folds : which were fitted.
     every : every how many eras were read.
-    why_not : why there is no estimate.
+    why_not : why there is no estimate. at_least : seconds that it will take more than, if known.
     """
 
     seconds: float | None
@@ -73,6 +73,7 @@ class TimeOfFolds:
     folds: tuple[int, ...] = ()
     every: int = 1
     why_not: str = ""
+    at_least: float | None = None
 
 
 def finished_run(experiment: Experiment, runs_dir: Path) -> RunDir | None:
@@ -206,7 +207,7 @@ def _other(other: Resolved, prepared: Prepared, dataset: Dataset) -> Prepared | 
 
 
 def _time_folds(
-    prepared: Prepared, folds: Sequence[Fold], every: int, seconds: float, unheard: Reporter
+    prepared: Prepared, folds: Sequence[Fold], every: int, seconds: float, unheard: Unheard
 ) -> TimeOfFolds:
     """Time some folds on growing shares of their rows, and go from there to all folds and rows."""
     frame = prepared.dataset.frame
@@ -221,11 +222,7 @@ def _time_folds(
         except _TooLongError:
             if measured:
                 break
-            return TimeOfFolds(
-                None,
-                why_not=f"a fit on {share:.1%} of the rows alone took more than "
-                f"{watch.seconds - began:.0f} s",
-            )
+            return _too_long(share, watch.seconds - began, unheard, len(prepared.plan.folds))
         took = watch.seconds - began
         if not warm and took < seconds / 6:
             warm = True  # what a library loads or compiles at its first use is not timed
@@ -245,6 +242,16 @@ def _time_folds(
         folds=tuple(fold.index for fold in folds),
         every=every,
     )
+
+
+def _too_long(share: float, took: float, unheard: Unheard, n_folds: int) -> TimeOfFolds:
+    """Say what a fit that was stopped tells: each fold takes longer than this one would have."""
+    (done, total), seconds = unheard.steps, unheard.began.seconds
+    said = f"a fit on {share:.1%} of the rows alone took more than {took:.0f} s"
+    if not 0 < done < total:
+        return TimeOfFolds(None, why_not=said)
+    said += f", at step {done:,} of {total:,}"
+    return TimeOfFolds(None, why_not=said, at_least=n_folds * seconds * total / done)
 
 
 def _timed(
