@@ -324,6 +324,10 @@ def test_a_quick_look_takes_every_fourth_era_under_a_name_of_its_own(lab, tiny_c
     eras = pd.read_parquet(run / "predictions.parquet")["era"].astype(int).unique()
     assert set((eras - 1) % 4) == {0}
     assert "--quick: every 4th era alone is trained on and judged" in result.err
+    # what it is compared with is the quick look at that, and no run of `other` on all eras
+    (tmp_path / "other.yaml").write_text("extends: tiny.yaml\nname: other\n")
+    other = lab("train", tmp_path / "other.yaml", *asked[2:], "--set", "compare_to=[tiny]")
+    assert f"compare_to: tiny from {run}" in other.err
     final = lab(*asked, "--final")
     assert (final.code, "a first look, and no model to go live" in final.err) == (2, True)
     twice = lab(*asked, "--set", "data.eras.step=2")

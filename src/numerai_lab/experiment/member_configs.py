@@ -41,6 +41,18 @@ _OWN_OF_DATA = ("targets", "optional_targets", "feature_set", "features")
 _OWN_OF_SPLIT = ("train_step", "train_offset")
 
 
+QUICK = ".quick"
+"""How the name of an experiment on every 4th era ends, and of what is trained for it."""
+
+
+def quick_as(parent: Experiment, name: str) -> str:
+    """Return the name of what is trained for an experiment: it must not pass for one on all eras.
+
+    So `xgb`, trained for `ridge --quick`, is the run of `xgb --quick`, and `latest:xgb` not it.
+    """
+    return f"{name}{QUICK}" if parent.name.endswith(QUICK) else name
+
+
 def with_members(resolved: Resolved, before: tuple[Path, ...] = ()) -> Resolved:
     """Write out every member that an experiment takes from another config (`from: ridge.yaml`).
 
@@ -242,7 +254,7 @@ def _experiment(resolved: Resolved, name: str, choice: MemberChoice) -> Resolved
         split["train_offset"] = choice.train_offset
     written = choice.params.model_dump(mode="json", by_alias=True, exclude_unset=True)
     experiment = Experiment(
-        name=choice.name or f"{mine.name}.{name}",
+        name=quick_as(mine, choice.name) if choice.name else f"{mine.name}.{name}",
         seed=mine.seed if choice.seed is None else choice.seed,
         device=mine.device,
         threads=mine.threads,

@@ -13,6 +13,7 @@ from numerai_lab.config import RESIDUAL, Experiment, Resolved, load_experiment, 
 from numerai_lab.data import Dataset, load_data
 from numerai_lab.errors import ConfigError, DataError, ModelError, did_you_mean
 from numerai_lab.experiment.member_configs import (
+    QUICK,
     check_features,
     check_members,
     learnt_beside,
@@ -155,7 +156,7 @@ def quickly(resolved: Resolved) -> Resolved:
             where=resolved.places.get("data.eras.step", str(resolved.path)),
             fix="leave --quick out",
         )
-    name = f"{experiment.name}.quick"
+    name = f"{experiment.name}{QUICK}"
     eras = experiment.data.eras.model_copy(update={"step": QUICK_STEP})
     rows = experiment.data.model_copy(update={"eras": eras})
     told = (

@@ -267,8 +267,9 @@ def render_comparison(
         title += f", over {figures.in_eras(c.n_eras, c.first_era, c.last_era)}"
     many = own and len(shown) > MOST_IN_FULL  # said once, or every name would break its line
     columns = [(f"{experiment} minus" if many else "run", False), ("difference", True)]
-    columns += [("95 % interval", True), ("P(improves)", True)]
-    columns += [] if same_eras else [("eras", True)]
+    # where eras differ they stand below the interval
+    ends = "95 % interval" if same_eras else "95 % interval, eras"
+    columns += [(ends, True), ("P(improves)", True)]
     table = new_table([*columns, ("", False)], title)
     for column in table.columns[1:]:
         column.no_wrap = True
@@ -278,8 +279,8 @@ def render_comparison(
         name = c.prediction.replace("/", "/\n") if among_runs else c.name(experiment)
         name = c.baseline if many else name
         cells = [name, number(c.mean_difference, signed=True)]
-        cells += [interval(c.ci_low, c.ci_high), percent(c.improves)]
-        add_row(table, [*cells, *([] if same_eras else [span]), c.way])
+        where = interval(c.ci_low, c.ci_high) + ("" if same_eras else f"\n{span}")
+        add_row(table, [*cells, where, percent(c.improves), c.way])
     parts: list[RenderableType] = [table]
     if in_full:
         for c in shown:

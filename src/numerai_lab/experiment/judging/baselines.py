@@ -8,7 +8,7 @@ from pathlib import Path
 from numerai_lab.config import Resolved, beside, validate_params
 from numerai_lab.data import Dataset, chosen_features
 from numerai_lab.errors import ConfigError, did_you_mean
-from numerai_lab.experiment.member_configs import learnt_beside
+from numerai_lab.experiment.member_configs import learnt_beside, quick_as
 from numerai_lab.experiment.plan import Prepared, looks_at_unlabelled, read_experiment
 from numerai_lab.models import DetailedModel, get_model
 
@@ -42,6 +42,7 @@ def aligned_baseline(parent: Resolved, name: str, data: str | None) -> Resolved:
     )
     aligned = theirs.model_copy(
         update={
+            "name": quick_as(mine, theirs.name),
             "data": rows,
             "split": mine.split,
             "seed": mine.seed,
