@@ -132,6 +132,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path):
         assert np.array_equal(went_on.predict(judged_frame()), expected)
         nets = [r.details["training"]["nets"] for r in (told, report)]
         assert nets[0] == nets[1]
+        assert ("rows a second" in " ".join(told.notes)) == (epoch < 3)  # 3 were all
 
 
 def test_early_stopping_goes_on_to_the_same_bits(tmp_path):

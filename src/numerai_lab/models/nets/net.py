@@ -347,12 +347,13 @@ class NetModel(ABC):
         size: int | None = None,
     ) -> FitReport:
         rate = float(np.mean([curves.rows_per_second for curves in trained]))
-        said.note(f"trained on {rate:,.0f} rows a second")
+        if rate:  # nothing is known of one that was complete before the fit was stopped
+            said.note(f"trained on {rate:,.0f} rows a second")
         nets = [
             {"seed": seed, "kept": curves.kept, "loss": curves.loss, "corr": curves.corr}
             for seed, curves in enumerate(trained)
         ]
-        told = {**fitting.details, "rows_per_second": rate, "nets": nets}
+        told = {**fitting.details, "rows_per_second": rate or None, "nets": nets}
         n = sum(weight.numel() for net in self._nets for weight in net.parameters())
         return FitReport(
             size=n if size is None else size,

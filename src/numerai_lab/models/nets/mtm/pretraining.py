@@ -75,10 +75,10 @@ def pretrained(
         blind = rows.without_targets()
         kept = earlier or ctx.artefacts.make("mtm", key, build, rows=blind)
         arrays, facts = read_arrays(kept.path / _FILE)
+    pace = f", {facts['rows_per_second']:,.0f} rows a second" if facts["rows_per_second"] else ""
     said.note(
         f"pretrained on {facts['rows']:,} rows of eras {facts['first']}-{facts['last']} with masks "
-        f"{params.masks}, {params.pretrain_epochs} epochs, {facts['rows_per_second']:,.0f} rows a "
-        "second"
+        f"{params.masks}, {params.pretrain_epochs} epochs{pace}"
     )
     return arrays, facts
 
@@ -151,7 +151,7 @@ def _pretrain(
         "rows": learnt.n_rows,
         "first": first,
         "last": last,
-        "rows_per_second": curves.rows_per_second,
+        "rows_per_second": curves.rows_per_second or None,
         "loss": curves.loss,
         "held_out": [int(era) for era in left_out],
         "groups": errors_by_group(net, groups, learnt, judged),
