@@ -37,6 +37,12 @@ def folder(tmp_path_factory, tournament):
     return folder
 
 
+def test_its_report_shows_what_it_gained_and_how_strongly(folder):
+    report = (folder / "run" / "report.html").read_text()
+    for words in ("Gain of each era", "Strength and time of each era", "replayed"):
+        assert words in report
+
+
 def with_labels(folder, first, last, values):
     """Give eras labels that are a function of them."""
     path = folder / "data" / "validation.parquet"

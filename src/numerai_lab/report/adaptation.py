@@ -52,7 +52,7 @@ def _gain(record: Record, told: Facts) -> Chart | None:
     base = next((name for name in near if name in record.scores.names()), None)
     codes = {name: curves.told(told, name) for name in _codes(told)}
     codes = {name: curve for name, curve in codes.items() if len(curve)}
-    if base is None or not codes:
+    if base is None or not (codes or len(curves.told(told, "strength"))):
         return None
     own = curves.per_era(record, MODEL)
     gain = curves.difference(own, curves.per_era(record, base))
@@ -70,14 +70,19 @@ def _gain(record: Record, told: Facts) -> Chart | None:
     words = (
         f"Bars: corr of the adapted prediction minus that of '{base}', per era; "
         f"{figures.number(float(gain.values.mean()), signed=True)} on average, above 0 in "
-        f"{figures.percent(float(np.mean(gain.values > 0)))} of {len(gain)} eras. Lines: the code "
-        "read from the era's unlabelled rows, in standard deviations over the training eras. "
-        f"Correlation of the code's size with the gain: {', '.join(parts)}."
+        f"{figures.percent(float(np.mean(gain.values > 0)))} of {len(gain)} eras."
+    )
+    drawn = (
+        " Lines: the code read from the era's unlabelled rows, in standard deviations over the "
+        f"training eras. Correlation of the code's size with the gain: {', '.join(parts)}."
     )
     arranged = {**layout(record, height=340), "bargap": 0.1}
-    arranged["yaxis2"] = _RIGHT
+    if codes:
+        words += drawn
+        arranged["yaxis2"] = _RIGHT
     figure = {"data": traces, "layout": arranged}
-    return Chart("adaptation", "Gain and code of each era", words, figure, wide=True)
+    title = "Gain and code of each era" if codes else "Gain of each era"
+    return Chart("adaptation", title, words, figure, wide=True)
 
 
 def _by_age(record: Record) -> Chart | None:
