@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -157,7 +158,8 @@ def test_what_goes_live_has_no_twins_and_can_be_bundled(folder, lab, tmp_path):
 def test_a_bundle_carries_its_past_and_says_when_it_is_stale(folder, tournament, lab, tmp_path):
     result = lab("export", folder / "back", "--out", tmp_path / "b.pkl")
     assert result.code == 0, result.err
-    assert "ends before era 60: from the week after that on it is stale" in result.err
+    assert "goes along, and ends before era 60: from the week after that on" in result.err
+    assert re.search(r"by the calendar 20\d\d-\d\d-\d\d, it is stale", result.err)
     bundle = pd.read_pickle(tmp_path / "b.pkl")
     live = live_file(tmp_path / "live.parquet", tournament, 60)
     lab("predict", folder / "back", "--features", live, "--out", tmp_path / "out.csv")

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,11 @@ def build_bundle(final: FinalModel, say: Say = lambda _: None) -> bytes:
     }
     make = runtimes[_RUNTIME]["make"]
     if following is not None:
+        stale = date(1970, 1, 1) + timedelta(days=following.known_day + 7)
         say(
             f"what it needs of earlier eras goes along, and ends before era {following.number}: "
-            "from the week after that on it is stale (it warns), and is to be exported anew"
+            f"from the week after that on, by the calendar {stale}, it is stale (it warns), and is "
+            "to be exported anew"
         )
     packed: bytes = cloudpickle.dumps(make(settings, _packed(assembled.arrays), assembled.kinds))
     return packed
