@@ -46,6 +46,10 @@ FEW_TREES = {
     "lgbm_deep_small": [
         *("model.params.n_estimators=20", "model.params.lightgbm={min_data_in_leaf: 100}"),
     ],
+    "mixer_lgbm": [
+        "model.params.n_estimators=20",
+        "transforms=[{type: embedding, folds: 2, model: {type: mixer, params: {epochs: 1}}}]",
+    ],
     "random_forest": ["model.params.n_estimators=20"],
     "extra_trees": ["model.params.n_estimators=20"],
     "ridge": [],
