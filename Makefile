@@ -49,7 +49,7 @@ nets: $(READY)
 	$(BIN)/pytest -n 2 -m "not very_slow" --durations=10 tests/models/nets tests/test_own_torch_model.py \
 		tests/models/exports/test_exports.py tests/test_readme.py::test_every_shipped_config_is_valid
 
-# docs/research/in_context.md again, about an hour of a quiet core; what is done stays.
+# docs/research/in_context.md again, half an hour of a quiet core; what is done stays.
 in-context: $(READY)
 	$(BIN)/python scripts/in_context.py build/in_context
 

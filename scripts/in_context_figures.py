@@ -74,7 +74,8 @@ def selection(found: Found) -> list[Panel]:
         lines = {k: of["errors"][one] for k, of in there.items()}
         for name in (f"only_{one}", "ridge", "lasso"):
             if "5" in found.get(name, {}):
-                lines[name] = found[name]["5"]["errors"][one]
+                said = "one class" if name.startswith("only") else name
+                lines[said] = found[name]["5"]["errors"][one]
         lengths = next(iter(there.values()))["lengths"]
         panels.append(Panel(f"{one}, 5 dimensions", lengths, lines))
     return panels
@@ -115,10 +116,11 @@ def svg(panels: Sequence[Panel]) -> str:
     width = LEFT + (WIDTH + GAP) * max(len(panels), 3)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {TOP + HEIGHT + 36}">']
     parts.append(STYLE)
+    x = LEFT
     for i, name in enumerate(panels[0].lines):
-        x = LEFT + 135 * i
         parts.append(f'<path {_stroke(i, name)} d="M{x} 12h18"/>')
         parts.append(f'<text x="{x + 22}" y="16">{name}</text>')
+        x += 42 + 7 * len(name)
     for place, panel in enumerate(panels):
         left = LEFT + place * (WIDTH + GAP)
         parts.append(f'<text x="{left}" y="{TOP - 12}">{panel.title}</text>')

@@ -72,3 +72,17 @@ def test_it_is_explained_by_what_shuffled_features_take_away(runs, lab):
     losses = {one["feature"]: one["loss"] for one in told.json["permutation"]["features"]}
     assert len(losses) == 12
     assert max(losses.values()) > 0
+
+
+@pytest.mark.slow
+def test_what_is_shown_is_the_label_that_the_run_learns(tmp_path, tournament):
+    """An average of two targets, as `train_on` names it, in place of the judged one."""
+    average = "data.averages={both: [target_ender_20, target_ender_60]}"
+    params = {**MODEL["params"], "context": "newest"}
+    model = ["--set", f"model={json.dumps({**MODEL, 'params': params})}"]
+    labels = []
+    for name, more in (("own", []), ("both", ["--set", average, "--set", "train_on=both"])):
+        runs = train_final(tmp_path / name, tournament, *model, *more)
+        with np.load(next(runs.rglob("final/**/context.npz"))) as kept:
+            labels.append(kept["pool_y"])
+    assert len(np.unique(labels[1])) > len(np.unique(labels[0])) > 1

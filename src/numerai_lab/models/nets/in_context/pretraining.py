@@ -172,6 +172,11 @@ def pretrain(
     device = device_of(ctx, said)
     batches = TaskBatches(settings, device, rows)
     n_looks = max(1, round(settings.steps / batches.n_batches))
+    if (taken := n_looks * batches.n_batches) != settings.steps:
+        place.say(
+            f"{taken:,} steps are taken, not {settings.steps:,}: a look at held-out tasks comes "
+            f"after each {batches.n_batches:,} (steps_between_looks)"
+        )
     classes = classes_of(settings.classes)
     dims = min(_LOOK_DIMS, settings.tasks.n_dims[1])
     look = HeldOut(
