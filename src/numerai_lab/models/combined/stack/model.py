@@ -15,6 +15,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models.combined.blend import blend
 from numerai_lab.models.combined.stack.evidence import Evidence
+from numerai_lab.models.combined.stack.export import exported_blend
 from numerai_lab.models.combined.stack.inner import (
     Models,
     explain_members,
@@ -33,7 +34,6 @@ from numerai_lab.models.combined.stack.weighing import columns, missing_in, weig
 from numerai_lab.models.contract import (
     Contributions,
     Detailed,
-    ExportableModel,
     Exported,
     FitContext,
     FitReport,
@@ -297,23 +297,9 @@ class Stack:
         ------
         ModelError : a member has no form that runs without this package.
         """
-        made_of = dict(parts or {})
-        for name, model in self._models.items():
-            if not isinstance(model, ExportableModel):
-                raise ModelError(
-                    f"member '{name}' ({self.params.members[name].type}) cannot be bundled for "
-                    "model upload",
-                    fix="submit its predictions with `numerai-lab submit`",
-                )
-            made_of[name] = model.export()
-        kept = [(name, w) for name, w in zip(self.params.members, self._weights, strict=True) if w]
-        return Exported(
-            "blend",
-            {"weights": [float(weight) for _, weight in kept]},
-            {},
-            **self._trained.facts(),
-            parts=tuple(made_of[name] for name, _ in kept),
-        )
+        own = {name: self.params.members[name].type for name in self._models}
+        weights = dict(zip(self.params.members, self._weights.tolist(), strict=True))
+        return exported_blend(weights, parts or {}, self._models, own, self._trained.facts())
 
     def contributions(
         self, frame: EraFrame, rows: npt.NDArray[np.int64] | None = None
