@@ -119,6 +119,9 @@ def test_tags_and_a_note_are_kept_shown_and_found(lab, listed, many):
     assert read_labels(RunDir(many["tiny"])).tags == ("keep",)
     assert all((many["tiny"] / name).read_bytes() == was for name, was in before.items())
     assert lab("runs", "tag", many["tiny"], "a b", *where).code == 2
+    newest = lab("runs", "tag", "twin", "named", *where, "--json").json
+    assert (newest["run_dir"], newest["tags"]) == (str(many["twin"]), ["named"])
+    assert lab("runs", "tag", "latest:twin", "named", "--remove", *where).code == 0
     (many["tiny"] / "labels.json").write_text("{}")
     told = listed()
     assert told.code == 0

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(invoke_without_command=True)
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="its directory, or the end of it: EXPERIMENT/FOLDER")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="its directory, or the end of it: EXPERIMENT/FOLDER; EXPERIMENT: its newest finished",
+    ),
 ]
 
 
@@ -88,7 +92,7 @@ def tag(
     as_json: Json = False,
 ) -> None:
     """Give a run tags, which `runs --filter tag=TAG` finds; no number changes."""
-    from numerai_lab.experiment import Labels, change_labels, named_run
+    from numerai_lab.experiment import Labels, change_labels
 
     def change(labels: Labels) -> Labels:
         absent = sorted(set(tags) - set(labels.tags))
@@ -97,7 +101,7 @@ def tag(
         kept = set(labels.tags) - set(tags) if remove else {*labels.tags, *tags}
         return Labels(tuple(kept), labels.note)
 
-    found = named_run(run, runs_dir)
+    found = _labelled(run, runs_dir)
     labels = change_labels(found, change)
     refresh_board_of(runs_dir)
     _tell(found, labels, f"tags: {', '.join(labels.tags) or 'none'}", as_json=as_json)
@@ -111,12 +115,22 @@ def note(
     as_json: Json = False,
 ) -> None:
     """Write a note beside a run, in place of the one it has; `runs` shows it."""
-    from numerai_lab.experiment import Labels, change_labels, named_run
+    from numerai_lab.experiment import Labels, change_labels
 
-    found = named_run(run, runs_dir)
+    found = _labelled(run, runs_dir)
     labels = change_labels(found, lambda before: Labels(before.tags, text))
     refresh_board_of(runs_dir)
     _tell(found, labels, f"note: {labels.note or 'none'}", as_json=as_json)
+
+
+def _labelled(spec: str, runs_dir: Path) -> RunDir:
+    """Find a run directory, finished or not; an experiment means its newest finished run."""
+    from numerai_lab.experiment import find_run, named_run
+
+    is_experiment = Path(spec).name == spec and any((runs_dir / spec).glob("*/manifest.json"))
+    if is_experiment or spec.startswith("latest:"):
+        return find_run(spec, runs_dir)
+    return named_run(spec, runs_dir)
 
 
 def _tell(found: RunDir, labels: Labels, said: str, *, as_json: bool) -> None:
