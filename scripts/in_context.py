@@ -43,13 +43,13 @@ SMALL: dict[str, Any] = {
     "pretrain": "icl",
     "net": {"n_scores": 5},
     "tasks": {"n_dims": [5, 5], "n_context": [2, 40], "noise": [NOISE, NOISE]},
-    "steps": 600,
+    "steps": 500,
+    "curriculum": 0.36,
     "tasks_per_step": TASKS_PER_STEP,
     "learning_rate": 0.002,
     "curve_tasks": 16,
 }
-"""Of the nets that are compared: five dimensions, noise as in the curves. Above 500 the nearest
-multiple of 500 steps is taken, after which looks come: 500 of 600."""
+"""Of the nets that are compared: five dimensions, noise as in the curves."""
 SMALL["tasks"] |= {"binned": 0.0, "masked": 0.0}
 MODELS: dict[str, dict[str, Any]] = {
     "mixture": {"classes": dict(WEIGHTS)},
@@ -63,7 +63,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "without_network": {
         "classes": {"linear": 0.3, "sparse": 0.4, "trees": 0.2, "time_series": 0.1}
     },
-    **{f"steps_{steps}": {"steps": steps} for steps in (150, 300, 1200, 2400, 9600)},
+    **{
+        f"steps_{steps}": {"steps": steps, "curriculum": rising}
+        for steps, rising in ((150, 0.3), (300, 0.3), (1000, 0.36), (2500, 0.288))
+    },
 }
 """What is pretrained, as changes of SMALL."""
 LENGTHS = {5: (2, 4, 7, 10, 15, 20, 30, 40), 10: (5, 10, 20, 40, 80), 16: (8, 16, 32, 64)}
