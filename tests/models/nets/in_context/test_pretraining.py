@@ -105,6 +105,13 @@ def test_patience_ends_it_early(tmp_path):
     assert told["steps"] < 40
 
 
+def test_steps_that_end_between_looks_are_told(tmp_path):
+    said = []
+    told = pretrained(tmp_path, said=said, steps=5)
+    assert told["steps"] == 4
+    assert "4 steps are taken, not 5: a look at held-out tasks comes after each 2" in said[0]
+
+
 def test_steps_have_tasks_of_their_own_within_the_curriculum():
     rising = settings(steps=100, curriculum=0.5, tasks={"n_dims": [1, 4], "n_context": [2, 40]})
     assert rising.sizes_at(0) == (2, 12)
