@@ -5,10 +5,11 @@
 
 The rows, targets and portfolio of configs/momentum.yaml. `--period 2012`: eras from the 261st to
 the end of 2012, in two folds; `--period 2016`: 2013 to 2016, by one fit on all eras before.
-Names are TYPE:LOSS:SEED, with `:shuffled` the control of another stock's past, or `ridge`, `xgb`,
-`own`. Each is predicted once and kept in OUT; `--table` prints corr with `target_5` and the Sharpe
-of the 5-day portfolio, with 95 % block-bootstrap intervals, and differences paired by week. The
-rules stand in docs/prices.md.
+Names are TYPE:LOSS:SEED, with `:shuffled` the control of another stock's past and `:alone` that of
+no past, or `ridge`, `xgb`, `own`, `max_sharpe` (all features, `scaled_5`), `ridge_scaled`
+(likewise). Each is predicted once and kept in OUT; `--table` prints corr with `target_5` and the
+Sharpe of the 5-day portfolio, with 95 % block-bootstrap intervals, and differences paired by week.
+The rules stand in docs/prices.md.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ OWN: dict[str, Any] = {
 }
 OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ridge": ("ridge", {"alpha": 1.0}),
+    "ridge_scaled": ("ridge", {"alpha": 1.0, "targets": {"scaled_5": 1.0}}),
+    "max_sharpe": ("max_sharpe", {"shrinkage": 0.1, "targets": {"scaled_5": 1.0}}),
     "xgb": (
         "xgb",
         {"num_boost_round": 100, "eta": 0.05, "max_depth": 4, "colsample_bytree": 0.3},
@@ -152,8 +155,10 @@ def meant(name: str) -> tuple[str, dict[str, Any], int]:
         return (*OTHERS[name], 0)
     kind, loss, seed, *more = name.split(":")
     params: dict[str, Any] = {**NET, **LOSSES[loss]}
-    if more:
+    if more == ["shuffled"]:
         params["past"] = "shuffled"
+    if more == ["alone"]:
+        params["window"] = 1
     return kind, params, int(seed)
 
 
@@ -169,7 +174,7 @@ def table(lab: Lab, folder: Path) -> None:
         told = [f"{name:28s} corr {_mean(corrs[name], eras)}"]
         told.append(f"gross {_sharpe(one.sharpe_gross, one.sharpe_gross_ci)}")
         told.append(f"net {_sharpe(one.sharpe_net, one.sharpe_net_ci)} x{one.turnover:.0f}")
-        for other in ("ridge", "own", name + ":shuffled"):
+        for other in ("ridge", "own", "max_sharpe", name + ":shuffled", name + ":alone"):
             if other not in found or other == name:
                 continue
             told.append(f"- {other}: corr {_mean(corrs[name] - corrs[other], eras)}")
