@@ -124,8 +124,9 @@ def test_a_level_has_a_mean_and_a_spread_and_no_sharpe_drawdown_or_hit_rate(scor
 
 def test_exposures_and_correlations_with_others_are_levels_and_the_rest_are_gains():
     levels = {metric.key for metric in METRICS if not metric.adds_up}
-    assert levels == {"benchmark_corr", "meta_model_corr", "exposure_max", "exposure_rms"}
-    assert len({metric.key for metric in METRICS}) == len(METRICS) == 11
+    correlations = {"benchmark_corr", "meta_model_corr"}
+    assert levels == {*correlations, "exposure_max", "exposure_rms", "rank_turnover"}
+    assert len({metric.key for metric in METRICS}) == len(METRICS) == 12
 
 
 @FAST

@@ -107,6 +107,7 @@ def test_a_context_travels_whole_but_for_what_a_worker_adds():
         n_threads=16,
         unfinished=Path("unfinished"),
         alone=True,
+        sparing=True,
         replayed=2,
         feature_sets={"small": ("feature_a",)},
         progress=lambda *_: None,

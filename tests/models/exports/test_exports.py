@@ -203,7 +203,7 @@ def test_a_kind_of_another_package_brings_its_runtime(own_package):
         ("from their_models import shifts\n", "their_models is a package, not a module"),
         ("from their_models.shifts import gone\n", "gone, which their_models.shifts does not"),
         ("from their_models.gone import x\n", "their_models.gone is not there"),
-        ("from numerai_lab.eraframe import EraFrame\n", "eraframe imports pyarrow"),
+        ("from numerai_lab.eraframe.frame import EraFrame\n", "eraframe.frame imports pyarrow"),
         ("def predict(:\n", "does not run: SyntaxError"),
         ("1 / 0\n", "does not run: ZeroDivisionError"),
         ("x = 1\n", "has no function predict"),

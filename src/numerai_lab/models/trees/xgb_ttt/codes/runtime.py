@@ -6,7 +6,6 @@ The fit uses the same functions. A runtime, so it imports what a bundle has.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -202,13 +201,9 @@ def first_half(values: Array) -> Array:
     return half
 
 
-@lru_cache(maxsize=8)
-def pairs(n_features: int) -> tuple[Array, Array]:
-    """Return the places of all pairs of different features in a matrix of them; not to be changed.
-
-    Made once: every era asks for them several times.
-    """
-    return np.triu_indices(n_features, 1)
+def pairs(n_features: int) -> Array:
+    """Return which places of a matrix of features stand for a pair i < j, bool [n, n]."""
+    return ~np.tri(n_features, dtype=bool)
 
 
 def correlations(values: Array) -> Array:
@@ -228,7 +223,7 @@ def distance_loss(statistics: Array, seen: Array, arrays: Arrays) -> tuple[Array
 def reconstruction_loss(values: Array, usable: Array, arrays: Arrays) -> tuple[Array, Array]:
     """Task feature_reconstruction: correlations of all pairs of features."""
     upper = pairs(len(usable))
-    seen = usable[upper[0]] & usable[upper[1]]
+    seen = np.outer(usable, usable)[upper]
     return distance_loss(correlations(values)[upper], seen, arrays)
 
 

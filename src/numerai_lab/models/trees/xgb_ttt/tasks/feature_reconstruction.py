@@ -21,7 +21,7 @@ class FeatureReconstruction(AuxiliaryTask):
     def summary(self, era: EraStatistics) -> Summary:
         """Return the correlations of all pairs; those of features that vary are seen."""
         upper = pairs(len(era.usable))
-        seen = era.usable[upper[0]] & era.usable[upper[1]]
+        seen = np.outer(era.usable, era.usable)[upper]
         return Summary(era.correlations()[upper], seen)
 
     def row_targets(self, era: EraStatistics) -> Float32:
