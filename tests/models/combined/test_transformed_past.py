@@ -10,6 +10,7 @@ import pytest
 
 from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
+from numerai_lab.features import Past, Pipeline, StepContext, get_transform
 from numerai_lab.models import (
     FitContext,
     assemble_exported,
@@ -136,6 +137,30 @@ def test_what_goes_along_predicts_the_next_era_to_the_byte(world, tmp_path, step
             model.export_with(shifted, following), world.feature_names, "int8"
         ).predict(rows.features_in_memory(), era_of(rows, following))
         assert not np.array_equal(changed, told)
+
+
+@pytest.mark.parametrize("step", BACK, ids=str)
+def test_columns_of_an_era_alone_are_those_of_training_to_the_byte(world, tmp_path, step):
+    """As live: a saved pipeline, the rows of one era in another order, and the past beside them."""
+    if isinstance(step, str):
+        step = own_file(tmp_path, step.split()[0], "by era" in step)
+    pipeline = Pipeline([get_transform(step["type"]).Params.model_validate(step)])
+
+    def past(era, n):
+        rows = world.between(era - n, era - 1)
+        return Past(rows.without_targets(), world.between(era - n, era - PURGE - 1))
+
+    ctx = StepContext(3, "target", PURGE, {}, world.feature_names, n_threads=1, past=past)
+    made = pipeline.frame(pipeline.fit(world, ctx))
+    pipeline.save(tmp_path)
+    live = Pipeline.load(tmp_path, pipeline.params, world.feature_names)
+    order = np.random.default_rng(0).permutation(ROWS)
+    own = world.between(LAST + 1, LAST + 1).without_targets()
+    alone = own.take(order)
+    found = live.frame(live.columns(alone, past))
+    assert found.feature_names == made.feature_names
+    assert len(np.unique(found.features[:, 4:])) > 2
+    assert np.array_equal(found.features[:], made.features[-ROWS:][order])
 
 
 def test_without_its_past_it_is_not_exported(world):
