@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
+
+from tournament_runs import with_labels
 
 CONFIG = """\
 name: ageing
@@ -40,15 +41,6 @@ def made(folder):
         where = ["--run-dir", str(folder / name)]
         assert run(["train", str(config), "--final", "-q", *where]) == 0
     return folder
-
-
-def with_labels(folder, first, last, values):
-    """Give eras labels: NaN, or a function of them."""
-    path = folder / "data" / "validation.parquet"
-    table = pq.read_table(path).to_pandas()
-    of = table["era"].astype(int).between(first, last)
-    table.loc[of, "target"] = values(table.loc[of, "target"])
-    table.to_parquet(path)
 
 
 @pytest.fixture

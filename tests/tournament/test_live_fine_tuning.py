@@ -5,8 +5,9 @@ import shutil
 import cloudpickle
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
+
+from tournament_runs import with_labels
 
 pytest.importorskip("torch", reason="tests of nets need torch: make nets")
 
@@ -41,15 +42,6 @@ def test_its_report_shows_what_it_gained_and_how_strongly(folder):
     report = (folder / "run" / "report.html").read_text()
     for words in ("Gain of each era", "Strength and time of each era", "replayed"):
         assert words in report
-
-
-def with_labels(folder, first, last, values):
-    """Give eras labels that are a function of them."""
-    path = folder / "data" / "validation.parquet"
-    table = pq.read_table(path).to_pandas()
-    of = table["era"].astype(int).between(first, last)
-    table.loc[of, "target"] = values(table.loc[of, "target"])
-    table.to_parquet(path)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,7 +104,6 @@ def test_members_of_a_stack_come_along_with_it(project, lab, tournament):
     (folder / "stacked.yaml").write_text(STACK)
     write_eras(tournament, folder / "data" / "v5.3", 36, flipped=range(1, 37))
     assert lab("train", "stacked.yaml", "--final", "-q", "--runs-dir", "runs").code == 0
-    time.sleep(1.1)  # members' folders are named after the second, and keep their names
     slots = folder / "stacked_submit.yaml"
     slots.write_text('slots: [{name: alpha, run: "latest:stacked"}]\n')
     write_eras(tournament, folder / "data" / "v5.3", 60)

@@ -17,11 +17,10 @@ from numerai_lab.models.nets.stocks.recurrent import RecurrentNet
 from numerai_lab.models.nets.stocks.transformer import TransformerNet
 
 
-class StockRNN(StockNet):
-    """A recurrent net over the last eras of a stock's features; see `recurrent.RecurrentNet`."""
-
-    info: ClassVar[ModelInfo] = ModelInfo(
-        summary="a recurrent net along each stock's own eras, by torch; needs data.entity",
+def _info(summary: str) -> ModelInfo:
+    """Return what a net of stocks declares."""
+    return ModelInfo(
+        summary=f"{summary}, by torch; needs data.entity",
         unit="epochs",
         transductive=True,
         unlabelled=True,
@@ -30,6 +29,12 @@ class StockRNN(StockNet):
         tolerance=1e-4,
         not_finite_hint="a smaller learning_rate is the usual way out",
     )
+
+
+class StockRNN(StockNet):
+    """A recurrent net over the last eras of a stock's features; see `recurrent.RecurrentNet`."""
+
+    info: ClassVar[ModelInfo] = _info("a recurrent net along each stock's own eras")
     Params: ClassVar[type[StockRNNParams]] = StockRNNParams
     name: ClassVar[str] = "stock_rnn"
 
@@ -43,16 +48,8 @@ class StockRNN(StockNet):
 class StockTransformer(StockNet):
     """Attention along a stock's eras, then between stocks; see `transformer.TransformerNet`."""
 
-    info: ClassVar[ModelInfo] = ModelInfo(
-        summary="attention along each stock's own eras, then between an era's stocks, by torch; "
-        "needs data.entity",
-        unit="epochs",
-        transductive=True,
-        unlabelled=True,
-        exportable=True,
-        needs_entity=True,
-        tolerance=1e-4,
-        not_finite_hint="a smaller learning_rate is the usual way out",
+    info: ClassVar[ModelInfo] = _info(
+        "attention along each stock's own eras, then between an era's stocks"
     )
     Params: ClassVar[type[StockTransformerParams]] = StockTransformerParams
     name: ClassVar[str] = "stock_transformer"
