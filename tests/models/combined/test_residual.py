@@ -47,7 +47,8 @@ def test_the_first_model_is_asked_only_for_eras_it_has_not_seen():
     class Recalls:
         """Predicts perfectly what it was fitted on, and nothing else."""
 
-        def __init__(self, rows, mine):
+        def __init__(self, number, rows, mine):
+            assert rows.eras.tolist() == blocks[number - 1].train.tolist()
             assert np.array_equal(train.row_eras[mine], rows.row_eras)
             self.known = dict(zip(rows.ids.to_pylist(), rows.target("target"), strict=True))
 

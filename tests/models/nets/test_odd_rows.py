@@ -73,3 +73,14 @@ def test_a_checkpoint_of_another_net_is_left_out_and_said(tmp_path):
     assert re.search(r"net_0.npz is of a training with other net, .* from the beginning$", words)
     expected, _ = learnt("mlp", train_frame())
     assert np.array_equal(model.predict(judged_frame()), expected.predict(judged_frame()))
+
+
+def test_a_checkpoint_of_other_labels_is_left_out_and_said(tmp_path):
+    learnt("mlp", train_frame(), unfinished=tmp_path)
+    frame, told = train_frame(), []
+    turned = replace(frame, targets=1 - frame.targets)
+    model, _ = learnt("mlp", turned, unfinished=tmp_path, say=told.append)
+    (words,) = told
+    assert re.search(r"net_0.npz is of a training with other labels: .* from the beginning$", words)
+    expected, _ = learnt("mlp", turned)
+    assert np.array_equal(model.predict(judged_frame()), expected.predict(judged_frame()))

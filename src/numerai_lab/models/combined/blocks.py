@@ -17,7 +17,7 @@ from numerai_lab.splits import InnerBlock
 def predict_blocks(
     train: EraFrame,
     blocks: Sequence[InnerBlock],
-    fitted: Callable[[EraFrame, npt.NDArray[np.bool_]], Model],
+    fitted: Callable[[int, EraFrame, npt.NDArray[np.bool_]], Model],
 ) -> Float64:
     """Predict every training era from others, standardised within its era.
 
@@ -26,17 +26,17 @@ def predict_blocks(
     Parameters
     ----------
     blocks : as `splits.inner_blocks` cuts the training eras.
-    fitted : returns a model fitted on some rows; it is given these, and which of the training
-        rows they are, bool [n_rows].
+    fitted : returns a model fitted on some rows; it is given the number of the block, from 1, these
+        rows, and which of the training rows they are, bool [n_rows].
 
     Returns
     -------
     float64 [n_rows].
     """
     predictions = np.empty(train.n_rows)
-    for block in blocks:
+    for number, block in enumerate(blocks, start=1):
         mine = np.repeat(np.isin(train.eras, block.train), np.diff(train.offsets))
-        model = fitted(train.select_eras(block.train), mine)
+        model = fitted(number, train.select_eras(block.train), mine)
         judged = train.between(int(block.judged[0]), int(block.judged[-1]))
         start = int(np.searchsorted(train.row_eras, block.judged[0]))
         stop = start + judged.n_rows

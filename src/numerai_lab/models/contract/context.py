@@ -49,7 +49,8 @@ class FitContext:
         it saw more than this fit may. None unless `info.artefacts`.
     unfinished : a folder for what lets this fit go on after a kill, which need not exist yet: what
         is in it when `fit` begins was written by the same fit before, of the same config, seed and
-        rows. Removed once the fitted model is kept. None where there is no such place.
+        rows. Removed once the fitted model is kept. None where there is no such place. A model
+        that fits others gives each of them a folder of its own (`part`).
     alone : nothing but the prediction counts, as of a model that goes live, or of a trial of a
         search: what only shows something is not fitted.
     sparing : one of several models of a run, as the members of a stack: where the same model can be
@@ -100,6 +101,16 @@ class FitContext:
                     where=where,
                     fix="name it in data.targets, too",
                 )
+
+    def part(self, name: str) -> FitContext:
+        """Return this context for a fit within this fit, which goes on from a folder of its own.
+
+        Parameters
+        ----------
+        name : of that fit, which no other within this one has; a name for a folder.
+        """
+        place = None if self.unfinished is None else self.unfinished / name
+        return replace(self, unfinished=place)
 
     def travelling(self, n_threads: int) -> FitContext:
         """Return this context for a worker: whole, but for what cannot go along.

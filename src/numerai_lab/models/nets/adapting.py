@@ -218,12 +218,11 @@ class AdaptingNet(NetModel):
             first, last = int(judged.eras[0]), int(past.eras[-1])
             known = ctx.unlabelled
             inner = replace(
-                ctx,
+                ctx.part(f"trial_{last}"),
                 weights=None if ctx.weights is None else ctx.weights[: past.n_rows],
                 stop=None,
                 stop_patience=0,
                 unlabelled=None if known is None else known.between(int(known.eras[0]), first - 1),
-                unfinished=None if ctx.unfinished is None else ctx.unfinished / f"trial_{last}",
                 earlier=(),
                 progress=lambda *_: None,
                 say=lambda _: None,

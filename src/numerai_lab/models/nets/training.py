@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -108,13 +107,12 @@ class Fitting:
 
         def trial(epochs: int) -> Float64:
             scores = []
-            for number, part in enumerate(parts):
+            for number, part in enumerate(parts, start=1):
                 rows, judged = frame.select_eras(part.train), frame.select_eras(part.judged)
                 inner = copy(self)
-                inner.ctx = _without(self.ctx, frame, rows, judged)
-                total = self.done + (len(parts) - number + params.seeds) * epochs
-                name = f"trial_{number}_{epochs}"
-                net, _, labels = inner.trained(rows, epochs, 0, name, total=total)
+                inner.ctx = _without(self.ctx, frame, rows, judged).part(f"held_out_{number}")
+                total = self.done + (len(parts) - number + 1 + params.seeds) * epochs
+                net, _, labels = inner.trained(rows, epochs, 0, f"trial_{epochs}", total=total)
                 self.done = inner.done
                 scores.append(self.scores(net, labels, judged, rows))
             return np.concatenate(scores)
@@ -245,11 +243,17 @@ class Fitting:
         def digest(*values: Any) -> str:
             return hashlib.sha256("/".join(map(str, values)).encode()).hexdigest()[:16]
 
+        params: NetParams = self.model.params
+        targets = [self.ctx.target, *(params.auxiliary_targets or {})]
+        labels = hashlib.sha256()
+        for column in (*map(frame.target, targets), self.ctx.weights):
+            labels.update(b"none" if column is None else np.ascontiguousarray(column).data)
         return {
             "net": self.model.name,
-            "parameters": digest(self.model.params.model_dump_json(by_alias=True)),
+            "parameters": digest(params.model_dump_json(by_alias=True)),
             "features": digest(*frame.feature_names),
             "eras": digest(frame.eras.tolist(), frame.offsets.tolist()),
+            "labels": labels.hexdigest()[:16],
             "training": f"{name}, {course.epochs} epochs, seed {course.seed}",
             "version of torch": torch.__version__,
         }
@@ -304,5 +308,4 @@ def _without(ctx: FitContext, frame: EraFrame, rows: EraFrame, judged: EraFrame)
     if unlabelled is not None:
         seen = (unlabelled.eras < judged.eras[0]) | (unlabelled.eras > judged.eras[-1])
         unlabelled = unlabelled.select_eras(unlabelled.eras[seen])
-    place: Path | None = ctx.unfinished
-    return replace(ctx, weights=weights, unlabelled=unlabelled, unfinished=place)
+    return replace(ctx, weights=weights, unlabelled=unlabelled)

@@ -105,10 +105,11 @@ class Residual:
         ctx = replace(ctx, say=_once(ctx.say))
         seconds = 0.0
 
-        def fitted(rows: EraFrame, mine: npt.NDArray[np.bool_]) -> Model:
+        def fitted(number: int, rows: EraFrame, mine: npt.NDArray[np.bool_]) -> Model:
             nonlocal seconds
             model = self.params.first.new()
-            report = model.fit(rows, self._first_context(ctx, mine))
+            told = self._first_context(ctx.part(f"block_{number}"), mine)
+            report = model.fit(rows, told)
             seconds += report.library_seconds
             return model
 
@@ -118,10 +119,11 @@ class Residual:
         corr = corr_per_era(scaled, target, train.offsets)
         known = corr[np.isfinite(corr)]
         out_of_fold = float(known.mean()) if len(known) else 0.0
-        first = self._first.fit(train, self._first_context(ctx, None))
+        first = self._first.fit(train, self._first_context(ctx.part("first"), None))
         left = train.with_target(ctx.target, target - self._coefficient * scaled)
         stop = None if ctx.stop is None else self._what_is_left(ctx.stop, ctx.target)
-        second = self._second.fit(left, replace(self._second_context(ctx), stop=stop))
+        told = replace(self._second_context(ctx.part("second")), stop=stop)
+        second = self._second.fit(left, told)
         notes = [
             f"first ({self.params.first.type}): corr {out_of_fold:.4f} on training eras it had not "
             f"seen, {self.params.folds} blocks purged by {ctx.purge_eras} eras on both sides"
@@ -163,9 +165,9 @@ class Residual:
         self._trained.check(new)
         share = amount / max(1, second.n_steps)
         left = self._what_is_left(new, ctx.target)
-        later = second.fit_more(left, self._second_context(ctx), amount)
+        later = second.fit_more(left, self._second_context(ctx.part("second")), amount)
         steps = steps_for(first, self.params.first.info.unit, new.n_eras, share)
-        earlier = first.fit_more(new, self._first_context(ctx, None), steps)
+        earlier = first.fit_more(new, self._first_context(ctx.part("first"), None), steps)
         return self._report(new, earlier, later, ())
 
     def predict(self, frame: EraFrame) -> Float32:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -59,19 +59,26 @@ def fit_members(
     total, done = len(params.members) * sum(n_eras), 0
     notes: list[str] = []
 
-    def fitted(name: str, rows: EraFrame) -> tuple[Model, FitReport]:
+    def fitted(name: str, rows: EraFrame, place: str) -> tuple[Model, FitReport]:
         nonlocal done
-        found = _fit(name, params.members[name], rows, ctx, notes)
+        found = _fit(name, params.members[name], rows, ctx.part(place).part(name), notes)
         done += rows.n_eras
         ctx.progress(done, total)
         return found
 
-    whole = {name: fitted(name, train) for name in params.members}
+    whole = {name: fitted(name, train, "whole") for name in params.members}
     said, notes = notes, []  # of parts of the same rows nothing is said again
     judged = train.between(parts[0].first, parts[-1].last)
+
+    def predicted(name: str, number: int, part: InnerPart) -> Float32:
+        past = train.between(int(train.eras[0]), part.last_train_era)
+        model, _ = fitted(name, past, f"part_{number}")
+        frame = train.between(part.first, part.last)
+        return predict_as_live(model, params.members[name], frame, ctx.purge_eras)
+
     predictions = {
         name: np.concatenate(
-            [_predict_part(name, part, train, params, ctx.purge_eras, fitted) for part in parts]
+            [predicted(name, number, part) for number, part in enumerate(parts, start=1)]
         )
         for name in params.members
     }
@@ -103,7 +110,7 @@ def grow_members(
         if problem is not None:
             notes.append(f"member {name} stays as it was fitted: {problem}")
             continue
-        rows, inside = _share_of(name, member, new, ctx, notes)
+        rows, inside = _share_of(name, member, new, ctx.part(name), notes)
         if rows.n_rows == 0:
             notes.append(f"member {name} sees none of the new eras: it stays as it was fitted")
             continue
@@ -145,20 +152,6 @@ def explain_members(
             for one in model.contributions(mine.without_targets(), rows)
         )
     return found
-
-
-def _predict_part(
-    name: str,
-    part: InnerPart,
-    train: EraFrame,
-    params: StackParams,
-    purge_eras: int,
-    fitted: Callable[[str, EraFrame], tuple[Model, FitReport]],
-) -> Float32:
-    past = train.between(int(train.eras[0]), part.last_train_era)
-    model, _ = fitted(name, past)
-    judged = train.between(part.first, part.last)
-    return predict_as_live(model, params.members[name], judged, purge_eras)
 
 
 def _fit(

@@ -41,8 +41,7 @@ def context_of(ctx: FitContext, name: str, number: int, n_fits: int) -> FitConte
         ctx.progress(number * total + done, n_fits * total)
 
     return replace(
-        ctx,
+        ctx.part(name),
         unlabelled=None,
         progress=progress if n_fits > 1 else ctx.progress,
-        unfinished=None if ctx.unfinished is None else ctx.unfinished / name,
     )

@@ -62,21 +62,26 @@ class Ground:
             blocks = inner_blocks(train.eras, params.folds, ctx.purge_eras)
         except SplitError as error:
             raise ModelError(error.what, where="model.params.folds", fix=error.fix) from None
-        quiet = replace(ctx, progress=lambda *_: None, unfinished=None)
+        quiet = replace(ctx, progress=_nothing)
         models, columns = {}, []
         for name, choice in params.models.items():
 
             def fitted(
-                rows: EraFrame, mine: npt.NDArray[np.bool_], new: Callable[[], Model] = choice.new
+                number: int,
+                rows: EraFrame,
+                mine: npt.NDArray[np.bool_],
+                name: str = name,
+                new: Callable[[], Model] = choice.new,
             ) -> Model:
                 model = new()
                 weights = None if ctx.weights is None else ctx.weights[mine]
-                model.fit(rows, replace(quiet, weights=weights, say=lambda _: None))
+                told = replace(quiet.part(f"{name}_block_{number}"), weights=weights, say=_nothing)
+                model.fit(rows, told)
                 return model
 
             columns.append(predict_blocks(train, blocks, fitted))
             models[name] = choice.new()
-            models[name].fit(train, quiet)
+            models[name].fit(train, quiet.part(name))
         label = train.target(ctx.target)
         slope = np.mean([coefficient(train, one, label) for one in columns]) / np.nanstd(label)
         components = find_components(train, min(params.components, train.n_features))
@@ -147,3 +152,7 @@ class Ground:
             models=models,
             **facts,
         )
+
+
+def _nothing(*_: object) -> None:
+    return None

@@ -205,14 +205,12 @@ class MTM(AdaptingNet):
         report = NetModel.fit(self, train, replace(ctx, progress=first))
         epochs = self.n_steps if self.params.epochs == "auto" else self.params.epochs
         self._twin = MTM(_from_scratch(self.params).model_copy(update={"epochs": epochs}))
-        place = None if ctx.unfinished is None else ctx.unfinished / SCRATCH
         beside = self._twin.fit(
             train,
             replace(
-                ctx,
+                ctx.part(SCRATCH),
                 unlabelled=None,
                 artefacts=None,
-                unfinished=place,
                 say=lambda _: None,  # it is all said already
                 progress=lambda done, total: ctx.progress(ends[0] + done, ends[0] + total),
             ),
