@@ -128,7 +128,7 @@ def _line(
 
 def _alone(x: str, y: str, height: int) -> dict[str, Any]:
     arranged = bare_layout(x, height=height)
-    arranged["yaxis"] |= {"title": {"text": y, "standoff": 6}, "rangemode": "tozero"}
+    arranged["yaxis"] |= {"title": {"text": y, "standoff": 14}, "rangemode": "tozero"}
     return {**arranged, "meta": "alone", "hovermode": "x unified"}
 
 
