@@ -231,13 +231,17 @@ class Pretraining(Shown):
 
 
 class Training(Shown):
-    """How a fold's nets were trained, as fit.json tells of it under `details.training`."""
+    """How a fold's nets were trained, as fit.json tells of it under `details.training`.
+
+    `not_chosen` says why epochs were not chosen where that was asked for.
+    """
 
     device: str = "?"
     precision: str = "?"
     rows_per_second: Number = None
     nets: list[TrainedNet] = Field(default_factory=list)
     trials: list[EpochTrial] = Field(default_factory=list)
+    not_chosen: str = ""
     pretraining: Pretraining | None = None
 
 

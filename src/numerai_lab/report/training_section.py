@@ -51,6 +51,11 @@ def training_section(record: Record, drawn: list[Chart]) -> Html:
         h("h2", "Training"),
         table("How nets were trained", head, rows, text_columns=3),
         _trials(told),
+        *(
+            h("p", f"fold {fold}: {training.not_chosen}.")
+            for fold, training in told.items()
+            if training.not_chosen
+        ),
         pretraining_tables(told),
         h("div", *(figure(chart, len(drawn) == 1) for chart in drawn), class_="charts"),
         id="training",
@@ -63,7 +68,8 @@ def _told(record: Record) -> dict[int, Training]:
 
 
 def _trials(told: dict[int, Training]) -> Html:
-    """Show the corr of held-out eras for each number of epochs that was tried."""
+    """Show the corr of held-out eras for each number of epochs that was tried, where any was."""
+    told = {fold: training for fold, training in told.items() if training.trials}
     tried = sorted({t.epochs for training in told.values() for t in training.trials if t.epochs})
     if not tried:
         return Html("")

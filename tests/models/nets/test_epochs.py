@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -89,11 +90,33 @@ def test_epochs_auto_holds_out_more_of_few_eras():
 
 def test_too_few_eras_to_choose_epochs_on_are_said():
     told = []
-    model, _ = fitted({"epochs": "auto"}, say=told.append)
-    assert told == ["epochs: 6 are taken, since 12 training eras are too few to hold some out"]
+    model, report = fitted({"epochs": "auto"}, say=told.append)
+    (words,) = told
+    assert words.startswith("epochs: 6 are taken, since 12 training eras are too few to hold some")
+    assert report.details["training"]["not_chosen"] == words
     assert model.n_steps == 6
 
 
 def test_epochs_auto_and_early_stopping_do_not_go_together():
     with pytest.raises(ModelError, match=r"early_stopping does, too; write the most epochs"):
         fitted({"epochs": "auto"}, stop=train_frame(4, first_era=40), stop_patience=1)
+
+
+CONFIG = """
+extends: tiny.yaml
+name: net
+model: {type: mlp, params: {epochs: auto, width: 4, hidden: 4, eras_per_batch: 48}}
+"""
+
+
+def test_the_report_says_of_which_folds_epochs_were_not_chosen(lab, tiny_config, tmp_path):
+    config = tmp_path / "net.yaml"
+    config.write_text(CONFIG)
+    result = lab("train", config, "--runs-dir", tmp_path / "runs")
+    assert result.code == 0, result.err
+    (page,) = (tmp_path / "runs").glob("net/*/report.html")
+    (training,) = re.findall(r'<section id="training">.*?</section>', page.read_text(), re.DOTALL)
+    taken = re.findall(r"<p>(fold \d): epochs: 6 are taken, since (\d+) training eras", training)
+    tried = training.split("<caption>Corr of held-out early eras by epochs")[1].split("</table>")[0]
+    assert taken == [("fold 1", "26"), ("fold 2", "36")]
+    assert re.findall(r"fold \d", tried) == ["fold 3"]

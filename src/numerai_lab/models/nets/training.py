@@ -99,11 +99,10 @@ class Fitting:
             )
         parts = held_out_parts(frame.eras, self.ctx.purge_eras)
         if not parts:
-            self.said.aloud(
-                f"epochs: {FALL_BACK} are taken, since {frame.n_eras} training eras are too few to "
-                "hold some out"
+            return self._fall_back(
+                f"{frame.n_eras} training eras are too few to hold some out (a purge of "
+                f"{self.ctx.purge_eras} is left out beside them)"
             )
-            return FALL_BACK
 
         def trial(epochs: int) -> Float64:
             scores = []
@@ -121,13 +120,19 @@ class Fitting:
         self.details["trials"] = tried
         span = "eras " + ", ".join(f"{part.judged[0]}-{part.judged[-1]}" for part in parts)
         if not epochs:
-            self.said.aloud(f"epochs: {FALL_BACK} are taken, since no corr is known in {span}")
-            return FALL_BACK
+            return self._fall_back(f"no corr is known in held-out {span}")
         told = ", ".join(f"{t['epochs']}: {t['corr']:.4f}" for t in tried)
         self.said.note(
             f"{epochs} epochs were chosen by a smooth curve of the corr in held-out {span} ({told})"
         )
         return epochs
+
+    def _fall_back(self, reason: str) -> int:
+        """Take a usual number of epochs, and say why."""
+        words = f"epochs: {FALL_BACK} are taken, since {reason}"
+        self.said.aloud(words)
+        self.details["not_chosen"] = words
+        return FALL_BACK
 
     def trained(
         self,
