@@ -1,6 +1,7 @@
 """`mlp` beside plain PyTorch scripts of the same net: rows a second in training, and peak memory.
 
     .venv/bin/python benchmarks/bench_nets.py [REPEATS] [--features 140,700,3555] [--threads 1,2]
+                                              [--nets mlp,tabm,mixer,era_set,mtm]
 
 Both begin with the same int8 rows in a file, read them, and train one epoch of the same residual
 net with AdamW, 2,048 rows a step. `script` is what most people write: TensorDataset and DataLoader
@@ -9,12 +10,15 @@ cuts batches from the same float32 tensor itself, and multiplies in the precisio
 chosen (bfloat16 where the CPU has instructions for it). Each is a process of its own, in turns;
 seconds are CPU seconds of its training, reading included and imports not, so that what else the
 machine does counts little; in brackets with torch's compiler, which `torch.optim.AdamW` imports.
-Then: each net predicts a live era of 7,000 rows x 780 features.
+Then each side predicts the rows. `--nets` measures other nets of the lab beside the same scripts
+(`mtm` without its pretraining and its twin, which each cost as much again). At the end each net
+predicts a live era of 7,000 rows x 780 features.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -35,7 +39,14 @@ from measure import (
     today,
 )
 
-SIDES = ("mlp", "slices", "script")
+NETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "mlp": ("mlp", {}),
+    "tabm": ("mlp", {"tabm": 16}),
+    "mixer": ("mixer", {}),
+    "era_set": ("era_set", {}),
+    "mtm": ("mtm", {"pretrain_epochs": 0}),
+}
+SCRIPTS = ("slices", "script")
 BATCH = 2048
 LIVE = (7_000, 780)
 
@@ -53,13 +64,20 @@ def write_rows(folder: Path, n_eras: int, rows: int, n_features: int) -> None:
     np.save(folder / "labels.npy", labels.astype(np.float32))
 
 
-def lab(folder: Path, rows: int, threads: int) -> int:
-    """Fit `mlp` for one epoch; return the rows trained on."""
+def lab(name: str, folder: Path, rows: int, threads: int) -> tuple[int, float, float]:
+    """Fit a net for one epoch, and let it predict the rows.
+
+    Returns
+    -------
+    The rows, and the CPU seconds of both.
+    """
     import pyarrow as pa
 
     from numerai_lab.eraframe import EraFrame
     from numerai_lab.models import FitContext, get_model
 
+    kind = get_model(NETS[name][0])
+    start = time.process_time()
     features, labels = np.load(folder / "features.npy"), np.load(folder / "labels.npy")
     n = len(labels)
     offsets = np.arange(0, n + 1, rows)
@@ -72,30 +90,37 @@ def lab(folder: Path, rows: int, threads: int) -> int:
         feature_names=tuple(f"feature_{i}" for i in range(features.shape[1])),
         target_names=("target",),
     )
-    kind = get_model("mlp")
-    model = kind(kind.Params.model_validate({"epochs": 1}))
+    model = kind(kind.Params.model_validate({"epochs": 1, **NETS[name][1]}))
     ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=8, n_threads=threads)
     model.fit(frame, ctx)
-    return n
+    fitted = time.process_time()
+    model.predict(frame.without_targets())
+    return n, fitted - start, time.process_time() - fitted
 
 
-def script(folder: Path, threads: int, *, loader: bool) -> tuple[int, float]:
-    """Train the same net as a script would, the slices in the precision that `mlp` has here.
+def script(folder: Path, threads: int, *, loader: bool) -> tuple[int, float, float, float]:
+    """Train the net of `mlp` as a script would, the slices in the precision that `mlp` has here.
 
     Returns
     -------
-    The rows, and the CPU seconds in which the first AdamW of torch imports torch's compiler.
+    The rows, the CPU seconds of training and of predicting the int8 rows, and those of the training
+    in which the first AdamW of torch imports torch's compiler.
     """
     import torch
     from torch import nn
     from torch.utils.data import DataLoader, TensorDataset
 
+    start = time.process_time()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    bins = torch.from_numpy(np.load(folder / "features.npy")).float()
-    gaps = bins < 0
-    rows = torch.cat([torch.where(gaps, 0.0, (bins - 2) / 2**0.5), gaps.float()], dim=1)
-    del bins, gaps
+
+    def numbers(bins: Any) -> torch.Tensor:
+        bins = torch.from_numpy(bins).float()
+        gaps = bins < 0
+        return torch.cat([torch.where(gaps, 0.0, (bins - 2) / 2**0.5), gaps.float()], dim=1)
+
+    features = np.load(folder / "features.npy")
+    rows = numbers(features)
     labels = torch.from_numpy(np.load(folder / "labels.npy"))
     labels = (labels - labels.mean()) / labels.std()
 
@@ -134,7 +159,12 @@ def script(folder: Path, threads: int, *, loader: bool) -> tuple[int, float]:
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    return len(rows), imports
+    trained = time.process_time()
+    net.eval()
+    with torch.inference_mode():
+        for i in range(0, len(features), BATCH):
+            net(numbers(features[i : i + BATCH]))
+    return len(rows), trained - start, time.process_time() - trained, imports
 
 
 def fast_bfloat16() -> bool:
@@ -146,23 +176,19 @@ def fast_bfloat16() -> bool:
 
 
 def side(name: str, folder: Path, rows: int, threads: int) -> None:
-    """Train one side in this process; print rows a second of CPU, without and with its imports.
+    """Train one side in this process, and predict.
 
-    Those of torch itself, and of the lab, are in neither.
+    Prints rows a second of CPU, without and with its imports, and those of prediction. Imports of
+    torch itself, and of the lab, are in none of them.
     """
-    if name == "mlp":
-        from numerai_lab.models import get_model
+    import torch.utils.data  # noqa: F401
 
-        get_model("mlp")
+    if name in NETS:
+        n, training, prediction = lab(name, folder, rows, threads)
+        imports = 0.0
     else:
-        import torch.utils.data  # noqa: F401
-    start, imports = time.process_time(), 0.0
-    if name == "mlp":
-        n = lab(folder, rows, threads)
-    else:
-        n, imports = script(folder, threads, loader=name == "script")
-    seconds = time.process_time() - start
-    print(n / (seconds - imports), n / seconds)
+        n, training, prediction, imports = script(folder, threads, loader=name == "script")
+    print(n / (training - imports), n / training, n / prediction)
 
 
 def live() -> None:
@@ -185,14 +211,7 @@ def live() -> None:
             target_names=("target",),
         )
 
-    cases: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("mlp", {}),
-        ("mlp", {"tabm": 16}),
-        ("mixer", {}),
-        ("era_set", {}),
-        ("mtm", {"pretrain_epochs": 1}),
-    )
-    for name, params in cases:
+    for name, params in NETS.values():
         kind = get_model(name)
         model = kind(kind.Params.model_validate({"epochs": 1, **params}))
         ctx = FitContext(seed=0, target="target", targets=("target",), purge_eras=8, n_threads=1)
@@ -212,6 +231,7 @@ def main() -> None:
     parser.add_argument("--features", default="140,700,3555")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--mib", type=int, default=60, help="of int8 rows")
+    parser.add_argument("--nets", default="mlp", help=f"of {', '.join(NETS)}")
     parser.add_argument("--side")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rows", type=int, default=2048)
@@ -225,14 +245,16 @@ def main() -> None:
         return None
     remove_files_when_told_to_stop()
     print(f"{machine_line()}, torch {metadata.version('torch')}")
+    sides = (*asked.nets.split(","), *SCRIPTS)
     for n_features in map(int, asked.features.split(",")):
         n_eras = max(4, (asked.mib << 20) // (n_features * asked.rows))
         with tempfile.TemporaryDirectory() as temporary:
             write_rows(Path(temporary), n_eras, asked.rows, n_features)
             for threads in map(int, asked.threads.split(",")):
-                runs: dict[str, list[Run]] = {name: [] for name in SIDES}
+                os.environ["OMP_NUM_THREADS"] = str(threads)
+                runs: dict[str, list[Run]] = {name: [] for name in sides}
                 for _ in range(asked.repeats):
-                    for name in SIDES:
+                    for name in sides:
                         command = [sys.executable, __file__, "--side", name, "--folder", temporary]
                         command += ["--threads", str(threads), "--rows", str(asked.rows)]
                         runs[name].append(run_process(command))
@@ -242,11 +264,13 @@ def main() -> None:
 
 
 def _print(what: str, runs: dict[str, list[Run]]) -> None:
-    rates = {name: [float(run.stdout.split()[0]) for run in some] for name, some in runs.items()}
-    whole = {name: [float(run.stdout.split()[1]) for run in some] for name, some in runs.items()}
+    def column(place: int) -> dict[str, list[float]]:
+        return {n: [float(run.stdout.split()[place]) for run in some] for n, some in runs.items()}
+
+    rates, whole, predicted = (column(place) for place in range(3))
     peaks = {name: [run.peak_mb for run in some] for name, some in runs.items()}
     print(f"\n{what}")
-    for name in SIDES:
+    for name in runs:
         beside = (
             ""
             if name == "script"
@@ -254,9 +278,10 @@ def _print(what: str, runs: dict[str, list[Run]]) -> None:
             f"({ratio(whole[name], whole['script'])})"
         )
         peak = "" if name == "script" else f", {ratio(peaks[name], peaks['script'])} of its peak"
+        faster = "" if name == "script" else f", {ratio(predicted[name], predicted['script'])}"
         print(
-            f"{name}: {spread(rates[name], 0)} rows a CPU second{beside}; peak "
-            f"{spread(peaks[name], 0)} MiB{peak}"
+            f"{name}: {spread(rates[name], 0)} rows a CPU second{beside}; predicted "
+            f"{spread(predicted[name], 0)}{faster}; peak {spread(peaks[name], 0)} MiB{peak}"
         )
 
 
