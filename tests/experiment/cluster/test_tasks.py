@@ -162,6 +162,17 @@ def test_a_net_s_eras_go_out_with_the_control_that_one_process_draws(train, here
     assert told(there)[1] == told(alone)[1]  # notes have rows a second
 
 
+@pytest.mark.slow  # workers that start cold: torch does not survive a fork
+def test_a_net_s_folds_go_out(train, here):
+    pytest.importorskip("torch", reason="tests of nets need torch: make nets")
+    net = "model={type: mlp, params: {epochs: 2, width: 8, hidden: 8, seeds: 2}}"
+    alone = here(net)
+    with local_workers(cold=True) as cluster:
+        there = train("there", net, cluster=cluster)
+    assert "3 folds go out to 2 workers" in said(there)
+    assert predictions(there).equals(predictions(alone))
+
+
 @pytest.mark.slow
 def test_ttt_tells_of_all_eras_what_parts_tell(train, here, cluster):
     model = ttt("code_leaves", more="seconds_per_era: 0.0000001")

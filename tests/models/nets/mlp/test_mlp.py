@@ -219,6 +219,18 @@ def test_an_experiment_with_it_runs_from_training_to_a_refreshed_final_model(
     assert n == grown["train"]["n_eras"] - final["train"]["n_eras"]  # as many as are new
 
 
+def test_the_report_draws_the_loss_and_the_corr_that_stops_it(lab, tiny_config, tmp_path):
+    config = tmp_path / "net.yaml"
+    config.write_text(CONFIG + "early_stopping: {eras: 6, rounds: 2}\n")
+    for sets, drawn in (([], ["loss", "corr"]), (["--set", "early_stopping=null"], ["loss"])):
+        runs = tmp_path / str(len(drawn))
+        result = lab("train", config, "--runs-dir", runs, *sets)
+        assert result.code == 0, result.err
+        (page,) = runs.glob("net/*/report.html")
+        found = re.findall(r'id="chart-training-(\w+)"', page.read_text())
+        assert found == drawn
+
+
 def test_a_killed_run_goes_on_from_the_epoch_it_was_at(lab, tiny_config, tmp_path, monkeypatch):
     config = tmp_path / "net.yaml"
     config.write_text(CONFIG)
