@@ -12,7 +12,7 @@ import typer
 
 from numerai_lab.cli.options import Config, DataOption, Json, SetOption
 from numerai_lab.cli.output import emit
-from numerai_lab.cli.pretraining import pretrained_by, read_pretraining
+from numerai_lab.cli.pretraining import read_pretraining
 from numerai_lab.errors import ConfigError, ModelError
 
 app = typer.Typer(help="Look at a config without running it.", no_args_is_help=True)
@@ -48,7 +48,7 @@ def config_check(
     as_json: Json = False,
 ) -> None:
     """Check configs and report every mistake with its line; reads no data."""
-    from numerai_lab.config import config_hash
+    from numerai_lab.config import config_hash, found_config, pretraining_in
     from numerai_lab.experiment import read_experiment
     from numerai_lab.tournament import load_slots
 
@@ -58,8 +58,8 @@ def config_check(
             if _holds_slots(config):
                 found[config] = f"{len(load_slots(Path(config)).slots)} slots"
                 continue
-            if kind := pretrained_by(config):
-                read_pretraining(Path(config), kind)
+            if kind := pretraining_in(path := found_config(Path(config))):
+                read_pretraining(path, kind)
                 found[config] = f"a pretraining of {kind}"
                 continue
             resolved = read_experiment(config, data, tuple(overrides or ()), tunable=True)

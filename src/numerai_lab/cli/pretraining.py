@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +12,6 @@ from numerai_lab.cli.options import Config, Json, Quiet
 from numerai_lab.cli.output import emit, kept
 from numerai_lab.errors import ConfigError, check_name
 
-_KIND = re.compile(r"^pretrain:\s*[\"']?([\w-]+)", re.MULTILINE)
-
 
 def pretrain(
     config: Config,
@@ -22,14 +19,14 @@ def pretrain(
         "pretrained"
     ),
     threads: Annotated[
-        int, typer.Option("--threads", min=0, help="threads that compute; 0: all cores")
+        int, typer.Option("--threads", min=0, max=1024, help="threads that compute; 0: all cores")
     ] = 0,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda")] = "cpu",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Pretrain a net on drawn tasks; the same command goes on where it was stopped."""
-    from numerai_lab.config import found_config
+    from numerai_lab.config import found_config, pretraining_in
     from numerai_lab.experiment import Reporter, Stopwatch
     from numerai_lab.files import exclusive_lock
     from numerai_lab.models import get_pretraining
@@ -39,7 +36,7 @@ def pretrain(
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"is '{device}', not cpu or cuda", where="--device")
     path = found_config(Path(config))
-    kind = pretrained_by(str(path))
+    kind = pretraining_in(path)
     if not kind:
         raise ConfigError(
             "is no pretraining: it has no line `pretrain: icl`",
@@ -79,15 +76,6 @@ def pretrain(
         f"{told['look']['ridge']:.3f})\n  " + "\n  ".join(lines) + "\n"
         f"checkpoint  {checkpoint}\nreport      {page}\n"
     )
-
-
-def pretrained_by(config: str) -> str:
-    """Return what a config pretrains (`icl`); empty where it is none of a pretraining."""
-    try:
-        found = _KIND.search(Path(config).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return found.group(1) if found else ""
 
 
 def read_pretraining(path: Path, kind: str) -> Any:

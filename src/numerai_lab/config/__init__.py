@@ -7,6 +7,7 @@ from numerai_lab.config.load import (
     Resolved,
     data_section,
     load_experiment,
+    pretraining_in,
     read_section,
     validate_params,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "json_schema",
     "load_experiment",
     "local_or_remote",
+    "pretraining_in",
     "put",
     "read_section",
     "read_space",

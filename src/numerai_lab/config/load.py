@@ -83,6 +83,12 @@ def load_experiment(
     asked = Path(path)
     path = found_config(asked)
     layer, raw = read_with_parents(path)
+    if "pretrain" in layer.value:
+        raise ConfigError(
+            "is a config of a pretraining, no experiment",
+            where=str(path),
+            fix=f"run `numerai-lab pretrain {path}`",
+        )
     if data is not None:
         layer = lay(layer, read_profile(data, path.parent / "data", prices=_of_prices(layer)))
     overriding = read_overrides(overrides)
@@ -245,6 +251,15 @@ def read_section(path: Path, schema: type[AnySection]) -> AnySection:
     if problems or section is None:
         raise ConfigError(_tell(problems, str(path)))
     return section
+
+
+def pretraining_in(path: Path) -> str:
+    """Return what a YAML file says under `pretrain`, such as `icl`; empty where it has no such key.
+
+    Raises ConfigError : the file is not there, not text, or not strict YAML.
+    """
+    layer, _ = read_file(path)
+    return str(layer.value.get("pretrain") or "")
 
 
 def _params_problems(

@@ -46,7 +46,7 @@ def render_pretraining(told: Facts) -> Html:
     line = [
         f"{told['architecture']}, {told['parameters']:,} parameters",
         f"{told['tasks']:,} tasks in {told['steps']:,} steps",
-        f"{told['tasks_per_second']:,.0f} tasks a second on {told['device']}, {told['precision']}",
+        f"{_speed(told)}{told['device']}, {told['precision']}",
         _seen(told),
     ]
     body = (
@@ -91,6 +91,12 @@ def _named(told: Facts) -> list[str]:
     return list(told["classes"])
 
 
+def _speed(told: Facts) -> str:
+    """Say how fast the last process trained; nothing where it had no step left."""
+    speed = told["tasks_per_second"]
+    return f"{speed:,.0f} tasks a second on " if speed else "trained on "
+
+
 def _seen(told: Facts) -> str:
     if told["features_to"] is None:
         return "no row of any era was seen"
@@ -133,9 +139,9 @@ def _alone(x: str, y: str, height: int) -> dict[str, Any]:
 
 
 def _looks(told: Facts) -> Chart:
-    n = len(told["looks"])
-    each = told["tasks"] / n / 1000
-    x = [round(each * (i + 1), 1) for i in range(n)]
+    n, each = len(told["looks"]), told["tasks"] / told["steps"] / 1000
+    after = [look.get("steps", told["steps"] / n * i) for i, look in enumerate(told["looks"], 1)]
+    x = [round(each * steps, 1) for steps in after]
     traces = [
         _line(name, x, [look["classes"][name] for look in told["looks"]], i)
         for i, name in enumerate(told["classes"])

@@ -13,7 +13,7 @@ from torch import nn
 
 from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.adamw import AdamW
-from numerai_lab.models.nets.kept import read_arrays, write_arrays
+from numerai_lab.models.nets.kept import Arrays, read_arrays, write_arrays
 
 _SECONDS = 60.0
 """Between two checkpoints within an epoch; how often they are written changes no number."""
@@ -55,7 +55,7 @@ class Checkpoint:
         if self.path is None or not self.path.exists():
             return None
         try:
-            arrays, told = read_arrays(self.path)
+            arrays, told = read_unfinished(self.path)
         except ModelError as error:
             self.say(f"{error.where} {error.what}: the net is trained from the beginning")
             return None
@@ -97,6 +97,14 @@ class Checkpoint:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
         write_arrays(self.path, arrays, {"made_for": self.made_for, "facts": facts})
         self._written = time.monotonic()
+
+
+def read_unfinished(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read arrays, and `made_for` and `facts`; raises ModelError if it is no checkpoint."""
+    arrays, told = read_arrays(path)
+    if not isinstance(told, dict) or not {"made_for", "facts"} <= told.keys():
+        raise ModelError("is no checkpoint of a training", where=str(path), fix="remove it")
+    return arrays, told
 
 
 def _named(prefix: str, tensors: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,15 @@ def _nothing(*_: object) -> None:
 
 
 @dataclass(frozen=True)
+class Keys:
+    """What a config calls whatever an error advises to change."""
+
+    rate: str = "model.params.learning_rate"
+    pieces: str = "model.params.accumulate"
+    smaller: str = "write a smaller model.params.rows_per_era, or choose fewer features"
+
+
+@dataclass(frozen=True)
 class Course:
     """How a net is trained.
 
@@ -94,7 +103,7 @@ class Course:
         to stop, 0: never; the weights of the best epoch are kept then.
     rate, decay, ema, accumulate : `NetParams` has them in words.
     precision : of what is multiplied. seed : of whatever the net draws while it learns.
-    warm_up : share of the steps in which the rate rises.
+    warm_up : share of the steps in which the rate rises. keys : names in errors.
     """
 
     epochs: int
@@ -106,6 +115,7 @@ class Course:
     accumulate: int = 1
     patience: int = 0
     warm_up: float = WARM_UP
+    keys: Keys = Keys()
 
 
 @dataclass
@@ -188,7 +198,8 @@ def train(
             processes.sum_gradients(net)
             lost = float(processes.total(value))
             if not math.isfinite(lost):
-                raise _not_finite(lost, step, n_steps, curves, sum_of_losses, batches.n_batches)
+                before = sum_of_losses, batches.n_batches
+                raise _not_finite(lost, step, n_steps, curves, *before, course.keys.rate)
 
             # The step itself.
             nn.utils.clip_grad_norm_(net.parameters(), CLIP)
@@ -259,7 +270,13 @@ def _pace(seconds: float, steps: int, left: int, batches: Batches[Any]) -> str:
 
 
 def _not_finite(
-    lost: float, step: int, n_steps: int, curves: Curves, sum_before: float, n_batches: int
+    lost: float,
+    step: int,
+    n_steps: int,
+    curves: Curves,
+    sum_before: float,
+    n_batches: int,
+    rate_key: str,
 ) -> ModelError:
     """Say at which step, what the loss was before, and what the likely reason is."""
     done = step % n_batches
@@ -267,8 +284,8 @@ def _not_finite(
     told = "in the first step" if before is None else f"it was {before:.3g} on average before"
     return ModelError(
         f"the loss is {lost} at step {step + 1} of {n_steps} ({told})",
-        where="model.params.learning_rate",
-        fix="a smaller learning_rate is the usual way out"
+        where=rate_key,
+        fix=f"a smaller {rate_key.rpartition('.')[2]} is the usual way out"
         if step
         else "look for a feature or target with huge values; the rate was nearly 0 by then",
     )
@@ -284,10 +301,10 @@ def _what_fits(net: nn.Module, batch: B, loss: Loss[B], course: Course, low: boo
                 loss(net, piece).sum().backward()
         except torch.OutOfMemoryError:
             continue
-        fix = f"write model.params.accumulate: {n}: pieces of {piece.n_rows:,} rows fit"
+        fix = f"write {course.keys.pieces}: {n}: pieces of {piece.n_rows:,} rows fit"
         break
     else:
-        fix = "write a smaller model.params.rows_per_era, or choose fewer features"
+        fix = course.keys.smaller
     return ModelError(
         f"a batch of {batch.n_rows:,} rows in {course.accumulate} piece(s) does not fit into "
         "the memory of the device",

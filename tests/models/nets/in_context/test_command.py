@@ -62,6 +62,9 @@ def test_another_process_at_work_is_told(lab, tmp_path):
         ("pretrain: icl\nname: x\nstepz: 3\n", "tiny.yaml:3"),
         ("pretrain: icl\nname: x\nclasses: {linear: 0.5}\n", "they sum to 0.5"),
         ("pretrain: icl\nname: x\nclasses: {liner: 1.0}\n", "no class of functions 'liner'"),
+        ("{pretrain: icl, name: x, stepz: 3}\n", "stepz: unknown key"),
+        ("pretrain: icl\nname: ..\n", "tiny.yaml:2 name"),
+        ("- pretrain\n", "the file holds a list"),
     ],
 )
 def test_what_is_wrong_with_a_config_is_one_sentence(lab, tmp_path, text, message):
@@ -70,3 +73,51 @@ def test_what_is_wrong_with_a_config_is_one_sentence(lab, tmp_path, text, messag
     assert message in told.err
     assert "Traceback" not in told.err
     assert not (tmp_path / "pretrained").exists()
+
+
+def test_what_is_no_file_and_what_is_an_experiment_are_told_apart(lab, tmp_path):
+    path = written(tmp_path)
+    told = lab("pretrain", "tinny.yaml")
+    assert told.code == 2
+    assert "no such file, did you mean 'tiny.yaml'?" in told.err
+    for command in (("train", path), ("tune", path), ("config", "show", path)):
+        told = lab(*command)
+        assert told.code == 2
+        assert told.err.count("\n") == 1
+        assert f"no experiment; run `numerai-lab pretrain {path}`" in told.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"net": {"width": 10**9, "heads": 1}}, "net: takes"),
+        ({"tasks_per_step": 10**10}, "GiB at least"),
+        ({"curve_tasks": 10**10}, "curve_tasks: takes"),
+        ({"learning_rate": 1e30}, "learning_rate: the loss is nan"),
+    ],
+)
+def test_what_cannot_be_computed_is_told_in_the_configs_words(lab, tmp_path, changes, message):
+    told = lab("pretrain", written(tmp_path, **changes), "--threads", 1)
+    assert told.code == 2
+    assert message in told.err
+    assert "model.params" not in told.err
+    assert not (tmp_path / "pretrained/tiny/checkpoint").exists()
+
+
+QUICK = {"steps": 2, "classes": {"linear": 1.0}, "curve_tasks": 1}
+
+
+def test_rows_that_are_not_there_are_told_by_the_names_of_the_config(lab, tmp_path, tournament):
+    rows = {"dir": str(tournament), "to_era": 50}
+    for changes, message in (
+        ({"dir": "nowhere"}, "rows: nowhere: there is no such folder; mend rows.dir"),
+        ({"feature_set": "smal"}, "unknown feature set 'smal', did you mean 'small'?"),
+        ({"target": "target_x"}, "lacks column 'target_x'"),
+        ({"to_era": 1}, "rows: 1 era(s) with 12 features are too few for 4 scores"),
+    ):
+        told = lab("pretrain", written(tmp_path, rows={**rows, **changes}), "-q")
+        assert told.code == 2
+        assert message in told.err
+    late = lab("pretrain", written(tmp_path, rows={**rows, "to_era": 9999}, **QUICK))
+    assert late.code == 0, late.err
+    assert "rows.to_era: 9999, and the last era with a label is 56" in late.err

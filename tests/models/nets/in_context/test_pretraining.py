@@ -18,12 +18,13 @@ from numerai_lab.checksums import read_sealed, write_sealed
 from numerai_lab.errors import ModelError
 from numerai_lab.models.nets.in_context import ICL, ICLParams
 from numerai_lab.models.nets.in_context.batches import TaskBatches
-from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint
+from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, write_checkpoint
 from numerai_lab.models.nets.in_context.curves import HeldOut, ridge_learner
 from numerai_lab.models.nets.in_context.real_rows import read_rows
 from numerai_lab.models.nets.in_context.runtime import projected
 from numerai_lab.models.nets.in_context.settings import PretrainSettings, RowSettings
-from numerai_lab.models.nets.kept import read_arrays
+from numerai_lab.models.nets.kept import read_arrays, write_arrays
+from numerai_lab.report.pretrain_page import render_pretraining
 
 
 def settings(**changes):
@@ -99,6 +100,105 @@ def test_a_newer_a_damaged_and_an_absent_checkpoint_are_refused(tiny_checkpoint,
         read_checkpoint(tmp_path / "nowhere")
 
 
+QUICK = {"classes": {"linear": 1.0}, "curve_tasks": 1, "held_out_tasks": 2}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A pretraining of the quick kind that nothing stopped."""
+    folder = tmp_path_factory.mktemp("quick")
+    pretrained(folder, **QUICK)
+    return folder / "checkpoint"
+
+
+def half_done(folder, stop_after=4):
+    with pytest.raises(Interrupted):
+        pretrained(folder, stop_after=stop_after, **QUICK)
+    return folder / "unfinished.npz", folder / "log.jsonl"
+
+
+def same_net(folder, other) -> bool:
+    one, two = weights(folder / "checkpoint"), weights(other)
+    return all(np.array_equal(one[name], two[name]) for name in two)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "not text", "other JSON"])
+def test_a_damaged_log_costs_looks_and_changes_no_weight(damage, quick, tmp_path):
+    """Killed in the middle of a line, say; it was a traceback when all steps were done."""
+    _, log = half_done(tmp_path)
+    whole = log.read_bytes()
+    broken = {"cut": whole[:-20], "not text": b"\xff\xfe", "other JSON": b'3\n"a"\n{"error": 1}\n'}
+    log.unlink() if damage == "gone" else log.write_bytes(broken[damage])
+    said = []
+    told = pretrained(tmp_path, said=said, **QUICK)
+    lost = 1 if damage == "cut" else 2
+    assert f"log.jsonl is damaged: {lost} of 2 looks are gone" in said[0]
+    assert len(told["looks"]) == 3 - lost
+    assert told["looks"][-1]["steps"] == 6
+    assert same_net(tmp_path, quick)
+    assert [json.loads(line) for line in log.read_text().splitlines()] == told["looks"]
+
+
+def test_a_log_that_lost_the_last_look_has_it_taken_again(quick, tmp_path):
+    """All steps are done, and the curves are not: the page shows the error at the end."""
+    half_done(tmp_path, stop_after=6)
+    (tmp_path / "log.jsonl").unlink()
+    told = pretrained(tmp_path, **QUICK)
+    last = read_checkpoint(quick).facts["looks"][-1]
+    assert [look["error"] for look in told["looks"]] == [last["error"]]
+    assert told["tasks_per_second"] is None
+    assert "trained on cpu, float32" in render_pretraining(told)
+
+
+@pytest.mark.parametrize("damage", ["cut", "of another kind", "other torch"])
+def test_what_cannot_be_gone_on_from_is_said_and_its_looks_are_dropped(damage, quick, tmp_path):
+    unfinished, _ = half_done(tmp_path)
+    arrays, told = read_arrays(unfinished)
+    if damage == "cut":
+        unfinished.write_bytes(unfinished.read_bytes()[:2000])
+    elif damage == "other torch":
+        told["made_for"]["version of torch"] = "1.0"
+        write_arrays(unfinished, arrays, told)
+    else:
+        write_arrays(unfinished, {"x": np.zeros(3)}, {"size": 3})
+    said = []
+    told = pretrained(tmp_path, said=said, **QUICK)
+    assert "the net is trained from the beginning" in said[0]
+    assert len(told["looks"]) == 3
+    assert same_net(tmp_path, quick)
+
+
+def test_a_checkpoint_that_is_damaged_or_not_understood_is_left_alone(tiny_checkpoint, tmp_path):
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_checkpoint.parent, folder)
+    manifest = folder / "checkpoint" / "manifest.json"
+    told = read_sealed(manifest)
+    write_sealed(manifest, {**told, "settings": {**told["settings"], "of_a_newer_version": 1}})
+    with pytest.raises(ModelError, match="checkpoint of another config already"):
+        pretrained(folder)
+    with pytest.raises(ModelError, match=r"cannot be read by this version \(of_a_newer_version"):
+        ICL(ICLParams(checkpoint=folder / "checkpoint", fine_tune_epochs=1)).fit(
+            train_frame(20), context()
+        )
+    write_sealed(manifest, {key: told[key] for key in told if key != "settings"})
+    with pytest.raises(ModelError, match=r"lacks settings; move .* away, and the same command"):
+        pretrained(folder)
+    with pytest.raises(ModelError, match=r"the checkpoint lies within it; name .*checkpoint"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("wrong", ["not finite", "another net's"])
+def test_weights_that_cannot_be_right_are_refused(wrong, tiny_checkpoint, tmp_path):
+    net = read_checkpoint(tiny_checkpoint).net
+    if wrong == "not finite":
+        net.row.bias.data[0] = float("nan")
+    else:
+        net.row = torch.nn.Linear(9, 9)
+    write_checkpoint(tmp_path, net, {}, read_sealed(tiny_checkpoint / "manifest.json"))
+    with pytest.raises(ModelError, match=r"not finite|has no weights of an in-context net"):
+        read_checkpoint(tmp_path)
+
+
 def test_patience_ends_it_early(tmp_path):
     """At a rate of nearly 0 no look is better than the one before, but for rounding."""
     told = pretrained(tmp_path, steps=40, patience=2, learning_rate=1e-30, ema=0.0)
@@ -148,6 +248,12 @@ def test_ridge_that_is_told_the_noise_is_what_curves_stand_beside():
         ({"net": {"width": 10, "heads": 4}}, "width: 10 is not a multiple of heads: 4"),
         ({"accumulate": 9}, "no more pieces than tasks_per_step"),
         ({"stepps": 9}, "stepps"),
+        ({"name": ".."}, "name"),
+        ({"tasks": {"noise": [0.0, 1e300]}}, "less than or equal to 1000000"),
+        (
+            {"auto": {"mixtures": [{"liner": 1.0}, {"trees": 1.0}]}},
+            "auto.mixtures: there is no class",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(changes, message):
@@ -232,6 +338,10 @@ def test_a_mixture_is_chosen_on_the_eras_that_are_named(rows_of, tmp_path):
     assert "is done already" in again[0]
     with pytest.raises(ModelError, match="seen features up to era 50, and training ends with era"):
         ICL(ICLParams(checkpoint=tmp_path / "checkpoint")).fit(train_frame(20), context())
+    shutil.rmtree(tmp_path / "checkpoint")  # as if stopped when mixtures had been tried
+    auto = {"mixtures": mixtures, "steps": 2}
+    with pytest.raises(ModelError, match="auto/0/checkpoint: there is a checkpoint of another"):
+        pretrained(tmp_path, rows=rows_of, classes="auto", auto=auto, steps=2, seed=1)
 
 
 def test_a_mixture_is_not_chosen_without_eras(rows_of, tmp_path):

@@ -11,11 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from pydantic import ValidationError
 
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import ModelError, in_one_line
 from numerai_lab.models.contract import read_artefact, seal_artefact
 from numerai_lab.models.nets.in_context.module import InContextNet, Size, new_net
+from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.kept import read_arrays, write_arrays
 
 VERSION = 1
@@ -23,6 +26,7 @@ VERSION = 1
 NAME = "icl"
 _WEIGHTS = "weights.npz"
 _SETTINGS = "settings.json"
+_TOLD = {"settings", "classes", "title", "tasks", "steps", "version"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,12 @@ def read_checkpoint(folder: Path) -> Pretrained:
             fix="name the folder `checkpoint` that `numerai-lab pretrain` wrote, or leave "
             "`checkpoint` out for the one that comes with this package",
         )
+    if (folder / "checkpoint" / _WEIGHTS).exists() and not (folder / _WEIGHTS).exists():
+        raise ModelError(
+            "is the folder of a pretraining, and the checkpoint lies within it",
+            where=str(folder),
+            fix=f"name {folder / 'checkpoint'}",
+        )
     told = read_artefact(folder)
     if told["name"] != NAME:
         raise ModelError(f"is an artefact of '{told['name']}', not of '{NAME}'", where=str(folder))
@@ -79,10 +89,55 @@ def read_checkpoint(folder: Path) -> Pretrained:
             where=str(folder),
             fix="install a newer numerai_lab, or pretrain with this one",
         )
-    arrays, kept = read_arrays(folder / _WEIGHTS)
-    net = new_net(Size(**kept["size"]))
-    net.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    return Pretrained(net.eval(), told)
+    missing = sorted(_TOLD - told.keys())
+    if missing:
+        raise ModelError(
+            f"manifest.json lacks {', '.join(missing)}",
+            where=str(folder),
+            fix="name a folder that `numerai-lab pretrain` wrote",
+        )
+    return Pretrained(_net_of(folder / _WEIGHTS), told)
+
+
+def settings_of(facts: Mapping[str, Any]) -> PretrainSettings:
+    """Return the config that a checkpoint's tasks are drawn by, with the classes that it chose.
+
+    Raises
+    ------
+    ModelError : it has settings that this version does not know.
+    """
+    try:
+        return PretrainSettings.model_validate(
+            {**facts["settings"], "classes": facts["classes"], "rows": None}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(
+            "the checkpoint's config cannot be read by this version "
+            f"({'.'.join(map(str, first['loc']))}: {first['msg']})",
+            where="model.params.checkpoint",
+            fix="install a newer numerai_lab, or pretrain with this one",
+        ) from None
+
+
+def _net_of(path: Path) -> InContextNet:
+    """Read a net's weights; raises ModelError where they are not those of a net."""
+    arrays, kept = read_arrays(path)
+    try:
+        net = new_net(Size(**kept["size"]))
+        net.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"has no weights of an in-context net ({in_one_line(error)})",
+            where=str(path),
+            fix="name a checkpoint that `numerai-lab pretrain` wrote",
+        ) from None
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ModelError(
+            "has weights that are not finite", where=str(path), fix="pretrain the net again"
+        )
+    net.eval()
+    return net
 
 
 def shipped_checkpoint() -> Path:

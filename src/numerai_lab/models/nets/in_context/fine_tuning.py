@@ -30,7 +30,7 @@ from numerai_lab.models.nets.in_context.runtime import projected
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.in_context.tasks import Tasks
 from numerai_lab.models.nets.kept import Arrays
-from numerai_lab.models.nets.loop import Course, train
+from numerai_lab.models.nets.loop import Course, Keys, train
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.models.nets.runtime import era_bins
 from numerai_lab.scoring import interval_of_mean
@@ -205,6 +205,7 @@ def fine_tuned(
         precision=torch.float32,
         seed=seed,
         patience=params.fine_tune_epochs,  # all are tried, and the best is kept
+        keys=Keys(rate="model.params.fine_tune_rate"),
     )
     learner = deepcopy(net)
     path = None if ctx.unfinished is None else ctx.unfinished / "fine_tuning.npz"

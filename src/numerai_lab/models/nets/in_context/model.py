@@ -27,7 +27,11 @@ from numerai_lab.models.contract import (
     load_meta,
     save_meta,
 )
-from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
+from numerai_lab.models.nets.in_context.checkpoint import (
+    read_checkpoint,
+    settings_of,
+    shipped_checkpoint,
+)
 from numerai_lab.models.nets.in_context.contexts import (
     check_context,
     fit_projection,
@@ -43,7 +47,6 @@ from numerai_lab.models.nets.in_context.runtime import (
     predicted,
     projected,
 )
-from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.kept import Arrays, read_arrays, write_arrays
 from numerai_lab.models.nets.runtime import era_bins
 from numerai_lab.scoring import corr_per_era
@@ -150,10 +153,7 @@ class ICL:
         net, tuned = pretrained.net, None
         told: dict[str, Any] = {}
         if params.fine_tune_epochs:
-            known = pretrained.facts
-            settings = PretrainSettings.model_validate(
-                {**known["settings"], "classes": known["classes"], "rows": None}
-            )
+            settings = settings_of(pretrained.facts)
             tuned, told = fine_tuned(
                 net, train, projection, settings, params, ctx, said, self._score
             )

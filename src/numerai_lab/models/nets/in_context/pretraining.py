@@ -10,43 +10,43 @@ threads to the same bits.
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from numerai_lab.errors import ModelError
 from numerai_lab.files import folder_aside
 from numerai_lab.models.contract import FitContext, Said
-from numerai_lab.models.nets.checkpoints import Checkpoint
+from numerai_lab.models.nets.checkpoints import Checkpoint, read_unfinished
 from numerai_lab.models.nets.device import computing, device_of, precision_of
 from numerai_lab.models.nets.in_context.batches import TaskBatches
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, write_checkpoint
 from numerai_lab.models.nets.in_context.curves import (
+    N_ASKED,
     HeldOut,
     classes_of,
-    mean_error,
     net_learner,
     ridge_learner,
     told,
 )
+from numerai_lab.models.nets.in_context.looks import Looks
+from numerai_lab.models.nets.in_context.memory import check_memory
 from numerai_lab.models.nets.in_context.module import TaskBatch, new_net
 from numerai_lab.models.nets.in_context.real_rows import RealRows, chosen_mixture, read_rows
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
-from numerai_lab.models.nets.kept import read_arrays
-from numerai_lab.models.nets.loop import Course, train
+from numerai_lab.models.nets.loop import Course, Keys, train
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.seeds import child_seed
 
 _LOOK_DIMS, _LOOK_LENGTHS = 8, (8, 32)
 _LENGTHS = (2, 4, 8, 12, 16, 24, 32, 48, 64, 96)
 _CURVE_DIMS = (5, 10, 16)
+_KEYS = Keys("learning_rate", "accumulate", "write fewer tasks_per_step, or a smaller net")
 
 
 @dataclass(frozen=True)
@@ -104,15 +104,9 @@ class Pretraining:
         """
         place = Place(folder, say, progress, pace, n_threads, device)
         if place.checkpoint.exists():
-            found = read_checkpoint(place.checkpoint).facts
-            if _identity(PretrainSettings.model_validate(found["settings"])) != _identity(settings):
-                raise ModelError(
-                    "there is a checkpoint of another config already",
-                    where=str(place.checkpoint),
-                    fix="give this config another name, or move that folder away",
-                )
+            found = _made_before(settings, place)
             place.say(f"{place.checkpoint} is done already")
-            return dict(found)
+            return found
         rows, seen, auto = None, {}, None
         if settings.rows is not None:
             rows = read_rows(settings.rows, settings.net.n_scores, settings.seed, say)
@@ -138,10 +132,45 @@ def _tried(settings: PretrainSettings, place: Place, rows: RealRows, number: int
     changes = {"classes": settings.auto.mixtures[number], "steps": settings.auto.steps}
     one = settings.model_copy(update=changes)
     own = replace(place, folder=place.folder / "auto" / str(number))
-    if not own.checkpoint.exists():
+    if own.checkpoint.exists():
+        _made_before(one, own, rows)
+    else:
         place.say(f"classes: auto tries {changes['classes']}")
         pretrain(one, own, rows, {"features_to": rows.last_era})
     return own.checkpoint
+
+
+def _made_before(
+    settings: PretrainSettings, place: Place, rows: RealRows | None = None
+) -> dict[str, Any]:
+    """Return the facts of a checkpoint that is there.
+
+    Parameters
+    ----------
+    rows : those that it must have been made from, where this is to be checked.
+
+    Raises
+    ------
+    ModelError : it is damaged, or of another config or other rows.
+    """
+    away = f"move {place.checkpoint} away, and the same command pretrains it anew"
+    try:
+        found = dict(read_checkpoint(place.checkpoint).facts)
+    except ModelError as error:
+        raise ModelError(error.what, where=error.where, fix=away) from None
+    if rows is not None and found.get("rows") != rows.frame.identity():
+        raise ModelError("was made from other rows", where=str(place.checkpoint), fix=away)
+    try:
+        same = _identity(PretrainSettings.model_validate(found["settings"])) == _identity(settings)
+    except ValidationError:  # it has settings that this version does not know
+        same = False
+    if not same:
+        raise ModelError(
+            "there is a checkpoint of another config already",
+            where=str(place.checkpoint),
+            fix="give this config another name, or move that folder away",
+        )
+    return found
 
 
 def pretrain(
@@ -156,9 +185,13 @@ def pretrain(
     assert settings.classes != "auto"
     place.folder.mkdir(parents=True, exist_ok=True)
     unfinished = place.folder / "unfinished.npz"
-    _check_unfinished(unfinished, settings)
-    if not unfinished.exists():
-        place.log.unlink(missing_ok=True)  # of a training that was stopped before it kept anything
+    made_for: dict[str, Any] = {
+        "settings": _identity(settings),
+        "version of torch": torch.__version__,
+    }
+    if rows is not None:
+        made_for["rows"] = rows.frame.identity()
+    taken = _looks_taken(unfinished, made_for)
     ctx = FitContext(
         seed=settings.seed,
         target="",
@@ -170,11 +203,12 @@ def pretrain(
     )
     said = Said(ctx)
     device = device_of(ctx, said)
+    check_memory(settings, _LENGTHS[-1] + N_ASKED, device)
     batches = TaskBatches(settings, device, rows)
     n_looks = max(1, round(settings.steps / batches.n_batches))
-    if (taken := n_looks * batches.n_batches) != settings.steps:
+    if (n_steps := n_looks * batches.n_batches) != settings.steps:
         place.say(
-            f"{taken:,} steps are taken, not {settings.steps:,}: a look at held-out tasks comes "
+            f"{n_steps:,} steps are taken, not {settings.steps:,}: a look at held-out tasks comes "
             f"after each {batches.n_batches:,} (steps_between_looks)"
         )
     classes = classes_of(settings.classes)
@@ -199,8 +233,9 @@ def pretrain(
             seed=child_seed(settings.seed, "icl", "steps"),
             accumulate=settings.accumulate,
             patience=settings.patience,
+            keys=_KEYS,
         )
-        looks = Looks(place, look, ridge=mean_error(look.errors(ridge_learner)))
+        looks = Looks(place.log, look, batches.n_batches, taken, place.say)
 
         def judge(module: nn.Module) -> float:
             return looks.take(module, device)
@@ -212,7 +247,6 @@ def pretrain(
             lost: torch.Tensor = one.losses(batch.x, batch.y, batch.truth, batch.n_context)
             return lost
 
-        made_for = {"settings": _identity(settings), "version of torch": torch.__version__}
         curves = train(
             net,
             batches,
@@ -224,6 +258,7 @@ def pretrain(
             progress,
             place.pace,
         )
+        looks.finish(net, device)
         net.cpu()
         place.say("drawing the in-context curves")
         learners = [("net", net_learner(net, torch.device("cpu"))), ("ridge", ridge_learner)]
@@ -240,15 +275,16 @@ def pretrain(
         "parameters": sum(weight.numel() for weight in net.parameters()),
         "steps": curves.kept * batches.n_batches,
         "tasks": curves.kept * batches.n_rows,
-        "tasks_per_second": curves.rows_per_second,
+        "tasks_per_second": curves.rows_per_second or None,  # none were left to train
         "threads": place.n_threads,
         "precision": str(course.precision)[6:],
         "device": device.type,
         "torch": torch.__version__,
         "loss": curves.loss,
-        "looks": looks.so_far(),
+        "looks": looks.lines,
         "look": {"n_dims": dims, "lengths": list(_LOOK_LENGTHS), "ridge": looks.ridge},
         "curves": found,
+        **({} if rows is None else {"rows": made_for["rows"]}),
         **more,
     }
     with folder_aside(place.checkpoint) as aside:
@@ -257,46 +293,26 @@ def pretrain(
     return dict(read_checkpoint(place.checkpoint).facts)
 
 
-class Looks:
-    """Looks at held-out tasks, each a line of the log; those of a stopped training stay there."""
+def _looks_taken(path: Path, made_for: Mapping[str, Any]) -> int:
+    """Return how many looks a stopped training has taken, if it is gone on from.
 
-    def __init__(self, place: Place, held_out: HeldOut, ridge: float) -> None:
-        self._place, self._held_out, self.ridge = place, held_out, ridge
-        self._began = time.monotonic()
-
-    def take(self, net: nn.Module, device: torch.device) -> float:
-        """Judge a net; return minus its mean error, so that more is better."""
-        errors = self._held_out.errors(net_learner(net, device))
-        mean = mean_error(errors)
-        line = {
-            "error": mean,
-            "classes": {name: sum(of) / len(of) for name, of in errors.items()},
-            "seconds": round(time.monotonic() - self._began, 1),
-            "cpu_seconds": round(time.process_time(), 1),
-        }
-        with self._place.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        self._place.say(f"held-out error {mean:.3f} (ridge {self.ridge:.3f})")
-        return -mean if math.isfinite(mean) else -math.inf
-
-    def so_far(self) -> list[dict[str, Any]]:
-        """Return what the log has; a look taken again after a kill is the same, and counts once."""
-        lines = [json.loads(line) for line in self._place.log.read_text("utf-8").splitlines()]
-        after = [*lines[1:], {"error": None}]
-        return [a for a, b in zip(lines, after, strict=True) if a["error"] != b["error"]]
-
-
-def _check_unfinished(path: Path, settings: PretrainSettings) -> None:
-    """Refuse to write over what another config has left unfinished; raises ModelError."""
+    Raises
+    ------
+    ModelError : another config has left it, which must not be written over.
+    """
     if not path.exists():
-        return
-    _, told_of = read_arrays(path)
-    if told_of["made_for"].get("settings") != _identity(settings):
+        return 0
+    try:
+        _, told_of = read_unfinished(path)
+    except ModelError:
+        return 0  # damaged: the loop says so, and begins anew
+    if told_of["made_for"].get("settings") != made_for["settings"]:
         raise ModelError(
             "is left by a pretraining of another config that was stopped",
             where=str(path),
             fix="give this config another name, or remove that file",
         )
+    return len(told_of["facts"]["curves"]["corr"]) if told_of["made_for"] == made_for else 0
 
 
 def _identity(settings: PretrainSettings) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from numerai_lab.arrays import Float32
 from numerai_lab.config import Data
 from numerai_lab.data import load_data
 from numerai_lab.eraframe import EraFrame
-from numerai_lab.errors import ModelError
+from numerai_lab.errors import DataError, ModelError, UserError
 from numerai_lab.models.contract import FitContext
 from numerai_lab.models.nets.in_context.contexts import fit_projection
 from numerai_lab.models.nets.in_context.model import ICL
@@ -103,15 +103,25 @@ def read_rows(
     ------
     DataError : the files are not what they should be. ModelError : there is no such era.
     """
-    found = load_data(_section(wanted), say=say)
+    try:
+        found = load_data(_section(wanted), say=say)
+    except UserError as error:
+        raise DataError(
+            error.what,
+            where=f"rows: {error.where}",
+            fix="mend rows.dir, rows.feature_set or rows.target, which mean what they mean in an "
+            "experiment's data section",
+        ) from None
     frame = found.frame.between(0, wanted.to_era)
     if frame.n_eras < 2 or frame.n_features < n_scores:
         raise ModelError(
-            f"{frame.n_eras} eras with {frame.n_features} features are too few for {n_scores} "
+            f"{frame.n_eras} era(s) with {frame.n_features} features are too few for {n_scores} "
             "scores",
             where="rows",
-            fix="name later eras, or more features",
+            fix="write a later rows.to_era, a larger rows.feature_set or a smaller net.n_scores",
         )
+    if frame.eras[-1] < wanted.to_era:
+        say(f"rows.to_era: {wanted.to_era}, and the last era with a label is {frame.eras[-1]}")
     purge_eras = purge_for(found.horizons[wanted.target])
     return RealRows(frame, wanted, fit_projection(frame, n_scores, ICLParams(), seed), purge_eras)
 

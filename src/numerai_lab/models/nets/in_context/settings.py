@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from numerai_lab.config import EXPERIMENT_NAME
 from numerai_lab.errors import ModelError
 from numerai_lab.models.contract import Params
 from numerai_lab.models.nets.in_context.module import Architecture, Size
@@ -16,6 +17,7 @@ from numerai_lab.models.nets.params import Count, Positive
 
 Pair = Annotated[list[int], Field(min_length=2, max_length=2)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Noise = Annotated[float, Field(ge=0, le=1e6)]
 
 
 class NetSettings(Params):
@@ -56,7 +58,7 @@ class TaskSettings(Params):
         description="fewest and most rows of a context, drawn for each step, its logarithm uniform",
     )
     n_queries: Count = Field(16, description="rows that are asked for")
-    noise: Annotated[list[float], Field(min_length=2, max_length=2)] = Field(
+    noise: Annotated[list[Noise], Field(min_length=2, max_length=2)] = Field(
         [0.05, 5.0],
         description="least and greatest variance of the noise as a multiple of the function's, "
         "drawn for each task, its logarithm uniform; [0, 0]: none",
@@ -114,7 +116,7 @@ class PretrainSettings(Params):
     """A pretraining of the in-context net on tasks drawn at random."""
 
     pretrain: Literal["icl"] = Field(description="what is pretrained")
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+    name: Annotated[str, Field(pattern=EXPERIMENT_NAME)] = Field(
         description="of the folder that it is kept in"
     )
     seed: int = 42
@@ -167,8 +169,10 @@ class PretrainSettings(Params):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         try:
-            for classes in self.auto.mixtures if self.classes == "auto" else [self.classes]:
-                check_weights(classes, self.kinds)
+            for mixture in self.auto.mixtures:
+                check_weights(mixture, self.kinds, "auto.mixtures")
+            if self.classes != "auto":
+                check_weights(self.classes, self.kinds)
         except ModelError as error:  # told with the config's other mistakes
             raise ValueError(str(error)) from None
         if self.classes == "auto" and self.rows is None:

@@ -155,14 +155,16 @@ def in_bins(values: Float32) -> Float32:
 
 
 def check_weights(
-    classes: Mapping[str, float], kinds: Mapping[str, Mapping[str, float]] | None = None
+    classes: Mapping[str, float],
+    kinds: Mapping[str, Mapping[str, float]] | None = None,
+    where: str = "classes",
 ) -> None:
     """Refuse weights of classes that do not sum to 1, or that name no class or kind."""
     for name in [*classes, *(kinds or {})]:
         if name not in PRIORS:
             raise ModelError(
                 f"there is no class of functions '{name}'" + did_you_mean(name, PRIORS),
-                where="classes" if name in classes else "kinds",
+                where=where if name in classes else "kinds",
                 fix=f"name some of {', '.join(PRIORS)}",
             )
     wrong = next((w for w in classes.values() if w < 0), None)
@@ -170,7 +172,7 @@ def check_weights(
         told = "one is negative" if wrong is not None else f"they sum to {sum(classes.values()):g}"
         raise ModelError(
             f"weights of classes must be shares that sum to 1, and {told}",
-            where="classes",
+            where=where,
             fix="write shares, such as {linear: 0.5, trees: 0.5}",
         )
     for name, given in (kinds or {}).items():
