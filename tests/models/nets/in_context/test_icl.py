@@ -275,6 +275,40 @@ def test_a_context_that_tells_nothing_is_refused(tiny_checkpoint):
         fitted(tiny_checkpoint, alike)
 
 
+def test_each_context_needs_two_rows(tiny_checkpoint):
+    """Four rows that are dealt to four contexts are one row each."""
+    with pytest.raises(ModelError, match=r"the context has 1 row\(s\)"):
+        fitted(tiny_checkpoint, context_rows=1, context_eras=1, contexts=4)
+
+
+def test_fewer_rows_than_were_asked_for_are_said(tiny_checkpoint):
+    def told(frame, **more):
+        said = []
+        model, _ = fitted(tiny_checkpoint, frame, told={"say": said.append}, **more)
+        return shown(model)["pool_y"].size, said
+
+    wide = train_frame(20, rows=60)
+    assert told(wide) == (60, [])
+    assert told(wide, context_eras=10_000, context_rows=400) == (400, [])  # of 20 eras, not 20
+    assert told(wide, context="nearest", context_rows=100) == (500, [])
+    n, said = told(wide, contexts=40)
+    assert n == 240
+    assert "240 rows are there to be shown where 2,400 were asked for" in said[0]
+
+
+def test_features_that_do_not_vary_are_said(tiny_checkpoint):
+    frame, said = train_frame(8), []
+    still = replace(frame, features=np.full_like(frame.features, -1))
+    model, report = fitted(tiny_checkpoint, still, {"say": said.append})
+    assert "no feature varies in the training eras" in said[0]
+    assert any("rows vary in 0 of the net's 4 scores" in note for note in report.notes)
+    assert np.isfinite(model.predict(judged_frame())).all()
+    half = frame.features.copy()
+    half[:, 2:] = 2
+    _, report = fitted(tiny_checkpoint, replace(frame, features=half))
+    assert any("rows vary in 2 of the net's 4 scores" in note for note in report.notes)
+
+
 def test_wrong_parameters_are_refused(tiny_checkpoint, tmp_path):
     for wrong in ({"context": "oldest"}, {"context_rows": 0}, {"synthetic_share": 1.0}):
         with pytest.raises(ValidationError):

@@ -19,6 +19,8 @@ from numerai_lab.models.nets.kept import Arrays
 from numerai_lab.models.nets.runtime import MIDDLE, SCALE, era_bins
 from numerai_lab.seeds import child_seed
 
+_NEARLY = 0.9
+"""Of the rows that are asked for; fewer are said."""
 _ROWS_OF_PROJECTION = 1024
 """Of an era, that the projection is fitted on."""
 
@@ -83,9 +85,16 @@ def labels_of(values: Float32, transform: str) -> Float32:
     return np.asarray(centred / deviation, dtype=np.float32)
 
 
-def rows_kept(params: ICLParams) -> int:
-    """Return how many rows of an era are kept, for all contexts together."""
-    return -(-params.context_rows // params.context_eras) * params.contexts
+def rows_kept(params: ICLParams, n_eras: int) -> int:
+    """Return how many rows of an era are kept, for all contexts together.
+
+    n_eras : that there are to choose from. Where they are fewer than `context_eras`, each gives
+        more; not with `context: resolved`, as others are added.
+    """
+    shared_by = params.context_eras
+    if params.context != "resolved":
+        shared_by = min(shared_by, max(n_eras, 1))
+    return -(-params.context_rows // shared_by) * params.contexts
 
 
 def pool_of(
@@ -107,7 +116,7 @@ def pool_of(
     n_scores], `NAME_y` float32 [n_rows], and `NAME_codes` float32 [n_eras, n_pairs]; eras without
     a label are left out.
     """
-    n_most = rows_kept(params)
+    n_most = rows_kept(params, len(eras))
     n_scores = projection["projection"].shape[1]
     x = [np.empty((0, n_scores), np.float32)]
     y = [np.empty(0, np.float32)]
@@ -170,18 +179,41 @@ def shuffled(pool: Arrays, seed: int, name: str = "pool") -> Arrays:
     return {**pool, f"{name}_y": labels}
 
 
-def check_context(pool: Arrays, name: str = "pool") -> None:
-    """Refuse a context of one row, or whose labels are all alike; raises ModelError."""
-    labels = pool[f"{name}_y"]
-    if len(labels) < 2:
+def check_context(pool: Arrays, params: ICLParams, n_eras: int) -> list[str]:
+    """Check what is kept to be shown.
+
+    Parameters
+    ----------
+    n_eras : that it was to be kept of.
+
+    Returns
+    -------
+    What the user should read: that rows are fewer than asked for, that no feature varies.
+
+    Raises
+    ------
+    ModelError : a context has one row, or its labels are all alike.
+    """
+    labels, told = pool["pool_y"], []
+    rows = int((-(-np.diff(pool["pool_offsets"]) // params.contexts)).sum())
+    if rows < 2:
         raise ModelError(
-            f"the context has {len(labels)} row(s), and nothing can be learnt from fewer than 2",
+            f"the context has {rows} row(s), and nothing can be learnt from fewer than 2",
             where="model.params.context_rows",
             fix="write more context_rows, or choose more training eras",
         )
+    asked = rows_kept(params, n_eras) * n_eras
+    if len(labels) < _NEARLY * asked:
+        told.append(
+            f"{len(labels):,} rows are there to be shown where {asked:,} were asked for "
+            "(context_rows x contexts): the eras have too few with a label"
+        )
+    if not pool["projection"].any():
+        told.append("no feature varies in the training eras: all rows are predicted alike")
     if not labels.any():
         raise ModelError(
             f"the {len(labels):,} rows of the context have one class of label within their eras",
             where="model.params",
             fix="choose a target that differs between the rows of an era, or more context_rows",
         )
+    return told

@@ -42,7 +42,7 @@ from numerai_lab.models.nets.in_context.contexts import (
     shuffled,
 )
 from numerai_lab.models.nets.in_context.model import ANCIENT, SHUFFLED
-from numerai_lab.models.nets.in_context.params import ICLParams
+from numerai_lab.models.nets.in_context.params import UNUSED, ICLParams
 from numerai_lab.models.nets.in_context.runtime import contexts, projected
 from numerai_lab.models.nets.kept import Arrays, read_arrays, write_arrays
 from numerai_lab.models.nets.params import Count
@@ -147,11 +147,9 @@ class TabICL:
         checksum = _checksum_of(params.checkpoint)
         self._trained = TrainedFeatures.of(train)
         self._readers = {}
-        for what, given in (("weights", ctx.weights), ("early stopping", ctx.stop)):
+        for what, given in (("weights", ctx.weights), ("stop", ctx.stop)):
             if given is not None:
-                said.aloud(
-                    f"{what} of the training rows are not used: tabicl learns by being shown"
-                )
+                said.aloud(UNUSED[what].format("tabicl"))
         n_scores = min(params.n_scores, train.n_features)
         if n_scores < params.n_scores:
             said.note(f"{train.n_features} features make {n_scores} scores, not {params.n_scores}")
@@ -175,7 +173,8 @@ class TabICL:
             self._arrays |= pool_of(
                 train, some, ctx.target, params.shown, self._arrays, ctx.seed, name
             )
-        check_context(self._arrays)
+        for sentence in check_context(self._arrays, params.shown, len(eras)):
+            said.aloud(sentence)
         self._reader("", ctx.n_threads)  # a checkpoint that cannot be read is told now
         n, shown = len(self._arrays["pool_y"]), self._arrays["pool_eras"]
         said.note(

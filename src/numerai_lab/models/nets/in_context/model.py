@@ -40,7 +40,7 @@ from numerai_lab.models.nets.in_context.contexts import (
     shuffled,
 )
 from numerai_lab.models.nets.in_context.fine_tuning import fine_tuned
-from numerai_lab.models.nets.in_context.params import ICLParams
+from numerai_lab.models.nets.in_context.params import UNUSED, ICLParams
 from numerai_lab.models.nets.in_context.runtime import (
     chosen_eras,
     contexts,
@@ -125,16 +125,13 @@ class ICL:
         pretrained = read_checkpoint(place)
         self._check_seen(pretrained.facts, train)
         self._trained = TrainedFeatures.of(train)
-        for what, given in (("weights", ctx.weights), ("early stopping", ctx.stop)):
+        for what, given in (("weights", ctx.weights), ("stop", ctx.stop)):
             if given is not None:
-                said.aloud(f"{what} of the training rows are not used: icl learns by being shown")
+                said.aloud(UNUSED[what].format("icl"))
         size = pretrained.net.size
-        if train.n_features < size.n_scores:
-            said.note(
-                f"{train.n_features} features fill {train.n_features} of the net's "
-                f"{size.n_scores} scores; the others are 0"
-            )
         projection = fit_projection(train, size.n_scores, params, ctx.seed)
+        if (n := int(projection["projection"].any(axis=0).sum())) < size.n_scores:
+            said.note(f"rows vary in {n} of the net's {size.n_scores} scores; the others are 0")
         label = train.target(ctx.target).astype(np.float64)
         facts: dict[str, Any] = {
             "size": asdict(size),
@@ -146,7 +143,9 @@ class ICL:
         }
         self._facts, self._arrays = facts, dict(projection)
         self._arrays |= self._pool(train)
-        check_context(self._arrays)
+        n_eras = train.n_eras if params.context == "nearest" else params.context_eras
+        for sentence in check_context(self._arrays, params, min(n_eras, train.n_eras)):
+            said.aloud(sentence)
         if params.controls:
             oldest = train.eras[: params.context_eras]
             self._arrays |= self._some(train, oldest, "ancient")

@@ -11,6 +11,12 @@ from pydantic import Field
 from numerai_lab.models.contract import Params
 from numerai_lab.models.nets.params import Count, Positive
 
+UNUSED = {
+    "weights": "weights of the training rows are not used: {} learns by being shown",
+    "stop": "early stopping is not used, and the eras that it holds out are not shown",
+}
+"""What is said where a run gives what a model that is shown rows does not use."""
+
 
 class ICLParams(Params):
     """Parameters of `icl`: what the pretrained net is shown, and whether it learns more."""
