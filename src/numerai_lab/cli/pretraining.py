@@ -47,7 +47,7 @@ def pretrain(
     folder = out / settings.name
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "pretrain.html"
-    busy = f"{folder} is at work in another process: wait for it, or give the config another name"
+    busy = "another process is at work in it"
     with exclusive_lock(folder / ".lock", busy), Reporter(quiet=quiet) as reporter:
         watch = Stopwatch()
         reporter.work(f"pretraining {settings.name}", unit="steps")
@@ -55,6 +55,7 @@ def pretrain(
             settings,
             folder,
             say=reporter.say,
+            warn=reporter.warn,
             progress=reporter.progress,
             pace=reporter.pace,
             n_threads=threads,

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch", reason="tests of nets need torch: make nets
 from icl_lab import TINY_SETTINGS
 from numerai_lab.files import exclusive_lock
 
+QUICK = {"steps": 2, "classes": {"linear": 1.0}, "curve_tasks": 1}
+
 
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path, monkeypatch):
@@ -45,13 +47,26 @@ def test_it_pretrains_writes_a_page_and_finds_it_done(lab, tmp_path):
     assert lab("config", "check", path).out == f"{path}: fine (a pretraining of icl)\n"
 
 
+def test_what_must_be_read_is_told_when_quiet_and_what_a_kill_left_is_removed(lab, tmp_path):
+    folder = tmp_path / "pretrained" / "tiny"
+    folder.mkdir(parents=True)
+    for name in ("unfinished.npz", ".unfinished.npz.x1.part"):
+        (folder / name).write_bytes(b"cut")
+    told = lab("pretrain", written(tmp_path, **QUICK), "--threads", 1, "-q")
+    assert told.code == 0, told.err
+    assert "warning: pretrained/tiny/unfinished.npz is not what was written" in told.err
+    assert "held-out error" not in told.err
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [".lock", "checkpoint", "log.jsonl", "pretrain.html"]
+
+
 def test_another_process_at_work_is_told(lab, tmp_path):
     folder = tmp_path / "pretrained" / "tiny"
     folder.mkdir(parents=True)
     with exclusive_lock(folder / ".lock", "busy"):
         told = lab("pretrain", written(tmp_path))
     assert told.code in (1, 2)
-    assert "at work in another process" in told.err
+    assert "pretrained/tiny: another process is at work in it; wait for it" in told.err
 
 
 @pytest.mark.parametrize(
@@ -102,9 +117,6 @@ def test_what_cannot_be_computed_is_told_in_the_configs_words(lab, tmp_path, cha
     assert message in told.err
     assert "model.params" not in told.err
     assert not (tmp_path / "pretrained/tiny/checkpoint").exists()
-
-
-QUICK = {"steps": 2, "classes": {"linear": 1.0}, "curve_tasks": 1}
 
 
 def test_rows_that_are_not_there_are_told_by_the_names_of_the_config(lab, tmp_path, tournament):

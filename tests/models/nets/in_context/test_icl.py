@@ -16,7 +16,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import ModelError
 from numerai_lab.models import assemble_exported, check_model
 from numerai_lab.models.conformance.toy import toy_frame
-from numerai_lab.models.nets.in_context import ICL, ICLParams
+from numerai_lab.models.nets.in_context import ICL, ICLParams, runtime
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
 from numerai_lab.models.nets.in_context.contexts import fit_projection, labels_of, shuffled
 from numerai_lab.models.nets.in_context.module import NETS, Size, new_net
@@ -45,7 +45,7 @@ def test_it_keeps_every_promise_of_a_model(tiny_checkpoint, more):
 
 
 @pytest.mark.parametrize("architecture", NETS)
-def test_in_numpy_the_nets_give_what_they_give_in_torch(architecture):
+def test_in_numpy_the_nets_give_what_they_give_in_torch(architecture, monkeypatch):
     torch.manual_seed(1)
     net = new_net(Size(architecture, n_scores=4, width=8, hidden=8, layers=4, heads=4)).eval()
     with torch.no_grad():
@@ -57,6 +57,9 @@ def test_in_numpy_the_nets_give_what_they_give_in_torch(architecture):
     found = answers(x.numpy(), y.numpy(), asked.numpy(), vars(net.size), arrays)
     assert np.abs(found - expected).max() < 1e-4
     assert np.std(found) > 0.05
+    monkeypatch.setattr(runtime, "NUMBERS_AT_ONCE", 500)  # a few rows of the context at once
+    pieces = answers(x.numpy(), y.numpy(), asked.numpy(), vars(net.size), arrays)
+    assert np.abs(pieces - found).max() < 1e-5
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.float32])

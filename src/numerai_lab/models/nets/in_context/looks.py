@@ -33,14 +33,20 @@ class Looks:
     """
 
     def __init__(
-        self, log: Path, held_out: HeldOut, steps: int, taken: int, say: Callable[[str], None]
+        self,
+        log: Path,
+        held_out: HeldOut,
+        steps: int,
+        taken: int,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._log, self._held_out, self._steps, self._say = log, held_out, steps, say
         self.ridge = mean_error(held_out.errors(ridge_learner))
         self._n, self._began = taken, time.monotonic()
         self.lines = _lines_of(log, steps, taken)
         if len(self.lines) < taken:
-            say(
+            warn(
                 f"{log} is damaged: {taken - len(self.lines)} of {taken} looks are gone, which "
                 "changes no weight"
             )

@@ -42,6 +42,7 @@ from numerai_lab.models.nets.in_context.contexts import (
 from numerai_lab.models.nets.in_context.fine_tuning import fine_tuned
 from numerai_lab.models.nets.in_context.params import UNUSED, ICLParams
 from numerai_lab.models.nets.in_context.runtime import (
+    NUMBERS_AT_ONCE,
     chosen_eras,
     contexts,
     predicted,
@@ -295,8 +296,9 @@ class ICL:
         )
 
     def memory_needed(self, shape: Shape) -> Needs:
-        """Return the bytes that a fit takes beside the rows: torch, and products of features."""
-        return Needs(host=(400 << 20) + 24 * shape.n_features**2)
+        """Return the bytes beside the rows: torch, products of features, attention."""
+        attention = 16 * min(4 * self.params.context_rows**2, NUMBERS_AT_ONCE)
+        return Needs(host=(400 << 20) + 24 * shape.n_features**2 + attention)
 
     def ways_to_take_less(self) -> tuple[str, ...]:
         """Fewer features."""

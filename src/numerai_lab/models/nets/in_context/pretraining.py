@@ -10,6 +10,7 @@ threads to the same bits.
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,10 +56,12 @@ class Place:
 
     Attributes
     ----------
-    folder : of this pretraining, `OUT/NAME`. say, progress, pace : as in a `FitContext`.
+    folder : of this pretraining, `OUT/NAME`. warn : called with what the user must read.
+    say : with what may be left out. progress, pace : as in a `FitContext`.
     """
 
     folder: Path
+    warn: Callable[[str], None]
     say: Callable[[str], None]
     progress: Callable[[int, int], None]
     pace: Callable[[str], None]
@@ -89,6 +92,7 @@ class Pretraining:
         say: Callable[[str], None],
         progress: Callable[[int, int], None],
         pace: Callable[[str], None],
+        warn: Callable[[str], None] | None = None,
         n_threads: int = 0,
         device: str = "cpu",
     ) -> dict[str, Any]:
@@ -96,13 +100,14 @@ class Pretraining:
 
         Parameters
         ----------
-        folder : of this pretraining, `OUT/NAME`. The others : as in a `FitContext`.
+        folder : of this pretraining, `OUT/NAME`. warn : called with sentences that must be read,
+            in place of `say`. The others : as in a `FitContext`.
 
         Raises
         ------
         ModelError : the folder has a checkpoint of other settings; the loss is not finite.
         """
-        place = Place(folder, say, progress, pace, n_threads, device)
+        place = Place(folder, warn or say, say, progress, pace, n_threads, device)
         if place.checkpoint.exists():
             found = _made_before(settings, place)
             place.say(f"{place.checkpoint} is done already")
@@ -184,6 +189,8 @@ def pretrain(
     """
     assert settings.classes != "auto"
     place.folder.mkdir(parents=True, exist_ok=True)
+    for part in place.folder.glob(".*.part"):  # of a process that was killed as it wrote
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
     unfinished = place.folder / "unfinished.npz"
     made_for: dict[str, Any] = {
         "settings": _identity(settings),
@@ -199,7 +206,7 @@ def pretrain(
         purge_eras=0,
         device="cuda" if place.device == "cuda" else "cpu",
         n_threads=place.n_threads,
-        say=place.say,
+        say=place.warn,
     )
     said = Said(ctx)
     device = device_of(ctx, said)
@@ -207,7 +214,7 @@ def pretrain(
     batches = TaskBatches(settings, device, rows)
     n_looks = max(1, round(settings.steps / batches.n_batches))
     if (n_steps := n_looks * batches.n_batches) != settings.steps:
-        place.say(
+        place.warn(
             f"{n_steps:,} steps are taken, not {settings.steps:,}: a look at held-out tasks comes "
             f"after each {batches.n_batches:,} (steps_between_looks)"
         )
@@ -235,7 +242,7 @@ def pretrain(
             patience=settings.patience,
             keys=_KEYS,
         )
-        looks = Looks(place.log, look, batches.n_batches, taken, place.say)
+        looks = Looks(place.log, look, batches.n_batches, taken, place.say, place.warn)
 
         def judge(module: nn.Module) -> float:
             return looks.take(module, device)
@@ -252,7 +259,7 @@ def pretrain(
             batches,
             loss,
             course,
-            Checkpoint(unfinished, made_for, place.say),
+            Checkpoint(unfinished, made_for, place.warn),
             Processes(),
             judge,
             progress,

@@ -18,6 +18,8 @@ Array = Any
 Arrays = dict[str, Any]
 
 ROWS_AT_ONCE = 1024
+NUMBERS_AT_ONCE = 1 << 26
+"""Of the scores by which rows of a context attend to each other: 256 MiB."""
 
 
 def predict(features: Array, settings: dict[str, Any], arrays: Arrays, _parts: list[Any]) -> Array:
@@ -104,12 +106,11 @@ def encoded(x: Array, y: Array, size: dict[str, Any], net: Arrays) -> list[Array
     """Return what rows that are asked for attend to in each block, [n_tokens, width]."""
     rows, labels = linear(x, net, "row"), linear(y[:, None], net, "label")
     heads, blocks = size["heads"], range(size["layers"])
-    bias = None
+    place = None
     if size["architecture"] == "decoder":
         pairs = np.stack([rows, labels], axis=1).reshape(-1, rows.shape[1])
         known = np.concatenate([net["first"][None], pairs])
         place = np.arange(len(known))
-        bias = _bias(place, place, heads)
     else:
         known = rows + labels
     half = size["layers"] // 2 if size["architecture"] == "encoder_decoder" else size["layers"]
@@ -117,12 +118,26 @@ def encoded(x: Array, y: Array, size: dict[str, Any], net: Arrays) -> list[Array
     for i in blocks[:half]:
         normed = layer_norm(known, net, f"blocks.{i}.norm")
         read.append(normed)
-        known = known + attention(normed, normed, net, f"blocks.{i}.attention", heads, bias)
+        known = known + _among(normed, net, f"blocks.{i}.attention", heads, place)
         known = known + wide(known, net, f"blocks.{i}.wide")
     if size["architecture"] == "encoder_decoder":
         known = layer_norm(known, net, "between")
         return [known for _ in blocks[half:]]
     return read
+
+
+def _among(normed: Array, net: Arrays, name: str, heads: int, place: Array) -> Array:
+    """Let the tokens of a context attend to each other, so many at once as memory should hold.
+
+    place : of each token where they attend to earlier ones only; None: to all.
+    """
+    n = len(normed)
+    step = max(1, NUMBERS_AT_ONCE // (n * heads))
+    parts = []
+    for i in range(0, n, step):
+        bias = None if place is None else _bias(place[i : i + step], place, heads)
+        parts.append(attention(normed[i : i + step], normed, net, name, heads, bias))
+    return np.concatenate(parts)
 
 
 def _asked(asked: Array, read: list[Array], size: dict[str, Any], net: Arrays) -> Array:
