@@ -50,13 +50,17 @@ def pretraining_tables(told: Mapping[int, Training]) -> Html:
 
 
 def _errors(found: Mapping[int, Pretraining]) -> Html:
-    """Show the errors of each group, as a mean over the folds that have one of that name."""
+    """Show the errors of each group, a mean over the folds that have it, and their mean."""
     names = dict.fromkeys(group.name for one in found.values() for group in one.groups)
-    rows = []
+    rows, errors = [], []
     for name in names:
         same = [group for one in found.values() for group in one.groups if group.name == name]
         ways = [[g.net for g in same], [g.mean for g in same], [g.linear for g in same]]
-        rows.append([name, count(same[-1].features), *(number(_mean(values)) for values in ways)])
+        errors.append([_mean(values) for values in ways])
+        rows.append([name, count(same[-1].features), *map(number, errors[-1])])
+    if len(rows) > 1:
+        means = [_mean(list(values)) for values in zip(*errors, strict=True)]
+        rows.append(["mean of the groups", "", *map(number, means)])
     head = ["group", "features", "net", "mean", "linear"]
     return table("Error of what was rebuilt, by group", head, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,12 @@ def test_pretraining_learns_what_groups_tell_of_one_another():
         assert group["linear"] < 0.01
         assert group["net"] < 0.5 * group["mean"]
     assert told["loss"][-1] < told["loss"][0] * 0.8
+    net = np.mean([group["net"] for group in told["groups"]])
+    (said,) = (note for note in report.notes if note.startswith("a hidden group is rebuilt"))
+    assert f"an error of {net:.2f} (mean square, in bins)" in said
+    assert said.endswith(
+        "a ridge regression on the other groups 0.00, which the net beats in 0 of 2 groups"
+    )
 
 
 def test_missing_values_are_never_counted():
@@ -263,6 +270,11 @@ def test_a_run_shows_the_twin_and_what_was_pretrained(lab, tiny_config, tmp_path
     assert "Error of what was rebuilt, by group" in page
     for name in ("small", "medium", "other", "reference"):
         assert f">{name}</th>" in page
+    rebuilt = page.split("<caption>Error of what was rebuilt, by group")[1].split("</table>")[0]
+    *each, whole = (
+        [float(v) for v in re.findall(r">(\d\.\d+)</td>", row)] for row in rebuilt.split("<tr>")[2:]
+    )
+    assert whole == pytest.approx(np.mean(each, axis=0), abs=1e-4)
     told = json.loads((run / "folds" / "01" / "fit.json").read_text())
     (used,) = told["artefacts"]
     assert used["labels_to"] is None

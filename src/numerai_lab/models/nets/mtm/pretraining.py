@@ -23,7 +23,7 @@ from numerai_lab.models.nets.mtm.groups import Group
 from numerai_lab.models.nets.mtm.masks import draw, schedule
 from numerai_lab.models.nets.mtm.module import MaskedNet
 from numerai_lab.models.nets.mtm.params import MTMParams
-from numerai_lab.models.nets.mtm.reconstruction import errors_by_group, held_out_eras
+from numerai_lab.models.nets.mtm.reconstruction import errors_by_group, held_out_eras, in_words
 from numerai_lab.models.nets.processes import Processes
 from numerai_lab.seeds import child_seed
 
@@ -80,6 +80,7 @@ def pretrained(
         f"pretrained on {facts['rows']:,} rows of eras {facts['first']}-{facts['last']} with masks "
         f"{params.masks}, {params.pretrain_epochs} epochs{pace}"
     )
+    said.note(in_words(facts["groups"]))
     return arrays, facts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,20 @@ def errors_by_group(
         }
         found.append({"name": group["name"], "features": len(mine), **errors})
     return found
+
+
+def in_words(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Say in a sentence what `errors_by_group` found, as a mean over groups that have values."""
+    known = [one for one in errors if one["net"] is not None]
+    if not known:
+        return "no value of a hidden group is known, so that none can be rebuilt"
+    net, mean, linear = (np.mean([one[way] for one in known]) for way in ("net", "mean", "linear"))
+    better = sum(one["net"] < one["linear"] for one in known)
+    return (
+        f"a hidden group is rebuilt with an error of {net:.2f} (mean square, in bins); the "
+        f"features' means have {mean:.2f}, a ridge regression on the other groups {linear:.2f}, "
+        f"which the net beats in {better} of {len(known)} groups"
+    )
 
 
 def _some_rows(frame: EraFrame, n_eras: int, n_rows: int) -> Any:
