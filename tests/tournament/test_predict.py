@@ -149,6 +149,19 @@ def test_missing_features_are_named(predict, live):
     )
 
 
+def test_predictions_that_are_all_alike_are_said(predict, live):
+    """Of rows whose features are missing, say: an order of them means nothing."""
+
+    def empty(rows):
+        features = [name for name in rows if name.startswith("feature")]
+        rows[features] = np.float32("nan")
+        return rows
+
+    result, _ = predict(change(live, empty), "-q")
+    assert result.code == 0, result.err
+    assert "all rows of an era are predicted alike in 1 of 1 era(s)" in result.err
+
+
 def test_another_data_version_is_refused(predict, live):
     other = live.parent.with_name("v5.2")
     live.parent.rename(other)

@@ -90,6 +90,15 @@ def predict(
         say=say,
         past_of=live.past_of,
     )
+    frame = rows.frame
+    alike = sum(
+        np.ptp(values[era]) == 0 for _, era in frame.iter_eras() if era.stop - era.start > 1
+    )
+    if alike:
+        say(
+            f"all rows of an era are predicted alike in {alike} of {frame.n_eras} era(s): are the "
+            f"features of {features} missing, or all the same?"
+        )
     return LivePredictions(
         ids=rows.frame.ids,
         values=values,
