@@ -157,7 +157,7 @@ def test_predictions_that_are_all_alike_are_said(predict, live):
         rows[features] = np.float32("nan")
         return rows
 
-    result, _ = predict(change(live, empty), "-q")
+    result, _ = predict(change(live, empty))
     assert result.code == 0, result.err
     assert "all rows of an era are predicted alike in 1 of 1 era(s)" in result.err
 
