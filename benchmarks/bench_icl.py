@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/bench_icl.py [--threads 1,2] [--steps 40]
 
 Seconds are CPU seconds, so that what else the machine does counts little; with two threads those of
-both are added up. A live era has 7,000 rows x 780 features, a context 1,024 rows.
+both are added up. The net is of the shipped size. A live era has 7,000 rows x 780 features, a
+context 1,024 rows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from measure import machine_line, today
 from numerai_lab.models.nets.in_context import ICL, ICLParams
 from numerai_lab.models.nets.in_context.batches import TaskBatches
+from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
 from numerai_lab.models.nets.in_context.module import TaskBatch, new_net
 from numerai_lab.models.nets.in_context.settings import PretrainSettings
 from numerai_lab.models.nets.in_context.tasks import Tasks
@@ -30,7 +32,8 @@ def main() -> None:
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--steps", type=int, default=40)
     asked = parser.parse_args()
-    settings = PretrainSettings(pretrain="icl", name="bench", workers=0, curriculum=0.0)
+    shipped = read_checkpoint(shipped_checkpoint()).facts["settings"]
+    settings = PretrainSettings.model_validate({**shipped, "workers": 0, "curriculum": 0.0})
     batches = TaskBatches(settings, torch.device("cpu"))
     print(f"{today()}; {machine_line()}\n")
     began = time.process_time()

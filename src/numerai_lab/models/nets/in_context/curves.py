@@ -12,7 +12,7 @@ from torch import nn
 
 from numerai_lab.arrays import Float32
 from numerai_lab.models.nets.in_context.priors import PRIORS
-from numerai_lab.models.nets.in_context.tasks import Mixture, Tasks
+from numerai_lab.models.nets.in_context.tasks import FEWEST_POINTS, Mixture, Tasks
 from numerai_lab.seeds import child_seed
 
 NOISE = 0.1
@@ -85,15 +85,19 @@ def net_learner(net: nn.Module, device: torch.device, at_once: int = 64) -> Lear
 
 
 def ridge_learner(tasks: Tasks) -> Float32:
-    """Return what ridge predicts that is told the noise: lambda = noise x dimensions.
+    """Return what ridge predicts that is told all variances: lambda = noise x dimensions.
 
-    Where weights are normal and columns too, no other way is better on average.
+    Values have mean 0 over all points that their function was applied to, so that on those of a
+    context a constant is left, of a variance of 1 / points: its penalty is noise x points. Where
+    weights are normal and columns too, no other way is better on average.
     """
     n = tasks.n_context
     used = int((tasks.x != 0).any(axis=(0, 1)).sum())
-    x = tasks.x[:, :, :used].astype(np.float64)
+    x = np.ones((*tasks.x.shape[:2], used + 1))
+    x[:, :, :used] = tasks.x[:, :, :used]
     known, y = x[:, :n], tasks.y[:, :n].astype(np.float64)
-    squares = known.transpose(0, 2, 1) @ known + NOISE * used * np.eye(used)
+    penalties = NOISE * np.array([used] * used + [max(x.shape[1], FEWEST_POINTS)])
+    squares = known.transpose(0, 2, 1) @ known + np.diag(penalties)
     weights = np.linalg.solve(squares, known.transpose(0, 2, 1) @ y[:, :, None])
     found: Float32 = (x[:, n:] @ weights)[:, :, 0].astype(np.float32)
     return found

@@ -14,8 +14,8 @@ from numerai_lab.models.nets.in_context.priors import PRIORS
 
 BIN_SHARES = (0.05, 0.2, 0.5, 0.2, 0.05)
 """Of a label in five bins, as those of Numerai's main target."""
-_FEWEST_POINTS = 64
-"""That a function is applied to, so that its mean and deviation are known."""
+FEWEST_POINTS = 64
+"""That a function is applied to; its values are brought to mean 0 and variance 1 over them."""
 _MOST_MASKED = 0.3
 
 
@@ -90,7 +90,7 @@ class Mixture:
         points_of : draws points that are not normal numbers, for this share of the classes.
         """
         n_points = n_context + n_queries
-        n_drawn = max(n_points, _FEWEST_POINTS)
+        n_drawn = max(n_points, FEWEST_POINTS)
         x = np.zeros((n_tasks, n_points, self.n_scores), dtype=np.float32)
         values = np.empty((n_tasks, n_points), dtype=np.float32)
         names = np.empty(n_tasks, dtype=f"<U{max(map(len, PRIORS))}")
