@@ -28,6 +28,7 @@ from numerai_lab.models.adapting.trials import (
     FittedTrial,
     FitTrial,
     Trial,
+    label_overlap,
     run_trials,
     trial_parts,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "Trial",
     "by_age",
     "decide",
+    "label_overlap",
     "run_trials",
     "strength_at",
     "told_by",

@@ -201,6 +201,7 @@ def test_fine_tuning_returns_the_pretrained_net_unless_it_surely_gains(tiny_chec
     assert len(told["gains"]) == 2
     assert told["interval"][0] <= 0
     assert any("not fine-tuned" in note for note in report.notes)
+    assert told["block_eras"] == 4
     plain, _ = fitted(tiny_checkpoint, noise, controls=False)
     assert np.array_equal(model.predict(judged_frame()), plain.predict(judged_frame()))
 
@@ -241,6 +242,16 @@ def test_fine_tuning_that_surely_gains_is_kept_and_shown_beside_what_it_began_wi
     assert np.array_equal(again.variants["pretrained"], detailed.variants["pretrained"])
     name, kind, twin = ICL.twin_of_variant(model.params)
     assert (name, kind, twin.fine_tune_epochs) == ("pretrained", "icl", 0)
+
+
+def test_the_guard_resamples_blocks_as_long_as_labels_overlap(tiny_checkpoint):
+    """Four times the overlap: 12 eras of 60-day labels, which a purge of 16 tells."""
+    tuning = {"fine_tune_epochs": 1, "fine_tune_rows": 8, "controls": False}
+    for purge, expected in ((8, 16), (16, 48)):
+        _, report = fitted(
+            tiny_checkpoint, train_frame(60, rows=10), {"purge_eras": purge}, **tuning
+        )
+        assert report.details["icl"]["fine_tuning"]["block_eras"] == expected
 
 
 def test_fine_tuning_that_was_stopped_goes_on_to_the_same_weights(tiny_checkpoint, tmp_path):

@@ -18,6 +18,7 @@ from torch import nn
 from numerai_lab.arrays import Eras, Float64
 from numerai_lab.config import Bootstrap
 from numerai_lab.eraframe import EraFrame
+from numerai_lab.models.adapting import label_overlap
 from numerai_lab.models.contract import FitContext, Said
 from numerai_lab.models.nets.checkpoints import Checkpoint
 from numerai_lab.models.nets.device import computing
@@ -40,8 +41,6 @@ _TASKS, _DRAWN = 8, 32
 """Eras that a step asks for, and drawn tasks beside them."""
 _SHOWN_ERAS = 8
 _EMA = 0.9
-_BLOCK = 16
-"""Eras of a block of the bootstrap: four times the overlap of 20-day labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +229,7 @@ def fine_tuned(
         )
     gained = score(_numpy_of(learner), learnt, judged) - base
     known = np.isfinite(gained)
-    blocks = Bootstrap(samples=1000, block_eras=_BLOCK)
+    blocks = Bootstrap(samples=1000, block_eras=4 * label_overlap(ctx.purge_eras))
     use = child_seed(seed, "bootstrap")
     low, high, _ = interval_of_mean(gained[known], judged.eras[known], 20, blocks, use)
     span = f"held-out eras {judged.eras[0]}-{judged.eras[-1]}"
@@ -242,6 +241,7 @@ def fine_tuned(
         "held_out": [int(judged.eras[0]), int(judged.eras[-1])],
         "gains": [gain if np.isfinite(gain) else None for gain in curves.corr],
         "interval": [low, high],
+        "block_eras": blocks.block_eras,
         "kept": curves.kept if sure else 0,
     }
     if not sure:
