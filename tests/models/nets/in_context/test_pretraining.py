@@ -269,6 +269,7 @@ def test_ridge_that_is_told_the_noise_is_what_curves_stand_beside():
         ({"accumulate": 9}, "no more pieces than tasks_per_step"),
         ({"stepps": 9}, "stepps"),
         ({"name": ".."}, "name"),
+        ({"workers": 100_000}, "less than or equal to 256"),
         ({"tasks": {"noise": [0.0, 1e300]}}, "less than or equal to 1000000"),
         (
             {"auto": {"mixtures": [{"liner": 1.0}, {"trees": 1.0}]}},

@@ -41,9 +41,9 @@ def check_memory(settings: PretrainSettings, longest_curve: int, device: torch.d
         return
     most = max(numbers, key=lambda key: numbers[key])
     ways = {
-        "tasks_per_step": "write fewer tasks_per_step, or a shorter tasks.n_context",
-        "curve_tasks": "write fewer curve_tasks and held_out_tasks",
-        "accumulate": "write a larger accumulate, or a shorter tasks.n_context",
+        "tasks_per_step": "write fewer tasks_per_step or workers, or a shorter tasks.n_context",
+        "curve_tasks": "write fewer curve_tasks and held_out_tasks, or a smaller net.n_scores",
+        "accumulate": "write a larger accumulate, a shorter tasks.n_context or a smaller net",
         "net": "write a smaller net",
     }
     raise ModelError(

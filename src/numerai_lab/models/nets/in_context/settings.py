@@ -160,7 +160,7 @@ class PretrainSettings(Params):
     patience: Annotated[int, Field(ge=0)] = Field(
         0, description="looks without a lower error on held-out tasks before it stops; 0: never"
     )
-    workers: Annotated[int, Field(ge=0)] = Field(
+    workers: Annotated[int, Field(ge=0, le=256)] = Field(
         1,
         description="who draws tasks ahead: 1: a thread; more: so many processes, for a net that "
         "takes more than a core draws; 0: nobody. Changes no number",
