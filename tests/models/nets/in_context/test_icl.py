@@ -20,7 +20,7 @@ from numerai_lab.models.nets.in_context import ICL, ICLParams, runtime
 from numerai_lab.models.nets.in_context.checkpoint import read_checkpoint, shipped_checkpoint
 from numerai_lab.models.nets.in_context.contexts import fit_projection, labels_of, shuffled
 from numerai_lab.models.nets.in_context.module import NETS, Size, new_net
-from numerai_lab.models.nets.in_context.runtime import answers
+from numerai_lab.models.nets.in_context.runtime import answers, encoded
 
 SMALL = {"context_rows": 60, "context_eras": 4}
 
@@ -54,11 +54,16 @@ def test_in_numpy_the_nets_give_what_they_give_in_torch(architecture, monkeypatc
         x, y, asked = torch.randn(30, 4), torch.randn(30), torch.randn(1500, 4)
         expected = net(x[None], y[None], asked[None])[0].numpy()
     arrays = {name: weight.numpy() for name, weight in net.state_dict().items()}
-    found = answers(x.numpy(), y.numpy(), asked.numpy(), vars(net.size), arrays)
+
+    def given():
+        read = encoded(x.numpy(), y.numpy(), vars(net.size), arrays)
+        return answers(asked.numpy(), read, vars(net.size), arrays)
+
+    found = given()
     assert np.abs(found - expected).max() < 1e-4
     assert np.std(found) > 0.05
     monkeypatch.setattr(runtime, "NUMBERS_AT_ONCE", 500)  # a few rows of the context at once
-    pieces = answers(x.numpy(), y.numpy(), asked.numpy(), vars(net.size), arrays)
+    pieces = given()
     assert np.abs(pieces - found).max() < 1e-5
 
 
@@ -119,6 +124,18 @@ def test_controls_stand_beside_the_prediction(tiny_checkpoint):
     none, _ = fitted(tiny_checkpoint, controls=False)
     assert none.predict_in_detail(judged_frame()).variants == {}
     assert np.array_equal(none.predict(judged_frame()), told.predictions)
+
+
+@pytest.mark.parametrize("context", ["newest", "nearest"])
+def test_an_era_among_others_gets_what_it_gets_alone(tiny_checkpoint, context):
+    """A context that stays the same from era to era is read once, which changes no bit."""
+    model, _ = fitted(tiny_checkpoint, train_frame(20), context=context, contexts=2, context_eras=4)
+    judged = train_frame(6, first_era=40).without_targets()
+    together = model.predict_in_detail(judged)
+    alone = [model.predict_in_detail(judged.between(int(e), int(e))) for e in judged.eras]
+    assert np.array_equal(together.predictions, np.concatenate([one.predictions for one in alone]))
+    for name, values in together.variants.items():
+        assert np.array_equal(values, np.concatenate([one.variants[name] for one in alone]))
 
 
 def test_shuffling_keeps_each_eras_labels():

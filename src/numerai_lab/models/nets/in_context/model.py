@@ -207,6 +207,7 @@ class ICL:
             )
         found = {name: np.empty(frame.n_rows, dtype=np.float32) for name in ("", *wanted)}
         remarks: list[str | None] = []
+        read: dict[str, dict[int, Any]] = {name: {} for name in found}
         for era, rows in frame.iter_eras():
             scores = projected(era_bins(frame.features[rows]), self._arrays)
             pool, remark = self._arrays, None
@@ -214,13 +215,16 @@ class ICL:
                 pool, remark = self._resolved(history, era)
             remarks.append(remark)
             for name, values in found.items():
-                values[rows] = self._one(name, scores, pool)
+                values[rows] = self._one(name, scores, pool, read[name])
         own = found.pop("")
         told = remarks if any(remarks) else []
         return Detailed(own, found, remarks=told)
 
-    def _one(self, variant: str, scores: Float32, pool: Arrays) -> Float64:
-        """Predict the rows of one era as the model or one of its variants does."""
+    def _one(self, variant: str, scores: Float32, pool: Arrays, read: dict[int, Any]) -> Float64:
+        """Predict the rows of one era as the model or one of its variants does.
+
+        read : what it has read of its contexts in eras before.
+        """
         settings, n = self._settings(), self.params.contexts
         eras = chosen_eras(scores, settings, pool)
         net, given = "net", pool
@@ -234,7 +238,7 @@ class ICL:
             shown = contexts(self._arrays, every, n, "ancient")
         else:
             shown = contexts(given, eras, n)
-        values: Float64 = predicted(scores, shown, settings, self._arrays, net)
+        values: Float64 = predicted(scores, shown, settings, self._arrays, net, read)
         return values
 
     def _resolved(self, history: EraFrame, era: int) -> tuple[Arrays, str | None]:

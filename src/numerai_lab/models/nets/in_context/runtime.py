@@ -35,17 +35,24 @@ def predicted(
     settings: dict[str, Any],
     arrays: Arrays,
     net: str = "net",
+    before: dict[int, tuple[Array, Array, list[Array]]] | None = None,
 ) -> Array:
     """Predict rows from each context, and return the mean on the target's scale, float64.
 
     Parameters
     ----------
     scores : float32 [n_rows, n_scores]. given : contexts. net : prefix of the weights to use.
+    before : what earlier calls with these weights have read of their contexts; a context that is
+        still the same is not read again.
     """
     own = {key[len(net) + 1 :]: arrays[key] for key in arrays if key.startswith(f"{net}/")}
+    size, before = settings["size"], {} if before is None else before
     total, n = np.zeros(len(scores)), 0
     for x, y in given:
-        total += answers(x, y, scores, settings["size"], own)
+        kept = before.get(n)
+        if kept is None or not (np.array_equal(kept[0], x) and np.array_equal(kept[1], y)):
+            kept = before[n] = (x, y, encoded(x, y, size, own))
+        total += answers(scores, kept[2], size, own)
         n += 1
     return total / n * settings["std"] + settings["mean"]
 
@@ -90,20 +97,24 @@ def contexts(
             yield arrays[f"{name}_x"][rows], arrays[f"{name}_y"][rows]
 
 
-def answers(x: Array, y: Array, asked: Array, size: dict[str, Any], net: Arrays) -> Array:
-    """Predict rows that are asked for from one context; `InContextNet.forward` of one task.
+def answers(asked: Array, read: list[Array], size: dict[str, Any], net: Arrays) -> Array:
+    """Predict rows that are asked for; with `encoded`, `InContextNet.forward` of one task.
 
     Parameters
     ----------
-    x : float32 [n_context, n_scores]; y : float32 [n_context]; asked : float32 [n_asked, n_scores].
+    asked : float32 [n_asked, n_scores]. read : of the context, by `encoded`.
     """
-    read = encoded(x, y, size, net)
     starts = range(0, len(asked), ROWS_AT_ONCE)
     return np.concatenate([_asked(asked[i : i + ROWS_AT_ONCE], read, size, net) for i in starts])
 
 
 def encoded(x: Array, y: Array, size: dict[str, Any], net: Arrays) -> list[Array]:
-    """Return what rows that are asked for attend to in each block, [n_tokens, width]."""
+    """Return what rows that are asked for attend to in each block, [n_tokens, width].
+
+    Parameters
+    ----------
+    x : float32 [n_context, n_scores]. y : float32 [n_context].
+    """
     rows, labels = linear(x, net, "row"), linear(y[:, None], net, "label")
     heads, blocks = size["heads"], range(size["layers"])
     place = None
