@@ -327,6 +327,14 @@ def test_fewer_rows_than_were_asked_for_are_said(tiny_checkpoint):
     assert "240 rows are there to be shown where 2,400 were asked for" in said[0]
 
 
+def test_what_a_run_gives_and_icl_does_not_use_is_said(tiny_checkpoint):
+    frame, said = train_frame(8), []
+    given = {"weights": np.ones(frame.n_rows), "stop": frame, "device": "cuda"}
+    fitted(tiny_checkpoint, frame, {"say": said.append, **given})
+    for words in ("weights", "early stopping", "device cuda"):
+        assert any(sentence.startswith(words) and "not used" in sentence for sentence in said)
+
+
 def test_features_that_do_not_vary_are_said(tiny_checkpoint):
     frame, said = train_frame(8), []
     still = replace(frame, features=np.full_like(frame.features, -1))

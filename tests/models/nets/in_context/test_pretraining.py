@@ -118,6 +118,12 @@ def test_a_newer_a_damaged_and_an_absent_checkpoint_are_refused(tiny_checkpoint,
         read_checkpoint(newer)
     with pytest.raises(ModelError, match="there is no such checkpoint"):
         read_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="is a file, and a checkpoint is a folder; name another"):
+        read_checkpoint(newer / "weights.npz")
+    write_sealed(newer / "manifest.json", {**told, "name": "mtm"})
+    shutil.copy(tiny_checkpoint / "weights.npz", newer)
+    with pytest.raises(ModelError, match="an artefact of 'mtm', not of 'icl'; name another"):
+        read_checkpoint(newer)
 
 
 QUICK = {"classes": {"linear": 1.0}, "curve_tasks": 1, "held_out_tasks": 2}

@@ -80,21 +80,28 @@ def read_checkpoint(folder: Path) -> Pretrained:
             where=str(folder),
             fix=f"name {folder / 'checkpoint'}",
         )
-    told = read_artefact(folder)
+    another = "name another folder that `numerai-lab pretrain` wrote, or pretrain anew"
+    if folder == shipped_checkpoint():
+        another = "install numerai_lab again"
+    if not folder.is_dir():
+        raise ModelError("is a file, and a checkpoint is a folder", where=str(folder), fix=another)
+    try:
+        told = read_artefact(folder)
+    except ModelError as error:
+        raise ModelError(error.what, where=error.where, fix=another) from None
     if told["name"] != NAME:
-        raise ModelError(f"is an artefact of '{told['name']}', not of '{NAME}'", where=str(folder))
+        raise ModelError(
+            f"is an artefact of '{told['name']}', not of '{NAME}'", where=str(folder), fix=another
+        )
+    if missing := sorted(_TOLD - told.keys()):
+        raise ModelError(
+            f"manifest.json lacks {', '.join(missing)}", where=str(folder), fix=another
+        )
     if told["version"] > VERSION:
         raise ModelError(
             f"the checkpoint has form {told['version']}, and this version reads up to {VERSION}",
             where=str(folder),
             fix="install a newer numerai_lab, or pretrain with this one",
-        )
-    missing = sorted(_TOLD - told.keys())
-    if missing:
-        raise ModelError(
-            f"manifest.json lacks {', '.join(missing)}",
-            where=str(folder),
-            fix="name a folder that `numerai-lab pretrain` wrote",
         )
     return Pretrained(_net_of(folder / _WEIGHTS), told)
 

@@ -194,8 +194,6 @@ def fine_tuned(
     def loss(module: nn.Module, batch: MixedBatch) -> torch.Tensor:
         return torch.cat([module.losses(b.x, b.y, b.truth, b.n_context) for b, _ in batch.parts])
 
-    if ctx.device == "cuda":
-        said.note("fine-tuned on the CPU: its batches are small")
     course = Course(
         epochs=params.fine_tune_epochs,
         rate=params.fine_tune_rate,

@@ -126,7 +126,8 @@ class ICL:
         pretrained = read_checkpoint(place)
         self._check_seen(pretrained.facts, train)
         self._trained = TrainedFeatures.of(train)
-        for what, given in (("weights", ctx.weights), ("stop", ctx.stop)):
+        cuda = ctx.device == "cuda" or None
+        for what, given in (("weights", ctx.weights), ("stop", ctx.stop), ("cuda", cuda)):
             if given is not None:
                 said.aloud(UNUSED[what].format("icl"))
         size = pretrained.net.size

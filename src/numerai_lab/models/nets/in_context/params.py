@@ -13,6 +13,7 @@ from numerai_lab.models.nets.params import Count, Positive
 
 UNUSED = {
     "weights": "weights of the training rows are not used: {} learns by being shown",
+    "cuda": "device cuda is not used: {} is shown rows, and fine-tuned, on the CPU",
     "stop": "early stopping is not used, and the eras that it holds out are not shown",
 }
 """What is said where a run gives what a model that is shown rows does not use."""
