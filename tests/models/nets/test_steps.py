@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -114,3 +117,19 @@ def test_the_precision_is_chosen_by_the_machine_or_as_written_and_said():
     same = told["bfloat16" if fast else "float32"]
     assert np.array_equal(chosen.predict(judged_frame()), same)
     assert not np.array_equal(told["float32"], told["bfloat16"])
+
+
+@pytest.mark.parametrize("own", [None, "300"])
+def test_programs_of_shapes_that_were_met_are_few_unless_somebody_says_how_many(own):
+    """The environment is read once in a process, so that it takes one of its own."""
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    given = {key: value for key, value in os.environ.items() if key != name}
+    code = f"import os, numerai_lab.models.nets.device; print(os.environ['{name}'])"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env=given if own is None else given | {name: own},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(told.stdout) == (300 if own else 16)

@@ -14,6 +14,12 @@ from numerai_lab.models.contract import FitContext, Said
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
+# What multiplies on a CPU (oneDNN) keeps a program for each shape it has met, 1,024 of them, which
+# lie between the blocks of large tensors, so that freed ones cannot be joined: memory grows from
+# step to step where batches differ in rows. The few of a step suffice, and are as fast. Read at the
+# first product of a process; who has set it is left alone.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+
 
 @contextlib.contextmanager
 def computing(n_threads: int, device: torch.device) -> Iterator[None]:
