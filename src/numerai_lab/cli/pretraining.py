@@ -69,7 +69,7 @@ def pretrain(
         facts = {key: told[key] for key in ("steps", "tasks", "parameters", "classes", "sha256")}
         emit({"checkpoint": str(checkpoint), "report": str(page), **facts})
         return
-    last = told["looks"][-1]
+    last = told.get("kept") or told["looks"][-1]
     lines = [f"{name:14} {error:.3f}" for name, error in last["classes"].items()]
     sys.stdout.write(
         f"{told['title']}: {told['parameters']:,} parameters, {told['tasks']:,} tasks\n"

@@ -42,7 +42,7 @@ def render_pretraining(told: Facts) -> Html:
     """Render the whole page of a pretraining."""
     looks = _looks(told)
     drawn = [looks, *(_curve(one, name) for one in told["curves"] for name in _named(told))]
-    last = told["looks"][-1]
+    last = told.get("kept") or told["looks"][-1]
     line = [
         f"{told['architecture']}, {told['parameters']:,} parameters",
         f"{told['tasks']:,} tasks in {told['steps']:,} steps",
@@ -59,7 +59,7 @@ def render_pretraining(told: Facts) -> Html:
                 h("h2", "Held-out tasks"),
                 h("p", _reading(told)),
                 table(
-                    "Error on held-out tasks at the end",
+                    "Error on held-out tasks of the net that is kept",
                     ["class", "share", "error"],
                     [
                         [breakable(name), f"{told['classes'][name]:.2f}", f"{error:.3f}"]

@@ -172,6 +172,7 @@ def test_a_log_that_lost_the_last_look_has_it_taken_again(quick, tmp_path):
     told = pretrained(tmp_path, **QUICK)
     last = read_checkpoint(quick).facts["looks"][-1]
     assert [look["error"] for look in told["looks"]] == [last["error"]]
+    assert told["kept"] == told["looks"][0]
     assert told["tasks_per_second"] is None
     assert "trained on cpu, float32" in render_pretraining(told)
 
@@ -229,6 +230,8 @@ def test_patience_ends_it_early(tmp_path):
     """At a rate of nearly 0 no look is better than the one before, but for rounding."""
     told = pretrained(tmp_path, steps=40, patience=2, learning_rate=1e-30, ema=0.0)
     assert told["steps"] < 40
+    assert told["kept"] == min(told["looks"], key=lambda look: look["error"])
+    assert told["kept"]["steps"] == told["steps"] < told["looks"][-1]["steps"]
 
 
 def test_steps_that_end_between_looks_are_told(tmp_path):

@@ -84,11 +84,13 @@ class Looks:
         self._say(f"held-out error {mean:.3f} (ridge {self.ridge:.3f})")
         return -mean
 
-    def finish(self, net: nn.Module, device: torch.device) -> None:
-        """Judge the finished net again where the log has lost the last look."""
-        if not self.lines or self.lines[-1]["steps"] < self._n * self._steps:
-            self._n -= 1
+    def kept(self, net: nn.Module, device: torch.device, steps: int) -> dict[str, Any]:
+        """Return the look of the net that is kept, of so many steps; taken again if it is lost."""
+        if all(line["steps"] != steps for line in self.lines):
+            self._n = steps // self._steps - 1
             self.take(net, device)
+            self.lines.sort(key=lambda line: line["steps"])
+        return next(line for line in self.lines if line["steps"] == steps)
 
 
 def _lines_of(log: Path, steps: int, taken: int) -> list[dict[str, Any]]:

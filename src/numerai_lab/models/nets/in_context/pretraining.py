@@ -265,7 +265,7 @@ def pretrain(
             progress,
             place.pace,
         )
-        looks.finish(net, device)
+        kept = looks.kept(net, device, curves.kept * batches.n_batches)
         net.cpu()
         place.say("drawing the in-context curves")
         learners = [("net", net_learner(net, torch.device("cpu"))), ("ridge", ridge_learner)]
@@ -289,6 +289,7 @@ def pretrain(
         "torch": torch.__version__,
         "loss": curves.loss,
         "looks": looks.lines,
+        "kept": kept,
         "look": {"n_dims": dims, "lengths": list(_LOOK_LENGTHS), "ridge": looks.ridge},
         "curves": found,
         **({} if rows is None else {"rows": made_for["rows"]}),
