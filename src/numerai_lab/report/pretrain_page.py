@@ -142,14 +142,15 @@ def _looks(told: Facts) -> Chart:
     n, each = len(told["looks"]), told["tasks"] / told["steps"] / 1000
     after = [look.get("steps", told["steps"] / n * i) for i, look in enumerate(told["looks"], 1)]
     x = [round(each * steps, 1) for steps in after]
+    mode = "lines" if n > 1 else "markers"  # one look is a point, which a line does not show
     traces = [
-        _line(name, x, [look["classes"][name] for look in told["looks"]], i)
+        _line(name, x, [look["classes"][name] for look in told["looks"]], i, mode=mode)
         for i, name in enumerate(told["classes"])
     ]
     first, last = told["looks"][0]["error"], told["looks"][-1]["error"]
-    words = (
-        f"Error on held-out tasks by class. The mean of the classes fell from {first:.3f} to "
-        f"{last:.3f}."
+    went = "fell" if last < first else "went"
+    words = "Error on held-out tasks by class. The mean of the classes " + (
+        f"{went} from {first:.3f} to {last:.3f}." if n > 1 else f"is {last:.3f}, at the only look."
     )
     layout = _alone("thousand tasks seen", "error", 380)
     return Chart("looks", "Error by class", words, {"data": traces, "layout": layout}, True)

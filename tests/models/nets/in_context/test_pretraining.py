@@ -174,7 +174,16 @@ def test_a_log_that_lost_the_last_look_has_it_taken_again(quick, tmp_path):
     assert [look["error"] for look in told["looks"]] == [last["error"]]
     assert told["kept"] == told["looks"][0]
     assert told["tasks_per_second"] is None
-    assert "trained on cpu, float32" in render_pretraining(told)
+    page = render_pretraining(told)
+    assert "trained on cpu, float32" in page
+    assert f"is {last['error']:.3f}, at the only look" in page
+    assert page.count('"mode":"markers"') == len(told["classes"]), "one look is a point, no line"
+
+
+def test_several_looks_are_drawn_as_lines(quick):
+    page = render_pretraining(read_checkpoint(quick).facts)
+    assert '"mode":"markers"' not in page
+    assert "at the only look" not in page
 
 
 @pytest.mark.parametrize("damage", ["cut", "of another kind", "other torch"])
