@@ -8,13 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
-from numerai_lab.cli.options import Config, Json, Quiet
+from numerai_lab.cli.options import Json, Quiet
 from numerai_lab.cli.output import emit, kept
 from numerai_lab.errors import ConfigError, check_name
 
 
 def pretrain(
-    config: Config,
+    config: Annotated[
+        str,
+        typer.Argument(
+            metavar="CONFIG", help="what to pretrain: configs/icl_pretrain.yaml, or like it"
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="where pretrained nets are kept")] = Path(
         "pretrained"
     ),

@@ -120,7 +120,7 @@ def continue_run(
             write_json(folder / "fit.json", {**facts, "notes": [*facts["notes"], note]})
             complete(folder, run.owner(), FINAL)
         _copy_judged(parent, run, (options.to_join or options.runs_dir) / name / run.path.name)
-        reporter.done(f"{report.size} {report.unit} more", watch.seconds)
+        reporter.done(f"{report.size:,} {report.unit} more", watch.seconds)
         return run
 
 

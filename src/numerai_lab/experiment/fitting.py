@@ -85,7 +85,7 @@ def _keep_fold(
     remove_unfinished(run, fold.index)
     # of predictions that were made elsewhere nothing is fitted: their rows are what there is
     size = rows.n_rows if prepared.info.made_elsewhere else facts["size"]
-    reporter.done(f"{size} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"])
+    reporter.done(f"{size:,} {facts['unit']}", facts["fit_seconds"] + facts["predict_seconds"])
 
 
 def _check_known(folds: Sequence[Fold], prepared: Prepared) -> None:
@@ -153,7 +153,7 @@ def run_final(
         write_json(folder / "fit.json", facts)
         complete(folder, run.owner(), FINAL)
     remove_unfinished(run, None)
-    reporter.done(f"{facts['size']} {facts['unit']}", facts["fit_seconds"])
+    reporter.done(f"{facts['size']:,} {facts['unit']}", facts["fit_seconds"])
 
 
 def _test_in_final(prepared: Prepared) -> list[str]:

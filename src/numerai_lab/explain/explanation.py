@@ -241,7 +241,7 @@ def _interactions(
     sample = draw(opened.rows, MOST_ROWS, opened.experiment.seed)
     reporter.work(f"interactions, {opened.name}", unit="rows")
     found = interaction_facts(opened.model, sample, columns, reporter.progress)
-    reporter.done(f"pairs of {len(columns)} features in {sample.n_rows} rows", watch.seconds)
+    reporter.done(f"pairs of {len(columns)} features in {sample.n_rows:,} rows", watch.seconds)
     return found
 
 
