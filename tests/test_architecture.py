@@ -81,7 +81,7 @@ WITHIN = {
         "history": {"plan"},
         "removing": {"judging", "records"},
         "mlflow_export": {"judging", "records"},
-        "final": {"records", "judging", "history", "member_runs", "predicting"},
+        "final": {"records", "judging", "history", "member_configs", "member_runs", "predicting"},
         "opened": {"records", "judging", "plan", "predicting", "reporter"},
         "live": {"judging", "final", "history", "live_files", "predicting"},
         "live_files": {"final"},

@@ -330,6 +330,10 @@ def test_a_quick_look_takes_every_fourth_era_under_a_name_of_its_own(lab, tiny_c
     assert f"compare_to: tiny from {run}" in other.err
     final = lab(*asked, "--final")
     assert (final.code, "a first look, and no model to go live" in final.err) == (2, True)
+    exported = lab("export", "tiny.quick", "--runs-dir", tmp_path / "runs")
+    assert exported.code == 2
+    assert "has a final model; it was a first look: train it with --final" in exported.err
+    assert "--resume" not in exported.err, "no command that would be refused"
     twice = lab(*asked, "--set", "data.eras.step=2")
     assert (twice.code, "data.eras.step is 2 already" in twice.err) == (2, True)
 

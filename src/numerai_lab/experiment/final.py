@@ -18,6 +18,7 @@ from numerai_lab.eraframe import EraFrame
 from numerai_lab.errors import DataError, RunError
 from numerai_lab.experiment.history import KeptHistory, load_history
 from numerai_lab.experiment.judging import benchmark_ranks, without
+from numerai_lab.experiment.member_configs import QUICK
 from numerai_lab.experiment.member_runs import FOLDER
 from numerai_lab.experiment.predicting import Past, predict_with_past
 from numerai_lab.experiment.records import (
@@ -124,11 +125,11 @@ def find_final(spec: str | None, runs_dir: Path) -> RunDir:
     what = "has no final model" if named else f"no finished run of '{name}' has a final model"
     if not named and name is None:
         what = "no finished run has a final model"
-    raise RunError(
-        what,
-        where=str(run.path if named else runs_dir),
-        fix=f"make one with `{ready[-1].completing(final=True)}`",
-    )
+    lacking = newest_asked_for(ready)
+    way = f"make one with `{lacking.completing(final=True)}`"
+    if lacking.manifest()["experiment"].endswith(QUICK):  # on every 4th era, so none to go live
+        way = "it was a first look: train it with --final in the place of --quick"
+    raise RunError(what, where=str(run.path if named else runs_dir), fix=way)
 
 
 def load_final(run: RunDir) -> FinalModel:

@@ -144,7 +144,7 @@ def _check_names(benchmark: str | None, baselines: Sequence[str], variants: Sequ
             raise DataError(
                 f"'{name}' is the name of another row of scores already",
                 where=place,
-                fix="rename it",
+                fix="leave it out, or give one of the two another name",
             )
 
 
