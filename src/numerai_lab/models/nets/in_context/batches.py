@@ -93,6 +93,7 @@ class TaskBatches:
             while ahead:
                 yield ahead.popleft().result()
         except BrokenProcessPool:
+            pool.shutdown(wait=True)  # until the others, which it ends, are gone
             self._pool = None
             raise ModelError(
                 "a process that draws tasks was killed, by the system if memory was short",
