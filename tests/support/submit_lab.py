@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import partial, partialmethod
 from pathlib import Path
 
+import pandas as pd
+
 from data_files import without_mark
 from numerai_lab.cli import run
 from numerai_lab.experiment import load_final
@@ -135,6 +137,12 @@ class Submit:
         return {
             int(path.stem): json.loads(path.read_text()) for path in found if path.stem.isdecimal()
         }
+
+    def sent(self, slot: str, round_number: int) -> tuple[pd.Series, Path]:
+        """What was submitted, by id, and the file of live rows that it was made of."""
+        (kept,) = self.records(slot).glob(f"{round_number}*.csv")
+        (served,) = (self.state / ".live").rglob("live.parquet")
+        return pd.read_csv(kept).set_index("id")["prediction"], served
 
     def submissions(self) -> list[tuple[str, int]]:
         """What the server has: (model, round), and nothing that Numerai would refuse."""

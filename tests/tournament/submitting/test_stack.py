@@ -25,9 +25,7 @@ def test_a_stack_of_runs_is_submitted_as_it_predicts(start_at, lab, tournament, 
         done = start_at(project)
         assert done.code == 0, done.err
         assert project.submissions() == [("alpha", ROUND)]
-        (kept,) = project.records("alpha").glob(f"{ROUND}*.csv")
-        sent = pd.read_csv(kept).set_index("id")["prediction"]
-        (served,) = (project.state / ".live").rglob("live.parquet")
+        sent, served = project.sent("alpha", ROUND)
     finally:
         server.stop()
     out = tmp_path / "live.csv"

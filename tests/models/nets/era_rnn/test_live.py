@@ -39,9 +39,7 @@ def test_a_round_is_submitted_from_what_was_over_by_then(start_at, lab, tourname
         assert result.code == 0, result.err
         assert f"taken as era {NEWEST + 1}" in result.err
         assert project.submissions() == [("alpha", ROUND)]
-        (kept,) = project.records("alpha").glob(f"{ROUND}*.csv")
-        sent = pd.read_csv(kept).set_index("id")["prediction"]
-        (served,) = (project.state / ".live").rglob("live.parquet")
+        sent, served = project.sent("alpha", ROUND)
     finally:
         server.stop()
 

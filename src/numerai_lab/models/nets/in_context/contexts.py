@@ -85,6 +85,21 @@ def labels_of(values: Float32, transform: str) -> Float32:
     return np.asarray(centred / deviation, dtype=np.float32)
 
 
+def shown_eras(eras: Eras, params: ICLParams) -> Eras:
+    """Return the training eras whose rows are kept to be shown, as `context` says.
+
+    spread : as many as are shown, evenly over all. nearest : all, as each era chooses among them.
+    newest, resolved : the last ones.
+    """
+    if params.context == "nearest":
+        return eras
+    if params.context == "spread":
+        places = np.linspace(0, len(eras) - 1, min(params.context_eras, len(eras)))
+        spread: Eras = eras[np.unique(places.round().astype(int))]
+        return spread
+    return eras[-params.context_eras :]
+
+
 def rows_kept(params: ICLParams, n_eras: int) -> int:
     """Return how many rows of an era are kept, for all contexts together.
 

@@ -39,6 +39,7 @@ from numerai_lab.models.nets.in_context.contexts import (
     check_context,
     fit_projection,
     pool_of,
+    shown_eras,
     shuffled,
 )
 from numerai_lab.models.nets.in_context.model import ANCIENT, SHUFFLED
@@ -103,7 +104,7 @@ class TabICLParams(Params):
     @property
     def shown(self) -> ICLParams:
         """The same words for what chooses and keeps rows."""
-        names = ("context_rows", "context_eras", "target")
+        names = ("context", "context_rows", "context_eras", "target")
         return ICLParams(**{name: getattr(self, name) for name in names})
 
 
@@ -162,10 +163,7 @@ class TabICL:
             "checkpoint": checksum,
         }
         self._arrays = dict(fit_projection(train, n_scores, params.shown, ctx.seed))
-        eras = train.eras[-params.context_eras :]
-        if params.context == "spread":
-            places = np.linspace(0, train.n_eras - 1, min(params.context_eras, train.n_eras))
-            eras = train.eras[np.unique(places.round().astype(int))]
+        eras = shown_eras(train.eras, params.shown)
         pools = {"pool": eras}
         if params.controls:
             pools["ancient"] = train.eras[: params.context_eras]

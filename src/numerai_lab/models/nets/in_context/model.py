@@ -37,6 +37,7 @@ from numerai_lab.models.nets.in_context.contexts import (
     fit_projection,
     newest,
     pool_of,
+    shown_eras,
     shuffled,
 )
 from numerai_lab.models.nets.in_context.fine_tuning import fine_tuned
@@ -317,13 +318,7 @@ class ICL:
 
     def _pool(self, train: EraFrame) -> Arrays:
         """Keep the rows to show of training eras."""
-        params, eras = self.params, train.eras
-        if params.context == "spread":
-            places = np.linspace(0, len(eras) - 1, min(params.context_eras, len(eras)))
-            eras = eras[np.unique(places.round().astype(int))]
-        elif params.context != "nearest":
-            eras = eras[-params.context_eras :]
-        return self._some(train, eras, "pool")
+        return self._some(train, shown_eras(train.eras, self.params), "pool")
 
     def _some(self, frame: EraFrame, eras: Any, name: str) -> Arrays:
         facts = self._facts
